@@ -1,0 +1,203 @@
+"""Runs checks on a submission and turns what happens into a record; fails closed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import platform
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from grader import sources
+from grader.errors import UsageError
+from grader.messages import Blocked, Failure, explain_raised
+from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
+from grader.record import CheckResult, Record
+from grader.sandbox import Limits
+from grader.submission import StudentError, Submission
+from grader.tasks import Check, modules, tasks
+
+Function = Callable[[Submission], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a check ended: a status of the record, the share of the points, what to tell."""
+
+    status: str
+    share: float = 0.0
+    message: str = ""
+    mistake: str | None = None
+
+
+@dataclass
+class Session:
+    """One submission being graded: its handle and the results so far.
+
+    Attributes:
+        name: what reports call the submission.
+        digest: SHA-256 of its files.
+        submission: the handle that checks get.
+        planned: the checks that the record will hold.
+        results: check id to result.
+    """
+
+    name: str
+    digest: str
+    submission: Submission
+    planned: list[Check]
+    results: dict[str, CheckResult] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let checks ask for the state of other tasks."""
+        self.submission.is_done = self._is_done
+
+    def run(self, check: Check) -> CheckResult:
+        """Run a check, and those that it needs before it, unless they ran already."""
+        if check.id not in self.results:
+            start = time.monotonic()
+            verdict = self._judge(check)
+            mendable = verdict.status not in ("passed", "error")
+            self.results[check.id] = CheckResult(
+                id=check.id,
+                task=check.task,
+                status=verdict.status,
+                score=round(verdict.share * check.points, 2),
+                max_score=check.points,
+                mistake=verdict.mistake,
+                message=verdict.message,
+                hint=check.hint if mendable else None,
+                seconds=round(time.monotonic() - start, 3),
+            )
+        return self.results[check.id]
+
+    def _judge(self, check: Check) -> Verdict:
+        siblings = {sibling.id: sibling for sibling in tasks()[check.task].checks}
+        for need in check.needs:
+            status = self.run(siblings[need]).status
+            if status == "not_started":
+                return Verdict("not_started")
+            if status != "passed":
+                return Verdict("blocked", message=f"Not looked at yet: mend {need} first.")
+        return judge(function(check), self.submission, check)
+
+    def _is_done(self, task: str) -> bool:
+        return all(self.run(check).status == "passed" for check in tasks()[task].checks)
+
+    def record(self) -> Record:
+        """Return the record; a planned check that did not run is in it, with no points."""
+        return Record(
+            submission={"name": self.name, "digest": self.digest},
+            checks=[
+                self.results.get(check.id, CheckResult.not_run(check.id, check.task, check.points))
+                for check in self.planned
+            ],
+            environment=environment(self.submission),
+            accuracy=self.submission.accuracy,
+        )
+
+
+def function(check: Check) -> Function:
+    """Return the function of a check: `test_<name>` in `checks/test_<task>.py`."""
+    module = importlib.import_module(f"grader.checks.test_{check.task}")
+    return getattr(module, f"test_{check.name}")  # type: ignore[no-any-return]
+
+
+def judge(function: Function, submission: Submission, check: Check) -> Verdict:
+    """Call a check's function; what it raises is the verdict."""
+    try:
+        function(submission)
+    except Failure as failure:
+        return Verdict("failed", failure.share, str(failure), failure.mistake)
+    except Blocked as blocked:
+        return Verdict("blocked", message=str(blocked))
+    except StudentError as error:
+        return _judge_raised(error, check)
+    except WorkerLost as lost:
+        where = f"\n  {lost.where}" if lost.where else ""
+        return Verdict(lost.status, message=f"{lost.what}{where}")
+    except UsageError:
+        raise
+    except Exception as error:  # a fault of the grader, never the student's zero
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}, line {last.lineno}"
+        return Verdict("error", message=f"The grader itself failed: {error!r} ({place}).")
+    return Verdict("passed", 1.0)
+
+
+def _judge_raised(error: StudentError, check: Check) -> Verdict:
+    raised = error.raised
+    if raised.type == "NotImplementedError" and raised.message.startswith("Task "):
+        return Verdict("not_started", message=raised.message)
+    module = raised.message if raised.kind == "missing_module" else check.task
+    status = "memory" if raised.kind == "memory" else "failed"
+    return Verdict(status, message=explain_raised(raised, module))
+
+
+@contextlib.contextmanager
+def session(
+    path: Path,
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    in_process: bool = False,
+    limits: Limits = Limits(),
+) -> Iterator[Session]:
+    """Open the submission at `path` for grading, and end its worker afterwards.
+
+    Raises:
+        UsageError: the submission or the device cannot be used.
+    """
+    taken = sources.load(path, modules())
+    worker: Worker
+    if in_process:
+        worker = LocalWorker(taken.files, taken.names)
+    else:
+        worker = ProcessWorker(taken.files, taken.names, limits)
+    submission = Submission(worker, seed, device)
+    if device != "auto":
+        _ = submission.device
+    planned = [
+        check
+        for task in tasks().values()
+        if taken.only in (None, task.id)
+        for check in task.checks
+    ]
+    try:
+        yield Session(taken.name, taken.digest, submission, planned)
+    finally:
+        worker.close()
+
+
+def grade(path: Path, **options: Any) -> Record:
+    """Grade the submission at `path`; the options are those of `session`."""
+    with session(path, **options) as opened:
+        for check in opened.planned:
+            opened.run(check)
+        return opened.record()
+
+
+def environment(submission: Submission) -> dict[str, Any]:
+    """Return what the marks were made with."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "torch": _version("torch"),
+        "spacy": _version("spacy"),
+        "model": f"en_core_web_sm {_version('en_core_web_sm')}",
+        "device": submission.__dict__.get("device", submission.wanted_device),
+        "confinement": submission.worker.confinement,
+        "seed": submission.seed,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"

@@ -1,0 +1,114 @@
+"""What a student reads about a failed check, always by one formula.
+
+    Called `the call`.
+    It returned X, expected Y.
+    (what is likely wrong, if a known mistake was recognised)
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from grader.diagnosis import mistakes
+from grader.worker.wire import Other, Raised, TensorData
+
+MAX_SHOWN = 200  # characters of a value in a message
+
+
+class Failure(Exception):
+    """A promise is broken.
+
+    Attributes:
+        mistake: the id of a known mistake, see `mistakes.toml`, or None.
+        share: the part of the points that is earned all the same.
+    """
+
+    def __init__(
+        self, call: str, found: str, expected: str, mistake: str | None = None, share: float = 0.0
+    ) -> None:
+        """Compose the message from the call, what was found, what was expected."""
+        lines = [f"Called `{call}`.", f"{found}, expected {expected}."]
+        if mistake is not None:
+            lines.append(mistakes()[mistake].explanation)
+        super().__init__("\n".join(lines))
+        self.mistake, self.share = mistake, share
+
+
+class Blocked(Exception):
+    """A check cannot say anything before other work is done."""
+
+
+def clean(text: str) -> str:
+    """Make text from student code safe to show: no control and no direction characters."""
+    return "".join(
+        char if char == "\n" or (char.isprintable() and not "\u202a" <= char <= "\u2069") else "?"
+        for char in text
+    )
+
+
+def show(value: Any) -> str:
+    """Show a value in a message: short, and in the words of the exercise."""
+    if isinstance(value, TensorData):
+        return _show_tensor(value)
+    if isinstance(value, Other):
+        text = f"{value.text} (a {value.type})" if len(value.text) < 60 else f"a {value.type}"
+    elif isinstance(value, Raised):
+        text = f"{value.type}: {value.message}"
+    elif type(value) is tuple:
+        inner = ", ".join(show(part) for part in value[:4])
+        text = f"({inner}{',' if len(value) == 1 else ''}{', ...' if len(value) > 4 else ''})"
+    elif type(value) is list:
+        inner = ", ".join(show(part) for part in value[:4])
+        text = f"[{inner}{', ...' if len(value) > 4 else ''}]"
+    else:
+        text = repr(value)
+    return textwrap.shorten(clean(text), MAX_SHOWN, placeholder=" ...")
+
+
+def _show_tensor(tensor: TensorData) -> str:
+    count = 1
+    for size in tensor.shape:
+        count *= size
+    if count <= 12:
+        content = _round(tensor.tolist())
+        return f"a {tensor.dtype} tensor {content} of shape {shape(tensor.shape)}"
+    return f"a {tensor.dtype} tensor of shape {shape(tensor.shape)}"
+
+
+def _round(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_round(part) for part in content]
+    return round(content, 4) if isinstance(content, float) else content
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    """Show a shape as (2, 3, 96), (4,) or ()."""
+    return str(tuple(sizes))
+
+
+def explain_raised(raised: Raised, module: str) -> str:
+    """Tell a student about an exception in their own code, with their own frames only."""
+    if raised.kind == "missing_module":
+        return (
+            f"{module}.py is not there. Put it beside the other files, "
+            "or take it from the kit again."
+        )
+    if raised.kind == "missing_name":
+        return (
+            f"{module}.py does not define {raised.message}. "
+            "Keep the name that the exercise gives it."
+        )
+    lines = [f"Called `{clean(raised.call)}`."]
+    if raised.kind == "exit":
+        lines.append("It ended the program (sys.exit or exit), expected it to return.")
+    elif raised.kind == "memory":
+        lines.append("It asked for more memory than there is, expected it to return.")
+    else:
+        message = textwrap.shorten(clean(raised.message), 600, placeholder=" ...")
+        lines.append(f"It raised {raised.type}: {message}" if message else f"It raised {raised.type}.")
+    for frame in raised.frames:
+        lines.append(f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}")
+        if frame.source:
+            lines.append(f"    {clean(frame.source)}")
+    return "\n".join(lines)

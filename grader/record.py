@@ -1,0 +1,138 @@
+"""The result of grading one submission. Every report is made from it and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+STATUSES = (
+    "passed", "failed", "not_started", "not_run", "blocked", "timeout", "memory", "crashed", "error"
+)  # fmt: skip
+STATES = ("done", "partly", "wrong", "not_started", "blocked", "error")
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check found.
+
+    Attributes:
+        id: `task.name`.
+        task: the task's id.
+        status: one of `STATUSES`.
+        score: points earned, 0 to `max_score`.
+        max_score: points to earn.
+        mistake: the id of the known mistake that was recognised, if any.
+        message: what happened, what was expected, what to do next; empty if passed.
+        hint: the hint level to ask for, 1 to 3, if there is something to mend.
+        seconds: wall time.
+    """
+
+    id: str
+    task: str
+    status: str
+    score: float
+    max_score: float
+    mistake: str | None = None
+    message: str = ""
+    hint: int | None = None
+    seconds: float = 0.0
+
+    @classmethod
+    def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
+        """Return the result of a check that did not run."""
+        return cls(id_, task, "not_run", 0.0, max_score)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """The sum over a task's checks; `state` is one of `STATES`."""
+
+    id: str
+    score: float
+    max_score: float
+    state: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """The whole result."""
+
+    submission: dict[str, str]
+    checks: list[CheckResult]
+    environment: dict[str, Any]
+    accuracy: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> list[TaskResult]:
+        """The tasks, in the order of their checks."""
+        ids = dict.fromkeys(check.task for check in self.checks)
+        return [_sum_up(id_, [c for c in self.checks if c.task == id_]) for id_ in ids]
+
+    @property
+    def score(self) -> float:
+        """Points earned."""
+        return round(sum(check.score for check in self.checks), 2)
+
+    @property
+    def max_score(self) -> float:
+        """Points to earn."""
+        return sum(check.max_score for check in self.checks)
+
+    @property
+    def full_marks(self) -> bool:
+        """Whether every point is earned."""
+        return bool(self.checks) and self.score == self.max_score
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as JSON data, as `record.schema.json` describes it."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "submission": self.submission,
+            "score": self.score,
+            "max_score": self.max_score,
+            "tasks": [asdict(task) for task in self.tasks],
+            "checks": [asdict(check) for check in self.checks],
+            "environment": self.environment,
+            "accuracy": self.accuracy,
+        }
+
+    def to_json(self) -> str:
+        """Return the record as JSON text."""
+        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
+    score = round(sum(check.score for check in checks), 2)
+    return TaskResult(id_, score, sum(check.max_score for check in checks), _state(checks))
+
+
+def _state(checks: list[CheckResult]) -> str:
+    statuses = {check.status for check in checks}
+    if statuses == {"passed"}:
+        return "done"
+    if "error" in statuses:
+        return "error"
+    if any(check.score > 0 for check in checks):
+        return "partly"
+    for status in ("not_started", "blocked"):
+        if statuses <= {status, "blocked", "not_run"} and status in statuses:
+            return status
+    return "wrong"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,275 @@
+"""The trusted side's handle on a submission: one typed method an operation of the worker."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from grader import devices
+from grader.process import Report, Worker
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from grader.vectors import Vectors
+
+Sizes = dict[str, int]
+Batches = list[tuple[TensorData, TensorData]]
+T = TypeVar("T")
+
+LOAD_SECONDS = 45.0  # importing a module, torch and spaCy included
+SECONDS = 20.0  # any other operation
+NAMES = {  # what each module must define
+    "dataset": ["NewsDataset"],
+    "collate": ["Collate"],
+    "model": ["LSTMClassifier"],
+    "train": ["evaluate", "train"],
+}
+
+
+class StudentError(Exception):
+    """Student code raised; `raised` describes it."""
+
+    def __init__(self, raised: Raised) -> None:
+        """Wrap the description."""
+        super().__init__(raised.message)
+        self.raised = raised
+
+
+def value(seen: Any) -> Any:
+    """Return what was seen, unless it is an exception.
+
+    Raises:
+        StudentError: it is one.
+    """
+    if isinstance(seen, Raised):
+        raise StudentError(seen)
+    return seen
+
+
+@dataclass(frozen=True)
+class DatasetSeen:
+    """What a `NewsDataset` showed; each field may be `Raised`."""
+
+    samples: Any
+    targets: Any
+    n_targets: Any
+    length: Any
+    items: list[Any]
+
+
+@dataclass(frozen=True)
+class CollateSeen:
+    """What a `Collate` showed: `nlp` is the pipeline's name if it is one."""
+
+    nlp: Any
+    results: list[Any]
+    loads_made: int
+    loads_called: int
+
+
+@dataclass(frozen=True)
+class ModelBuilt:
+    """The LSTMs of a model, the type names of all its modules, its default arguments."""
+
+    lstms: list[dict[str, Any]]
+    modules: list[str]
+    defaults: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """One forward pass.
+
+    Attributes:
+        logits: what came back, or `Raised`.
+        lstm_calls: for each call of an LSTM its input (B, T, F), the lengths if it was packed,
+            the shape of h_n, and whether it was given states to start from.
+        functions: names of the torch functions that were called.
+    """
+
+    logits: Any
+    lstm_calls: list[dict[str, Any]]
+    functions: list[str]
+
+
+@dataclass(frozen=True)
+class LoopSeen:
+    """What the probe model tells after a training loop or an evaluation ran on it."""
+
+    result: Any
+    weight: TensorData
+    bias: TensorData
+    events: list[dict[str, Any]]
+    unmoved: list[str]
+    training: bool
+
+
+class Submission:
+    """A submission in a worker.
+
+    Attributes:
+        seed: what the grader's inputs are drawn from.
+        wanted_device: one of `devices.DEVICES`.
+        kept: evidence that was gathered already, see `evidence`.
+        is_done: tells whether a task has all its points.
+        accuracy: figures of the task accuracy, for the record.
+    """
+
+    def __init__(self, worker: Worker, seed: int = 0, wanted_device: str = "cpu") -> None:
+        """Take a worker that has the submission's files."""
+        self.worker, self.seed, self.wanted_device = worker, seed, wanted_device
+        self.kept: dict[Any, Any] = {}
+        self.is_done: Callable[[str], bool] = lambda _task: True
+        self.accuracy: dict[str, Any] = {}
+
+    @functools.cached_property
+    def device(self) -> str:
+        """Where models run; looked up when first needed, because that imports torch."""
+        return devices.resolve(self.wanted_device)
+
+    def _do(
+        self,
+        operation: str,
+        modules: Sequence[str] = (),
+        seconds: float = SECONDS,
+        seed: int | None = None,
+        report: Report = lambda _news: None,
+        **arguments: Any,
+    ) -> Any:
+        """Do an operation of the worker that uses the given student modules."""
+        for module in modules or [operation.split(".")[0]]:
+            self._load(module)
+        seed = self.seed if seed is None else seed
+        return value(self.worker.call(operation, arguments, seconds, seed, report))
+
+    def _load(self, module: str) -> None:
+        """Import a student module once; what that raised is raised again."""
+
+        def load(self: Submission) -> None:
+            arguments = {"name": module, "needs": NAMES[module]}
+            call = self.worker.call
+            value(call("load.module", arguments, LOAD_SECONDS, self.seed, lambda _news: None))
+
+        self.keep(module, load)
+
+    def end_to_end(self, rows: list[tuple[int, str]], val_rows: list[tuple[int, str]]) -> Any:
+        """Run all four parts together for one epoch; returns the history."""
+        four = list(NAMES)
+        return self._do("fit.end_to_end", modules=four, rows=rows, val_rows=val_rows)
+
+    def keep(self, key: Any, gather: Callable[[Submission], T]) -> T:
+        """Gather something once; what it raised is raised again."""
+        if key not in self.kept:
+            try:
+                self.kept[key] = (gather(self), None)
+            except Exception as error:
+                self.kept[key] = (None, error)
+        found, error = self.kept[key]
+        if error is not None:
+            raise error
+        return found  # type: ignore[no-any-return]
+
+    def dataset(
+        self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
+    ) -> DatasetSeen:
+        """Make a `NewsDataset` from `samples` and read all it promises."""
+        seen = self._do(
+            "dataset.observe", samples=list(samples), indices=list(indices), once=once
+        )
+        return DatasetSeen(**seen)
+
+    def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
+        """Make one `Collate` and call it on each batch of (text, target)."""
+        batches = [list(batch) for batch in batches]
+        return CollateSeen(**self._do("collate.observe", batches=batches))
+
+    def build_model(self, sizes: Sizes) -> ModelBuilt:
+        """Build an `LSTMClassifier` and list its parts."""
+        return ModelBuilt(
+            **self._do("model.build", sizes=sizes, device=self.device)
+        )
+
+    def lstm_weights(self, sizes: Sizes) -> dict[str, TensorData]:
+        """Return the parameters of the model's LSTM by their names in `nn.LSTM`."""
+        weights = self._do("model.lstm_weights", sizes=sizes)
+        return weights  # type: ignore[no-any-return]
+
+    def run_model(
+        self,
+        sizes: Sizes,
+        inputs: Sequence[Any],
+        states: Sequence[tuple[Any, Any, Any] | None] | None = None,
+    ) -> list[ModelRun]:
+        """Call one model on each padded (B, T, F); `states` replace what its LSTM returns."""
+        runs = self._do(
+            "model.run",
+            sizes=sizes,
+            device=self.device,
+            inputs=list(inputs),
+            states=[None] * len(inputs) if states is None else list(states),
+        )
+        return [ModelRun(**run) for run in runs]
+
+    def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> None:
+        """Call a model on a device that is not the CPU."""
+        self._do("model.run_elsewhere", sizes=sizes, shape=shape)
+
+    def evaluate(self, *, training: bool, **scene: Any) -> LoopSeen:
+        """Call the student's `evaluate` on the probe of a scene, in the given mode."""
+        seen = self._do("train.evaluate", training=training, device=self.device, **scene)
+        return LoopSeen(**seen)
+
+    def train(self, *, epochs: int, lr: float, tell_device: bool = False, **scene: Any) -> LoopSeen:
+        """Call the student's `train` on the probe of a scene."""
+        seen = self._do(
+            "train.train",
+            epochs=epochs,
+            lr=lr,
+            device=self.device,
+            tell_device=tell_device,
+            **scene,
+        )
+        return LoopSeen(**seen)
+
+    def fit(
+        self,
+        train: Vectors,
+        val: Vectors,
+        unseen: Vectors,
+        *,
+        seconds: float,
+        seed: int,
+        report: Report = lambda _news: None,
+        **settings: Any,
+    ) -> dict[str, Any]:
+        """Train on vectors and classify unseen ones, whose targets stay here.
+
+        `settings` are those of the worker's `fit`: n_targets, epochs, lr, batch_size,
+        hidden_size, num_layers, own_model, own_loop.
+        """
+        own = {"model": settings["own_model"], "train": settings["own_loop"]}
+        seen = self._do(
+            "fit.fit",
+            modules=[module for module, is_own in own.items() if is_own],
+            seconds=seconds,
+            seed=seed,
+            report=report,
+            train=train.labelled(),
+            val=val.labelled(),
+            unseen=unseen.unlabelled(),
+            device=self.device,
+            **settings,
+        )
+        return seen  # type: ignore[no-any-return]
+
+
+def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:
+    """Gather something once a submission; what it raised is raised again."""
+
+    @functools.wraps(gather)
+    def kept(submission: Submission) -> T:
+        return submission.keep(gather, gather)
+
+    return kept
