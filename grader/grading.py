@@ -17,7 +17,7 @@ from grader import sources
 from grader.errors import UsageError
 from grader.messages import Blocked, Failure, explain_raised
 from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
-from grader.record import CheckResult, Record
+from grader.record import CheckResult, Record, state
 from grader.sandbox import Limits
 from grader.submission import StudentError, Submission
 from grader.tasks import Check, modules, tasks
@@ -55,7 +55,7 @@ class Session:
 
     def __post_init__(self) -> None:
         """Let checks ask for the state of other tasks."""
-        self.submission.is_done = self._is_done
+        self.submission.state = self._state
 
     def run(self, check: Check) -> CheckResult:
         """Run a check, and those that it needs before it, unless they ran already."""
@@ -86,8 +86,8 @@ class Session:
                 return Verdict("blocked", message=f"Not looked at yet: mend {need} first.")
         return judge(function(check), self.submission, check)
 
-    def _is_done(self, task: str) -> bool:
-        return all(self.run(check).status == "passed" for check in tasks()[task].checks)
+    def _state(self, task: str) -> str:
+        return state([self.run(check) for check in tasks()[task].checks])
 
     def record(self) -> Record:
         """Return the record; a planned check that did not run is in it, with no points."""
@@ -115,14 +115,14 @@ def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     except Failure as failure:
         return Verdict("failed", failure.share, str(failure), failure.mistake)
     except Blocked as blocked:
-        return Verdict("blocked", message=str(blocked))
+        return Verdict(blocked.status, message=str(blocked))
     except StudentError as error:
         return _judge_raised(error, check)
     except WorkerLost as lost:
         where = f"\n  {lost.where}" if lost.where else ""
         return Verdict(lost.status, message=f"{lost.what}{where}")
-    except UsageError:
-        raise
+    except UsageError as error:  # something is missing here, whatever the submission does
+        return Verdict("error", message=str(error))
     except Exception as error:  # a fault of the grader, never the student's zero
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}, line {last.lineno}"

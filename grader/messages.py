@@ -36,7 +36,12 @@ class Failure(Exception):
 
 
 class Blocked(Exception):
-    """A check cannot say anything before other work is done."""
+    """A check cannot say anything before other work is done; `status` is what becomes of it."""
+
+    def __init__(self, message: str, status: str = "blocked") -> None:
+        """Tell what is to be done first."""
+        super().__init__(message)
+        self.status = status
 
 
 def clean(text: str) -> str:

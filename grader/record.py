@@ -108,10 +108,11 @@ class Record:
 
 def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
     score = round(sum(check.score for check in checks), 2)
-    return TaskResult(id_, score, sum(check.max_score for check in checks), _state(checks))
+    return TaskResult(id_, score, sum(check.max_score for check in checks), state(checks))
 
 
-def _state(checks: list[CheckResult]) -> str:
+def state(checks: list[CheckResult]) -> str:
+    """Return the state of a task, one of `STATES`, from its checks."""
     statuses = {check.status for check in checks}
     if statuses == {"passed"}:
         return "done"

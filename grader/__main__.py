@@ -1,0 +1,155 @@
+"""The command line: `python -m grader ...`.
+
+Exit codes: 0 full marks or all well; 1 points are missing or something is to be mended; 2 input
+that cannot be used, or a fault of the grader; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from grader.devices import DEVICES
+from grader.errors import UsageError
+from grader.tasks import tasks
+from news.rows import NewsError
+
+ROOT = Path(__file__).parent.parent
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    top = argparse.ArgumentParser(prog="python -m grader", description="Grades the exercise.")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    grade = commands.add_parser("grade", help="grade a submission and show the board")
+    grade.add_argument("path", type=Path, help="a folder, a .zip, or one .py of a task")
+    grade.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
+    grade.add_argument("-v", "--verbose", action="store_true", help="show every message")
+    _add_common(grade)
+    grade.set_defaults(run=_grade)
+
+    hint = commands.add_parser("hint", help="read a hint for a task")
+    hint.add_argument("task", help=", ".join(tasks()))
+    hint.add_argument("level", type=int, nargs="?", default=1, help="1 to 3; 1 by default")
+    hint.set_defaults(run=_hint)
+
+    train = commands.add_parser("train", help="train a submission on news")
+    train.add_argument("path", type=Path, help="a folder or .zip with model.py and train.py")
+    train.add_argument(
+        "--data", default="sample", help="sample (default), ag_news, or a CSV in AG News' layout"
+    )
+    train.add_argument("--val", type=Path, metavar="FILE.csv", help="validate on this file")
+    train.add_argument("--rows", type=int, help="learn from this many rows only")
+    train.add_argument("--epochs", type=int, default=8)
+    train.add_argument("--lr", type=float, default=0.002)
+    train.add_argument("--batch-size", type=int, default=32)
+    train.add_argument("--out", type=Path, help="folder for pictures, figures and weights")
+    _add_common(train)
+    train.set_defaults(run=_train)
+
+    build = commands.add_parser("build", help="write exercise/ from solution/ (for maintainers)")
+    build.add_argument("--check", action="store_true", help="only tell whether it is up to date")
+    build.set_defaults(run=_build)
+
+    doctor = commands.add_parser("doctor", help="see whether all is there to work with")
+    doctor.set_defaults(run=_doctor)
+    return top
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=DEVICES, default="auto")
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from grader.grading import grade
+    from grader.record import write_atomically
+    from grader.reports import board
+
+    if options.json not in (None, "-"):
+        file = Path(options.json)
+        if file.is_dir() or not file.absolute().parent.is_dir():
+            raise UsageError(f"--json {file}: no file can be written there. Name a file in a folder.")
+    record = grade(options.path, device=options.device, seed=options.seed)
+    if options.json == "-":
+        print(record.to_json(), end="")
+    else:
+        board.show(record, verbose=options.verbose)
+        if options.json is not None:
+            write_atomically(Path(options.json), record.to_json())
+    if any(check.status == "error" for check in record.checks):
+        return 2
+    return 0 if record.full_marks else 1
+
+
+def _hint(options: argparse.Namespace) -> int:
+    task = tasks().get(options.task)
+    if task is None:
+        raise UsageError(f"{options.task}: there is no such task. It can be {', '.join(tasks())}.")
+    if not 1 <= options.level <= len(task.hints):
+        raise UsageError(f"Hint {options.level}: there are hints 1 to {len(task.hints)}.")
+    from grader.reports import board
+
+    board.show_hint(task, options.level)
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from grader import training
+
+    training.run(
+        options.path,
+        data=options.data,
+        val=options.val,
+        rows=options.rows,
+        epochs=options.epochs,
+        lr=options.lr,
+        batch_size=options.batch_size,
+        device=options.device,
+        seed=options.seed,
+        out=options.out,
+    )
+    return 0
+
+
+def _build(options: argparse.Namespace) -> int:
+    from grader import build
+
+    solution, exercise = ROOT / "solution", ROOT / "exercise"
+    if not solution.is_dir():
+        raise UsageError("solution/ is not here: only its owner can build the exercise from it.")
+    if options.check:
+        problems = build.check(solution, exercise)
+        print("\n".join(problems) or "exercise/ is what solution/ makes.")
+        return 1 if problems else 0
+    try:
+        written = build.build(solution, exercise)
+    except (build.BuildError, OSError) as error:
+        raise UsageError(str(error)) from None
+    print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")
+    return 0
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from grader import doctor
+
+    return doctor.run()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (UsageError, NewsError) as error:
+        print(f"grader: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ngrader: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Runs the checks under pytest: `pytest` grades a submission and ends with the board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.devices import DEVICES
+from grader.errors import UsageError
+from grader.tasks import Check, tasks
+
+ROOT = Path(__file__).parents[1]
+CHECKS = ROOT / "grader" / "checks"
+CONFIG = ROOT / "pyproject.toml"
+SESSION = pytest.StashKey[Any]()
+STATUS = pytest.StashKey[str]()
+TASKS = pytest.StashKey[set[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the grading options."""
+    group = parser.getgroup("grading")
+    group.addoption("--submission", type=Path, metavar="PATH", help="what to grade [exercise]")
+    group.addoption("--device", choices=DEVICES, default="auto", help="where models run [auto]")
+    group.addoption("--seed", type=int, default=0, help="seed of the grader's inputs [0]")
+    group.addoption(
+        "--in-process",
+        action="store_true",
+        help="run the submission in pytest's own process, so that breakpoint() works",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse to run under a submission's own pytest.ini, which pytest may have picked up."""
+    path = early_config.known_args_namespace.submission
+    if path is not None and early_config.inipath != CONFIG:
+        raise pytest.UsageError(
+            f"grade it from the kit's folder, with an equals sign: pytest --submission={path}"
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the telling to the board, if checks are all that runs."""
+    paths = [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
+    if all(path.resolve().is_relative_to(CHECKS) for path in paths):
+        config.option.tbstyle = "no"
+        config.option.reportchars = ""
+        config.option.no_header = True
+        config.option.disable_warnings = True
+
+
+def check_of(item: pytest.Item) -> Check | None:
+    """Return the check that a test function implements, if it is one."""
+    if item.path.parent != CHECKS:
+        return None
+    task = item.path.stem.removeprefix("test_")
+    name = item.name.removeprefix("test_")
+    return next(check for check in tasks()[task].checks if check.name == name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the checks in the order of the table, behind all else."""
+    order = {check.id: n for n, check in enumerate(c for t in tasks().values() for c in t.checks)}
+
+    def place(item: pytest.Item) -> int:
+        check = check_of(item)
+        return -1 if check is None else order[check.id]
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note which tasks are to be graded."""
+    found = {check_of(item) for item in session.items}
+    session.config.stash[TASKS] = {check.task for check in found if check is not None}
+
+
+@pytest.fixture(scope="session", name="graded")
+def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
+    from grader.grading import session
+
+    options = pytestconfig.option
+    try:
+        with session(
+            options.submission or ROOT / "exercise",
+            device=options.device,
+            seed=options.seed,
+            in_process=options.in_process,
+        ) as opened:
+            pytestconfig.stash[SESSION] = opened
+            yield opened
+    except UsageError as error:
+        pytest.exit(str(error), returncode=2)
+
+
+@pytest.fixture
+def submission(graded: Any) -> Any:
+    """Give a check its submission."""
+    return graded.submission
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a check as the command line runs it."""
+    check = check_of(pyfuncitem)
+    if check is None:
+        return None
+    result = pyfuncitem.funcargs["graded"].run(check)
+    pyfuncitem.stash[STATUS] = result.status
+    if result.status != "passed":
+        pytest.fail(result.message or result.status, pytrace=False)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Carry a check's status to its report."""
+    report = yield
+    report.check_status = item.stash.get(STATUS, None)
+    return report
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Count what was not started apart from what failed."""
+    letters = {"not_started": "-", "blocked": "b", "error": "E"}
+    status = getattr(report, "check_status", None)
+    if report.when == "call" and status in letters:
+        word = status.replace("_", " ")
+        return word, letters[status], word.upper()
+    return None
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    """Print the board of the tasks that ran."""
+    graded = config.stash.get(SESSION, None)
+    if graded is not None:
+        from grader.reports import board
+
+        verbose = config.option.verbose > 0
+        board.show(graded.record(), verbose=verbose, only=config.stash[TASKS])

@@ -1,0 +1,1 @@
+"""Faces of a record: each is made from it and from nothing else."""

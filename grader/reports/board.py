@@ -1,0 +1,134 @@
+"""The board: what a person sees in a terminal after grading."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from grader.diagnosis import mistakes
+from grader.record import CheckResult, Record, TaskResult
+from grader.tasks import Task, tasks
+
+STYLES = {
+    "done": "green",
+    "partly": "yellow",
+    "wrong": "red",
+    "not_started": "dim",
+    "blocked": "dim",
+    "error": "bold magenta",
+}
+BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
+
+
+def show(record: Record, *, verbose: bool = False, only: set[str] | None = None) -> None:
+    """Print the board; `only` limits it to some tasks, `verbose` shows every message."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    shown = [task for task in record.tasks if only is None or task.id in only]
+    console.print()
+    console.print(_table(record, shown))
+    if record.accuracy:
+        console.print(Text(_accuracy(record)))
+    for task in shown:
+        failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
+        for check in failing if verbose else failing[:1]:
+            console.print(_details(check, len(failing) - 1 if not verbose else 0))
+    console.print(_next_step(record, shown))
+
+
+def _table(record: Record, shown: list[TaskResult]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("Task", no_wrap=True)
+    table.add_column("Points", justify="right", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("First to mend")
+    for task in shown:
+        checks = [check for check in record.checks if check.task == task.id]
+        table.add_row(
+            task.id,
+            _points(task.score, task.max_score),
+            Text(task.state.replace("_", " "), style=STYLES[task.state]),
+            Text(_first(task, checks)),
+        )
+    total = sum(task.score for task in shown), sum(task.max_score for task in shown)
+    table.add_section()
+    table.add_row(Text("Total", style="bold"), Text(_points(*total), style="bold"), "", "")
+    return table
+
+
+def _points(score: float, max_score: float) -> str:
+    return f"{score:g}/{max_score:g}"
+
+
+def _first(task: TaskResult, checks: list[CheckResult]) -> str:
+    """Say in a few words what to look at first."""
+    if task.state == "done":
+        return ""
+    if task.state == "not_started":
+        return f"write {_where(task.id)}"
+    open_checks = [check for check in checks if check.status != "passed"]
+    first = next((check for check in open_checks if check.status in BAD), open_checks[0])
+    if first.status == "blocked":
+        return first.message.removeprefix("Not looked at yet: ").rstrip(".")
+    if first.mistake is not None:
+        return mistakes()[first.mistake].title
+    if first.status in ("not_started", "not_run"):
+        return f"{first.id.split('.')[1]}: {first.status.replace('_', ' ')}"
+    return first.message.split("\n")[1 if "\n" in first.message else 0].rstrip(",.")
+
+
+def _where(task: str) -> str:
+    return "model.py and train.py first" if task == "accuracy" else f"{task}.py"
+
+
+def _accuracy(record: Record) -> str:
+    found = record.accuracy
+    return (
+        f"\nAccuracy on {found['unseen']} news items not seen before: {found['value']:.2f} "
+        f"(full marks from {found['full']:.2f}, points from {found['none']:.2f})"
+    )
+
+
+def _details(check: CheckResult, others: int) -> Group:
+    """Show one message with the command for its hint."""
+    style = STYLES["error" if check.status == "error" else "wrong"]
+    title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
+    lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]
+    if check.hint is not None:
+        hint = f"Hint: python -m grader hint {check.task} {check.hint}"
+        more = f"   ({others} more in {check.task}; -v shows all)" if others else ""
+        lines.append(Padding(Text.assemble((hint, "cyan"), (more, "dim")), (0, 0, 0, 2)))
+    return Group(*lines)
+
+
+def _status(check: CheckResult) -> str:
+    words = {
+        "failed": f"{_points(check.score, check.max_score)} points",
+        "timeout": "took too long",
+        "memory": "too much memory",
+        "crashed": "the program ended",
+        "error": "not your fault: the grader could not judge this",
+    }
+    return words[check.status]
+
+
+def _next_step(record: Record, shown: list[TaskResult]) -> Text:
+    open_tasks = [task for task in shown if task.state != "done"]
+    if not open_tasks:
+        what = "All done: full marks." if record.full_marks else "All of this is done."
+        return Text(f"\n{what}", style="bold green")
+    task = open_tasks[0]
+    if task.state == "not_started":
+        text = f"\nNext: {tasks()[task.id].title}. Open {task.id}.py and read its docstrings;"
+        return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))
+    return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
+
+
+def show_hint(task: Task, level: int) -> None:
+    """Print one hint."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(Text.assemble((f"{task.id}: {task.title}", "bold"), f"  (hint {level} of 3)"))
+    console.print(Padding(Text(task.hints[level - 1]), (0, 0, 0, 2)))
+    if level < len(task.hints):
+        console.print(f"More: python -m grader hint {task.id} {level + 1}")
