@@ -64,7 +64,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from grader.grading import grade
+    from grader.grading import grade, load
     from grader.record import write_atomically
     from grader.reports import board
 
@@ -72,7 +72,7 @@ def _grade(options: argparse.Namespace) -> int:
         file = Path(options.json)
         if file.is_dir() or not file.absolute().parent.is_dir():
             raise UsageError(f"--json {file}: no file can be written there. Name a file in a folder.")
-    record = grade(options.path, device=options.device, seed=options.seed)
+    record = grade(load(options.path), device=options.device, seed=options.seed)
     if options.json == "-":
         print(record.to_json(), end="")
     else:

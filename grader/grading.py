@@ -19,6 +19,7 @@ from grader.messages import Blocked, Failure, explain_raised
 from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
 from grader.record import CheckResult, Record, state
 from grader.sandbox import Limits
+from grader.sources import Sources
 from grader.submission import StudentError, Submission
 from grader.tasks import Check, modules, tasks
 
@@ -141,19 +142,18 @@ def _judge_raised(error: StudentError, check: Check) -> Verdict:
 
 @contextlib.contextmanager
 def session(
-    path: Path,
+    taken: Sources,
     *,
     device: str = "auto",
     seed: int = 0,
     in_process: bool = False,
     limits: Limits = Limits(),
 ) -> Iterator[Session]:
-    """Open the submission at `path` for grading, and end its worker afterwards.
+    """Open a submission for grading, and end its worker afterwards.
 
     Raises:
-        UsageError: the submission or the device cannot be used.
+        UsageError: the device cannot be used.
     """
-    taken = sources.load(path, modules())
     worker: Worker
     if in_process:
         worker = LocalWorker(taken.files, taken.names)
@@ -174,9 +174,18 @@ def session(
         worker.close()
 
 
-def grade(path: Path, **options: Any) -> Record:
-    """Grade the submission at `path`; the options are those of `session`."""
-    with session(path, **options) as opened:
+def load(path: Path) -> Sources:
+    """Take in the submission at `path`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return sources.load(path, modules())
+
+
+def grade(taken: Sources, **options: Any) -> Record:
+    """Grade a submission; the options are those of `session`."""
+    with session(taken, **options) as opened:
         for check in opened.planned:
             opened.run(check)
         return opened.record()

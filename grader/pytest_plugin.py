@@ -82,12 +82,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", name="graded")
 def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
-    from grader.grading import session
+    from grader.grading import load, session
 
     options = pytestconfig.option
     try:
         with session(
-            options.submission or ROOT / "exercise",
+            load(options.submission or ROOT / "exercise"),
             device=options.device,
             seed=options.seed,
             in_process=options.in_process,
