@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -67,24 +69,27 @@ def load_pipeline() -> Any:
     try:
         nlp = spacy.load(MODEL, exclude=UNUSED)
     except (OSError, ImportError, ValueError) as error:
-        reason = str(error).split("\n")[0].split(". ")[0]
-        raise UsageError(
-            f"spaCy cannot load {MODEL} ({reason}). Install it from the kit's folder: "
-            "python -m pip install -c constraints.txt ./packages/en_core_web_sm"
-        ) from None
+        raise _no_model(str(error).split("\n")[0].split(". ")[0]) from None
     if "tok2vec" not in nlp.pipe_names:
         raise UsageError(f"The installed {MODEL} has no tok2vec. Install version 3.8.0 of it.")
     return nlp
 
 
+def _no_model(reason: str) -> UsageError:
+    return UsageError(
+        f"spaCy cannot load {MODEL} ({reason}). Install it from the kit's folder: "
+        "python -m pip install -c constraints.txt ./packages/en_core_web_sm"
+    )
+
+
 def compute(texts: Iterable[str], nlp: Any) -> tuple[Array, Array]:
     """Return vectors (tokens, F) and offsets (N + 1,) of texts."""
-    parts, lengths = [], [0]
+    data, lengths = bytearray(), [0]  # grows in place: a list of parts would need twice the memory
     for doc in nlp.pipe(texts, batch_size=256):
         lengths.append(len(doc))
         if len(doc):
-            parts.append(doc.tensor)
-    vectors = np.concatenate(parts) if parts else np.zeros((0, FEATURES), np.float32)
+            data += np.ascontiguousarray(doc.tensor, np.float32).data.cast("B")
+    vectors = np.frombuffer(data, np.float32).reshape(-1, FEATURES)
     return vectors, np.cumsum(lengths, dtype=np.int64)
 
 
@@ -110,7 +115,7 @@ def embed(
     """
     targets = np.array([label - 1 for label, _ in rows], dtype=np.int64)
     texts = [text for _, text in rows]
-    file = (folder or cache_folder()) / f"{_key(texts)}.npy"
+    file = (folder or cache_folder()) / f"{_key(texts)}.vectors"
     found = _read(file, len(texts))
     if found is None:
         found = compute(progress(texts), load_pipeline())
@@ -120,37 +125,54 @@ def embed(
 
 def _key(texts: Sequence[str]) -> str:
     """Digest the texts and the versions that decide over their vectors."""
-    from importlib.metadata import version
-
-    total = hashlib.sha256(f"{version(MODEL)} {version('spacy')}".encode())
+    try:
+        total = hashlib.sha256(f"{version(MODEL)} {version('spacy')}".encode())
+    except PackageNotFoundError as error:
+        raise _no_model(f"the package {error.name} is not installed") from None
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         total.update(len(data).to_bytes(8, "big") + data)
     return total.hexdigest()[:32]
 
 
+def _checksum(file: Path, vectors: Array, offsets: Array) -> Array:
+    """Return the sum that tells a damaged or renamed file, shape (1,), int64."""
+    parts = (file.stem.encode(), offsets.data, vectors.data)
+    total = 0
+    for part in parts:
+        total = zlib.crc32(part, total)
+    return np.array([total], dtype=np.int64)
+
+
 def _read(file: Path, count: int) -> tuple[Array, Array] | None:
-    offsets_file = file.with_suffix(".offsets.npy")
+    """Return what `_keep` wrote for `count` texts; None if it is not there, or not whole."""
     try:
-        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
-        offsets = np.load(offsets_file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with open(file, "rb") as stream:
+            checksum = np.load(stream, allow_pickle=False)
+            offsets = np.load(stream, allow_pickle=False)
+            if offsets.dtype != np.int64 or offsets.shape != (count + 1,):
+                return None
+            shape = (int(offsets[-1]), FEATURES)
+            vectors = np.memmap(stream, np.float32, "r", stream.tell(), shape)
+        whole = np.array_equal(checksum, _checksum(file, vectors, offsets))
+    except (OSError, ValueError, EOFError, OverflowError):
         return None
-    fits = vectors.ndim == 2 and len(offsets) == count + 1 and offsets[-1] == len(vectors)
-    return (vectors, offsets) if fits and vectors.dtype == np.float32 else None
+    return (vectors, offsets) if whole else None
 
 
 def _keep(file: Path, vectors: Array, offsets: Array) -> None:
+    """Write checksum, offsets and the vectors' bytes, whole or not at all."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        for path, array in ((file.with_suffix(".offsets.npy"), offsets), (file, vectors)):
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-            try:
-                with open(handle, "wb") as stream:
-                    np.save(stream, array, allow_pickle=False)
-                os.replace(temporary, path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        try:
+            with open(handle, "wb") as stream:
+                np.save(stream, _checksum(file, vectors, offsets), allow_pickle=False)
+                np.save(stream, offsets, allow_pickle=False)
+                stream.write(vectors.data)
+            os.replace(temporary, file)
+        except BaseException:
+            os.unlink(temporary)
+            raise
     except OSError:
         return

@@ -23,7 +23,6 @@ MD5 = {
     "train": "b1a00f826fdfbd249f79597b59e1dc12",
     "test": "d52ea96a97a2d943681189a97654912d",
 }
-DEFAULT_ROOT = "~/.torchtext/cache"
 EXTENSION = ("torchtext._extension", "torchtext._torchtext")  # the C++ side of torchtext
 
 
@@ -46,7 +45,8 @@ def AG_NEWS(  # noqa: N802
 
     Args:
         root: the cache; the files are `root/datasets/AG_NEWS/train.csv` and `test.csv`. None
-            means `~/.torchtext/cache`.
+            means torchtext's own cache, `~/.cache/torch/text` unless `TORCH_HOME` or
+            `XDG_CACHE_HOME` say otherwise.
         split: "train", "test", or a tuple of them.
 
     Returns:
@@ -61,14 +61,20 @@ def AG_NEWS(  # noqa: N802
     for name in splits:
         if name not in MD5:
             raise NewsError(f"AG_NEWS has no split {name!r}; use one of {', '.join(MD5)}")
-    root = Path(DEFAULT_ROOT if root is None else root).expanduser().resolve()
+    root = Path(torchtext_cache() if root is None else root).expanduser().resolve()
     paths = [_fetch(root / "datasets" / "AG_NEWS" / f"{name}.csv", name) for name in splits]
-    torchtext = _torchtext_ag_news()
+    torchtext = torchtext_ag_news()
     if torchtext is None:
         rows = tuple(_Rows(path) for path in paths)
     else:
         rows = tuple(torchtext(root=str(root), split=name) for name in splits)
     return rows[0] if isinstance(split, str) else rows
+
+
+def torchtext_cache() -> str:
+    """Return the folder that torchtext 0.18 takes by default (`torchtext._CACHE_DIR`)."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return os.path.join(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")), "text")
 
 
 class _Rows:
@@ -141,7 +147,7 @@ def _reason(error: Exception) -> str:
     return "what was downloaded has another MD5"
 
 
-def _torchtext_ag_news() -> Callable[..., Any] | None:
+def torchtext_ag_news() -> Callable[..., Any] | None:
     """Return torchtext's own AG_NEWS, or None where it cannot be had.
 
     torchtext 0.18 is the last release. Its data sets are Python, but `import torchtext` loads a

@@ -1,6 +1,7 @@
 """AG_NEWS: its rows, its cache, a download and what can go wrong, torchtext on any torch."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -49,7 +50,7 @@ def torchtext() -> Callable[..., Any]:
         installed = False
     if not installed:
         pytest.skip("torchtext 0.18 is not installed")
-    found = ag_news._torchtext_ag_news()
+    found = ag_news.torchtext_ag_news()
     assert found, "torchtext 0.18 cannot be imported; install torchdata==0.9.0 and portalocker"
     return found
 
@@ -60,14 +61,14 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     if request.param == "torchtext":
         request.getfixturevalue("torchtext")
     else:
-        monkeypatch.setattr(ag_news, "_torchtext_ag_news", lambda: None)
+        monkeypatch.setattr(ag_news, "torchtext_ag_news", lambda: None)
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache; the files meant to be there are FILES, for the kit and for torchtext."""
     monkeypatch.setattr(ag_news, "MD5", MD5)
-    if ag_news._torchtext_ag_news() is not None:
+    if ag_news.torchtext_ag_news() is not None:
         monkeypatch.setattr(sys.modules["torchtext.datasets.ag_news"], "MD5", MD5)
     return tmp_path / "root"
 
@@ -129,14 +130,20 @@ def test_reading_leaves_the_cache_as_it_was(full_root: Path) -> None:
 
 
 @pytest.mark.usefixtures("way")
-def test_root_is_torchtexts_documented_cache_by_default(
+def test_root_is_torchtexts_own_cache_by_default(
     full_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (full_root / "home/.torchtext").mkdir(parents=True)
-    (full_root / "home/.torchtext/cache").symlink_to(full_root)
-    monkeypatch.setenv("HOME", str(full_root / "home"))
-    monkeypatch.setenv("USERPROFILE", str(full_root / "home"))
+    (full_root / "home/torch").mkdir(parents=True)
+    (full_root / "home/torch/text").symlink_to(full_root)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(full_root / "home"))
+    monkeypatch.delenv("TORCH_HOME", raising=False)
     assert list(news.AG_NEWS(split="test")) == TEST_ROWS
+
+
+def test_the_default_root_is_the_one_torchtext_computes(torchtext: Callable[..., Any]) -> None:
+    assert torchtext
+    computed = sys.modules["torchtext"]._CACHE_DIR
+    assert os.path.expanduser(news.ag_news.torchtext_cache()) == computed
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"the real rows are not there: {REAL}")
@@ -308,7 +315,7 @@ READ_QUIETLY = """
 import hashlib, sys
 import news, news.ag_news
 root = sys.argv[1]
-news.ag_news._torchtext_ag_news()
+news.ag_news.torchtext_ag_news()
 data = open(root + "/datasets/AG_NEWS/train.csv", "rb").read()
 tables = [news.ag_news.MD5, sys.modules["torchtext.datasets.ag_news"].MD5]
 for table in tables:
@@ -331,7 +338,7 @@ def test_torchtext_is_silent_and_can_be_imported_afterwards(full_root: Path) -> 
 
 EXTENSION_IS_REAL = """
 import sys, news.ag_news
-news.ag_news._torchtext_ag_news()
+news.ag_news.torchtext_ag_news()
 print([hasattr(sys.modules[name], "__file__") for name in news.ag_news.EXTENSION])
 """
 

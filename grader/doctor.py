@@ -1,0 +1,133 @@
+"""`python -m grader doctor`: is all there to work with? A line each: ok, or what mends it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from grader.errors import UsageError
+from grader.tasks import modules
+
+INSTALL = "python -m pip install -c constraints.txt"
+MODEL = f"{INSTALL} ./packages/en_core_web_sm"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: `remedy` is empty if all is well; `needed` tells whether it must be."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    needed: bool = True
+
+
+def examine() -> Iterator[Line]:
+    """Look at Python, the packages, the model, the data and the exercise."""
+    for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise):
+        yield _safely(look)
+
+
+def _safely(look: Callable[[], Line]) -> Line:
+    try:
+        return look()
+    except Exception as error:  # a broken package may raise anything when it is imported
+        reason = str(error).strip().split("\n")[0]
+        name = look.__name__.removeprefix("_")
+        remedy = f"{INSTALL} --force-reinstall -e ."
+        return Line(name, f"{type(error).__name__}: {reason}", remedy)
+
+
+def _python() -> Line:
+    found = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info < (3, 10):
+        return Line("Python", found, "use Python 3.10 to 3.13")
+    return Line("Python", found)
+
+
+def _torch() -> Line:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return Line("torch", "not installed", f"{INSTALL} torch")
+    devices = ["cpu"]
+    devices += ["cuda"] if torch.cuda.is_available() else []
+    devices += ["mps"] if torch.backends.mps.is_available() else []
+    return Line("torch", f"{torch.__version__}, devices: {', '.join(devices)}")
+
+
+def _spacy() -> Line:
+    try:
+        import spacy
+    except ModuleNotFoundError:
+        return Line("spaCy", "not installed", f"{INSTALL} spacy")
+    return Line("spaCy", spacy.__version__)
+
+
+def _model() -> Line:
+    from grader import vectors
+
+    try:
+        nlp = vectors.load_pipeline()
+    except UsageError:
+        return Line("model", "spaCy cannot load en_core_web_sm", MODEL)
+    width = nlp("news").tensor.shape[1]
+    found = f"en_core_web_sm {nlp.meta['version']}, vectors of {width}"
+    if width != vectors.FEATURES:
+        return Line("model", found, MODEL)
+    return Line("model", found)
+
+
+def _torchtext() -> Line:
+    if sys.version_info >= (3, 13):
+        return Line("torchtext", "has no release for this Python; news.AG_NEWS works without it")
+    from news import ag_news
+
+    if ag_news.torchtext_ag_news() is None:
+        remedy = f"{INSTALL} torchtext torchdata portalocker"
+        found = "cannot be imported; news.AG_NEWS works without it"
+        return Line("torchtext", found, remedy, needed=False)
+    return Line("torchtext", version("torchtext"))
+
+
+def _data() -> Line:
+    import news
+    from news import ag_news
+
+    count = sum(len(news.sample(split)) for split in ("train", "valid", "test"))
+    folder = Path(ag_news.torchtext_cache()).expanduser() / "datasets" / "AG_NEWS"
+    there = [name for name in ("train.csv", "test.csv") if (folder / name).exists()]
+    cached = f"AG_NEWS: {' and '.join(there)}" if there else "AG_NEWS: not downloaded yet"
+    return Line("data", f"sample of {count} news items; {cached} in {folder}")
+
+
+def _exercise() -> Line:
+    folder = Path("exercise")
+    missing = [f"{name}.py" for name in modules() if not (folder / f"{name}.py").is_file()]
+    if missing:
+        found = f"{', '.join(missing)} not in {folder.resolve()}"
+        return Line("exercise", found, "change to the kit's folder (cd)")
+    return Line("exercise", str(folder.resolve()))
+
+
+def run() -> int:
+    """Print the findings; returns 1 if something that is needed is to be mended."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    to_mend = 0
+    for line in examine():
+        word, style = ("ok", "green") if not line.remedy else ("mend", "red")
+        if line.remedy and not line.needed:
+            word, style = "note", "yellow"
+        text = Text.assemble((f"{word:<5}", style), f"{line.what:<10} {line.found}")
+        console.print(text, soft_wrap=True)
+        if line.remedy:
+            console.print(f"     -> {line.remedy}", soft_wrap=True)
+            to_mend += line.needed
+    return 1 if to_mend else 0
