@@ -1,0 +1,251 @@
+"""The command line: what it prints, what it writes, how it exits."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from grader.__main__ import main
+from grader.tasks import tasks
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def dataset_only(tmp_path: Path) -> Path:
+    """A submission of one right file: quick to grade."""
+    path = tmp_path / "dataset.py"
+    path.write_bytes((ROOT / "solution" / "dataset.py").read_bytes())
+    return path
+
+
+# --- grade -----------------------------------------------------------------------------------
+
+
+def test_one_file_grades_its_task_alone_and_full_marks_exit_with_0(
+    dataset_only: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grade", str(dataset_only), "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "dataset   15/15  done" in out
+    assert "model" not in out
+
+
+def test_missing_points_exit_with_1(dataset_only: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = dataset_only.read_text(encoding="utf-8").replace("label - 1", "label")
+    dataset_only.write_text(text, encoding="utf-8")
+    assert main(["grade", str(dataset_only)]) == 1
+    out = capsys.readouterr().out
+    assert "targets still count from 1" in out
+    assert "python -m grader hint dataset 1" in out
+
+
+def test_json_to_stdout_is_the_record_alone(
+    dataset_only: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grade", str(dataset_only), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["score"] == 15
+
+
+def test_json_to_a_file_comes_beside_the_board(
+    dataset_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["grade", str(dataset_only), "--json", str(tmp_path / "r.json")]) == 0
+    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["max_score"] == 15
+    assert "15/15" in capsys.readouterr().out
+
+
+def test_a_zip_and_its_folder_have_the_same_marks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "exercise"
+    folder.mkdir()
+    for name in ("dataset", "train"):
+        data = (ROOT / "solution" / f"{name}.py").read_bytes()
+        (folder / f"{name}.py").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"handed-in/exercise/{path.name}")
+    records = []
+    for path in (folder, tmp_path / "s.zip"):
+        main(["grade", str(path), "--json", "-"])
+        records.append(json.loads(capsys.readouterr().out))
+    assert records[0]["score"] == records[1]["score"] > 30
+    assert records[0]["submission"]["digest"] == records[1]["submission"]["digest"]
+
+
+BAD = {
+    "no such path": (["grade", "nowhere"], "nowhere: there is no such folder or file"),
+    "a folder without modules": (["grade", "empty"], "empty: none of dataset.py"),
+    "json into no folder": (["grade", "d/dataset.py", "--json", "no/where.json"], "no/where.json"),
+    "json onto a folder": (["grade", "d/dataset.py", "--json", "empty"], "--json empty"),
+    "unknown task": (["hint", "modle"], "modle: there is no such task"),
+    "unknown hint": (["hint", "model", "4"], "Hint 4: there are hints 1 to 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_2(
+    case: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "dataset.py").write_text("x = 1\n", encoding="utf-8")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    arguments, says = BAD[case]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert says in captured.err
+    assert captured.out == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_unknown_device_is_refused_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["grade", "solution", "--device", "gpu"])
+    assert exited.value.code == 2
+    assert "invalid choice: 'gpu'" in capsys.readouterr().err
+
+
+def test_cuda_where_there_is_none_is_one_line_and_exit_2(
+    dataset_only: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert main(["grade", str(dataset_only), "--device", "cuda"]) == 2
+    assert "Use --device cpu" in capsys.readouterr().err
+
+
+# --- hint, build, doctor ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", tasks())
+def test_every_task_gives_its_hints(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = set()
+    for level in (1, 2, 3):
+        assert main(["hint", task, str(level)]) == 0
+        texts.add(capsys.readouterr().out)
+    assert len(texts) == 3
+
+
+def test_the_committed_stubs_are_what_the_reference_makes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["build", "--check"]) == 0
+    assert "exercise/ is what solution/ makes" in capsys.readouterr().out
+
+
+def test_the_doctor_finds_this_environment_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("ok")][:4] == [
+        "Python", "torch", "spaCy", "model",
+    ]  # fmt: skip
+
+
+def test_the_doctor_gives_the_command_for_a_missing_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("grader.vectors.MODEL", "en_core_web_xx")
+    assert main(["doctor"]) == 1
+    assert "./packages/en_core_web_sm" in capsys.readouterr().out
+
+
+def test_it_runs_from_the_kits_folder_without_being_installed() -> None:
+    """`-S` leaves site-packages out: whatever is imported comes from the folder."""
+    code = "import grader.__main__ as m; print(m.parser().prog)"
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "python -m grader" in done.stdout
+
+
+# --- pytest ----------------------------------------------------------------------------------
+
+
+def run_pytest(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_pytest_grades_the_stubs_and_ends_with_the_board() -> None:
+    done = run_pytest()
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    for task, worth in [("dataset", 15), ("collate", 20), ("model", 30), ("train", 20)]:
+        (line,) = [line for line in lines if line.startswith(f"{task} ")]
+        assert f" 0/{worth}  not started  write {task}.py" in line
+    assert "31 not started" in lines[-1]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "error" not in done.stdout.lower()
+
+
+def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
+    done = run_pytest("-k", "dataset", f"--submission={dataset_only}")
+    assert done.returncode == 0
+    assert "dataset   15/15  done" in done.stdout
+    assert "collate" not in done.stdout
+
+
+def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:
+    done = run_pytest("--submission=nowhere")
+    assert done.returncode == 2
+    assert "nowhere: there is no such folder or file" in done.stdout
+
+
+def test_pytest_never_runs_under_a_submissions_own_settings(tmp_path: Path) -> None:
+    (tmp_path / "dataset.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("open('ran', 'w').close()\n", encoding="utf-8")
+    refused = run_pytest("--submission", str(tmp_path))
+    assert refused.returncode == 4
+    assert "with an equals sign" in refused.stderr
+    graded = run_pytest("-k", "dataset", f"--submission={tmp_path}")
+    assert "does not define NewsDataset" in graded.stdout
+    assert not (tmp_path / "ran").exists()
+    assert not (ROOT / "ran").exists()
+
+
+def test_a_breakpoint_works_in_process(tmp_path: Path) -> None:
+    text = (ROOT / "solution" / "dataset.py").read_text(encoding="utf-8")
+    text = text.replace("pairs = list(samples)", "breakpoint(); pairs = list(samples)")
+    (tmp_path / "dataset.py").write_text(text, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    submission = f"--submission={tmp_path / 'dataset.py'}"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-k", "texts", "--in-process", submission],
+        cwd=ROOT,
+        env=environment,
+        input="p 'here', len(list(samples))\nc\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "('here', 5)" in done.stdout

@@ -1,0 +1,229 @@
+"""What a grading run promises: the marks of the reference, the stubs, and broken submissions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from grader import grading
+from grader.grading import load, session
+from grader.record import CheckResult, Record
+from grader.sandbox import Limits
+from grader.sources import Sources
+from grader.submission import Submission
+from grader.tasks import tasks
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "grader" / "record.schema.json").read_text(encoding="utf-8"))
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def reference(**changed: str | None) -> Sources:
+    """The reference with some modules changed, or taken away."""
+    files = {path.stem: path.read_bytes() for path in (ROOT / "solution").glob("*.py")}
+    for name, text in changed.items():
+        if text is None:
+            del files[name]
+        else:
+            files[name] = text.encode()
+    return Sources("changed", files, {name: f"exercise/{name}.py" for name in files})
+
+
+def grade_tasks(sources: Sources, *names: str) -> dict[str, list[CheckResult]]:
+    with session(sources, device="cpu") as opened:
+        return {name: [opened.run(check) for check in tasks()[name].checks] for name in names}
+
+
+@pytest.fixture(scope="module")
+def solved() -> Record:
+    return grading.grade(load(ROOT / "solution"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Record:
+    return grading.grade(load(ROOT / "exercise"), device="cpu")
+
+
+# --- the reference and the stubs -------------------------------------------------------------
+
+
+def test_the_reference_scores_100(solved: Record) -> None:
+    assert [check for check in solved.checks if check.status != "passed"] == []
+    assert (solved.score, solved.max_score, solved.full_marks) == (100, 100, True)
+    assert {task.state for task in solved.tasks} == {"done"}
+
+
+def test_the_stubs_score_exactly_0_and_are_not_started(untouched: Record) -> None:
+    assert untouched.score == 0
+    assert {check.status for check in untouched.checks} == {"not_started"}
+    assert [(task.id, task.state) for task in untouched.tasks] == [
+        (id_, "not_started") for id_ in tasks()
+    ]
+
+
+def normalised(record: Record) -> dict[str, Any]:
+    """A record without what differs from machine to machine."""
+    data = record.as_dict()
+    data["submission"]["digest"] = "0" * 64
+    data["environment"] = {**dict.fromkeys(data["environment"], "-"), "seed": 0, "device": "cpu"}
+    data["environment"]["confinement"] = record.environment["confinement"]
+    for check in data["checks"]:
+        check["seconds"] = 0.0
+    if data["accuracy"]:
+        data["accuracy"]["value"] = 0.6
+    return data
+
+
+@pytest.mark.parametrize("name", ["solved", "untouched"])
+def test_the_record_is_the_golden_one(name: str, request: pytest.FixtureRequest) -> None:
+    record: Record = request.getfixturevalue(name)
+    golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    assert normalised(record) == golden
+
+
+@pytest.mark.parametrize("name", ["solved", "untouched"])
+def test_the_record_fits_its_schema(name: str, request: pytest.FixtureRequest) -> None:
+    record: Record = request.getfixturevalue(name)
+    jsonschema.validate(json.loads(record.to_json()), SCHEMA)
+
+
+def test_the_schema_refuses_a_record_with_an_unknown_status(untouched: Record) -> None:
+    data = json.loads(untouched.to_json())
+    data["checks"][0]["status"] = "perhaps"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, SCHEMA)
+
+
+# --- one mistake costs its own points --------------------------------------------------------
+
+BROKEN = {
+    "dataset": "class NewsDataset:\n    def __init__(self, samples):\n        self.samples = []\n",
+    "collate": "class Collate:\n    def __call__(self, batch):\n        return batch\n",
+    "model": "from torch import nn\nclass LSTMClassifier(nn.Module):\n    pass\n",
+    "train": "def evaluate(*args):\n    return 0\ndef train(*args, **kwargs):\n    return []\n",
+}
+
+
+@pytest.mark.parametrize("task", BROKEN)
+def test_a_broken_task_costs_points_in_that_task_alone(task: str) -> None:
+    record = grading.grade(reference(**{task: BROKEN[task]}), device="cpu")
+    states = {found.id: found.state for found in record.tasks}
+    scores = {found.id: found.score for found in record.tasks}
+    assert states.pop(task) in ("wrong", "partly")
+    assert set(states.values()) == {"done"} or states.pop("accuracy") == "partly"
+    assert scores == {
+        **{id_: found.max_score for id_, found in zip(scores, record.tasks, strict=True)},
+        task: scores[task],
+    }
+    assert scores[task] < 15
+
+
+FAULTS: dict[str, tuple[str | None, str]] = {
+    "no module": (None, "dataset.py is not there"),
+    "no name": ("x = 1\n", "dataset.py does not define NewsDataset"),
+    "syntax error": ("class NewsDataset\n", "SyntaxError"),
+    "broken import": ("import no_such_package\n", "No module named 'no_such_package'"),
+    "wrong signature": ("class NewsDataset:\n    pass\n", "TypeError"),
+    "exception in the constructor": (
+        "class NewsDataset:\n    def __init__(self, samples):\n        raise ValueError('mine')\n",
+        "ValueError: mine\n  exercise/dataset.py, line 3, in __init__",
+    ),
+    "exit on import": ("import sys\nsys.exit(0)\n", "ended the program"),
+    "no utf-8": ("# coding: utf-8\n\udcff", "SyntaxError"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_module_that_cannot_be_used_is_one_clear_result(fault: str) -> None:
+    text, says = FAULTS[fault]
+    sources = reference(dataset=None)
+    if text is not None:
+        sources.files["dataset"] = text.encode("utf-8", "surrogateescape")
+    sources.names["dataset"] = "exercise/dataset.py"
+    found = grade_tasks(sources, "dataset", "train")
+    told = {result.message for result in found["dataset"] if result.status != "blocked"}
+    assert len(told) == 1
+    assert says in told.pop()
+    assert sum(result.score for result in found["dataset"]) == 0
+    assert all(result.status == "passed" for result in found["train"])
+
+
+def test_a_message_shows_the_students_own_frames_only() -> None:
+    text = "class NewsDataset:\n    def __init__(self, samples):\n        sorted(samples, key=1)\n"
+    found = grade_tasks(reference(dataset=text), "dataset")["dataset"][0].message
+    assert "sorted(samples, key=1)" in found
+    assert "grader" not in found
+
+
+# --- fail closed -----------------------------------------------------------------------------
+
+
+def test_a_check_that_did_not_run_scores_nothing() -> None:
+    with session(reference(), device="cpu") as opened:
+        opened.run(tasks()["dataset"].checks[0])
+        record = opened.record()
+    assert [check.status for check in record.checks[:2]] == ["passed", "not_run"]
+    assert (record.score, record.max_score) == (tasks()["dataset"].checks[0].points, 100)
+    assert not record.full_marks
+
+
+def test_a_fault_of_the_grader_is_an_error_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(_submission: Submission) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(grading, "function", lambda _check: faulty)
+    results = grade_tasks(reference(), "dataset")["dataset"]
+    assert {result.status for result in results if not tasks_needs(result.id)} == {"error"}
+    assert "The grader itself failed" in results[0].message
+    assert results[0].hint is None
+
+
+def tasks_needs(check_id: str) -> tuple[str, ...]:
+    return next(c.needs for t in tasks().values() for c in t.checks if c.id == check_id)
+
+
+def test_an_endless_loop_is_ended_and_the_other_tasks_are_graded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("grader.submission.SECONDS", 1.0)
+    text = "class NewsDataset:\n    def __init__(self, samples):\n        while True: pass\n"
+    with session(reference(dataset=text), device="cpu") as opened:
+        hung = opened.run(tasks()["dataset"].checks[0])
+        other = opened.run(tasks()["train"].checks[0])
+    assert hung.status == "timeout"
+    assert "exercise/dataset.py, line 3, in __init__" in hung.message
+    assert other.status == "passed"
+
+
+def test_the_whole_submission_has_a_time_limit() -> None:
+    with session(reference(), device="cpu", limits=Limits(seconds=0.01)) as opened:
+        result = opened.run(tasks()["dataset"].checks[0])
+    assert result.status == "timeout"
+    assert result.score == 0
+
+
+def test_too_much_memory_is_told_as_that() -> None:
+    text = "class NewsDataset:\n    def __init__(self, samples):\n        bytearray(1 << 40)\n"
+    found = grade_tasks(reference(dataset=text), "dataset")["dataset"]
+    assert found[0].status == "memory"
+
+
+# --- the seed --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_reference_passes_with_any_seed(seed: int) -> None:
+    with session(reference(), device="cpu", seed=seed) as opened:
+        checks = [c for task in ("model", "train") for c in tasks()[task].checks]
+        assert [r for r in map(opened.run, checks) if r.status != "passed"] == []
+
+
+def test_in_process_gives_the_same_marks() -> None:
+    checks = [check for task in ("dataset", "train") for check in tasks()[task].checks]
+    both = []
+    for in_process in (False, True):
+        with session(load(ROOT / "solution"), device="cpu", in_process=in_process) as opened:
+            both.append([opened.run(check).score for check in checks])
+    assert both[0] == both[1] == [check.points for check in checks]

@@ -1,0 +1,130 @@
+"""The rules of the house: who imports whom, and that the tables fit the code and the pages."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from grader import grading
+from grader.diagnosis import mistakes
+from grader.submission import NAMES
+from grader.tasks import modules, tasks
+
+ROOT = Path(__file__).parents[1]
+CHECKS = [check for task in tasks().values() for check in task.checks]
+
+
+def imports(folder: str) -> set[str]:
+    """Every module that the Python files below a folder import, absolutely."""
+    found = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                found.add(node.module or "")
+    return found
+
+
+def top(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("folder", ["news", "solution", "exercise", "grader/worker"])
+def test_nothing_of_the_grader_is_imported_by(folder: str) -> None:
+    assert "grader" not in top(imports(folder))
+
+
+def test_the_grader_imports_neither_solution_nor_exercise() -> None:
+    assert not {"solution", "exercise"} & top(imports("grader"))
+
+
+def test_the_wire_carries_no_pickle() -> None:
+    assert not {"pickle", "marshal", "shelve", "dill", "cloudpickle"} & top(imports("grader"))
+    assert "torch.load" not in (ROOT / "grader/worker/wire.py").read_text(encoding="utf-8")
+
+
+def test_the_points_sum_to_100() -> None:
+    assert sum(check.points for check in CHECKS) == 100
+    assert {task.id: sum(check.points for check in task.checks) for task in tasks().values()} == {
+        "dataset": 15,
+        "collate": 20,
+        "model": 30,
+        "train": 20,
+        "accuracy": 15,
+    }
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_row_of_the_table_has_a_function_that_says_what_it_promises(check) -> None:  # type: ignore[no-untyped-def]
+    assert inspect.getdoc(grading.function(check))
+
+
+def test_every_check_function_has_a_row_in_the_table() -> None:
+    functions = {
+        f"{path.stem.removeprefix('test_')}.{node.name.removeprefix('test_')}"
+        for path in (ROOT / "grader/checks").glob("test_*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert functions == {check.id for check in CHECKS}
+
+
+def test_a_check_needs_only_checks_that_come_before_it() -> None:
+    for task in tasks().values():
+        before: set[str] = set()
+        for check in task.checks:
+            assert set(check.needs) <= before, check.id
+            before.add(check.id)
+
+
+def test_every_task_has_three_hints_and_every_check_asks_for_one_of_them() -> None:
+    assert all(len(task.hints) == 3 and all(task.hints) for task in tasks().values())
+    assert {check.hint for check in CHECKS} <= {1, 2, 3}
+
+
+def test_every_task_module_has_the_names_that_the_contract_gives_it() -> None:
+    assert list(NAMES) == modules()
+    for module, names in NAMES.items():
+        tree = ast.parse((ROOT / "solution" / f"{module}.py").read_text(encoding="utf-8"))
+        defined = {n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+        assert set(names) <= defined
+
+
+def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for path in [*(ROOT / "grader/checks").glob("*.py"), ROOT / "grader/reference_loop.py"]
+    )
+    named = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', code)) & set(mistakes())
+    assert named == set(mistakes())
+
+
+def test_the_readme_shows_the_line_that_mends_a_missing_model() -> None:
+    from grader.doctor import MODEL
+
+    assert MODEL.removeprefix("python -m pip") in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_fits_two_screens() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 100
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_a_page_names_only_files_that_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:grader|tests|docs|news|bench|packages)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
