@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +37,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Refuse to run under a submission's own pytest.ini, which pytest may have picked up."""
+    """Start again under the kit's settings, if pytest took others.
+
+    `--submission PATH` without an equals sign makes pytest look for its settings at PATH, and a
+    submission's pytest.ini and conftest.py must not be used.
+    """
     path = early_config.known_args_namespace.submission
-    if path is not None and early_config.inipath != CONFIG:
-        raise pytest.UsageError(
-            f"grade it from the kit's folder, with an equals sign: pytest --submission={path}"
-        )
+    if path is None or early_config.inipath == CONFIG:
+        return
+    invoked = early_config.invocation_params
+    given = [str(argument) for argument in invoked.args]
+    if "--submission" in given:
+        at = given.index("--submission")
+        del given[at : at + 2]
+    else:
+        given = [argument for argument in given if not argument.startswith("--submission=")]
+    submission = f"--submission={(invoked.dir / path).resolve()}"
+    command = [sys.executable, "-m", "pytest", "-c", str(CONFIG), submission, *given]
+    raise SystemExit(subprocess.call(command, cwd=ROOT))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,7 +124,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     check = check_of(pyfuncitem)
     if check is None:
         return None
-    result = pyfuncitem.funcargs["graded"].run(check)
+    graded: Any = pyfuncitem.funcargs["graded"]
+    result = graded.run(check)
     pyfuncitem.stash[STATUS] = result.status
     if result.status != "passed":
         pytest.fail(result.message or result.status, pytrace=False)
@@ -118,7 +133,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Carry a check's status to its report."""
     report = yield
     report.check_status = item.stash.get(STATUS, None)

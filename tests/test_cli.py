@@ -83,6 +83,7 @@ BAD = {
     "a folder without modules": (["grade", "empty"], "empty: none of dataset.py"),
     "json into no folder": (["grade", "d/dataset.py", "--json", "no/where.json"], "no/where.json"),
     "json onto a folder": (["grade", "d/dataset.py", "--json", "empty"], "--json empty"),
+    "data that is not there": (["grade", "d/dataset.py", "--data", "x.csv"], "x.csv"),
     "unknown task": (["hint", "modle"], "modle: there is no such task"),
     "unknown hint": (["hint", "model", "4"], "Hint 4: there are hints 1 to 3"),
 }
@@ -224,11 +225,11 @@ def test_pytest_never_runs_under_a_submissions_own_settings(tmp_path: Path) -> N
     (tmp_path / "dataset.py").write_text("x = 1\n", encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "conftest.py").write_text("open('ran', 'w').close()\n", encoding="utf-8")
-    refused = run_pytest("--submission", str(tmp_path))
-    assert refused.returncode == 4
-    assert "with an equals sign" in refused.stderr
-    graded = run_pytest("-k", "dataset", f"--submission={tmp_path}")
-    assert "does not define NewsDataset" in graded.stdout
+    for form in (["--submission", str(tmp_path)], [f"--submission={tmp_path}"]):
+        for cwd in (ROOT, tmp_path):
+            graded = run_pytest("-k", "dataset", *form, cwd=cwd)
+            assert graded.returncode == 1
+            assert "does not define NewsDataset" in graded.stdout
     assert not (tmp_path / "ran").exists()
     assert not (ROOT / "ran").exists()
 
