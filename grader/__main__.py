@@ -13,8 +13,11 @@ from pathlib import Path
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.tasks import tasks
-from news.rows import NewsError
+from news import NewsError, read_csv
 
+# With 3,600 rows of AG News the reference reaches 0.56 to 0.58, with 1,200 only 0.45 to 0.48,
+# which is below the pass mark.
+MIN_ROWS = 3600
 ROOT = Path(__file__).parent.parent
 
 
@@ -26,6 +29,12 @@ def parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="grade a submission and show the board")
     grade.add_argument("path", type=Path, help="a folder, a .zip, or one .py of a task")
     grade.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
+    grade.add_argument(
+        "--data",
+        metavar="sample|FILE.csv",
+        default="sample",
+        help="the news for the task accuracy: the sample, or a CSV in AG News' layout",
+    )
     grade.add_argument("-v", "--verbose", action="store_true", help="show every message")
     _add_common(grade)
     grade.set_defaults(run=_grade)
@@ -71,8 +80,9 @@ def _grade(options: argparse.Namespace) -> int:
     if options.json not in (None, "-"):
         file = Path(options.json)
         if file.is_dir() or not file.absolute().parent.is_dir():
-            raise UsageError(f"--json {file}: no file can be written there. Name a file in a folder.")
-    record = grade(load(options.path), device=options.device, seed=options.seed)
+            raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
+    rows = None if options.data == "sample" else _rows(Path(options.data))
+    record = grade(load(options.path), device=options.device, seed=options.seed, rows=rows)
     if options.json == "-":
         print(record.to_json(), end="")
     else:
@@ -82,6 +92,13 @@ def _grade(options: argparse.Namespace) -> int:
     if any(check.status == "error" for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
+
+
+def _rows(path: Path) -> list[tuple[int, str]]:
+    rows = read_csv(path)
+    if len(rows) < MIN_ROWS:
+        raise UsageError(f"--data {path}: {len(rows)} rows. Give at least {MIN_ROWS}.")
+    return rows
 
 
 def _hint(options: argparse.Namespace) -> int:

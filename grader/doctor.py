@@ -44,8 +44,9 @@ def _safely(look: Callable[[], Line]) -> Line:
 
 def _python() -> Line:
     found = f"{platform.python_version()} at {sys.executable}"
-    if sys.version_info < (3, 10):
-        return Line("Python", found, "use Python 3.10 to 3.13")
+    known = ((3, 10), (3, 13))
+    if not known[0] <= sys.version_info[:2] <= known[1]:
+        return Line("Python", found, "use Python 3.10 to 3.13", needed=False)
     return Line("Python", found)
 
 

@@ -146,10 +146,19 @@ def session(
     *,
     device: str = "auto",
     seed: int = 0,
+    rows: list[tuple[int, str]] | None = None,
     in_process: bool = False,
-    limits: Limits = Limits(),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Session]:
     """Open a submission for grading, and end its worker afterwards.
+
+    Args:
+        taken: the submission.
+        device: one of `devices.DEVICES`.
+        seed: what the grader's inputs are drawn from.
+        rows: labelled news for the task accuracy; None means the sample.
+        in_process: run it in this process, without limits.
+        limits: what it may use.
 
     Raises:
         UsageError: the device cannot be used.
@@ -159,14 +168,11 @@ def session(
         worker = LocalWorker(taken.files, taken.names)
     else:
         worker = ProcessWorker(taken.files, taken.names, limits)
-    submission = Submission(worker, seed, device)
+    submission = Submission(worker, seed, device, rows)
     if device != "auto":
         _ = submission.device
     planned = [
-        check
-        for task in tasks().values()
-        if taken.only in (None, task.id)
-        for check in task.checks
+        check for task in tasks().values() if taken.only in (None, task.id) for check in task.checks
     ]
     try:
         yield Session(taken.name, taken.digest, submission, planned)
@@ -202,6 +208,7 @@ def environment(submission: Submission) -> dict[str, Any]:
         "device": submission.__dict__.get("device", submission.wanted_device),
         "confinement": submission.worker.confinement,
         "seed": submission.seed,
+        "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
     }
 
 

@@ -1,8 +1,7 @@
 """What a student reads about a failed check, always by one formula.
 
-    Called `the call`.
-    It returned X, expected Y.
-    (what is likely wrong, if a known mistake was recognised)
+Called `the call`. It returned X, expected Y. Then, if a known mistake was recognised, what is
+likely wrong.
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ def explain_raised(raised: Raised, module: str) -> str:
         lines.append("It asked for more memory than there is, expected it to return.")
     else:
         message = textwrap.shorten(clean(raised.message), 600, placeholder=" ...")
-        lines.append(f"It raised {raised.type}: {message}" if message else f"It raised {raised.type}.")
+        lines.append(f"It raised {raised.type}{': ' if message else ''}{message}")
     for frame in raised.frames:
         lines.append(f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}")
         if frame.source:

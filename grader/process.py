@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import queue
 import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from grader import sandbox
 from grader.worker import wire
@@ -52,7 +54,12 @@ class Worker(Protocol):
 
 
 class ProcessWorker:
-    """A worker process for one submission; started again when it was lost."""
+    """A worker process for one submission; started again when it was lost.
+
+    Nothing here waits for the process without a deadline: pipes are read and written in threads
+    that are left behind if they do not come back, as a child of the worker's that got away may
+    hold the other ends.
+    """
 
     confinement = "limits"
 
@@ -61,28 +68,10 @@ class ProcessWorker:
     ) -> None:
         """Serve the given files; `names` are the file names that tracebacks show."""
         self.files, self.names, self.limits = files, names, limits
-        self.process: subprocess.Popen[bytes] | None = None
+        self.confined: sandbox.Confined | None = None
+        self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
-        self.last_words = b""
         self.ends = time.monotonic() + limits.seconds
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the process, if it does not run, and hand the files over."""
-        if self.process is None:
-            self.process = sandbox.launch()
-            self.reader = threading.Thread(target=self._drain, args=[self.process], daemon=True)
-            self.reader.start()
-            assert self.process.stdin is not None
-            first = {"files": self.files, "names": self.names, "memory": self.limits.memory}
-            wire.write(self.process.stdin, first)  # type: ignore[arg-type]
-        return self.process
-
-    def _drain(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stderr is not None
-        while chunk := process.stderr.read1(1 << 16):  # type: ignore[attr-defined]
-            room = self.limits.output - len(self.printed)
-            self.printed += chunk[: max(room, 0)]
-            self.last_words = (self.last_words + chunk)[-8192:]
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
@@ -96,61 +85,143 @@ class ProcessWorker:
         allowed = min(seconds, self.ends - time.monotonic())
         if allowed <= 0:
             raise TimeUp(f"The {self.limits.seconds:.0f} s for the whole submission are used up.")
-        self.last_words = b""
-        up = threading.Event()
-        process = self.start()
-        timer = threading.Timer(allowed, lambda: (up.set(), sandbox.kill(process)))
-        timer.start()
-        request = {"do": do, "with": arguments, "seed": seed, "seconds": allowed}
+        deadline = time.monotonic() + allowed
+        parts = wire.encode({"do": do, "with": arguments, "seed": seed, "seconds": allowed})
+        if self.confined is not None and self.confined.process.poll() is not None:
+            self._end()  # it ended between two calls
+        if self.confined is None:
+            parts = self._start() + parts
+        confined = self.confined
+        assert confined is not None
+        mark = confined.trace.seek(0, os.SEEK_END)
         try:
-            wire.write(process.stdin, request)  # type: ignore[arg-type]
-            while "progress" in (message := wire.read(process.stdout)):  # type: ignore[arg-type]
-                report(message["progress"])
-            return message["answer"]
-        except (EOFError, OSError, wire.ProtocolError, TypeError, KeyError) as error:
-            code = self._end()
-            if up.is_set():
-                raise TimeUp(f"It did not come back within {allowed:.0f} s.", self._where()) from None
-            if isinstance(error, (EOFError, OSError)):
-                raise WorkerLost(_how_it_ended(code), self._where()) from None
-            raise WorkerLost("What came back could not be read.") from error
-        finally:
-            timer.cancel()
+            while True:
+                kind, content = self._exchange(confined, parts, deadline)
+                if kind == "answer":
+                    return content
+                report(content)
+                parts = []
+        except queue.Empty:
+            where = self._where(mark)
+            self._end()
+            raise TimeUp(f"It did not come back within {allowed:.3g} s.", where) from None
+        except _Closed:
+            where = self._where(mark)
+            raise WorkerLost(_how_it_ended(self._end(grace=0.5)), where) from None
+        except wire.ProtocolError as error:
+            self._end()
+            raise WorkerLost(f"What came back cannot be taken: {error}.") from None
+        except BaseException:  # a report failed, or Ctrl-C: the worker is out of step now
+            self._end()
+            raise
 
-    def _end(self) -> int | None:
+    def _start(self) -> list[bytes | memoryview]:
+        """Start the process; return what it has to be told first."""
+        self.confined = sandbox.launch()
+        self.threads = [threading.Thread(target=self._drain, args=[self.confined], daemon=True)]
+        self.threads[0].start()
+        first = {"files": self.files, "names": self.names, "memory": self.limits.memory}
+        return wire.encode(first)
+
+    def _drain(self, confined: sandbox.Confined) -> None:
+        """Read what is printed, to its end; keep the beginning."""
+        stream = confined.process.stderr
+        assert stream is not None
+        with stream:
+            while (chunk := stream.read(1 << 16)) and confined is self.confined:
+                self.printed += chunk[: max(self.limits.output - len(self.printed), 0)]
+
+    def _exchange(
+        self, confined: sandbox.Confined, parts: list[bytes | memoryview], deadline: float
+    ) -> tuple[str, Any]:
+        """Send something and receive one message: its kind (progress or answer) and content.
+
+        Raises:
+            queue.Empty: it took too long.
+            _Closed: the pipes are closed at the other end.
+            ProtocolError: what came is no such message.
+        """
+        done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        stdin = cast(BinaryIO, confined.process.stdin)
+        stdout = cast(BinaryIO, confined.process.stdout)
+
+        def run() -> None:
+            try:
+                wire.send(stdin, parts)
+                done.put(wire.read(stdout))
+            except Exception as error:
+                done.put(error)
+            if confined is not self.confined:  # it was left behind
+                stdin.close()
+                stdout.close()
+
+        thread = threading.Thread(target=run, daemon=True)
+        self.threads[1:] = [thread]
+        thread.start()
+        message = done.get(timeout=max(deadline - time.monotonic(), 0))
+        if isinstance(message, (EOFError, OSError)):
+            raise _Closed
+        if isinstance(message, Exception):
+            raise message
+        if type(message) is dict and len(message) == 1:
+            ((kind, content),) = message.items()
+            if kind == "answer" or (kind == "progress" and type(content) is dict):
+                return kind, content
+        raise wire.ProtocolError("neither progress nor an answer")
+
+    def _where(self, mark: int) -> str:
+        """Find the student's line in what faulthandler wrote to the trace after `mark`."""
+        assert self.confined is not None
+        self.confined.trace.seek(mark)
+        return _own_line(self.confined.trace.read(1 << 16).decode("ascii", "replace"), self.names)
+
+    def _end(self, grace: float = 0.0) -> int | None:
         """Make sure that the process is gone; return how it ended by itself, if it did."""
-        if self.process is None:
+        confined = self.confined
+        if confined is None:
             return None
         try:
-            code = self.process.wait(timeout=0.5)
+            code = confined.process.wait(timeout=grace)
         except subprocess.TimeoutExpired:
             code = None
-        sandbox.kill(self.process)
-        self.reader.join(timeout=1)
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
-                stream.close()  # type: ignore[union-attr]
-            except OSError:
-                pass
-        self.process = None
+        confined.kill()
+        for thread in self.threads:
+            thread.join(timeout=0.5)
+        self.confined = None
+        if not any(thread.is_alive() for thread in self.threads[1:]):
+            for stream in (confined.process.stdin, confined.process.stdout):
+                assert stream is not None
+                stream.close()
+        confined.clean_up()
         return code
-
-    def _where(self) -> str:
-        """Find the student's line in the last traceback that faulthandler wrote."""
-        lines = re.findall(r'File "([^"]+)", line (\d+) in (\w+)', self.last_words.decode("utf-8", "replace"))
-        own = set(self.names.values())
-        return next((f"{f}, line {n}, in {name}" for f, n, name in lines if f in own), "")
 
     def close(self) -> None:
         """End the process."""
-        if self.process is not None:
-            sandbox.kill(self.process)
-            self._end()
+        self._end()
 
     @property
     def output(self) -> str:
         """What student code printed, as far as it was kept."""
         return self.printed.decode("utf-8", "replace")
+
+
+class _Closed(Exception):
+    """The worker's pipes are closed."""
+
+
+def _own_line(dump: str, names: dict[str, str]) -> str:
+    """Find the student's line in a dump of faulthandler's.
+
+    The thread that crashed counts most, then the main thread, which stands last.
+    """
+    own = {name.encode("ascii", "backslashreplace").decode(): name for name in names.values()}
+    stacks = re.findall(r"^(Current t|T)hread 0x.*\n((?:  .*\n?)*)", dump, re.MULTILINE)
+    stacks.reverse()
+    for _, stack in sorted(stacks, key=lambda found: found[0] == "T"):
+        for file, line, function in re.findall(r'File "(.*)", line (\d+) in (.*)', stack):
+            if file in own:
+                return f"{own[file]}, line {line}, in {function}"
+    return ""
 
 
 def _how_it_ended(code: int | None) -> str:
@@ -180,16 +251,10 @@ class LocalWorker:
         del seconds
         from grader.worker.serve import answer
 
-        request = _through_the_wire({"do": do, "with": arguments, "seed": seed}, None)
-        result = answer(request, report)
-        return _through_the_wire(result, wire.MAX_BLOBS)
+        sent = wire.encode({"do": do, "with": arguments, "seed": seed})
+        request = wire.read(io.BytesIO(b"".join(sent)), max_blobs=None)
+        parts = answer(request, report)
+        return wire.read(io.BytesIO(b"".join(parts)))["answer"]
 
     def close(self) -> None:
         """Nothing to end."""
-
-
-def _through_the_wire(body: Any, max_blobs: int | None) -> Any:
-    stream = io.BytesIO()
-    wire.write(stream, body)
-    stream.seek(0)
-    return wire.read(stream, max_blobs)

@@ -8,46 +8,25 @@ each batch. The other values describe known mistakes, to compare a student's res
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import functools
+import itertools
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 EVAL_SCALE = 0.5
+TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
 Array = np.ndarray[Any, Any]
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Where the probe starts, and the batches."""
-
-    weight: Array
-    bias: Array
-    train: tuple[Batch, ...]
-    val: tuple[Batch, ...]
-
-
-@dataclass(frozen=True)
-class Loop:
-    """How a loop goes about it; the defaults are right."""
-
-    optimizer: str = "adam"  # adam, adamw, sgd
-    lr: float = 0.05
-    epochs: int = 3
-    zero_grad: bool = True
-    step_first: bool = False
-    renew_optimizer: str = "never"  # never, epoch, batch
-    softmax: bool = False
-    eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
-    learns_from_val: bool = False
+Named = list[tuple[str, list[float]]]  # numbers that a known mistake leads to, by its name
 
 
 def softmax(scores: Array) -> Array:
     """Return the softmax of each row."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def losses(scores: Array, targets: Array) -> Array:
@@ -55,86 +34,258 @@ def losses(scores: Array, targets: Array) -> Array:
     return -np.log(softmax(scores)[np.arange(len(targets)), targets])
 
 
+def same(found: list[float], right: list[float], tolerance: float = TOLERANCE) -> bool:
+    """Tell whether numbers agree up to rounding; NaN agrees with nothing."""
+    return all(
+        abs(one - other) <= tolerance * max(1.0, abs(other))
+        for one, other in zip(found, right, strict=True)
+    )
+
+
+# --- what is reported ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The logits (B, C) and targets (B,) of each batch that one pass over a loader met."""
+
+    batches: tuple[tuple[Array, Array], ...]
+
+    @property
+    def losses(self) -> list[Array]:
+        """Each batch's cross-entropies, one a sample."""
+        return [losses(scores, targets) for scores, targets in self.batches]
+
+    @property
+    def loss(self) -> float:
+        """The mean cross-entropy over all samples."""
+        return float(np.concatenate(self.losses).mean())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of samples whose largest logit is at the target."""
+        return float(np.concatenate(self._hits).mean())
+
+    @property
+    def _hits(self) -> list[Array]:
+        return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
+
+    def wrong_losses(self) -> list[tuple[str, float]]:
+        """Give the losses that known mistakes lead to."""
+        probabilities = Pass(tuple((softmax(scores), targets) for scores, targets in self.batches))
+        picked = [-scores[np.arange(len(targets)), targets] for scores, targets in self.batches]
+        means = [float(part.mean()) for part in self.losses]
+        count = len(np.concatenate(self.losses))
+        return [
+            ("loss-mean-over-batches", sum(means) / len(means)),
+            ("loss-not-weighted", sum(means) / count),
+            ("not-divided", sum(means)),
+            *_wrong_means(self.losses),
+            ("softmax-before-loss", probabilities.loss),
+            ("log-softmax-missing", float(np.concatenate(picked).mean())),
+        ]
+
+    def wrong_accuracies(self) -> list[tuple[str, float]]:
+        """Give the accuracies that known mistakes lead to."""
+        means = [float(part.mean()) for part in self._hits]
+        return [
+            ("accuracy-mean-over-batches", sum(means) / len(means)),
+            ("accuracy-in-percent", 100 * self.accuracy),
+            *_wrong_means(self._hits),
+        ]
+
+
+def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
+    sums = [float(part.sum()) for part in batches]
+    count = sum(map(len, batches))
+    return [
+        ("not-divided", sum(sums)),
+        ("divided-by-batches", sum(sums) / len(sums)),
+        ("first-batch-only", sums[0] / len(batches[0])),
+        ("last-batch-only", sums[-1] / len(batches[-1])),
+        ("last-batch-only", sums[-1] / count),
+    ]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The probe's weight (C, F) and bias (C,) at one moment."""
+
+    weight: Array
+    bias: Array
+
+    def scores(self, padded: Array, scale: float) -> Array:
+        """Return the logits (B, C)."""
+        scores: Array = scale * (padded.sum(axis=1) @ self.weight.T + self.bias)
+        return scores
+
+    def over(self, batches: tuple[Batch, ...], scale: float = EVAL_SCALE) -> Pass:
+        """Pass over a loader without learning."""
+        return Pass(tuple((self.scores(padded, scale), targets) for padded, targets in batches))
+
+    def flat(self) -> Array:
+        """Return all numbers in one row."""
+        return np.concatenate([self.weight.ravel(), self.bias.ravel()]).astype(float)
+
+    def distance(self, other: Weights) -> float:
+        """Return the largest difference; infinite if a number is not finite."""
+        differences = np.abs(self.flat() - other.flat())
+        return float(differences.max()) if np.isfinite(differences).all() else np.inf
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where the probe starts, and the batches."""
+
+    start: Weights
+    train: tuple[Batch, ...]
+    val: tuple[Batch, ...]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What training met in an epoch, and the weights before and after it."""
+
+    met: Pass
+    before: Weights
+    after: Weights
+
+
+def true_history(scene: Scene, epochs: list[Epoch]) -> dict[str, list[float]]:
+    """Give the numbers of a right history by key."""
+    val = [epoch.after.over(scene.val) for epoch in epochs]
+    return {
+        "train_loss": [epoch.met.loss for epoch in epochs],
+        "val_loss": [each.loss for each in val],
+        "val_accuracy": [each.accuracy for each in val],
+    }
+
+
+def wrong_histories(scene: Scene, epochs: list[Epoch]) -> dict[str, Named]:
+    """Give, by key, the numbers that known mistakes lead to."""
+    right = true_history(scene, epochs)
+    val = [epoch.after.over(scene.val) for epoch in epochs]
+    again = [epoch.after.over(scene.train) for epoch in epochs]
+    early = [epoch.before.over(scene.val) for epoch in epochs]
+    after = [epoch.after.over(scene.train, scale=1.0) for epoch in epochs]
+    loud = [epoch.after.over(scene.val, scale=1.0) for epoch in epochs]
+    return {
+        "train_loss": [
+            ("one-dict-for-all-epochs", right["train_loss"][-1:] * len(epochs)),
+            *_columns([epoch.met.wrong_losses() for epoch in epochs]),
+            *_running([epoch.met for epoch in epochs]),
+            ("train-loss-after-epoch", [each.loss for each in after]),
+            ("train-loss-after-epoch", [each.loss for each in again]),
+            ("train-and-val-swapped", right["val_loss"]),
+        ],
+        "val_loss": [
+            ("swapped-loss-and-accuracy", right["val_accuracy"]),
+            ("train-and-val-swapped", right["train_loss"]),
+            ("validates-on-training-data", [each.loss for each in again]),
+            ("validates-before-epoch", [each.loss for each in early]),
+            ("eval-mode-missing", [each.loss for each in loud]),
+            *_columns([each.wrong_losses() for each in val]),
+        ],
+        "val_accuracy": _columns([each.wrong_accuracies() for each in val]),
+    }
+
+
+def _columns(rows: list[list[tuple[str, float]]]) -> Named:
+    return [(column[0][0], [number for _, number in column]) for column in zip(*rows, strict=True)]
+
+
+def _running(passes: list[Pass]) -> Named:
+    """Give the means of sums, or of sums and counts, that go on from epoch to epoch."""
+    sums = np.cumsum([np.concatenate(each.losses).sum() for each in passes])
+    count = len(np.concatenate(passes[0].losses))
+    means = sums / (count * np.arange(1, len(passes) + 1))
+    return [("totals-not-reset", list(map(float, form))) for form in (means, sums / count)]
+
+
+# --- what is learned -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How a loop goes about it; the defaults are right."""
+
+    optimizer: str = "adam"  # adam, adamw, sgd, momentum: SGD with momentum 0.9
+    lr: float = 0.05
+    epochs: int = 3
+    loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits
+    zero_grad: str = "batch"  # how often: batch, epoch, never
+    step: str = "batch"  # after each batch's backward, before it ("first"), or once an epoch
+    renew_optimizer: str = "never"  # never, epoch, batch
+    eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
+
+
 class Run:
-    """A loop running on a scene."""
+    """A loop running on a scene; `epochs` and `weights` tell where it went."""
 
     def __init__(self, scene: Scene, loop: Loop) -> None:
-        """Start with the scene's weights."""
+        """Run it."""
         self.scene, self.loop = scene, loop
-        self.weight, self.bias = scene.weight.astype(float), scene.bias.astype(float)
-        self.gradient = np.zeros((len(self.bias), self.weight.shape[1] + 1))
-        self.train_losses: list[float] = []
-        self.val_losses: list[float] = []
-        self.val_accuracies: list[float] = []
+        self.weights = scene.start
+        self.gradient = np.zeros((len(scene.start.bias), scene.start.weight.shape[1] + 1))
         self._renew()
-        for epoch in range(loop.epochs):
-            self._epoch(epoch)
+        self.epochs = [self._epoch(number) for number in range(loop.epochs)]
 
     def _renew(self) -> None:
         self.first, self.second = np.zeros_like(self.gradient), np.zeros_like(self.gradient)
         self.steps = 0
 
-    def scores(self, padded: Array, scale: float) -> Array:
-        """Return the probe's logits."""
-        return scale * (padded.sum(axis=1) @ self.weight.T + self.bias)
-
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, number: int) -> Epoch:
         if self.loop.renew_optimizer == "epoch":
             self._renew()
-        scale = EVAL_SCALE if epoch >= self.loop.eval_mode_from else 1.0
-        met = [self._learn(batch, scale) for batch in self.scene.train]
-        self.train_losses.append(float(np.concatenate(met).mean()))
-        if self.loop.learns_from_val:
-            for batch in self.scene.val:
-                self._learn(batch, EVAL_SCALE)
-        loss, accuracy = self.evaluate()
-        self.val_losses.append(loss)
-        self.val_accuracies.append(accuracy)
+        if self.loop.zero_grad == "epoch":
+            self.gradient = np.zeros_like(self.gradient)
+        scale = EVAL_SCALE if number >= self.loop.eval_mode_from else 1.0
+        before = self.weights
+        met = Pass(tuple(self._learn(batch, scale) for batch in self.scene.train))
+        if self.loop.step == "epoch":
+            self._step()
+        return Epoch(met, before, self.weights)
 
-    def evaluate(self, scale: float = EVAL_SCALE) -> tuple[float, float]:
-        """Return mean loss and accuracy over the validation samples."""
-        every = [(self.scores(padded, scale), targets) for padded, targets in self.scene.val]
-        loss = np.concatenate([losses(scores, targets) for scores, targets in every]).mean()
-        hits = np.concatenate([scores.argmax(axis=1) == targets for scores, targets in every])
-        return float(loss), float(hits.mean())
-
-    def _learn(self, batch: Batch, scale: float) -> Array:
+    def _learn(self, batch: Batch, scale: float) -> tuple[Array, Array]:
         if self.loop.renew_optimizer == "batch":
             self._renew()
         padded, targets = batch
-        scores = self.scores(padded, scale)
-        met = losses(softmax(scores) if self.loop.softmax else scores, targets)
+        scores = self.weights.scores(padded, scale)
         gradient = self._gradient(padded, targets, scores, scale)
-        if self.loop.step_first:
+        if self.loop.step == "first":
             self._step()
-        self.gradient = gradient if self.loop.zero_grad else self.gradient + gradient
-        if not self.loop.step_first:
+        self.gradient = gradient + (0 if self.loop.zero_grad == "batch" else self.gradient)
+        if self.loop.step == "batch":
             self._step()
-        return met
+        return scores, targets
 
     def _gradient(self, padded: Array, targets: Array, scores: Array, scale: float) -> Array:
-        """Return the gradient (C, F + 1) of the batch's mean loss, for weight and bias."""
+        """Return the gradient (C, F + 1) of the batch's loss, for weight and bias."""
         one_hot = np.eye(scores.shape[1])[targets]
         shares = softmax(scores)
-        if self.loop.softmax:
+        if self.loop.loss == "softmax":
             outer = softmax(shares) - one_hot
             slope = shares * (outer - (outer * shares).sum(axis=1, keepdims=True))
+        elif self.loop.loss == "nll":
+            slope = -one_hot
         else:
             slope = shares - one_hot
         inputs = np.concatenate([padded.sum(axis=1), np.ones((len(targets), 1))], axis=1)
-        gradient: Array = scale * slope.T @ inputs / len(targets)
+        divisor = 1 if self.loop.loss == "sum" else len(targets)
+        gradient: Array = scale * slope.T @ inputs / divisor
         return gradient
 
     def _step(self) -> None:
         if not self.gradient.any():
             return  # a parameter without a gradient is left alone
         lr = self.loop.lr
-        if self.loop.optimizer == "sgd":
-            self._move(lr * self.gradient)
+        if self.loop.optimizer in ("sgd", "momentum"):
+            kept = 0.9 if self.loop.optimizer == "momentum" else 0.0
+            self.first = self.gradient + kept * self.first
+            self._move(lr * self.first)
             return
         if self.loop.optimizer == "adamw":
-            self.weight *= 1 - lr * 0.01
-            self.bias *= 1 - lr * 0.01
+            self._move(lr * 0.01 * np.column_stack([self.weights.weight, self.weights.bias]))
         self.steps += 1
         self.first = 0.9 * self.first + 0.1 * self.gradient
         self.second = 0.999 * self.second + 0.001 * self.gradient**2
@@ -143,26 +294,77 @@ class Run:
         self._move(lr * mean / (spread + 1e-8))
 
     def _move(self, distance: Array) -> None:
-        self.weight -= distance[:, :-1]
-        self.bias -= distance[:, -1]
+        weight, bias = self.weights.weight, self.weights.bias
+        self.weights = Weights(weight - distance[:, :-1], bias - distance[:, -1])
 
 
-KNOWN = {
-    "zero-grad-missing": {"zero_grad": False},
-    "optimizer-sgd": {"optimizer": "sgd"},
-    "optimizer-adamw": {"optimizer": "adamw"},
-    "lr-ignored": {"lr": 0.001},
-    "softmax-before-loss": {"softmax": True},
-    "train-mode-missing": {"eval_mode_from": 1},
-    "always-eval-mode": {"eval_mode_from": 0},
-    "step-before-backward": {"step_first": True},
-    "optimizer-each-batch": {"renew_optimizer": "batch"},
-    "optimizer-each-epoch": {"renew_optimizer": "epoch"},
-    "learns-from-validation": {"learns_from_val": True},
-}
+RIGHT = (Loop(), Loop(loss="sum"))  # the contract leaves open how a batch's losses are reduced
+KNOWN: tuple[tuple[str, Loop], ...] = (
+    ("zero-grad-missing", Loop(zero_grad="never")),
+    ("zero-grad-missing", Loop(zero_grad="epoch")),
+    ("step-each-epoch", Loop(step="epoch")),
+    ("step-each-epoch", Loop(step="epoch", zero_grad="epoch")),
+    ("step-before-backward", Loop(step="first")),
+    ("optimizer-sgd", Loop(optimizer="sgd")),
+    ("optimizer-sgd", Loop(optimizer="momentum")),
+    ("optimizer-adamw", Loop(optimizer="adamw")),
+    *(("lr-ignored", Loop(lr=lr)) for lr in (1e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.1)),
+    ("softmax-before-loss", Loop(loss="softmax")),
+    ("log-softmax-missing", Loop(loss="nll")),
+    ("train-mode-missing", Loop(eval_mode_from=1)),
+    ("always-eval-mode", Loop(eval_mode_from=0)),
+    ("optimizer-each-batch", Loop(renew_optimizer="batch")),
+    ("optimizer-each-epoch", Loop(renew_optimizer="epoch")),
+)
 
 
-def variants() -> Iterator[tuple[str, Loop]]:
-    """Give the known mistakes by name."""
-    for name, change in KNOWN.items():
-        yield name, Loop(**change)  # type: ignore[arg-type]
+# --- where it takes place --------------------------------------------------------------------
+
+
+@functools.cache
+def scene(seed: int, other_val: bool = False) -> Scene:
+    """Draw a probe of 3 classes and batches of (B, 2, 4); the last of each loader is smaller.
+
+    Drawn again until each known mistake leaves numbers of its own.
+    """
+    if other_val:
+        return replace(scene(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 1))
+    drawn = (_draw(seed, attempt) for attempt in itertools.count())
+    return next(each for each in drawn if telling(each))
+
+
+def _draw(seed: int, attempt: int) -> Scene:
+    draw = np.random.default_rng([seed, 0, attempt])
+    weight, bias = draw.standard_normal((3, 4)), draw.standard_normal(3)
+    start = Weights(weight.astype(np.float32), bias.astype(np.float32))
+    return Scene(start, _batches(draw, 4, 4, 2), _batches(draw, 5, 5, 1))
+
+
+def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
+    return tuple(
+        (draw.standard_normal((b, 2, 4)).astype(np.float32), draw.integers(0, 3, b)) for b in sizes
+    )
+
+
+def telling(scene: Scene) -> bool:
+    """Tell whether no two known mistakes could be taken for each other, or for right ("")."""
+    loops = [*(("", loop) for loop in RIGHT), *KNOWN]
+    start = scene.start.over(scene.val)
+    epochs = Run(scene, Loop()).epochs
+    wrong = wrong_histories(scene, epochs)
+    return (
+        _apart([(name, Run(scene, loop).weights.flat().tolist()) for name, loop in loops])
+        and _apart([("", [start.loss]), *_columns([start.wrong_losses()])])
+        and _apart([("", [start.accuracy]), *_columns([start.wrong_accuracies()])])
+        and all(
+            _apart([("", numbers), *wrong[key]])
+            for key, numbers in true_history(scene, epochs).items()
+        )
+    )
+
+
+def _apart(named: Named) -> bool:
+    return not any(
+        name != other and same(numbers, others, 2 * TOLERANCE)
+        for (name, numbers), (other, others) in itertools.combinations(named, 2)
+    )

@@ -2,27 +2,33 @@
 
 Confinement is named by tier in every record:
     none    in the grader's own process (`--in-process`), for breakpoints;
-    limits  a process group of its own with bounded time, memory and output, a clean environment
-            and an isolated interpreter. This keeps a grading run going; it is no security.
+    limits  a process group and an empty folder of its own, bounded time, memory and output, a
+            clean environment and an isolated interpreter. This keeps a grading run going; it is
+            no security: the worker can read, write, connect and send signals as its user can,
+            and a child that leaves the process group (os.setsid) lives on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 WORKER = Path(__file__).parent / "worker"
 POSIX = os.name == "posix"
-# What a worker sees of the environment: where programs and temporary files are, languages,
-# thread counts, GPUs; nothing that may hold a secret.
+# What a worker sees of the environment: where programs are, languages, thread counts, GPUs;
+# nothing that may hold a secret.
 PASSED_ON = (
-    "PATH HOME TMPDIR TEMP TMP LANG LC_ALL LD_LIBRARY_PATH SYSTEMROOT USERPROFILE "
-    "OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS CUDA_VISIBLE_DEVICES"
-).split()
+    *("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Limits:
 
     Attributes:
         seconds: wall time of the whole submission.
-        memory: bytes of address space of the worker (Linux), or None for no limit.
+        memory: bytes of address space of the worker (Linux without a GPU), or None for no limit.
         output: bytes of output that are kept.
     """
 
@@ -40,29 +46,56 @@ class Limits:
     output: int = 64 << 10
 
 
-def launch() -> subprocess.Popen[bytes]:
-    """Start a worker process; requests go to its stdin, answers come from its stdout."""
+@dataclass(frozen=True)
+class Confined:
+    """A worker process.
+
+    Attributes:
+        process: requests go to its stdin, answers come from its stdout, what student code prints
+            from its stderr; the streams are raw.
+        folder: what is its alone; `home` in it is where it runs.
+        trace: the file in `folder` that it writes tracebacks to.
+    """
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    trace: BinaryIO
+
+    def kill(self) -> None:
+        """End it and all that it started in its process group."""
+        if POSIX:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        elif self.process.poll() is None:
+            tree = ["taskkill", "/F", "/T", "/PID", str(self.process.pid)]
+            subprocess.run(tree, capture_output=True, check=False)
+            self.process.kill()
+        self.process.wait()
+
+    def clean_up(self) -> None:
+        """Remove its folder, as far as it lets itself be removed."""
+        self.trace.close()
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def launch() -> Confined:
+    """Start a worker process."""
+    folder = Path(tempfile.mkdtemp(prefix="grader-"))
+    home, trace = folder / "home", folder / "trace"
+    home.mkdir()
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment |= {"PYTHONIOENCODING": "utf-8", "MPLBACKEND": "agg", "OMP_WAIT_POLICY": "PASSIVE"}
-    return subprocess.Popen(
-        [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER)],
+    environment |= dict.fromkeys(["TMPDIR", "TEMP", "TMP"], str(home))
+    environment |= {"MPLBACKEND": "agg", "OMP_WAIT_POLICY": "PASSIVE"}
+    written = trace.open("w+b")
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER), str(trace)],
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        cwd=home,
         env=environment,
         start_new_session=POSIX,
     )
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a worker and all that it started."""
-    if POSIX:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-    elif process.poll() is None:
-        subprocess.run(
-            ["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False
-        )
-    process.wait()
+    return Confined(process, folder, written)

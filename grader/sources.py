@@ -6,14 +6,17 @@ import hashlib
 import os
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from grader.errors import UsageError
 
-MAX_FILE = 1 << 20  # bytes
+MAX_FILE = 1 << 20  # bytes of one Python file
 MAX_FILES = 64
+MAX_ZIP = 16 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -48,109 +51,193 @@ def load(path: Path, modules: Iterable[str]) -> Sources:
         UsageError: it is no submission, or it holds what no submission may hold.
     """
     wanted = list(modules)
-    if not path.exists():
-        raise UsageError(f"{path}: there is no such folder or file. Give the path of a submission.")
-    if path.is_dir():
-        return _from_folder(path, wanted)
-    if path.suffix == ".zip":
-        return _from_zip(path, wanted)
-    if path.suffix == ".py":
-        return _from_file(path, wanted)
-    raise UsageError(f"{path}: not a submission. Give a folder, a .zip, or one .py of a task.")
+    try:
+        if path.is_symlink():
+            raise UsageError(f"{_plain(path)}: a symbolic link. Give what it points to.")
+        if path.is_dir():
+            return _from_folder(path, wanted)
+        if not path.exists():
+            raise UsageError(
+                f"{_plain(path)}: there is no such folder or file. Give the path of a submission."
+            )
+        if path.suffix.lower() == ".zip":
+            return _from_zip(path, wanted)
+        if path.suffix == ".py":
+            return _from_file(path, wanted)
+    except (OSError, ValueError) as error:  # a path may be too long, or hold a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{_plain(path)}: cannot be read ({reason}). Give a path that you may read."
+        ) from None
+    raise UsageError(
+        f"{_plain(path)}: not a submission. Give a folder, a .zip, or one .py of a task."
+    )
+
+
+def _plain(name: object) -> str:
+    """Return a path as text that can be shown and written anywhere."""
+    return "".join(char if char.isprintable() else "?" for char in str(name))
+
+
+def _expected(wanted: list[str]) -> str:
+    return ", ".join(f"{name}.py" for name in wanted)
 
 
 def _from_file(path: Path, wanted: list[str]) -> Sources:
     if path.stem not in wanted:
-        names = ", ".join(f"{name}.py" for name in wanted)
-        raise UsageError(f"{path}: no task has a module of that name. It can be one of {names}.")
-    return Sources(
-        str(path), {path.stem: _read(path)}, {path.stem: _shown(path)}, only=path.stem
-    )
+        raise UsageError(
+            f"{_plain(path)}: no task has a module of that name. "
+            f"It can be one of {_expected(wanted)}."
+        )
+    files, names = {path.stem: _read(path)}, {path.stem: _shown(path)}
+    return Sources(_plain(path), files, names, only=path.stem)
 
 
 def _from_folder(path: Path, wanted: list[str]) -> Sources:
-    folder = path
-    if not any((path / f"{name}.py").exists() for name in wanted):
-        folder = path / "exercise"
-    found = sorted(folder.glob("*.py")) if folder.is_dir() else []
-    if not {file.stem for file in found} & set(wanted):
-        names = ", ".join(f"{name}.py" for name in wanted)
-        raise UsageError(f"{path}: none of {names} is there. Give the folder that holds them.")
-    if len(found) > MAX_FILES:
-        raise UsageError(f"{folder}: {len(found)} Python files; at most {MAX_FILES} are taken.")
-    files = {file.stem: _read(file) for file in found}
-    return Sources(str(path), files, {file.stem: _shown(file) for file in found})
+    found = _modules(path)
+    if not found.keys() & set(wanted):
+        inner = path / "exercise"
+        if inner.is_symlink():
+            raise UsageError(f"{_plain(inner)}: a symbolic link. Replace it by the folder itself.")
+        found = _modules(inner) if inner.is_dir() else {}
+    if not found.keys() & set(wanted):
+        raise UsageError(
+            f"{_plain(path)}: none of {_expected(wanted)} is there. "
+            "Give the folder that holds them."
+        )
+    _check_count(path, len(found))
+    files = {name: _read(file) for name, file in found.items()}
+    return Sources(_plain(path), files, {name: _shown(file) for name, file in found.items()})
+
+
+def _modules(folder: Path) -> dict[str, Path]:
+    """List the files of a folder that Python could import."""
+    return {
+        file.stem: file
+        for file in sorted(folder.iterdir())
+        if file.suffix == ".py" and file.stem.isidentifier()
+    }
+
+
+def _check_count(path: Path, count: int) -> None:
+    if count > MAX_FILES:
+        raise UsageError(
+            f"{_plain(path)}: {count} Python files; at most {MAX_FILES} are taken. "
+            "Hand in only what the exercise needs."
+        )
 
 
 def _shown(path: Path) -> str:
+    whole = path.resolve()
     try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
+        return _plain(whole.relative_to(Path.cwd()).as_posix())
     except ValueError:
-        return f"{path.resolve().parent.name}/{path.name}"
+        return _plain(f"{whole.parent.name}/{whole.name}")
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file, without following a link or waiting for a pipe."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        if path.is_symlink():
+            raise UsageError(f"{_plain(path)}: a symbolic link. Replace it by the file itself.")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{_plain(path)}: not a regular file. Replace it by a plain one.")
+        return open(os.open(path, flags), "rb")
+    except OSError as error:
+        raise UsageError(
+            f"{_plain(path)}: cannot be read ({error.strerror}). Make it readable, or remove it."
+        ) from None
 
 
 def _read(path: Path) -> bytes:
-    """Read a regular file of bounded size, without following a link."""
-    if path.is_symlink():
-        raise UsageError(f"{path}: a symbolic link. Replace it by the file itself.")
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise UsageError(f"{path}: not a regular file. Replace it by a plain text file.")
-            data = stream.read(MAX_FILE + 1)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
-    return _bounded(data, str(path))
+    with _open(path) as stream:
+        return _bounded(stream, _plain(path))
 
 
-def _bounded(data: bytes, name: str) -> bytes:
+def _bounded(stream: BinaryIO, name: str) -> bytes:
+    data = stream.read(MAX_FILE + 1)
     if len(data) > MAX_FILE:
         raise UsageError(f"{name}: larger than {MAX_FILE >> 20} MiB. Hand in source code only.")
     return data
 
 
 def _from_zip(path: Path, wanted: list[str]) -> Sources:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            for info in members:
-                _refuse_unsafe(path, info)
-            folder = _folder_with_modules(path, members, wanted)
-            found = [
-                info
-                for info in members
-                if (name := PurePosixPath(info.filename)).parent == folder and name.suffix == ".py"
-            ]
-            if len(found) > MAX_FILES:
-                raise UsageError(f"{path}: {len(found)} Python files; at most {MAX_FILES} are taken.")
-            files = {}
-            for info in found:
-                with archive.open(info) as stream:
-                    data = _bounded(stream.read(MAX_FILE + 1), f"{path}: {info.filename}")
-                files[PurePosixPath(info.filename).stem] = data
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise UsageError(f"{path}: not a zip that can be read ({error}). Make it anew.") from None
-    shown = folder.name or path.stem
-    return Sources(str(path), files, {name: f"{shown}/{name}.py" for name in files})
+    with _open(path) as stream:
+        if os.fstat(stream.fileno()).st_size > MAX_ZIP:
+            raise UsageError(
+                f"{_plain(path)}: larger than {MAX_ZIP >> 20} MiB. Zip the Python files only."
+            )
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                files, folder = _members(path, archive, wanted)
+        except UsageError:
+            raise
+        except Exception as error:  # zipfile raises all kinds of them on what is broken
+            reason = _plain(error) or type(error).__name__
+            raise UsageError(
+                f"{_plain(path)}: not a zip that can be read ({reason}). Make it anew."
+            ) from None
+    shown = _plain(folder.name or path.stem)
+    return Sources(_plain(path), files, {name: f"{shown}/{name}.py" for name in files})
+
+
+def _members(
+    path: Path, archive: zipfile.ZipFile, wanted: list[str]
+) -> tuple[dict[str, bytes], PurePosixPath]:
+    """Read the modules in the folder that holds the tasks' modules; return that folder, too."""
+    found: list[tuple[PurePosixPath, zipfile.ZipInfo]] = []
+    for info in archive.infolist():
+        _refuse_unsafe(path, info)
+        name = PurePosixPath(info.orig_filename)
+        importable = name.suffix == ".py" and name.stem.isidentifier()
+        if importable and not info.is_dir() and name.parts[0] != "__MACOSX":
+            found.append((name, info))
+    folder = _folder(path, {name.parent for name, _ in found if name.stem in wanted}, wanted)
+    found = [(name, info) for name, info in found if name.parent == folder]
+    _check_count(path, len(found))
+    for name, count in Counter(name for name, _ in found).items():
+        if count > 1:
+            raise UsageError(f"{_plain(path)}: holds {str(name)!r} {count} times. Zip it anew.")
+    return {name.stem: _unpack(path, archive, info) for name, info in found}, folder
 
 
 def _refuse_unsafe(path: Path, info: zipfile.ZipInfo) -> None:
-    name = info.orig_filename
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-        raise UsageError(f"{path}: holds the unsafe name {name!r}. Zip the folder anew.")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise UsageError(f"{path}: {name!r} is a symbolic link. Replace it by the file itself.")
+    name, shown = info.orig_filename, repr(info.orig_filename[:100])
+    parts = PurePosixPath(name).parts
+    first = parts[0] if parts else ""
+    if first.startswith("/") or ":" in first or ".." in parts or {"\\", "\0"} & {*name}:
+        raise UsageError(f"{_plain(path)}: holds the unsafe name {shown}. Zip the folder anew.")
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise UsageError(
+            f"{_plain(path)}: {shown} is a symbolic link or the like. "
+            "Replace it by the file itself."
+        )
 
 
-def _folder_with_modules(
-    path: Path, members: list[zipfile.ZipInfo], wanted: list[str]
-) -> PurePosixPath:
-    """Find the folder nearest to the root that holds a task's module."""
-    names = [PurePosixPath(info.filename) for info in members]
-    folders = {name.parent for name in names if name.suffix == ".py" and name.stem in wanted}
+def _unpack(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    name = f"{_plain(path)}: {info.orig_filename!r}"
+    if info.flag_bits & 1:
+        raise UsageError(f"{name} is encrypted. Zip it without a password.")
+    # The other methods are unpacked in pieces of any size, whatever is asked for.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UsageError(f"{name} is packed in a rare way. Make a plain zip.")
+    with archive.open(info) as stream:
+        return _bounded(cast(BinaryIO, stream), name)
+
+
+def _folder(path: Path, folders: set[PurePosixPath], wanted: list[str]) -> PurePosixPath:
+    """Choose the folder nearest to the root; where there are several, the one of the exercise."""
     if not folders:
-        expected = ", ".join(f"{name}.py" for name in wanted)
-        raise UsageError(f"{path}: none of {expected} is in it. Zip the folder that holds them.")
-    return min(folders, key=lambda folder: (len(folder.parts), str(folder)))
+        raise UsageError(
+            f"{_plain(path)}: none of {_expected(wanted)} is in it. Zip the folder that holds them."
+        )
+    depth = min(len(folder.parts) for folder in folders)
+    nearest = [folder for folder in folders if len(folder.parts) == depth]
+    if len(nearest) > 1:
+        nearest = [folder for folder in nearest if folder.name == "exercise"] or nearest
+    if len(nearest) > 1:
+        names = " and ".join(sorted(repr(str(folder)) for folder in nearest))
+        raise UsageError(f"{_plain(path)}: the modules are in {names}. Zip one of them only.")
+    return nearest[0]

@@ -114,12 +114,20 @@ class Submission:
         wanted_device: one of `devices.DEVICES`.
         kept: evidence that was gathered already, see `evidence`.
         state: tells the state of a task, a state of the record.
+        rows: the news of the task accuracy; None means the sample.
         accuracy: figures of the task accuracy, for the record.
     """
 
-    def __init__(self, worker: Worker, seed: int = 0, wanted_device: str = "cpu") -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        seed: int = 0,
+        wanted_device: str = "cpu",
+        rows: list[tuple[int, str]] | None = None,
+    ) -> None:
         """Take a worker that has the submission's files."""
         self.worker, self.seed, self.wanted_device = worker, seed, wanted_device
+        self.rows = rows
         self.kept: dict[Any, Any] = {}
         self.state: Callable[[str], str] = lambda _task: "done"
         self.accuracy: dict[str, Any] = {}
@@ -166,18 +174,16 @@ class Submission:
                 self.kept[key] = (gather(self), None)
             except Exception as error:
                 self.kept[key] = (None, error)
-        found, error = self.kept[key]
-        if error is not None:
-            raise error
+        found, raised = self.kept[key]
+        if raised is not None:
+            raise raised
         return found  # type: ignore[no-any-return]
 
     def dataset(
         self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
     ) -> DatasetSeen:
         """Make a `NewsDataset` from `samples` and read all it promises."""
-        seen = self._do(
-            "dataset.observe", samples=list(samples), indices=list(indices), once=once
-        )
+        seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
         return DatasetSeen(**seen)
 
     def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
@@ -187,14 +193,11 @@ class Submission:
 
     def build_model(self, sizes: Sizes) -> ModelBuilt:
         """Build an `LSTMClassifier` and list its parts."""
-        return ModelBuilt(
-            **self._do("model.build", sizes=sizes, device=self.device)
-        )
+        return ModelBuilt(**self._do("model.build", sizes=sizes, device=self.device))
 
     def lstm_weights(self, sizes: Sizes) -> dict[str, TensorData]:
         """Return the parameters of the model's LSTM by their names in `nn.LSTM`."""
-        weights = self._do("model.lstm_weights", sizes=sizes)
-        return weights  # type: ignore[no-any-return]
+        return self._do("model.lstm_weights", sizes=sizes)  # type: ignore[no-any-return]
 
     def run_model(
         self,
@@ -250,7 +253,7 @@ class Submission:
         hidden_size, num_layers, own_model, own_loop.
         """
         own = {"model": settings["own_model"], "train": settings["own_loop"]}
-        seen = self._do(
+        return self._do(  # type: ignore[no-any-return]
             "fit.fit",
             modules=[module for module, is_own in own.items() if is_own],
             seconds=seconds,
@@ -262,7 +265,6 @@ class Submission:
             device=self.device,
             **settings,
         )
-        return seen  # type: ignore[no-any-return]
 
 
 def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:

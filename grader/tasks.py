@@ -48,7 +48,8 @@ class Task:
 def read_toml(name: str) -> dict[str, Any]:
     """Read a data file of the grader."""
     with open(Path(__file__).parent / name, "rb") as stream:
-        return tomllib.load(stream)
+        data: dict[str, Any] = tomllib.load(stream)
+    return data
 
 
 @functools.cache

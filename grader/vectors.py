@@ -137,9 +137,8 @@ def _key(texts: Sequence[str]) -> str:
 
 def _checksum(file: Path, vectors: Array, offsets: Array) -> Array:
     """Return the sum that tells a damaged or renamed file, shape (1,), int64."""
-    parts = (file.stem.encode(), offsets.data, vectors.data)
     total = 0
-    for part in parts:
+    for part in (file.stem.encode(), offsets.data, vectors.data):
         total = zlib.crc32(part, total)
     return np.array([total], dtype=np.int64)
 
@@ -148,14 +147,14 @@ def _read(file: Path, count: int) -> tuple[Array, Array] | None:
     """Return what `_keep` wrote for `count` texts; None if it is not there, or not whole."""
     try:
         with open(file, "rb") as stream:
-            checksum = np.load(stream, allow_pickle=False)
-            offsets = np.load(stream, allow_pickle=False)
+            checksum = np.lib.format.read_array(stream, allow_pickle=False)
+            offsets = np.lib.format.read_array(stream, allow_pickle=False)
             if offsets.dtype != np.int64 or offsets.shape != (count + 1,):
                 return None
             shape = (int(offsets[-1]), FEATURES)
             vectors = np.memmap(stream, np.float32, "r", stream.tell(), shape)
         whole = np.array_equal(checksum, _checksum(file, vectors, offsets))
-    except (OSError, ValueError, EOFError, OverflowError):
+    except Exception:  # a foreign file may break the reader in any way
         return None
     return (vectors, offsets) if whole else None
 

@@ -110,7 +110,7 @@ def _fetch(path: Path, split: str) -> Path:
 
 
 def _md5(path: Path) -> str:
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     return str(pooch.file_hash(str(path), alg="md5"))
 
@@ -118,7 +118,7 @@ def _md5(path: Path) -> str:
 def _download(path: Path, split: str) -> None:
     """Download a file to a temporary name beside `path`; move it there if its MD5 is right."""
     import pooch
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     def download(url: str, target: str, pup: object) -> None:
         # pooch sets the true total; a bar without one has no truth value, which pooch asks for.

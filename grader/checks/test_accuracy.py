@@ -5,6 +5,7 @@ While one of the two is not done, a part of the grader's own stands in for it.
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import news
@@ -18,21 +19,31 @@ if TYPE_CHECKING:
 SECONDS = 120.0
 
 
-def split() -> tuple[Vectors, Vectors, Vectors]:
-    """Return the sample's vectors: to learn from, to evaluate on, unseen."""
+def split(submission: Submission) -> tuple[Vectors, Vectors, Vectors]:
+    """Return news as vectors: to learn from, to evaluate on, unseen.
+
+    The sample gives 800, 100 and 300 items. Real news is harder: of a file of the instructor's
+    own 4,800 rows are taken, drawn by the submission's seed, in the same proportions.
+    """
     from grader import vectors
 
-    rows = news.sample("train"), news.sample("valid")[:100]
-    unseen = news.sample("valid")[100:] + news.sample("test")
-    train, val, rest = (vectors.embed(part) for part in (*rows, unseen))
-    return train, val, rest
+    if submission.rows is None:
+        rows = news.sample("train") + news.sample("valid") + news.sample("test")
+    else:
+        count = min(len(submission.rows), 4800)
+        rows = random.Random(submission.seed).sample(submission.rows, count)
+    first, second = len(rows) * 8 // 12, len(rows) * 9 // 12
+    parts = (rows[:first], rows[first:second], rows[second:])
+    train, val, unseen = (vectors.embed(part) for part in parts)
+    return train, val, unseen
 
 
 def test_unseen(submission: Submission) -> None:
     """The model predicts the classes of news that it was not trained on."""
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
-        raise Blocked("Not looked at yet: finish the task model or train first.", _status(submission, "model", "train"))
+        waits = _status(submission, "model", "train")
+        raise Blocked("Not looked at yet: finish the task model or train first.", waits)
     settings = read_toml("accuracy.toml")
     parts = {
         (True, True): ("your model, trained by your loop", "own"),
@@ -40,7 +51,7 @@ def test_unseen(submission: Submission) -> None:
         (False, True): ("the grader's model, trained by your loop", "own_loop"),
     }
     who, mark = parts[own_model, own_loop]
-    train, val, unseen = split()
+    train, val, unseen = split(submission)
     seen = submission.fit(
         train,
         val,
@@ -53,18 +64,18 @@ def test_unseen(submission: Submission) -> None:
         **settings["training"],
     )
     accuracy = _accuracy(seen["logits"], unseen)
-    full, none = settings["marks"][mark]["full"], settings["marks"][mark]["none"]
+    full, none = settings["marks"]["full"], settings["marks"]["none"]
     submission.accuracy.update(
         value=round(accuracy, 4), full=full, none=none, parts=mark, unseen=len(unseen)
     )
     if accuracy < full:
-        share = max(0.0, (accuracy - none) / (full - none))
+        training = settings["training"]
         raise Failure(
-            f"train(...)` on {len(train)} news items, then the model on {len(unseen)} others `",
-            f"The accuracy is {accuracy:.2f} ({who})",
-            f"{full:.2f} for full marks, above {none:.2f} for some",
-            None,
-            share,
+            f"train(model, ..., epochs={training['epochs']}, lr={training['lr']})",
+            f"{len(unseen)} other news items were then classified with an accuracy of "
+            f"{accuracy:.2f} ({who})",
+            f"{full:.2f} for full marks, more than {none:.2f} for some",
+            share=max(0.0, (accuracy - none) / (full - none)),
         )
 
 

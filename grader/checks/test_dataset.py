@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from grader.messages import Failure, show
-from grader.submission import DatasetSeen, Submission, evidence, value
+import re
+from typing import Any, TypeGuard
+
+from grader.messages import MAX_SHOWN, Failure, clean, show
+from grader.submission import DatasetSeen, StudentError, Submission, evidence, value
 from grader.worker.wire import Other, Raised, TensorData
 
-# Label 3 is missing, so that the number of distinct targets is not the largest one; labels are
-# not sorted; a text comes twice; upper case, blanks and an empty text must survive.
-SAMPLES = [
-    (4, "Rover  finds ice"),
-    (1, "Talks resume"),
-    (2, " Keeper saves twice "),
-    (1, "Talks resume"),
-    (2, ""),
-]
+# The number of samples (6), of distinct texts (5), the largest label (4), the largest target (3)
+# and the number of distinct targets (2) all differ; sorting changes the order; a pair comes
+# twice; upper case, spaces and an empty text must survive.
+SAMPLES = [(4, "AI wins"), (2, " Goal "), (4, "Rover  lands"), (2, " Goal "), (4, ""), (2, "Won")]
 TEXTS = [text for _, text in SAMPLES]
 TARGETS = [label - 1 for label, _ in SAMPLES]
-CALL = f"NewsDataset({SAMPLES})"
+FEW = [(2, "Goal")]  # another number of distinct targets
 N = len(SAMPLES)
 INDICES = [*range(N), -1, -N, N, -N - 1]
+CALL = f"NewsDataset({SAMPLES})"
 
 
 @evidence
@@ -34,28 +33,50 @@ def seen_once(submission: Submission) -> DatasetSeen:
     return submission.dataset(SAMPLES, [], once=True)
 
 
+@evidence
+def seen_few(submission: Submission) -> DatasetSeen:
+    """Make a data set from one sample."""
+    return submission.dataset(FEW, [])
+
+
 def test_texts(submission: Submission) -> None:
     """`samples` holds the texts, in order, unchanged, in a list or tuple."""
     texts = value(seen(submission).samples)
-    if type(texts) in (list, tuple) and list(texts) == TEXTS:
+    if is_list(texts) and list(texts) == TEXTS:
         return
-    expected = f"the texts in order: {show(TEXTS)}"
-    raise Failure(f"{CALL}.samples", f"It is {show(texts)}", expected, _why_texts(texts))
+    expected = f"the texts in order, {TEXTS}"
+    raise Failure(f"{CALL}.samples", f"It is {show_texts(texts)}", expected, _why_texts(texts))
+
+
+def is_list(seen: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Tell whether something is a list or a tuple."""
+    return type(seen) in (list, tuple)
+
+
+def show_texts(texts: object) -> str:
+    """Show all of a list of short texts, every space included; anything else as usual."""
+    if is_list(texts) and all(type(text) is str for text in texts):
+        shown = clean(repr(texts))
+        if len(shown) <= MAX_SHOWN:
+            return shown
+    return show(texts)
 
 
 def _why_texts(texts: object) -> str | None:
-    if type(texts) not in (list, tuple):
+    if not is_list(texts):
         return "texts-not-a-list"
-    found: list[object] = list(texts)  # type: ignore[call-overload]
-    if found == list(SAMPLES):
+    if list(texts) == SAMPLES:
         return "texts-with-labels"
-    if len(found) == N and all(type(text) is str for text in found):
-        if sorted(map(str, found)) == sorted(TEXTS):
-            return "texts-reordered"
-        if [str(text).split() for text in found] != [text.split() for text in TEXTS]:
-            return "texts-lower-cased" if found == [text.lower() for text in TEXTS] else None
+    if not texts or not all(type(text) is str for text in texts):
+        return None
+    words = [text.split() for text in texts]
+    if words == [text.split() for text in TEXTS]:
         return "texts-stripped"
-    return "texts-dropped" if len(found) < N else None
+    if words == [text.lower().split() for text in TEXTS]:
+        return "texts-lower-cased"
+    if sorted(texts) == sorted(TEXTS):
+        return "texts-reordered"
+    return "texts-dropped" if len(texts) < N and set(texts) <= set(TEXTS) else None
 
 
 def test_targets(submission: Submission) -> None:
@@ -63,17 +84,8 @@ def test_targets(submission: Submission) -> None:
     targets = value(seen(submission).targets)
     if is_int64(targets, (N,)) and targets.tolist() == TARGETS:
         return
-    mistake = None
-    if type(targets) in (list, tuple):
-        mistake = "targets-a-list"
-    elif isinstance(targets, TensorData):
-        numbers = targets.tolist()
-        if numbers == [target + 1 for target in TARGETS]:
-            mistake = "targets-from-one"
-        elif targets.dtype != "int64":
-            mistake = "targets-not-int64"
-    expected = f"an int64 tensor {TARGETS} of shape ({N},)"
-    raise Failure(f"{CALL}.targets", f"It is {show(targets)}", expected, mistake)
+    expected = f"an int64 tensor {TARGETS} of shape (N,) = ({N},)"
+    raise Failure(f"{CALL}.targets", f"It is {show(targets)}", expected, _why_targets(targets))
 
 
 def is_int64(seen: object, shape: tuple[int, ...]) -> bool:
@@ -81,43 +93,85 @@ def is_int64(seen: object, shape: tuple[int, ...]) -> bool:
     return isinstance(seen, TensorData) and seen.dtype == "int64" and seen.shape == shape
 
 
+def _why_targets(targets: object) -> str | None:
+    if is_list(targets) or isinstance(targets, Other):
+        return "targets-not-a-tensor"
+    if not isinstance(targets, TensorData):
+        return None
+    numbers = targets.tolist()
+    if numbers == [label for label, _ in SAMPLES]:
+        return "targets-from-one"
+    if numbers == [sorted(set(TARGETS)).index(target) for target in TARGETS]:
+        return "targets-renumbered"
+    return "targets-not-int64" if targets.dtype != "int64" else None
+
+
 def test_reads_once(submission: Submission) -> None:
     """`samples` may be an iterator that can be read only once."""
-    call = "NewsDataset(iter(samples))"
-    found = seen_once(submission)
-    texts, targets = value(found.samples), value(found.targets)
-    if type(texts) not in (list, tuple) or list(texts) != TEXTS:
+    call, mistake = f"NewsDataset(iter({SAMPLES}))", "iterator-not-listed"
+    try:
+        found = seen_once(submission)
+        texts, targets = value(found.samples), value(found.targets)
+    except StudentError as error:
+        text = show_raised(error.raised)
+        raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
+    if not is_list(texts) or list(texts) != TEXTS:
         expected = f"all {N} texts, as from a list"
-        raise Failure(f"{call}.samples", f"It is {show(texts)}", expected, "iterator-read-twice")
+        raise Failure(f"{call}.samples", f"It is {show_texts(texts)}", expected, mistake)
     if not is_int64(targets, (N,)) or targets.tolist() != TARGETS:
         expected = f"all {N} targets, as from a list"
-        raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, "iterator-read-twice")
+        raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, mistake)
+
+
+def show_raised(raised: Raised) -> str:
+    """Show an exception and the student's line that it came from."""
+    text = f"It raised {show(raised)}"
+    if not raised.frames:
+        return text
+    last = raised.frames[-1]
+    return f"{text} ({clean(last.file)}, line {last.line}: `{clean(last.source)}`)"
 
 
 def test_n_targets(submission: Submission) -> None:
     """`n_targets` is the number of distinct targets, an `int`."""
-    found = value(seen(submission).n_targets)
-    distinct = len(set(TARGETS))
-    if type(found) is int and found == distinct:
-        return
-    guesses = {
-        max(TARGETS) + 1: "n-targets-largest",
-        max(TARGETS): "n-targets-largest",
-        N: "n-targets-all",
-    }
-    number = found.tolist() if isinstance(found, TensorData) and found.shape == () else found
-    mistake = guesses.get(number) if type(number) is int else None
-    if number == distinct:
-        mistake = "n-targets-not-int"
-    raise Failure(f"{CALL}.n_targets", f"It is {show(found)}", f"the int {distinct}", mistake)
+    several, one = (value(made.n_targets) for made in (seen(submission), seen_few(submission)))
+    for samples, found in ((SAMPLES, several), (FEW, one)):
+        distinct = len({label for label, _ in samples})
+        if type(found) is not int or found != distinct:
+            mistake = _why_n_targets(found, samples)
+            if mistake != "n-targets-not-int" and _number(several) == _number(one) is not None:
+                mistake = "n-targets-fixed"
+            call = f"NewsDataset({samples}).n_targets"
+            raise Failure(call, f"It is {show(found)}", f"the int {distinct}", mistake)
+
+
+def _why_n_targets(found: object, samples: list[tuple[int, str]]) -> str | None:
+    number = _number(found)
+    labels = [label for label, _ in samples]
+    if number == len(set(labels)):
+        return "n-targets-not-int"
+    if number in (max(labels), max(labels) - 1):
+        return "n-targets-largest"
+    return "n-targets-all" if number == len(samples) else None
+
+
+def _number(found: object) -> float | None:
+    """Return the number that a tensor of one element or a NumPy scalar holds."""
+    if isinstance(found, (int, float)):
+        return found
+    if isinstance(found, TensorData) and found.shape in ((), (1,)):
+        return float(found.numpy().reshape(())[()])
+    if isinstance(found, Other) and (digits := re.fullmatch(r"(?:[\w.]+\()?(\d+)\)?", found.text)):
+        return int(digits[1])
+    return None
 
 
 def test_length(submission: Submission) -> None:
     """`len(dataset)` is N."""
     found = seen(submission).length
-    if isinstance(found, Raised) and found.type == "TypeError" and "len()" in found.message:
+    if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
         raise Failure(f"len({CALL})", f"It raised {show(found)}", str(N), "no-len")
-    if type(value(found)) is not int or found != N:
+    if value(found) != N:
         raise Failure(f"len({CALL})", f"It returned {show(found)}", str(N))
 
 
@@ -135,35 +189,31 @@ def test_item(submission: Submission) -> None:
 
 
 def _why_item(found: object, text: str, target: int) -> str | None:
-    if type(found) not in (tuple, list) or len(found) != 2:  # type: ignore[arg-type]
+    if not is_list(found) or len(found) != 2:
         return None
-    first, second = found  # type: ignore[misc]
+    first, second = found
     if second == text and first != text:
         return "item-swapped"
-    if first == text and type(second) is int:
-        return "item-target-int"
-    if first == text and isinstance(second, TensorData) and second.shape == (1,):
-        return "item-target-one-dimension"
-    if isinstance(second, Other):
+    if first != text:
         return None
-    return "item-a-list" if type(found) is list else None
+    if isinstance(second, TensorData):
+        if second.shape == (1,):
+            return "item-target-one-dimension"
+        return "item-a-list" if type(found) is list and second.tolist() == target else None
+    return "item-target-not-a-tensor" if _number(second) == target else None
 
 
 def test_index(submission: Submission) -> None:
     """Negative indices count from the end; there is no item beyond the ends."""
-    last, first, beyond, before = seen(submission).items[N:]
+    items = seen(submission).items
+    last, first, beyond, before = items[N:]
     for index, found, sample in ((-1, last, N - 1), (-N, first, 0)):
-        item = value(found)
-        if type(item) is not tuple or len(item) != 2 or item[0] != TEXTS[sample]:
-            expected = f"what index {sample} gives, ({TEXTS[sample]!r}, ...)"
-            call = f"{CALL}[{index}]"
-            raise Failure(call, f"It returned {show(item)}", expected, "negative-index")
+        if found != items[sample]:
+            text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
+            expected = f"what index {sample} gives, ({TEXTS[sample]!r}, tensor({TARGETS[sample]}))"
+            raise Failure(f"{CALL}[{index}]", text, expected, "negative-index")
     for index, found in ((N, beyond), (-N - 1, before)):
-        if not isinstance(found, Raised):
-            found_text = f"It returned {show(found)}"
-        elif found.type != "IndexError":
-            found_text = f"It raised {show(found)}"
-        else:
-            continue
-        call = f"{CALL}[{index}]"
-        raise Failure(call, found_text, "an IndexError (there are only " f"{N} samples)", "no-index-error")
+        if not isinstance(found, Raised) or found.type != "IndexError":
+            text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
+            expected = f"an IndexError, because there are only {N} samples"
+            raise Failure(f"{CALL}[{index}]", text, expected, "no-index-error")

@@ -1,4 +1,6 @@
-"""Starts a worker: `python -I grader/worker`, requests on stdin, answers on stdout.
+"""Starts a worker: `python -I grader/worker TRACE`, requests on stdin, answers on stdout.
+
+TRACE is a file that gets tracebacks of crashes and of what takes too long.
 
 The package gets a name of its own, so that no student module can meet it by accident.
 """
@@ -21,7 +23,7 @@ def main() -> None:
     package = importlib.util.module_from_spec(spec)
     sys.modules["_worker"] = package
     spec.loader.exec_module(package)
-    importlib.import_module("_worker.serve").main()
+    importlib.import_module("_worker.serve").main(sys.argv.pop())
 
 
 if __name__ == "__main__":

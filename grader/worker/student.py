@@ -7,13 +7,16 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
+import linecache
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from .wire import MAX_TEXT, Frame, Raised
+from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
 
 PACKAGE = "exercise"
 
@@ -26,45 +29,75 @@ class MissingModule(Exception):
     """The submission has no such module."""
 
 
+KINDS: dict[str, type[BaseException]] = {
+    "missing_module": MissingModule,
+    "missing_name": MissingName,
+    "exit": SystemExit,
+    "memory": MemoryError,
+}
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA out of memory", "MPS backend out of memory")
+
+
 class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the submission's modules from memory.
 
-    A module `x` can be imported as `exercise.x`, `.x` or `x`. The finder stands last in
-    `sys.meta_path`, so that a submission cannot shadow an installed module.
+    A module `x` is `exercise.x`; the bare name `x` is another name for the same module. The
+    package is found before anything else, whatever else is called `exercise`. Bare names are
+    found last, so that a submission cannot shadow an installed module.
     """
 
-    def __init__(self, files: dict[str, bytes], names: dict[str, str]) -> None:
+    def __init__(self, files: dict[str, bytes], names: dict[str, str], *, bare: bool) -> None:
         """Serve `files` (module name to source); `names` are the file names for tracebacks."""
-        self.files = files
-        self.names = names
-
-    def _file(self, fullname: str) -> str | None:
-        name = "__init__" if fullname == PACKAGE else fullname.removeprefix(PACKAGE + ".")
-        return name if name in self.files or fullname == PACKAGE else None
+        self.files, self.names, self.bare = files, names, bare
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
         """Find a module of the submission."""
-        file = self._file(fullname)
-        if file is None:
+        parent, _, name = fullname.rpartition(".")
+        found = name in self.files and parent == ("" if self.bare else PACKAGE)
+        if not found and (self.bare or fullname != PACKAGE):
             return None
-        return importlib.util.spec_from_loader(
-            fullname, self, origin=self.names.get(file), is_package=fullname == PACKAGE
-        )
+        return importlib.util.spec_from_loader(fullname, self, is_package=fullname == PACKAGE)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run a module's source, bytes with the encoding that they declare."""
-        file = self._file(module.__name__)
-        assert file is not None
-        module.__file__ = self.names.get(file, file)
-        code = compile(self.files.get(file, b""), module.__file__, "exec", dont_inherit=True)
-        exec(code, module.__dict__)
+        name = module.__name__
+        if self.bare:
+            sys.modules[name] = importlib.import_module(f"{PACKAGE}.{name}")
+            return
+        stem = "__init__" if name == PACKAGE else name.rpartition(".")[2]
+        source, file = self.files.get(stem, b""), self.names.get(stem, stem)
+        module.__file__ = file
+        # Tracebacks and `inspect` take the lines from here, whatever lies on the disk.
+        linecache.cache[file] = (len(source), None, _lines(source), file)
+        exec(_compile(source, file), module.__dict__)
 
-    def get_source(self, fullname: str) -> str | None:
-        """Return a module's source, for tracebacks."""
-        file = self._file(fullname)
-        return importlib.util.decode_source(self.files.get(file, b"")) if file else None
+
+def _lines(source: bytes) -> list[str]:
+    try:
+        decoded = importlib.util.decode_source(source)
+    except Exception:  # compiling tells what is wrong with it
+        decoded = source.decode("utf-8", "replace")
+    return io.StringIO(decoded).readlines()
+
+
+def _compile(source: bytes, file: str) -> CodeType:
+    """Compile a module; whatever is wrong with its source is a SyntaxError with file and line."""
+    line = 1
+    try:
+        if b"\0" in source:
+            line += source[: source.index(b"\0")].count(b"\n")
+            raise ValueError("the file holds null bytes: save it as UTF-8 text")
+        return compile(source, file, "exec", dont_inherit=True)
+    except SyntaxError:
+        raise
+    except (ValueError, MemoryError, RecursionError) as error:
+        reason = str(error) or "the source is too complex to compile"
+        raise SyntaxError(reason, (file, line, None, None)) from None
 
 
 class Student:
@@ -73,15 +106,18 @@ class Student:
     def __init__(self) -> None:
         """Start with no submission."""
         self.call = ""
+        self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
 
     def receive(self, files: dict[str, bytes], names: dict[str, str]) -> None:
         """Take over a submission's files; nothing is imported yet."""
-        for name in [PACKAGE, *files]:
-            sys.modules.pop(name, None)
-            sys.modules.pop(f"{PACKAGE}.{name}", None)
+        for name, module in list(sys.modules.items()):
+            loader = getattr(module, "__loader__", None)
+            if name.partition(".")[0] == PACKAGE or isinstance(loader, SubmissionFinder):
+                del sys.modules[name]
         sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, SubmissionFinder)]
-        sys.meta_path.append(SubmissionFinder(files, names))
+        sys.meta_path.insert(0, SubmissionFinder(files, names, bare=False))
+        sys.meta_path.append(SubmissionFinder(files, names, bare=True))
         self.files, self.names = files, names
 
     def get(self, module: str, name: str) -> Any:
@@ -115,33 +151,38 @@ class Student:
             return self.describe(error)
 
     def describe(self, error: BaseException) -> Raised:
-        """Describe an exception with the student's own frames only."""
-        kinds = {
-            MissingModule: "missing_module",
-            MissingName: "missing_name",
-            SystemExit: "exit",
-            MemoryError: "memory",
-        }
-        kind = kinds.get(type(error), "exception")
-        try:
-            message = str(error)[:MAX_TEXT]
-        except BaseException:
-            message = ""
-        if kind == "exception" and "can't allocate memory" in message:
+        """Describe an exception with the student's own frames only; the class has no say in it."""
+        kinds = (kind for kind, base in KINDS.items() if issubclass(type(error), base))
+        kind = next(kinds, "exception")
+        trace = vars(BaseException)["__traceback__"].__get__(error)
+        if kind == "memory":
+            traceback.clear_frames(trace)  # what filled the memory is in their variables
+        message = text(str, error)
+        if kind == "exception" and any(sign in message for sign in OUT_OF_MEMORY):
             kind = "memory"
-        return Raised(kind, type(error).__name__, message, self.call, self._frames(error))
+        return Raised(
+            kind, type_name(error), message, self.call[:MAX_TEXT], self._frames(error, trace)
+        )
 
-    def _frames(self, error: BaseException) -> tuple[Frame, ...]:
+    def _frames(self, error: BaseException, trace: TracebackType | None) -> tuple[Frame, ...]:
         own = set(self.names.values())
-        frames = [
-            Frame(entry.filename, entry.lineno or 0, entry.name, entry.line or "")
-            for entry in traceback.extract_tb(error.__traceback__)
-            if entry.filename in own
-        ]
-        if isinstance(error, SyntaxError) and error.filename in own:
-            line = (error.text or "").strip()
-            frames.append(Frame(error.filename, error.lineno or 0, "<module>", line))
+        frames = deque(
+            (
+                Frame(code.co_filename, line, code.co_name, _source(code.co_filename, line))
+                for code, line in ((frame.f_code, line) for frame, line in traceback.walk_tb(trace))
+                if code.co_filename in own
+            ),
+            maxlen=MAX_FRAMES,
+        )
+        if any(type(error) is kind for kind in (SyntaxError, IndentationError, TabError)):
+            file, line = error.filename, error.lineno or 1  # type: ignore[attr-defined]
+            if type(file) is str and type(line) is int and file in own:
+                frames.append(Frame(file, line, "<module>", _source(file, line)))
         return tuple(frames)
+
+
+def _source(file: str, line: int) -> str:
+    return linecache.getline(file, line).strip()
 
 
 student = Student()

@@ -1,9 +1,10 @@
 """What travels between grader and worker: frames of JSON and raw array bytes, nothing executable.
 
-A frame is `header length (4 bytes, big endian) | header (JSON) | blobs`. The header is
-`{"body": ..., "blobs": [sizes in bytes]}`. In the body, None, bool, int, float and str stand for
-themselves; everything else is an object with one tag: list, tuple, dict, bytes, tensor, other,
-raised. `read` checks every size before it allocates, and raises `ProtocolError` for anything else.
+A frame is `length of the JSON (4 bytes, big endian) | JSON (ASCII) | bytes of the arrays`. In the
+JSON, None, bool, int (64 bits), float and str stand for themselves; everything else is an object
+with one tag: list, tuple, dict, bytes, tensor, other, raised. The bytes of arrays follow in the
+order in which the arrays stand there. `read` checks every size before it allocates, and raises
+`ProtocolError` for anything else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import math
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,10 +21,15 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-MAX_HEADER = 4 << 20  # bytes
-MAX_BLOBS = 64 << 20  # bytes in one frame, for frames that come from a worker
+MAX_HEADER = 4 << 20  # bytes of JSON
+MAX_BLOBS = 64 << 20  # bytes of arrays in one frame, for frames that come from a worker
+MAX_ITEMS = 200_000  # values in one frame
 MAX_DEPTH = 32
+MAX_DIMS = 8
+MAX_EMPTY = 1 << 20  # what the sizes of an empty tensor multiply to, the zeros left out
 MAX_TEXT = 2_000  # characters of a repr or of an exception's message
+MAX_NAME = 200  # characters of the name of a type, a file or a function
+MAX_FRAMES = 8  # lines of a traceback, the last ones
 
 ITEM_SIZES = {
     "bool": 1,
@@ -36,10 +43,15 @@ ITEM_SIZES = {
     "float32": 4,
     "float64": 8,
 }
+KINDS = ("exception", "exit", "memory", "missing_module", "missing_name")  # of Raised
 
 
 class ProtocolError(Exception):
     """What arrived is not a frame of this protocol."""
+
+
+class TooLargeError(ProtocolError):
+    """What is to be sent is larger than a frame may be."""
 
 
 @dataclass(frozen=True)
@@ -94,97 +106,151 @@ class Frame:
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception that student code raised, described."""
+    """An exception that student code raised, described; `kind` is one of `KINDS`."""
 
-    kind: str  # exception, exit, memory, missing_module, missing_name
+    kind: str
     type: str
     message: str
     call: str
     frames: tuple[Frame, ...] = field(default=())
 
 
+def text(function: Callable[[Any], str], value: object) -> str:
+    """Return the beginning of `str(value)` or `repr(value)`; never raises."""
+    try:
+        return str.__getitem__(function(value), slice(MAX_TEXT))
+    except BaseException as error:  # a student's __repr__ may do anything
+        return f"<{function.__name__} raised {type_name(error)}>"
+
+
+def type_name(value: object) -> str:
+    """Return the name of a value's type; a metaclass has no say in it."""
+    name: str = vars(type)["__name__"].__get__(type(value))
+    return str.__getitem__(name, slice(MAX_NAME))
+
+
 def describe(value: object) -> Other:
     """Describe a foreign value by its type and a bounded repr; never raises."""
-    try:
-        text = repr(value)[:MAX_TEXT]
-    except BaseException as error:  # a student's __repr__ may do anything
-        text = f"<repr raised {type(error).__name__}>"
-    return Other(type(value).__name__, text)
+    return Other(type_name(value), text(repr, value))
 
 
 def tensor_data(value: Any) -> TensorData:
-    """Take the data of a torch tensor or a NumPy array."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
-        plain = value.detach().to("cpu").contiguous()
-        name = str(plain.dtype).removeprefix("torch.")
-        raw = plain.reshape(-1).view(torch.uint8).numpy().data if plain.numel() else b""
-        return TensorData(name, tuple(plain.shape), raw, value.device.type, value.requires_grad)
-    return TensorData(value.dtype.name, tuple(value.shape), value.tobytes())
+    """Take the data of a torch tensor or a NumPy array; a subclass has no say in it.
+
+    Raises:
+        TypeError: it is neither. Anything else: it holds no plain data (sparse, meta, lying).
+    """
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and issubclass(type(value), torch.Tensor):
+        base = torch.Tensor
+        with torch._C.DisableTorchFunctionSubclass():
+            plain = base.contiguous(base.cpu(base.detach(value)))
+            device, grad = base.device.__get__(value).type, base.requires_grad.__get__(value)
+            if type(plain) is not base:
+                raise TypeError("a tensor that does not come out of its wrapping")
+            raw = plain.reshape(-1).view(torch.uint8).numpy().data if plain.numel() else b""
+        return TensorData(
+            str(plain.dtype).removeprefix("torch."), (*plain.shape,), raw, device, grad
+        )
+    if numpy is not None and issubclass(type(value), numpy.ndarray):
+        array = numpy.asarray(value)
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        raw = numpy.ascontiguousarray(little).reshape(-1).view(numpy.uint8).data
+        return TensorData(array.dtype.name, array.shape, raw)
+    raise TypeError("not an array")
 
 
-def _is_array(value: object) -> bool:
-    for module, name in (("torch", "Tensor"), ("numpy", "ndarray")):
-        if module in sys.modules and isinstance(value, getattr(sys.modules[module], name)):
-            return True
-    return False
+class _Encoder:
+    """Makes JSON of a body and gathers the bytes of its arrays.
 
+    Types are compared by `is`: nothing that a student's class defines is called, but for the
+    `repr` of a foreign value.
+    """
 
-def _encode(value: object, blobs: list[Any], depth: int = 0) -> Any:
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, float):  # numpy.float64 is one
-        return float(value)
-    if depth == MAX_DEPTH:
-        return {"other": asdict(describe(value))}
-    if type(value) in (list, tuple):
-        return {type(value).__name__: [_encode(item, blobs, depth + 1) for item in value]}  # type: ignore[attr-defined]
-    if type(value) is dict:
-        return {
-            "dict": [
-                [key if type(key) in (bool, int, float, str) else str(describe(key)),
-                 _encode(item, blobs, depth + 1)]
-                for key, item in value.items()
-            ]
-        }
-    if isinstance(value, bytes):
-        blobs.append(value)
-        return {"bytes": len(blobs) - 1}
-    if isinstance(value, Other | Raised):
-        return {type(value).__name__.lower(): asdict(value)}
-    if _is_array(value):
+    def __init__(self) -> None:
+        self.arrays: list[memoryview] = []
+        self.items = 0
+
+    def encode(self, value: Any, depth: int = 0) -> Any:
+        self.items += 1
+        if self.items > MAX_ITEMS:
+            raise TooLargeError(f"what came back holds more than {MAX_ITEMS} values")
+        kind = type(value)
+        if value is None or kind is bool or kind is str or kind is float:
+            return value
+        if kind is int and _fits(value):
+            return value
+        if issubclass(kind, float):  # numpy.float64 is one
+            return float.__float__(value)
+        if depth < MAX_DEPTH:
+            if kind is list or kind is tuple:
+                return {kind.__name__: [self.encode(item, depth + 1) for item in value]}
+            if kind is dict:
+                pairs = value.items()
+                return {"dict": [[_key(key), self.encode(item, depth + 1)] for key, item in pairs]}
+        if kind is bytes:
+            return {"bytes": self._array(value)}
+        if kind is Other or kind is Raised:
+            return {kind.__name__.lower(): asdict(value)}
         try:
-            value = tensor_data(value)
-        except Exception:  # a sparse, meta or lying tensor
+            found = value if kind is TensorData else tensor_data(value)
+        except BaseException:  # no array, or none that can be read
             return {"other": asdict(describe(value))}
-    if isinstance(value, TensorData) and value.dtype in ITEM_SIZES:
-        blobs.append(value.data)
-        shape = list(value.shape)
-        return {"tensor": [len(blobs) - 1, value.dtype, shape, value.device, value.requires_grad]}
-    return {"other": asdict(describe(value))}
+        if found.dtype not in ITEM_SIZES:
+            return {"other": asdict(describe(value))}
+        self._array(found.data)
+        return {"tensor": [found.dtype, [*found.shape], found.device, found.requires_grad]}
+
+    def _array(self, data: bytes | bytearray | memoryview) -> int:
+        view = memoryview(data)
+        self.arrays.append(view.cast("B") if view.nbytes else memoryview(b""))
+        return view.nbytes
+
+
+def _fits(number: int) -> bool:
+    return -(1 << 63) <= number < 1 << 64
+
+
+def _key(key: Any) -> bool | int | float | str | None:
+    kind = type(key)
+    if key is None or kind is bool or kind is str or kind is float or (kind is int and _fits(key)):
+        return key  # type: ignore[no-any-return]
+    return describe(key).text
+
+
+def encode(body: object, max_blobs: int | None = None) -> list[bytes | memoryview]:
+    """Make one frame, as the parts that `send` takes.
+
+    Raises:
+        TooLargeError: the frame would be larger than frames may be.
+    """
+    encoder = _Encoder()
+    header = json.dumps(encoder.encode(body)).encode("ascii")
+    size = sum(len(array) for array in encoder.arrays)
+    if len(header) > MAX_HEADER:
+        raise TooLargeError(
+            f"what came back is {len(header)} bytes long without its arrays; "
+            f"at most {MAX_HEADER} are taken"
+        )
+    if max_blobs is not None and size > max_blobs:
+        raise TooLargeError(
+            f"what came back holds {size} bytes of arrays; at most {max_blobs} are taken"
+        )
+    return [struct.pack("!I", len(header)) + header, *encoder.arrays]
+
+
+def send(stream: BinaryIO, parts: list[bytes | memoryview]) -> None:
+    """Send the parts of frames; the stream may be a raw one."""
+    for part in parts:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[stream.write(rest) :]
+    stream.flush()
 
 
 def write(stream: BinaryIO, body: object) -> None:
     """Send one frame."""
-    blobs: list[Any] = []
-    encoded = _encode(body, blobs)
-    header = json.dumps({"body": encoded, "blobs": [len(blob) for blob in blobs]}).encode()
-    stream.write(struct.pack("!I", len(header)))
-    stream.write(header)
-    for blob in blobs:
-        stream.write(blob)
-    stream.flush()
-
-
-def _read_exactly(stream: BinaryIO, size: int) -> bytearray:
-    data = bytearray(size)
-    view = memoryview(data)
-    while view:
-        count = stream.readinto(view)  # type: ignore[attr-defined]
-        if not count:
-            raise EOFError
-        view = view[count:]
-    return data
+    send(stream, encode(body))
 
 
 def read(stream: BinaryIO, max_blobs: int | None = MAX_BLOBS) -> Any:
@@ -196,60 +262,104 @@ def read(stream: BinaryIO, max_blobs: int | None = MAX_BLOBS) -> Any:
     """
     (size,) = struct.unpack("!I", _read_exactly(stream, 4))
     if size > MAX_HEADER:
-        raise ProtocolError(f"header of {size} bytes")
+        raise ProtocolError(f"a frame of {size} bytes without its arrays")
     try:
-        header = json.loads(_read_exactly(stream, size))
-        encoded, sizes = header["body"], header["blobs"]
-        if not all(type(count) is int and count >= 0 for count in sizes):
-            raise ProtocolError("blob sizes are not numbers")
-        if max_blobs is not None and sum(sizes) > max_blobs:
-            raise ProtocolError(f"{sum(sizes)} bytes of arrays")
-        blobs = [_read_exactly(stream, count) for count in sizes]
-        return _decode(encoded, blobs)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        body = json.loads(_read_exactly(stream, size).decode("ascii"))
+        return _Decoder(stream, max_blobs).decode(body)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ProtocolError(f"not a frame: {type(error).__name__}") from None
 
 
-def _decode(value: Any, blobs: list[bytearray], depth: int = 0) -> Any:
-    if depth > MAX_DEPTH + 1:
-        raise ProtocolError("nested too deeply")
-    if type(value) is not dict:
-        if value is None or type(value) in (bool, int, float, str):
-            return value
-        raise ProtocolError("a bare JSON list")
-    ((tag, content),) = value.items()
-    if tag == "list":
-        return [_decode(item, blobs, depth + 1) for item in content]
-    if tag == "tuple":
-        return tuple(_decode(item, blobs, depth + 1) for item in content)
-    if tag == "dict":
-        return {key: _decode(item, blobs, depth + 1) for key, item in content}
-    if tag == "bytes":
-        return bytes(blobs[content])
-    if tag == "tensor":
-        return _decode_tensor(*content, blobs)
-    if tag == "other":
-        return Other(str(content["type"])[:MAX_TEXT], str(content["text"])[:MAX_TEXT])
-    if tag == "raised":
-        return _decode_raised(content)
-    raise ProtocolError("unknown tag")
+def _read_exactly(stream: BinaryIO, size: int) -> bytearray:
+    data = bytearray(size)
+    rest = memoryview(data)
+    while rest:
+        count = stream.readinto(rest)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        rest = rest[count:]
+    return data
 
 
-def _decode_tensor(
-    index: int, dtype: str, shape: list[int], device: str, grad: bool, blobs: list[bytearray]
-) -> TensorData:
-    data = blobs[index]
-    if not all(type(size) is int and 0 <= size < 1 << 40 for size in shape) or len(shape) > 8:
-        raise ProtocolError("a shape that is none")
-    if math.prod(shape) * ITEM_SIZES[dtype] != len(data):
-        raise ProtocolError("a tensor whose bytes do not fit its shape")
-    return TensorData(dtype, tuple(shape), data, str(device)[:20], grad is True)
+class _Decoder:
+    """Makes a body of JSON, and reads the arrays where they stand in it."""
+
+    def __init__(self, stream: BinaryIO, room: int | None) -> None:
+        self.stream, self.room = stream, room
+
+    def decode(self, value: Any, depth: int = 0) -> Any:
+        if depth > MAX_DEPTH:
+            raise ProtocolError("nested too deeply")
+        if type(value) is not dict:
+            return _scalar(value)
+        ((tag, content),) = value.items()
+        if tag == "list":
+            return [self.decode(item, depth + 1) for item in _a(list, content)]
+        if tag == "tuple":
+            return tuple(self.decode(item, depth + 1) for item in _a(list, content))
+        if tag == "dict":
+            return {_scalar(key): self.decode(item, depth + 1) for key, item in _a(list, content)}
+        if tag == "bytes":
+            return bytes(self._array(_a(int, content)))
+        if tag == "tensor":
+            return self._tensor(*_a(list, content))
+        if tag == "other":
+            return Other(_text(content["type"], MAX_NAME), _text(content["text"]))
+        if tag == "raised":
+            return _raised(content)
+        raise ProtocolError("unknown tag")
+
+    def _array(self, size: int) -> bytearray:
+        if size < 0:
+            raise ProtocolError("a negative size")
+        if self.room is not None:
+            self.room -= size
+            if self.room < 0:
+                raise ProtocolError("more bytes of arrays than are taken")
+        return _read_exactly(self.stream, size)
+
+    def _tensor(self, dtype: str, shape: list[int], device: str, grad: bool) -> TensorData:
+        if len(_a(list, shape)) > MAX_DIMS or any(_a(int, size) < 0 for size in shape):
+            raise ProtocolError("a shape that is none")
+        if math.prod(size or 1 for size in shape) > MAX_EMPTY and 0 in shape:
+            raise ProtocolError("an empty tensor of huge sizes")
+        data = self._array(math.prod(shape) * ITEM_SIZES[dtype])
+        if dtype == "bool" and data.strip(b"\0\1"):
+            raise ProtocolError("a bool that is neither true nor false")
+        return TensorData(dtype, tuple(shape), data, _text(device, MAX_NAME), _a(bool, grad))
 
 
-def _decode_raised(content: dict[str, Any]) -> Raised:
-    texts = [str(content[name])[:MAX_TEXT] for name in ("kind", "type", "message", "call")]
+def _a(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise ProtocolError(f"no {kind.__name__} where one belongs")
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    if type(value) is int and not _fits(value):  # long ints can be made to collide as keys
+        raise ProtocolError("an int of more than 64 bits")
+    if type(value) in (list, dict):
+        raise ProtocolError(f"a bare {type(value).__name__}")
+    return value
+
+
+def _text(value: Any, limit: int = MAX_TEXT) -> str:
+    """Return text that is safe to show: bounded, no control characters, no lone surrogates."""
+    shown: str = _a(str, value)[:limit].replace("\t", " ")
+    return "".join(char if char.isprintable() or char == "\n" else "?" for char in shown)
+
+
+def _raised(content: dict[str, Any]) -> Raised:
+    if content["kind"] not in KINDS:
+        raise ProtocolError("an unknown kind of exception")
     frames = tuple(
-        Frame(str(f["file"])[:200], int(f["line"]), str(f["function"])[:200], str(f["source"])[:200])
-        for f in content["frames"][-8:]
+        Frame(
+            _text(frame["file"], MAX_NAME),
+            _scalar(_a(int, frame["line"])),
+            _text(frame["function"], MAX_NAME),
+            _text(frame["source"], MAX_NAME),
+        )
+        for frame in _a(list, content["frames"])[-MAX_FRAMES:]
     )
-    return Raised(*texts, frames=frames)
+    name, message, call = _text(content["type"], MAX_NAME), content["message"], content["call"]
+    return Raised(content["kind"], name, _text(message), _text(call), frames)

@@ -8,38 +8,47 @@ import spacy
 import torch
 
 from ..student import student
+from .dataset import plain
 
 
 def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
     """Make one `Collate` and call it on each batch; count how often a pipeline is loaded."""
     loads = 0
-    load = spacy.load
+    load = spacy.util.load_model_from_path  # what every way to load a pipeline ends in
 
     def counting(*args: Any, **kwargs: Any) -> spacy.Language:
         nonlocal loads
         loads += 1
         return load(*args, **kwargs)
 
-    spacy.load = counting
+    make = student.get("collate", "Collate")
+    spacy.util.load_model_from_path = counting
     try:
-        make = student.get("collate", "Collate")
         with student.calling("Collate()"):
             collate = make()
+        nlp = student.attempt("Collate().nlp", lambda: _name(collate.nlp))
         made = loads
-        nlp = student.attempt("Collate().nlp", getattr, collate, "nlp")
-        if isinstance(nlp, spacy.Language):
-            nlp = f"{nlp.lang}_{nlp.meta.get('name')}"
         results = [
-            student.attempt(
-                f"Collate()({_text(batch)})",
-                collate,
-                [(text, torch.tensor(target)) for text, target in batch],
+            plain(
+                student.attempt(
+                    f"Collate()({_text(batch)})",
+                    collate,
+                    [(text, torch.tensor(target)) for text, target in batch],
+                )
             )
             for batch in batches
         ]
     finally:
-        spacy.load = load
+        spacy.util.load_model_from_path = load
     return {"nlp": nlp, "results": results, "loads_made": made, "loads_called": loads - made}
+
+
+def _name(nlp: object) -> Any:
+    """Name a pipeline, and tell whether it lacks what makes the vectors."""
+    if not isinstance(nlp, spacy.Language):
+        return plain(nlp)
+    name = f"{nlp.lang}_{nlp.meta.get('name')}"
+    return name if "tok2vec" in nlp.pipe_names else f"{name} without tok2vec"
 
 
 def _text(batch: list[tuple[str, int]]) -> str:

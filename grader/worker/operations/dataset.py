@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import torch
+
 from ..student import student
+from ..wire import Other, Raised, describe
 
 
 def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> dict[str, Any]:
@@ -16,13 +20,41 @@ def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> d
         once: hand the samples over as an iterator that can be read only once.
     """
     make = student.get("dataset", "NewsDataset")
-    call = "NewsDataset(iter(samples))" if once else "NewsDataset(samples)"
+    call = f"NewsDataset(iter({samples}))" if once else f"NewsDataset({samples})"
     with student.calling(call):
         made = make(iter(samples) if once else list(samples))
     seen: dict[str, Any] = {
-        name: student.attempt(f"{call}.{name}", getattr, made, name)
+        name: plain(student.attempt(f"{call}.{name}", getattr, made, name))
         for name in ("samples", "targets", "n_targets")
     }
     seen["length"] = student.attempt(f"len({call})", len, made)
-    seen["items"] = [student.attempt(f"{call}[{i}]", lambda i=i: made[i]) for i in indices]
+    seen["items"] = [
+        plain(student.attempt(f"{call}[{index}]", lambda index=index: made[index]))
+        for index in indices
+    ]
     return seen
+
+
+def plain(value: Any) -> Any:
+    """Make a value ready for the wire, so that it loses nothing that matters to a student.
+
+    A subclass of `list` or `tuple` becomes what it is derived from, and so does one of `str`,
+    alone or in such a sequence. A NumPy array is described there, because the wire would carry
+    it as a tensor. Descriptions hold no addresses, so that they are the same in every run.
+    """
+    for sequence in (list, tuple):
+        if issubclass(type(value), sequence):
+            return sequence(map(_plain_part, sequence.__iter__(value)))
+    return _plain_part(value)
+
+
+def _plain_part(value: Any) -> Any:
+    kind = type(value)
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if value is None or issubclass(kind, torch.Tensor):
+        return value
+    if kind in (bool, int, float, list, tuple, Raised):
+        return value
+    described = describe(value)
+    return Other(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))

@@ -27,7 +27,8 @@ class TokenVectors(Dataset[Item]):
 
     def __init__(self, vectors: TensorData, offsets: TensorData, targets: TensorData) -> None:
         """Take vectors (tokens, F), offsets (N + 1,) and targets (N,)."""
-        self.vectors, self.offsets = vectors.torch(), offsets.tolist()
+        # Not `vectors.torch()`, which copies: these can be gigabytes, and nobody writes to them.
+        self.vectors, self.offsets = torch.from_numpy(vectors.numpy()), offsets.tolist()
         self.targets = targets.torch()
 
     def __len__(self) -> int:
@@ -41,9 +42,12 @@ class TokenVectors(Dataset[Item]):
 
 
 def pad(batch: list[Item]) -> Item:
-    """Pad a batch to (B, T, F)."""
+    """Pad a batch to (B, T, F); T is 1 at least, also where no sentence has a token."""
     rows, targets = zip(*batch, strict=True)
-    return pad_sequence(list(rows), batch_first=True), torch.stack(targets)
+    padded = pad_sequence(list(rows), batch_first=True)
+    if padded.shape[1] == 0:
+        padded = padded.new_zeros(len(rows), 1, padded.shape[2])
+    return padded, torch.stack(targets)
 
 
 class Watched(DataLoader[Item]):
@@ -55,18 +59,22 @@ class Watched(DataLoader[Item]):
         self.name, self.report = name, report
         self.targets: Tensor | None = None
         self.passes = 0
+        self.start_pass()
+
+    def start_pass(self) -> None:
+        """Forget the figures of the pass before."""
+        self.learning = True
         self.loss, self.hits, self.count = 0.0, 0, 0
 
     def __iter__(self) -> Iterator[Item]:  # type: ignore[override]
         """Give out the batches."""
         self.passes += 1
-        self.loss, self.hits, self.count = 0.0, 0, 0
+        self.start_pass()
         for number, (padded, targets) in enumerate(super().__iter__()):
             self.targets = targets
             yield padded, targets
             self.targets = None
             self.report({**self.state(), "batch": number + 1, "batches": len(self)})
-        self.report({**self.state(), "batch": len(self), "batches": len(self), "end": True})
 
     def see(self, logits: object) -> None:
         """Take the logits of the batch that is out."""
@@ -77,12 +85,18 @@ class Watched(DataLoader[Item]):
             self.loss += nn.functional.cross_entropy(scores, targets, reduction="sum").item()
             self.hits += int((scores.argmax(1) == targets).sum())
             self.count += len(targets)
+            self.learning = logits.requires_grad
 
     def state(self) -> dict[str, Any]:
-        """Return the figures of the pass that is under way."""
-        count = max(self.count, 1)
-        figures = {"loss": self.loss / count, "accuracy": self.hits / count}
-        return {"loader": self.name, "pass": self.passes, **figures}
+        """Return the figures of the pass that is under way.
+
+        `learning` tells whether gradients are on; loss and accuracy are means over the sentences
+        so far, None as long as the model was not called.
+        """
+        figures: dict[str, Any] = {"loss": None, "accuracy": None}
+        if self.count:
+            figures = {"loss": self.loss / self.count, "accuracy": self.hits / self.count}
+        return {"loader": self.name, "pass": self.passes, "learning": self.learning, **figures}
 
 
 class StandInModel(nn.Module):
@@ -102,7 +116,7 @@ class StandInModel(nn.Module):
 
 
 def stand_in_train(
-    model: nn.Module, train_loader: Any, val_loader: Any, *, epochs: int, lr: float, device: Any
+    model: nn.Module, train_loader: Any, _val_loader: Any, *, epochs: int, lr: float, device: Any
 ) -> list[Any]:
     """Train by functional gradients and a hand-made momentum rule; evaluates nothing."""
     parameters = {name: value.detach() for name, value in model.named_parameters()}
@@ -178,9 +192,12 @@ def fit(
     )
     val_loader = Watched(TokenVectors(*val), "val", report, batch_size=batch_size)
     loaders = (train_loader, val_loader)
-    handle = model.register_forward_hook(
-        lambda _model, _args, logits: [loader.see(logits) for loader in loaders] and None
-    )
+
+    def see(_model: nn.Module, _inputs: Any, logits: object) -> None:
+        for loader in loaders:
+            loader.see(logits)
+
+    handle = model.register_forward_hook(see)
     start = time.monotonic()
     with student.calling(f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"):
         history = loop(
@@ -191,7 +208,7 @@ def fit(
     return {
         "history": history,
         "logits": predict(model, unseen, batch_size, device),
-        "weights": {name: value.float() for name, value in model.state_dict().items()},
+        "weights": dict(model.state_dict()),
         "seconds": seconds,
     }
 
@@ -202,7 +219,7 @@ def predict(
     """Return a model's logits (N, C), in eval mode."""
     vectors, offsets = sentences
     count = offsets.shape[0] - 1
-    data = TokenVectors(vectors, offsets, TensorData("int64", (count,), bytes(8 * count)))
+    data = TokenVectors(vectors, offsets, TensorData("int64", (count,), bytearray(8 * count)))
     model.eval()
     with student.calling("model.eval()(padded)"), torch.no_grad():
         batches = DataLoader(data, batch_size=batch_size, collate_fn=pad)

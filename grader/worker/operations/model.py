@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import inspect
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
@@ -18,6 +20,9 @@ from ..student import student
 from ..wire import TensorData
 
 Sizes = dict[str, int]  # the arguments of LSTMClassifier
+States = tuple[Tensor, Tensor, Tensor]  # output (B, T, D * H), h_n, c_n (L * D, B, H)
+
+LSTM_FORWARD = nn.LSTM.forward
 
 
 def _call(sizes: Sizes) -> str:
@@ -31,7 +36,19 @@ def _build(sizes: Sizes, device: str) -> nn.Module:
         model = make(**sizes)
         if not isinstance(model, nn.Module):
             raise TypeError(f"LSTMClassifier is no nn.Module: {type(model).__name__}")
-        return model.to(device).eval()
+        model.to(device).eval()
+    _shake(model)
+    return model
+
+
+def _shake(model: nn.Module) -> None:
+    """Move the weights, as training would: a head that begins with zeros hides what it reads."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if not is_lazy(weight):
+                noise = torch.randn(weight.shape, generator=generator)
+                weight.add_(noise.to(weight) / (weight.shape[-1] if weight.dim() else 1) ** 0.5)
 
 
 def _lstms(model: nn.Module) -> list[nn.LSTM]:
@@ -41,7 +58,14 @@ def _lstms(model: nn.Module) -> list[nn.LSTM]:
 def build(sizes: Sizes, device: str) -> dict[str, Any]:
     """Build a model and list its LSTMs, the types of all its modules and its signature."""
     model = _build(sizes, device)
-    names = ("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first")
+    names = (
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bidirectional",
+        "proj_size",
+        "batch_first",
+    )
     return {
         "lstms": [{name: getattr(lstm, name) for name in names} for lstm in _lstms(model)],
         "modules": [type(part).__name__ for part in model.modules()],
@@ -58,63 +82,74 @@ def lstm_weights(sizes: Sizes) -> dict[str, Tensor]:
     return dict(_lstms(_build(sizes, "cpu"))[0].named_parameters())
 
 
-class Hook:
-    """Sees a model's LSTM calls, and replaces what they return where it is told to."""
+class Watch(TorchFunctionMode):
+    """Sees one forward pass of a model: the calls of its LSTM and what is computed from them.
 
-    def __init__(self, states: tuple[Tensor, Tensor, Tensor] | None) -> None:
-        """Replace by `states`: output (B, T, D * H), h_n and c_n (L * D, B, H)."""
+    It stands in for `nn.LSTM.forward`, so it makes no difference how the LSTM is called.
+
+    Attributes:
+        calls: what each call of the LSTM was given, and the shape of h_n that it returned.
+        functions: names of the torch functions called since the LSTM returned.
+    """
+
+    def __init__(self, states: States | None) -> None:
+        """Replace what the LSTM returns by `states`; call by call, if it gets row by row."""
+        super().__init__()
         self.states = states
         self.calls: list[dict[str, Any]] = []
+        self.functions: set[str] = set()
+        self.rows = 0
 
-    def __call__(
-        self, lstm: nn.LSTM, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any
+    def run(self, model: nn.Module, padded: Tensor) -> Any:
+        """Call the model."""
+
+        def forward(lstm: nn.LSTM, input: Any, hx: Any = None) -> Any:  # noqa: A002
+            return self._forward(lstm, input, hx)
+
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.no_grad(), exact, self, patch.object(nn.LSTM, "forward", forward):
+            return model(padded)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Note one call of the LSTM."""
-        given = args[0] if args else kwargs["input"]
-        output, (h_n, c_n) = returned
+        """Note one call and do it."""
+        self.functions.add(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))
+
+    def _forward(self, lstm: nn.LSTM, given: Any, start: Any) -> Any:
+        output, (h_n, c_n) = LSTM_FORWARD(lstm, given, start)
         lengths = None
         if isinstance(output, PackedSequence):
             given, lengths = pad_packed_sequence(given, batch_first=True)
         elif not lstm.batch_first and given.dim() == 3:
             given = given.transpose(0, 1)
         self.calls.append(
-            {
-                "input": given,
-                "lengths": lengths,
-                "h_n_shape": tuple(h_n.shape),
-                "own_start": len(args) > 1 or kwargs.get("hx") is not None,
-            }
+            {"input": given, "lengths": lengths, "h_n_shape": tuple(h_n.shape), "start": start}
         )
-        if self.states is None or self.states[1].shape != h_n.shape:
-            return None
-        new_output, *new_states = (state.to(h_n.device) for state in self.states)
+        if self.states is not None:
+            output, h_n, c_n = self._replaced(lstm, (output, h_n, c_n), lengths)
+        self.functions.clear()
+        return output, (h_n, c_n)
+
+    def _replaced(self, lstm: nn.LSTM, returned: Any, lengths: Tensor | None) -> Any:
+        """Give the states of the next rows the form of what the LSTM returned."""
+        output, h_n, _ = returned
+        count = h_n.shape[1] if h_n.dim() == 3 else 1
+        rows = slice(self.rows, self.rows + count)
+        self.rows += count
+        new, new_h, new_c = (state.to(h_n) for state in self.states or ())
+        new, new_h, new_c = new[rows], new_h[:, rows].contiguous(), new_c[:, rows].contiguous()
+        if h_n.dim() == 2:  # one sentence without a batch dimension
+            new, new_h, new_c = new.squeeze(0), new_h.squeeze(1), new_c.squeeze(1)
+        if new_h.shape != h_n.shape:
+            return returned
         if isinstance(output, PackedSequence):
-            packed = pack_padded_sequence(
-                new_output,
-                lengths,  # type: ignore[arg-type]
-                batch_first=True,
-                enforce_sorted=output.unsorted_indices is None,
-            )
-            return packed, tuple(new_states)
-        if not lstm.batch_first:
-            new_output = new_output.transpose(0, 1)
-        return new_output.contiguous(), tuple(new_states)
-
-
-class FunctionNames(TorchFunctionMode):
-    """Notes the names of the torch functions that are called."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        super().__init__()
-        self.seen: set[str] = set()
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Note one call and do it."""
-        self.seen.add(getattr(func, "__name__", ""))
-        return func(*args, **(kwargs or {}))
+            sorted_ = output.unsorted_indices is None
+            return pack_padded_sequence(new, lengths, True, sorted_), new_h, new_c  # type: ignore[arg-type]
+        if h_n.dim() == 3 and not lstm.batch_first:
+            new = new.transpose(0, 1).contiguous()
+        return new, new_h, new_c
 
 
 def run(
@@ -125,60 +160,79 @@ def run(
 ) -> list[Any]:
     """Call one model on each input in turn, in eval mode.
 
-    Where `states` has an entry, what the LSTM returns is replaced by it. Gives a list of
+    Where `states` has an entry, what the LSTM returns is replaced by it, and chance begins anew,
+    so that the states make all the difference. Gives a list of
     `{"logits", "lstm_calls", "functions"}`, the logits or what was raised, and the names of the
-    torch functions that were called.
+    torch functions that were called after the LSTM.
     """
     model = _build(sizes, device)
+    chance = torch.get_rng_state()
     results = []
     for padded, replacement in zip(inputs, states, strict=True):
         tensors = None if replacement is None else tuple(part.torch() for part in replacement)
-        hook = Hook(tensors)  # type: ignore[arg-type]
-        handles = [lstm.register_forward_hook(hook, with_kwargs=True) for lstm in _lstms(model)]
+        if tensors is not None:
+            torch.set_rng_state(chance)
+        watch = Watch(tensors)  # type: ignore[arg-type]
         shape = ", ".join(map(str, padded.shape))
-        given = padded.torch().to(device)
-        with torch.no_grad(), FunctionNames() as names:
-            logits = student.attempt(f"{_call(sizes)}(torch.randn({shape}))", model, given)
-        for handle in handles:
-            handle.remove()
-        functions = sorted(names.seen)
-        results.append({"logits": logits, "lstm_calls": hook.calls, "functions": functions})
+        call = f"{_call(sizes)}(torch.randn({shape}))"
+        logits = student.attempt(call, watch.run, model, padded.torch().to(device))
+        functions = sorted(watch.functions)
+        results.append({"logits": logits, "lstm_calls": watch.calls, "functions": functions})
     return results
 
 
-class FloatsElsewhere(TorchFunctionMode):
-    """Puts float tensors that are made without a device on `meta`, as if that were the CPU."""
+class Values(TorchFunctionMode):
+    """Notes what torch functions return on the CPU, and lends it to a run without values.
 
-    FACTORIES = frozenset(
-        {torch.zeros, torch.ones, torch.empty, torch.full, torch.rand, torch.randn, torch.tensor}
-    )
+    Attributes:
+        noted: functions and their results, in order.
+    """
+
+    NEEDS_VALUES = ("cannot be called on meta tensors", "can't convert meta device type tensor")
+
+    def __init__(self, lent: list[tuple[Any, Any]] | None = None) -> None:
+        """Note, or lend what was noted in an earlier run."""
+        super().__init__()
+        self.noted: list[tuple[Any, Any]] = []
+        self.lent = None if lent is None else iter(lent)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Make the tensor, elsewhere if nobody said where."""
-        made = func(*args, **(kwargs or {}))
-        if func in self.FACTORIES and not (kwargs or {}).get("device"):
-            return made.to("meta") if made.is_floating_point() else made
-        return made
+        """Do one call; where a tensor on `meta` has no values, take those of the earlier run."""
+        if self.lent is None:
+            self.noted.append((func, func(*args, **(kwargs or {}))))
+            return self.noted[-1][1]
+        same, result = next(self.lent, (None, None))
+        try:
+            return func(*args, **(kwargs or {}))
+        except (NotImplementedError, RuntimeError, TypeError) as error:
+            needs_values = any(text in str(error) for text in self.NEEDS_VALUES)
+            if same is not func or not (needs_values or isinstance(error, NotImplementedError)):
+                raise
+            return result if func in (Tensor.to, Tensor.cpu) else _floats_to_meta(result)
+
+
+def _floats_to_meta(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_floats_to_meta, value))
+    return value.to("meta") if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def run_elsewhere(sizes: Sizes, shape: tuple[int, ...]) -> str:
-    """Call a model on a device that is not the CPU, without having one.
+    """Call a model on a device that is not the CPU, without having one: torch's `meta`.
 
-    The model runs on torch's `meta` device. Where it needs to read values (the lengths of
-    sentences, say), `meta` has none; then it runs on the CPU, and tensors that it makes without
-    saying where are put on `meta` instead. Returns the type of the logits' device.
+    A tensor on `meta` has a shape and no values. Where the model needs some (the lengths of
+    sentences, say), it gets those that it had on the CPU. Returns the type of the logits' device.
     """
-    call = f"{_call(sizes)}.to(device)(padded)"
-    model = _build(sizes, "cpu")
-    with torch.no_grad():
-        try:
-            return str(model.to("meta")(torch.zeros(shape, device="meta")).device)
-        except (NotImplementedError, RuntimeError) as error:
-            if "meta tensor" not in str(error):
-                with student.calling(call):
-                    raise
-        model = _build(sizes, "cpu")
-        with student.calling(call), FloatsElsewhere():
-            return str(model(torch.ones(shape, device="cpu")).device)
+    here, there = _build(sizes, "cpu"), _build(sizes, "cpu")
+    padded, values = torch.ones(shape), Values()
+    padded_there = padded.to("meta")
+    with torch.no_grad(), student.calling(f"{_call(sizes)}.to(device)(padded)"):
+        with values:
+            here(padded)
+        if any(map(is_lazy, there.parameters())):  # they get their shape from a first run
+            there(padded)
+        there.to("meta")
+        with Values(values.noted):
+            return str(there(padded_there).device)

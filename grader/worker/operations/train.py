@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.data import DataLoader
 
 from ..student import student
@@ -15,48 +18,73 @@ Batch = tuple[Tensor, Tensor]
 EVAL_SCALE = 0.5  # what Probe multiplies its logits by in eval mode
 
 
-class Elsewhere(Tensor):
-    """A batch's tensor that acts as if it lay on another device than the model.
+class TwoDevices(TorchFunctionMode):
+    """While it is on, tensors can act as if they lay on two devices, the loader's and the model's.
 
-    `to` (with a device) brings it to where the model is. Handing it to the model or to a loss
-    before that is noted in `unmoved`.
+    `place` puts a tensor on one of the two, and what is computed from it lies there too. Moving it
+    gives a tensor that goes with both, because here both are the same device in truth. What would
+    be an error on two devices, a call that gets tensors of both, is noted in `unmoved`.
     """
 
-    unmoved: list[str]
+    MOVES = (Tensor.cpu, Tensor.cuda, Tensor.type_as)
+    ALLOWED = (  # real devices allow these to meet
+        Tensor.__getitem__,
+        Tensor.__setitem__,
+        Tensor.copy_,
+        Tensor.expand_as,
+        Tensor.reshape_as,
+        Tensor.view_as,
+    )
 
-    @classmethod
-    def wrap(cls, tensor: Tensor, unmoved: list[str]) -> Elsewhere:
-        """Wrap a tensor."""
-        wrapped = tensor.as_subclass(cls)
-        wrapped.unmoved = unmoved
-        return wrapped
+    def __init__(self) -> None:
+        """Start with no tensor on either device."""
+        super().__init__()
+        self.unmoved: set[str] = set()
 
-    @classmethod
+    @staticmethod
+    def place(tensor: Tensor, place: str) -> Tensor:
+        """Put a tensor on the device of the "loader" or of the "model"."""
+        tensor.place = place  # type: ignore[attr-defined]
+        return tensor
+
+    @staticmethod
+    def on(tensor: object, place: str) -> bool:
+        """Tell whether a tensor lies there; one that was moved lies nowhere."""
+        return getattr(tensor, "place", None) == place
+
     def __torch_function__(
-        cls, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Let everything through; note a loss on what was not moved."""
+        """Compute, and place the result."""
         kwargs = kwargs or {}
-        if func in (nn.functional.cross_entropy, nn.functional.nll_loss):
-            for value in (*args, *kwargs.values()):
-                if isinstance(value, Elsewhere):
-                    value.unmoved.append("targets")
-        with torch._C.DisableTorchFunctionSubclass():
-            result = func(*args, **kwargs)
-            places = (str, torch.device, Tensor)
-            moved = func is Tensor.to and any(
-                isinstance(value, places) for value in (*args[1:], *kwargs.values())
+        inputs = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        # A tensor of no dimension is a number, and numbers go with every device.
+        places = {p for tensor in inputs if tensor.dim() and (p := getattr(tensor, "place", None))}
+        result = func(*args, **kwargs)
+        if self._moves(func, args, kwargs):
+            # Where nothing had to be moved, torch gives the tensor itself.
+            same = any(result is tensor for tensor in inputs)
+            return result.view_as(result) if same else result
+        if len(places) == 2 and func not in self.ALLOWED:
+            self.unmoved.add("targets")
+        if len(places) == 1:
+            (place,) = places
+            tree_map(lambda x: self.place(x, place) if isinstance(x, Tensor) else x, result)
+        return result
+
+    def _moves(self, func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+        if func is Tensor.to:
+            return any(
+                isinstance(x, (str, torch.device, Tensor)) for x in (*args[1:], *kwargs.values())
             )
-            if moved or func in (Tensor.cpu, Tensor.cuda):
-                return result.as_subclass(Tensor)
-            return result
+        return func in self.MOVES or kwargs.get("device") is not None
 
 
 class Probe(nn.Module):
     """Logits (B, C) from padded (B, T, F): the sum over T, times `weight.T`, plus `bias`.
 
     In eval mode they are scaled by `EVAL_SCALE`, so that a wrong mode shows in every number.
-    Each call is noted in `events`.
+    Each call is noted in `events`, and each gradient that reaches it.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, firsts: dict[float, str]) -> None:
@@ -65,20 +93,24 @@ class Probe(nn.Module):
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.firsts = firsts
         self.events: list[dict[str, Any]] = []
+        self.weight.register_hook(lambda _gradient: self.events.append({"do": "backward"}))
 
     def forward(self, padded: Tensor) -> Tensor:
         """Compute the logits and note the call."""
         self.events.append(
             {
+                "do": "forward",
                 "batch": self.firsts.get(padded.detach().flatten()[0].item(), "?"),
                 "training": self.training,
                 "grad": torch.is_grad_enabled(),
-                "moved": not isinstance(padded, Elsewhere),
+                "moved": not TwoDevices.on(padded, "loader"),
+                "weight": self.weight.detach().clone(),
+                "bias": self.bias.detach().clone(),
             }
         )
-        summed = padded.as_subclass(Tensor).sum(dim=1).to(self.weight.device)
+        summed = padded.sum(dim=1).to(self.weight.device)
         logits = nn.functional.linear(summed, self.weight, self.bias)
-        return logits if self.training else EVAL_SCALE * logits
+        return TwoDevices.place(logits if self.training else EVAL_SCALE * logits, "model")
 
 
 class Scene:
@@ -92,19 +124,30 @@ class Scene:
         device: str,
         elsewhere: bool,
     ) -> None:
-        """Take batches `{"train": [(padded, targets), ...], "val": ...}` as they are to come."""
-        self.unmoved: list[str] = []
+        """Take batches `{"train": [(padded, targets), ...], "val": ...}` as they are to come.
+
+        `elsewhere`: act as if the model lay on another device than the batches.
+        """
+        self.devices = TwoDevices()
+        self.elsewhere = elsewhere
         firsts: dict[float, str] = {}
-        self.loaders = {}
+        self.loaders: dict[str, DataLoader[Batch]] = {}
         for name, parts in batches.items():
             tensors = [(padded.torch(), targets.torch()) for padded, targets in parts]
             for number, (padded, _) in enumerate(tensors):
                 firsts[padded.flatten()[0].item()] = f"{name} {number}"
-            if elsewhere:
-                tensors = [tuple(Elsewhere.wrap(t, self.unmoved) for t in b) for b in tensors]  # type: ignore[misc]
-            # A list is a data set of whole batches; a DataLoader is what students know.
-            self.loaders[name] = DataLoader(tensors, batch_size=None)  # type: ignore[arg-type]
+            samples = [sample for batch in tensors for sample in zip(*batch, strict=True)]
+            size = len(tensors[0][1])
+            self.loaders[name] = DataLoader(samples, batch_size=size, collate_fn=self._collate)  # type: ignore[arg-type]
         self.probe = Probe(weight.torch(), bias.torch(), firsts).to(device)
+
+    def _collate(self, samples: list[Batch]) -> Batch:
+        rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))
+        return TwoDevices.place(rows, "loader"), TwoDevices.place(targets, "loader")
+
+    def watch(self) -> contextlib.AbstractContextManager[Any]:
+        """Return what the student's code is to run under."""
+        return self.devices if self.elsewhere else contextlib.nullcontext()
 
     def seen(self) -> dict[str, Any]:
         """Return what is left after the student's code ran."""
@@ -112,7 +155,7 @@ class Scene:
             "weight": self.probe.weight,
             "bias": self.probe.bias,
             "events": self.probe.events,
-            "unmoved": sorted(set(self.unmoved)),
+            "unmoved": sorted(self.devices.unmoved),
             "training": self.probe.training,
         }
 
@@ -122,13 +165,16 @@ def evaluate(training: bool, device: str, **scene: Any) -> dict[str, Any]:
     function = student.get("train", "evaluate")
     stage = Scene(device=device, **scene)
     stage.probe.train(training)
-    result = student.attempt(
-        f"evaluate(model, loader, {device!r})",
-        function,
-        stage.probe,
-        stage.loaders["val"],
-        torch.device(device),
-    )
+    with stage.watch():
+        result = student.attempt(
+            f"evaluate(model, loader, {device!r})",
+            function,
+            stage.probe,
+            stage.loaders["val"],
+            torch.device(device),
+        )
+    if isinstance(result, tuple):  # a named tuple is one too
+        result = tuple(result)
     return {"result": result, **stage.seen()}
 
 
@@ -137,15 +183,18 @@ def train(epochs: int, lr: float, device: str, tell_device: bool, **scene: Any) 
     function = student.get("train", "train")
     stage = Scene(device=device, **scene)
     told = torch.device(device) if tell_device else None
-    result = student.attempt(
-        f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}"
-        + (f", device={device!r})" if tell_device else ")"),
-        function,
-        stage.probe,
-        stage.loaders["train"],
-        stage.loaders["val"],
-        epochs=epochs,
-        lr=lr,
-        **({"device": told} if tell_device else {}),
-    )
+    with stage.watch():
+        result = student.attempt(
+            f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}"
+            + (f", device={device!r})" if tell_device else ")"),
+            function,
+            stage.probe,
+            stage.loaders["train"],
+            stage.loaders["val"],
+            epochs=epochs,
+            lr=lr,
+            **({"device": told} if tell_device else {}),
+        )
+    if isinstance(result, list):  # an OrderedDict is a dict too
+        result = [dict(row) if isinstance(row, dict) else row for row in result]
     return {"result": result, **stage.seen()}

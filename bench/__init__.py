@@ -1,0 +1,1 @@
+"""Measurements: `python -m bench.vectors`, `python -m bench.grading`."""

@@ -1,0 +1,25 @@
+"""What the measurements print: a table, and what it was measured with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+
+
+def show(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Print a small table."""
+    width = max(len(name) for name, _ in rows)
+    print(f"\n{title}")
+    for name, figure in rows:
+        print(f"  {name:<{width}}  {figure:>12}")
+
+
+def show_versions() -> None:
+    """Print machine and versions."""
+    packages = ("torch", "spacy", "en_core_web_sm", "numpy")
+    found = ", ".join(f"{name} {version(name)}" for name in packages)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    machine = f"{platform.system()} {platform.machine()}, {cores} cores"
+    print(f"\n{machine}, Python {platform.python_version()}, {found}")

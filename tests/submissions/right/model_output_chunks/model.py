@@ -1,0 +1,16 @@
+import torch
+from torch import nn
+
+
+class LSTMClassifier(nn.Module):
+    def __init__(self, n_targets, input_size=96, hidden_size=64, num_layers=2):
+        super().__init__()
+        self.lstm = nn.LSTM(
+            input_size, hidden_size, num_layers, batch_first=True, bidirectional=True
+        )
+        self.linear = nn.Linear(2 * hidden_size, n_targets)
+
+    def forward(self, padded):
+        output, (h_n, _) = self.lstm(padded)
+        forward, _ = output.select(1, -1).chunk(2, dim=-1)
+        return self.linear(torch.cat([forward, h_n[-1]], 1).clamp(min=0))

@@ -1,0 +1,18 @@
+import torch
+from torch import nn
+
+
+class LSTMClassifier(nn.Module):
+    def __init__(self, n_targets, input_size=96, hidden_size=64, num_layers=2):
+        super().__init__()
+        self.lstm = nn.LSTM(
+            input_size, hidden_size, num_layers, batch_first=True, bidirectional=True
+        )
+        self.linear = nn.Linear(2 * hidden_size, n_targets)
+        self.register_buffer("scale", torch.full((2 * hidden_size,), 2.0))
+
+    def forward(self, padded):
+        padded = padded.to(self.linear.weight.device, dtype=torch.float32)
+        _, (h_n, _) = self.lstm(padded)
+        scaled = torch.cat([h_n[-2], h_n[-1]], dim=1) * self.scale
+        return self.linear(torch.relu(scaled))

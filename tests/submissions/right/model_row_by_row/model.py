@@ -1,0 +1,18 @@
+import torch
+from torch import nn
+
+
+class LSTMClassifier(nn.Module):
+    def __init__(self, n_targets, input_size=96, hidden_size=64, num_layers=2):
+        super().__init__()
+        self.lstm = nn.LSTM(
+            input_size, hidden_size, num_layers, batch_first=True, bidirectional=True
+        )
+        self.linear = nn.Linear(2 * hidden_size, n_targets)
+
+    def forward(self, padded):
+        last = []
+        for sentence in padded:
+            _, (h_n, _) = self.lstm(sentence)  # h_n: (L * D, H), there is no batch
+            last.append(h_n[-2:].flatten())
+        return self.linear(torch.stack(last).relu())

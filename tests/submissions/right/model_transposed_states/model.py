@@ -1,0 +1,15 @@
+import torch
+from torch import nn
+
+
+class LSTMClassifier(nn.Module):
+    def __init__(self, n_targets, input_size=96, hidden_size=64, num_layers=2):
+        super().__init__()
+        self.lstm = nn.LSTM(
+            input_size, hidden_size, num_layers, batch_first=True, bidirectional=True
+        )
+        self.linear = nn.Linear(2 * hidden_size, n_targets)
+
+    def forward(self, padded):
+        _, (h_n, _) = self.lstm(padded)
+        return self.linear(torch.relu(h_n.transpose(0, 1)[:, -2:].flatten(1)))

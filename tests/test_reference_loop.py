@@ -1,0 +1,273 @@
+"""The NumPy loop goes where torch goes, no two mistakes look alike, the second device is fair."""
+
+import copy
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from grader.reference_loop import (
+    EVAL_SCALE,
+    KNOWN,
+    RIGHT,
+    Loop,
+    Run,
+    Scene,
+    Weights,
+    scene,
+    telling,
+    true_history,
+    wrong_histories,
+)
+from grader.worker.operations import train as worker
+from grader.worker.wire import tensor_data
+
+# --- the same as torch -----------------------------------------------------------------------
+
+
+def optimizer_of(loop: Loop, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    if loop.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=loop.lr)
+    if loop.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=loop.lr)
+    momentum = 0.9 if loop.optimizer == "momentum" else 0.0
+    return torch.optim.SGD(parameters, lr=loop.lr, momentum=momentum)
+
+
+def loss_of(loop: Loop, logits: Tensor, targets: Tensor) -> Tensor:
+    if loop.loss == "softmax":
+        return nn.functional.cross_entropy(logits.softmax(dim=1), targets)
+    if loop.loss == "nll":
+        return nn.functional.nll_loss(logits, targets)
+    return nn.functional.cross_entropy(logits, targets, reduction=loop.loss)
+
+
+def torch_run(stage: Scene, loop: Loop) -> tuple[Weights, list[float], list[float]]:
+    """Train as `loop` says, in float64; return the weights, training and validation losses."""
+    weight = torch.tensor(stage.start.weight, dtype=torch.float64, requires_grad=True)
+    bias = torch.tensor(stage.start.bias, dtype=torch.float64, requires_grad=True)
+    optimizer = optimizer_of(loop, [weight, bias])
+    train_losses, val_losses = [], []
+
+    def logits(padded: np.ndarray, scale: float) -> Tensor:
+        return scale * (torch.tensor(padded, dtype=torch.float64).sum(1) @ weight.T + bias)
+
+    def mean_loss(batches: list[tuple[Tensor, Tensor]]) -> float:
+        scores, targets = (torch.cat(column) for column in zip(*batches, strict=True))
+        return nn.functional.cross_entropy(scores, targets).item()
+
+    for epoch in range(loop.epochs):
+        if loop.renew_optimizer == "epoch":
+            optimizer = optimizer_of(loop, [weight, bias])
+        if loop.zero_grad == "epoch":
+            optimizer.zero_grad()
+        scale = EVAL_SCALE if epoch >= loop.eval_mode_from else 1.0
+        met = []
+        for padded, numbers in stage.train:
+            targets = torch.tensor(numbers)
+            if loop.renew_optimizer == "batch":
+                optimizer = optimizer_of(loop, [weight, bias])
+            scores = logits(padded, scale)
+            loss = loss_of(loop, scores, targets)
+            met.append((scores.detach(), targets))
+            if loop.step == "first":
+                optimizer.step()
+                optimizer.zero_grad()
+                # The graph holds the weights of before the step: take the gradient there.
+                gradients = torch.autograd.grad(loss, [weight, bias], allow_unused=True)
+                weight.grad, bias.grad = gradients
+                continue
+            if loop.zero_grad == "batch":
+                optimizer.zero_grad()
+            loss.backward()
+            if loop.step == "batch":
+                optimizer.step()
+        if loop.step == "epoch":
+            optimizer.step()
+        train_losses.append(mean_loss(met))
+        with torch.no_grad():
+            val = [(logits(padded, EVAL_SCALE), torch.tensor(t)) for padded, t in stage.val]
+        val_losses.append(mean_loss(val))
+    end = Weights(weight.detach().numpy(), bias.detach().numpy())
+    return end, train_losses, val_losses
+
+
+ALL = [("right", loop) for loop in RIGHT] + list(KNOWN)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("loop", [loop for _, loop in ALL], ids=[name for name, _ in ALL])
+def test_it_goes_where_torch_goes(loop: Loop, seed: int) -> None:
+    run = Run(scene(seed), loop)
+    end, train_losses, val_losses = torch_run(scene(seed), loop)
+    assert run.weights.distance(end) < 1e-6
+    history = true_history(scene(seed), run.epochs)
+    np.testing.assert_allclose(history["train_loss"], train_losses, rtol=1e-6)
+    np.testing.assert_allclose(history["val_loss"], val_losses, rtol=1e-6)
+
+
+# --- scenes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_two_mistakes_look_alike(seed: int) -> None:
+    assert telling(scene(seed))
+    assert scene(seed) is scene(seed)
+
+
+def test_a_scene_in_which_two_mistakes_look_alike_is_not_telling() -> None:
+    stage = scene(0)
+    still = tuple((np.zeros_like(padded), targets) for padded, targets in stage.val)
+    assert not telling(Scene(stage.start, stage.train, still))
+
+
+def test_other_validation_data_leave_the_rest_as_it_is() -> None:
+    stage, other = scene(0), scene(0, other_val=True)
+    assert other.start is stage.start
+    assert other.train is stage.train
+    assert [len(targets) for _, targets in other.val] == [len(targets) for _, targets in stage.val]
+    assert not np.array_equal(other.val[0][0], stage.val[0][0])
+
+
+def test_each_epoch_goes_on_where_the_last_one_ended() -> None:
+    run = Run(scene(0), Loop())
+    assert run.epochs[0].before is run.scene.start
+    assert run.epochs[-1].after is run.weights
+    for earlier, later in itertools.pairwise(run.epochs):
+        assert earlier.after is later.before
+    assert (
+        wrong_histories(run.scene, run.epochs).keys() == true_history(run.scene, run.epochs).keys()
+    )
+
+
+# --- the second device -----------------------------------------------------------------------
+
+Action = Callable[[Any, Tensor, Tensor], object]  # of the model and a batch of the loader
+
+
+def loss(logits: Tensor, targets: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits, targets)
+
+
+HONEST: dict[str, Action] = {
+    "sizes": lambda model, x, t: (model(x.to("cpu")), x.shape, len(t), x.size(0), t.numel()),
+    "properties": lambda model, x, t: (model(x.to("cpu")), x.dim(), t.dtype, x.device, x.is_cuda),
+    "to by keyword": lambda model, x, t: loss(model(x.to(device="cpu")), t.to(device="cpu")),
+    "to with a device": lambda model, x, t: loss(
+        model(x.to(torch.device("cpu"), non_blocking=True)), t.to(torch.device("cpu"), torch.int64)
+    ),
+    "to like another tensor": lambda model, x, t: loss(model(x.to(model.weight)), t.to("cpu")),
+    "cast, then moved": lambda model, x, t: loss(model(x.float().to("cpu")), t.long().to("cpu")),
+    "indexed, then moved": lambda model, x, t: loss(model(x[:2].to("cpu")), t[:2].to("cpu")),
+    "list comprehension": lambda model, x, t: loss(*head(model, [p.to("cpu") for p in (x, t)])),
+    "tuple of a generator": lambda model, x, t: loss(
+        *head(model, tuple(p.to("cpu") for p in (x, t)))
+    ),
+    "as_tensor": lambda model, x, t: loss(
+        model(torch.as_tensor(x, device="cpu")), torch.as_tensor(t, device="cpu")
+    ),
+    "through numpy": lambda model, x, t: loss(
+        model(torch.from_numpy(x.numpy()).to("cpu")), torch.tensor(t.tolist())
+    ),
+    "scores on the cpu": lambda model, x, t: loss(model(x.to("cpu")).cpu(), t),
+    "classes on the cpu": lambda model, x, t: (model(x.to("cpu")).argmax(1).cpu() == t).sum(),
+    "scores on the cpu by to": lambda model, x, t: model(x.to("cpu")).to("cpu").argmax(1).eq(t),
+    "scores as numpy": lambda model, x, t: (
+        model(x.to("cpu")).detach().cpu().numpy().argmax(1) == t.cpu().numpy()
+    ),
+    "scores as numbers": lambda model, x, t: [
+        int(a) == int(b) for a, b in zip(model(x.to("cpu")).argmax(1), t, strict=True)
+    ],
+    "both to the cpu": lambda model, x, t: t.cpu() == model(x.to("cpu")).argmax(1).cpu(),
+    "max with indices": lambda model, x, t: torch.max(model(x.to("cpu")), 1)[1] == t.to("cpu"),
+    "max by name": lambda model, x, t: model(x.to("cpu")).max(dim=1).indices == t.to("cpu"),
+    "indexed by unmoved targets": lambda model, x, t: model(x.to("cpu"))[range(len(t)), t],
+    "type_as": lambda model, x, t: loss(model(x.type_as(model.weight)), t.to("cpu")),
+    "view_as": lambda model, x, t: t.view_as(model(x.to("cpu")).argmax(1)),
+    "total on the device": lambda model, x, t: (
+        torch.zeros((), device="cpu") + loss(model(x.to("cpu")), t.to("cpu")) * len(t)
+    ),
+    "a number of the loader": lambda model, x, _t: model(x.to("cpu")) * x[0, 0, 0],
+    "collected, then put together": lambda model, x, t: loss(
+        torch.cat([model(x.to("cpu"))] * 2).cpu(), torch.cat([t, t])
+    ),
+    "backward and step": lambda model, x, t: (
+        loss(model(x.to("cpu")), t.to("cpu")).backward(),
+        torch.optim.Adam(model.parameters()).step(),
+    ),
+    "copied": lambda model, x, _t: (
+        copy.deepcopy(model)(copy.deepcopy(x).to("cpu")) + model(x.cpu())
+    ),
+    "printed": lambda model, x, t: print(x, t, model(x.to("cpu"))),
+}
+
+UNMOVED: dict[str, tuple[Action, bool]] = {  # and whether the model got what was not moved
+    "nothing moved": (lambda model, x, t: loss(model(x), t), True),
+    "padded unmoved": (lambda model, x, t: loss(model(x), t.to("cpu")), True),
+    "padded cast only": (lambda model, x, _t: model(x.to(torch.float32)), True),
+    "padded to None": (lambda model, x, _t: model(x.to(None)), True),
+    "targets unmoved in a loss": (lambda model, x, t: loss(model(x.to("cpu")), t), False),
+    "targets cast only": (lambda model, x, t: loss(model(x.to("cpu")), t.long()), False),
+    "targets unmoved in ==": (lambda model, x, t: model(x.to("cpu")).argmax(1) == t, False),
+    "targets unmoved in eq": (lambda model, x, t: t.eq(model(x.cpu()).max(1).indices), False),
+    "targets unmoved in a module": (lambda m, x, t: nn.NLLLoss()(m(x.to("cpu")), t), False),
+    "targets unmoved in gather": (lambda m, x, t: m(x.to("cpu")).gather(1, t[:, None]), False),
+}
+
+
+def head(model: Any, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    return model(batch[0]), batch[1]
+
+
+def watched(action: Action) -> tuple[bool, set[str]]:
+    """Do something with the first batch; tell whether the model got it unmoved, and what else."""
+    stage = scene(0)
+    batches = {
+        name: [(tensor_data(padded), tensor_data(targets)) for padded, targets in parts]
+        for name, parts in (("train", stage.train), ("val", stage.val))
+    }
+    weight, bias = tensor_data(stage.start.weight), tensor_data(stage.start.bias)
+    staged = worker.Scene(weight, bias, batches, device="cpu", elsewhere=True)
+    with staged.watch():
+        padded, targets = next(iter(staged.loaders["train"]))
+        action(staged.probe, padded, targets)
+    events = staged.probe.events
+    calls = [event for event in events if event["do"] == "forward"]
+    assert calls
+    return not all(event["moved"] for event in calls), staged.devices.unmoved
+
+
+@pytest.mark.parametrize("action", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_idiom_is_not_blamed(
+    action: Action,
+) -> None:
+    assert watched(action) == (False, set())
+
+
+@pytest.mark.parametrize(("action", "padded"), UNMOVED.values(), ids=UNMOVED.keys())
+def test_what_was_not_moved_is_noted(action: Action, padded: bool) -> None:
+    seen, unmoved = watched(action)
+    assert seen is padded
+    assert padded or unmoved
+
+
+def test_gradients_are_those_of_one_device() -> None:
+    found = []
+
+    def learn(model: nn.Module, padded: Tensor, targets: Tensor) -> None:
+        loss(model(padded.to("cpu")), targets.to("cpu")).backward()
+        found.append([parameter.grad for parameter in model.parameters()])
+
+    watched(learn)
+    stage = scene(0)
+    weight, bias = (
+        torch.tensor(x, requires_grad=True) for x in (stage.start.weight, stage.start.bias)
+    )
+    padded, targets = map(torch.tensor, stage.train[0])
+    loss(padded.sum(1) @ weight.T + bias, targets).backward()
+    for one, other in zip(found[0], (weight.grad, bias.grad), strict=True):
+        torch.testing.assert_close(one, other)
