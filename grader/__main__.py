@@ -54,7 +54,11 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int, default=8)
     train.add_argument("--lr", type=float, default=0.002)
     train.add_argument("--batch-size", type=int, default=32)
-    train.add_argument("--out", type=Path, help="folder for pictures, figures and weights")
+    train.add_argument(
+        "--out",
+        type=Path,
+        help="folder for curves.png, confusion.png, metrics.json and weights.pt [training]",
+    )
     _add_common(train)
     train.set_defaults(run=_train)
 
@@ -69,12 +73,19 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if not 0 <= seed < 1 << 32:
+        raise argparse.ArgumentTypeError(f"{seed} is not in 0 to 2**32 - 1")
+    return seed
 
 
 def _grade(options: argparse.Namespace) -> int:
+    from grader.files import written_whole
     from grader.grading import grade, load
-    from grader.record import write_atomically
     from grader.reports import board
 
     if options.json not in (None, "-"):
@@ -88,7 +99,8 @@ def _grade(options: argparse.Namespace) -> int:
     else:
         board.show(record, verbose=options.verbose)
         if options.json is not None:
-            write_atomically(Path(options.json), record.to_json())
+            with written_whole(Path(options.json)) as stream:
+                stream.write(record.to_json().encode())
     if any(check.status == "error" for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
@@ -116,7 +128,7 @@ def _hint(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from grader import training
 
-    training.run(
+    return training.run(
         options.path,
         data=options.data,
         val=options.val,
@@ -128,7 +140,6 @@ def _train(options: argparse.Namespace) -> int:
         seed=options.seed,
         out=options.out,
     )
-    return 0
 
 
 def _build(options: argparse.Namespace) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import numpy as np
 import platformdirs
 
 from grader.errors import UsageError
+from grader.files import written_whole
 from grader.worker.wire import TensorData
 
 MODEL = "en_core_web_sm"
@@ -163,15 +162,9 @@ def _keep(file: Path, vectors: Array, offsets: Array) -> None:
     """Write checksum, offsets and the vectors' bytes, whole or not at all."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        try:
-            with open(handle, "wb") as stream:
-                np.save(stream, _checksum(file, vectors, offsets), allow_pickle=False)
-                np.save(stream, offsets, allow_pickle=False)
-                stream.write(vectors.data)
-            os.replace(temporary, file)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with written_whole(file) as stream:
+            np.save(stream, _checksum(file, vectors, offsets), allow_pickle=False)
+            np.save(stream, offsets, allow_pickle=False)
+            stream.write(vectors.data)
     except OSError:
         return

@@ -21,11 +21,13 @@ from rich.console import Console
 from torch.nn.utils.rnn import pad_sequence
 
 import news
-from grader import training, vectors
+from grader import training, training_watch, vectors
 from grader.__main__ import main
 from grader.errors import UsageError
 from grader.messages import Failure
-from grader.training import Epoch, Settings, Watch
+from grader.reports import training as results
+from grader.training import Settings
+from grader.training_watch import Epoch, Watch
 from grader.worker.wire import ProtocolError, tensor_data
 from solution.model import LSTMClassifier
 
@@ -123,12 +125,12 @@ def test_a_run_shows_a_row_an_epoch(ran: Ran) -> None:
     assert ran.code == 0
     assert ran.lines[0] == "24 news items to learn from, 20 to validate on"
     assert ran.lines[1] == "epochs 2, lr 0.002, batch size 32, device cpu"
-    header = ran.lines.index(training.HEADER)
+    header = ran.lines.index(training_watch.HEADER)
     table = ran.lines[header : header + 3]
     rows = [line.split() for line in table[1:]]
     assert [row[0] for row in rows] == ["1", "2"]
     assert rows[1][1] == f"{ran.metrics['history'][1]['train_loss']:.4f}"
-    assert {len(line) for line in table} == {len(training.HEADER)}
+    assert {len(line) for line in table} == {len(training_watch.HEADER)}
     assert ran.lines[header + 3] == ""
     assert f"{ran.metrics['accuracy']:.4f}" in ran.lines[-2]
     assert "\x1b" not in "".join(ran.lines)
@@ -537,11 +539,11 @@ def test_logits_that_are_none_are_refused(logits: torch.Tensor) -> None:
     ids=["nothing", "one epoch", "no numbers"],
 )
 def test_curves_of_odd_histories_can_be_drawn(history: list[Epoch]) -> None:
-    png_size(training.draw_curves(history))
+    png_size(results.draw_curves(history))
 
 
 def test_a_class_that_never_occurs_can_be_drawn() -> None:
-    png_size(training.draw_confusion(np.diag([5, 0, 1, 20000])))
+    png_size(results.draw_confusion(np.diag([5, 0, 1, 20000])))
 
 
 def test_settings_are_refused_before_anything_is_read() -> None:

@@ -115,6 +115,9 @@ class Evil:
             raise self.text
         return self.text  # type: ignore[no-any-return]
 
+    def __str__(self) -> str:
+        raise SystemExit
+
 
 class Lying(str):
     def __getitem__(self, _key: Any) -> Any:
@@ -317,6 +320,7 @@ def raised(**changes: object) -> object:
         b"[" * 1_000_000,
         b'{"a":' * 500_000,
         b'{"list":[' * 1000 + b"]}" * 1000,
+        b'{"list":[' * 33 + b"1" + b"]}" * 33,
         b"9" * 5000,
         b"9" * 30,
         b"-" + b"9" * 20,

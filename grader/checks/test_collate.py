@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from grader.checks.test_dataset import show_raised
+from grader.checks.test_dataset import is_tensor, show_raised
 from grader.messages import Blocked, Failure, shape, show
 from grader.submission import CollateSeen, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
@@ -121,7 +121,7 @@ def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
 
 def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> str | None:
     if not isinstance(found, TensorData):
-        return "not-one-tensor"
+        return None if is_tensor(found) else "not-one-tensor"
     if isinstance(other, TensorData) and (len(found.shape), len(other.shape)) == (1, 3):
         return "batch-swapped"
     b, t = len(batch), max(lengths(batch))
@@ -155,9 +155,9 @@ def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
     return _why_vectors(batch, rows, max((text for text, _ in batch), key=lambda t: len(right(t))))
 
 
-def _why_targets(batch: list[tuple[str, int]], targets: object) -> str:
+def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
     if not isinstance(targets, TensorData):
-        return "not-one-tensor"
+        return None if is_tensor(targets) else "not-one-tensor"
     if targets.shape == () and len(batch) == 1:
         return "one-sentence-squeezed"
     return "batch-targets-dtype" if targets.shape == (len(batch),) else "batch-targets-shape"
@@ -180,13 +180,15 @@ def _expect_vectors(
     tokens = pipeline().make_doc(text)
     for step, (token, found, vector) in enumerate(zip(tokens, rows[b], right(text), strict=False)):
         if not close(found, vector):
-            expected = f"{_beginning(vector)}, token.vector of {token.text!r} in {text!r}"
-            shown = f"It is {_beginning(found)}"
-            raise Failure(f"{call(batch)}[0][{b}][{step}]", shown, expected, mistake)
+            start = int((abs(found - vector) <= TOLERANCE).argmin())
+            place = f"{call(batch)}[0][{b}][{step}]" + (f"[{start}:]" if start else "")
+            shown = f"It is {_beginning(found[start:])}"
+            expected = f"{_beginning(vector[start:])}, from token.vector of {token.text!r}"
+            raise Failure(place, shown, f"{expected} in {text!r}", mistake)
 
 
 def _beginning(vector: Array) -> str:
-    return f"[{', '.join(f'{number:.2f}' for number in vector[:3])}, ...]"
+    return f"[{', '.join(f'{number:.4f}' for number in vector[:3])}, ...]"
 
 
 def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | None:

@@ -93,11 +93,14 @@ def is_int64(seen: object, shape: tuple[int, ...]) -> bool:
     return isinstance(seen, TensorData) and seen.dtype == "int64" and seen.shape == shape
 
 
+def is_tensor(seen: object) -> bool:
+    """Tell whether something is a tensor, also one that the wire does not carry (sparse, meta)."""
+    return isinstance(seen, TensorData) or (isinstance(seen, Other) and seen.type == "Tensor")
+
+
 def _why_targets(targets: object) -> str | None:
-    if is_list(targets) or isinstance(targets, Other):
-        return "targets-not-a-tensor"
     if not isinstance(targets, TensorData):
-        return None
+        return None if targets is None or is_tensor(targets) else "targets-not-a-tensor"
     numbers = targets.tolist()
     if numbers == [label for label, _ in SAMPLES]:
         return "targets-from-one"

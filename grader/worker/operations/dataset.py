@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 import torch
 
 from ..student import student
-from ..wire import Other, Raised, describe
+from ..wire import MAX_TEXT, Other, Raised, describe
+
+MAX_PARTS = 1000  # of a sequence
 
 
 def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> dict[str, Any]:
@@ -40,18 +43,19 @@ def plain(value: Any) -> Any:
 
     A subclass of `list` or `tuple` becomes what it is derived from, and so does one of `str`,
     alone or in such a sequence. A NumPy array is described there, because the wire would carry
-    it as a tensor. Descriptions hold no addresses, so that they are the same in every run.
+    it as a tensor. Descriptions hold no addresses, so that they are the same in every run. What
+    is very long is cut; it is longer than anything that is expected all the same.
     """
     for sequence in (list, tuple):
         if issubclass(type(value), sequence):
-            return sequence(map(_plain_part, sequence.__iter__(value)))
+            return sequence(map(_plain_part, islice(sequence.__iter__(value), MAX_PARTS)))
     return _plain_part(value)
 
 
 def _plain_part(value: Any) -> Any:
     kind = type(value)
     if issubclass(kind, str):
-        return str.__str__(value)
+        return str.__getitem__(value, slice(MAX_TEXT))
     if value is None or issubclass(kind, torch.Tensor):
         return value
     if kind in (bool, int, float, list, tuple, Raised):

@@ -1,0 +1,179 @@
+"""What a training run leaves: figures, pictures and weights, in a folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import news
+from grader.files import written_whole
+from grader.messages import show
+from grader.training_watch import Epoch
+from grader.worker.wire import TensorData
+
+BLUE, ORANGE = "#1f5fa8", "#d9701e"  # training, validation
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave.
+
+    Attributes:
+        history: an entry an epoch.
+        returned: what the student's loop returned.
+        confusion: counts of shape (C, C); rows are the true classes, columns the predicted ones.
+        weights: the state of the trained model.
+        items: how many were learned from and validated on.
+        seconds: what the vectors and the training took.
+    """
+
+    history: list[Epoch]
+    returned: Any
+    confusion: Array
+    weights: dict[str, TensorData]
+    items: dict[str, int]
+    seconds: dict[str, float]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of validation items that were classified right."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+
+def save(folder: Path, outcome: Outcome, about: dict[str, Any]) -> None:
+    """Write the results into a folder, each file whole or not at all.
+
+    Args:
+        folder: where to; it is made if it is not there.
+        outcome: what came out.
+        about: the submission, the settings and the environment, for metrics.json.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "weights.pt": _weights(outcome),
+        "metrics.json": _metrics(outcome, about).encode(),
+        "curves.png": draw_curves(outcome.history),
+        "confusion.png": draw_confusion(outcome.confusion),
+    }
+    for name, data in files.items():
+        with written_whole(folder / name) as stream:
+            stream.write(data)
+
+
+def _weights(outcome: Outcome) -> bytes:
+    import torch
+
+    stream = io.BytesIO()
+    torch.save({name: weight.torch() for name, weight in outcome.weights.items()}, stream)
+    return stream.getvalue()
+
+
+def _metrics(outcome: Outcome, about: dict[str, Any]) -> str:
+    content = {
+        "schema_version": 1,
+        **about,
+        "items": outcome.items,
+        "accuracy": outcome.accuracy,
+        "classes": news.CLASSES,
+        "confusion": outcome.confusion.tolist(),
+        "history": [asdict(epoch) for epoch in outcome.history],
+        "returned": outcome.returned,
+        "seconds": outcome.seconds,
+    }
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Make JSON data of a value; what JSON has no form for becomes text."""
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else str(value)
+    if type(value) is dict:
+        return {str(key): _plain(content) for key, content in value.items()}
+    if type(value) in (list, tuple):
+        return [_plain(content) for content in value]
+    return str(value) if isinstance(value, Path) else show(value)
+
+
+def draw_curves(history: Sequence[Epoch]) -> bytes:
+    """Draw loss and accuracy over the epochs, as a PNG."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    epochs = [epoch.epoch for epoch in history]
+    with _figure(9.6, 4.2) as (figure, stream):
+        for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+            for part, name, colour in (("train", "training", BLUE), ("val", "validation", ORANGE)):
+                line = [getattr(epoch, f"{part}_{quantity}") for epoch in history]
+                heights = [math.nan if point is None else point for point in line]
+                axes.plot(epochs, heights, "o-", color=colour, label=name, markersize=4)
+            axes.set_title(quantity.capitalize(), loc="left", fontweight="bold")
+            axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            axes.grid(axis="y", color="#dddddd")
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.legend(frameon=False)
+            if quantity == "accuracy":
+                axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return stream.getvalue()
+
+
+def draw_confusion(counts: Array) -> bytes:
+    """Draw a confusion matrix, as a PNG: colours are shares of the true class."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ticks = range(len(counts))
+    with _figure(6.2, 5.4) as (figure, stream):
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(*counts.shape):
+            share, count = shares[row, column], counts[row, column]
+            colour = "white" if share > 0.6 else "#222222"
+            axes.text(
+                column,
+                row - 0.1,
+                f"{share:.0%}",
+                ha="center",
+                va="center",
+                color=colour,
+                fontsize=13,
+                fontweight="bold" if row == column else None,
+            )
+            axes.text(
+                column, row + 0.17, f"{count:,}", ha="center", va="center", color=colour, fontsize=9
+            )
+        axes.set_xticks(ticks, news.CLASSES)
+        axes.set_yticks(ticks, news.CLASSES)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        accuracy = np.trace(counts) / counts.sum()
+        title = f"{counts.sum():,} validation items, accuracy {accuracy:.3f}"
+        axes.set_title(title, loc="left", fontweight="bold")
+    return stream.getvalue()
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[tuple[Any, io.BytesIO]]:
+    """Give a figure to draw on; afterwards its PNG is in the stream."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    stream = io.BytesIO()
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
+    figure = Figure(figsize=(width, height), dpi=150, layout=layout)
+    yield figure, stream
+    figure.savefig(stream, format="png")
