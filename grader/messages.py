@@ -6,7 +6,7 @@ likely wrong.
 
 from __future__ import annotations
 
-import textwrap
+import math
 from typing import Any
 
 from grader.diagnosis import mistakes
@@ -56,28 +56,53 @@ def show(value: Any) -> str:
     if isinstance(value, TensorData):
         return _show_tensor(value)
     if isinstance(value, Other):
-        text = f"{value.text} (a {value.type})" if len(value.text) < 60 else f"a {value.type}"
+        kind = _with_article(value.type)
+        text = f"{value.text} ({kind})" if len(value.text) < 60 else kind
     elif isinstance(value, Raised):
         text = f"{value.type}: {value.message}"
     elif type(value) is tuple:
-        inner = ", ".join(show(part) for part in value[:4])
-        text = f"({inner}{',' if len(value) == 1 else ''}{', ...' if len(value) > 4 else ''})"
+        text = f"({_show_parts(value)}{',' if len(value) == 1 else ''})"
     elif type(value) is list:
-        inner = ", ".join(show(part) for part in value[:4])
-        text = f"[{inner}{', ...' if len(value) > 4 else ''}]"
+        text = f"[{_show_parts(value)}]"
+    elif type(value) is dict:
+        pairs = [f"{key!r}: {show(part)}" for key, part in value.items()]
+        text = f"{{{', '.join(pairs[:4])}{', ...' if len(pairs) > 4 else ''}}}"
     else:
         text = repr(value)
-    return textwrap.shorten(clean(text), MAX_SHOWN, placeholder=" ...")
+    return shorten(clean(text), MAX_SHOWN)
+
+
+def show_raised(raised: Raised) -> str:
+    """Show an exception and the student's line that it came from."""
+    text = f"It raised {show(raised)}"
+    if not raised.frames:
+        return text
+    last = raised.frames[-1]
+    return f"{text} ({clean(last.file)}, line {last.line}: `{clean(last.source)}`)"
+
+
+def is_tensor(seen: object) -> bool:
+    """Tell whether something is a tensor, also one that the wire does not carry (sparse, meta)."""
+    return isinstance(seen, TensorData) or (isinstance(seen, Other) and seen.type == "Tensor")
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text to at most so many characters."""
+    return text if len(text) <= most else text[: most - 4] + " ..."
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _show_parts(parts: tuple[Any, ...] | list[Any]) -> str:
+    return ", ".join(show(part) for part in parts[:4]) + (", ..." if len(parts) > 4 else "")
 
 
 def _show_tensor(tensor: TensorData) -> str:
-    count = 1
-    for size in tensor.shape:
-        count *= size
-    if count <= 12:
-        content = _round(tensor.tolist())
-        return f"a {tensor.dtype} tensor {content} of shape {shape(tensor.shape)}"
-    return f"a {tensor.dtype} tensor of shape {shape(tensor.shape)}"
+    kind = _with_article(f"{tensor.dtype} tensor")
+    content = f" {_round(tensor.tolist())}" if 0 < math.prod(tensor.shape) <= 12 else ""
+    return f"{kind}{content} of shape {shape(tensor.shape)}"
 
 
 def _round(content: Any) -> Any:
@@ -109,7 +134,7 @@ def explain_raised(raised: Raised, module: str) -> str:
     elif raised.kind == "memory":
         lines.append("It asked for more memory than there is, expected it to return.")
     else:
-        message = textwrap.shorten(clean(raised.message), 600, placeholder=" ...")
+        message = shorten(clean(raised.message), 600)
         lines.append(f"It raised {raised.type}{': ' if message else ''}{message}")
     for frame in raised.frames:
         lines.append(f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}")

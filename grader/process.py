@@ -151,9 +151,6 @@ class ProcessWorker:
                 done.put(wire.read(stdout))
             except Exception as error:
                 done.put(error)
-            if confined is not self.confined:  # it was left behind
-                stdin.close()
-                stdout.close()
 
         thread = threading.Thread(target=run, daemon=True)
         self.threads[1:] = [thread]
@@ -188,7 +185,7 @@ class ProcessWorker:
         for thread in self.threads:
             thread.join(timeout=0.5)
         self.confined = None
-        if not any(thread.is_alive() for thread in self.threads[1:]):
+        if not any(thread.is_alive() for thread in self.threads[1:]):  # else it does that
             for stream in (confined.process.stdin, confined.process.stdout):
                 assert stream is not None
                 stream.close()

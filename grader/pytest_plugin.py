@@ -19,7 +19,7 @@ CHECKS = ROOT / "grader" / "checks"
 CONFIG = ROOT / "pyproject.toml"
 SESSION = pytest.StashKey[Any]()
 STATUS = pytest.StashKey[str]()
-TASKS = pytest.StashKey[set[str]]()
+CHOSEN = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,9 +89,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note which tasks are to be graded."""
+    """Note which checks are to run."""
     found = {check_of(item) for item in session.items}
-    session.config.stash[TASKS] = {check.task for check in found if check is not None}
+    session.config.stash[CHOSEN] = {check.id for check in found if check is not None}
 
 
 @pytest.fixture(scope="session", name="graded")
@@ -106,6 +106,8 @@ def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
             seed=options.seed,
             in_process=options.in_process,
         ) as opened:
+            chosen = pytestconfig.stash[CHOSEN]
+            opened.planned = [check for check in opened.planned if check.id in chosen]
             pytestconfig.stash[SESSION] = opened
             yield opened
     except UsageError as error:
@@ -156,5 +158,4 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
     if graded is not None:
         from grader.reports import board
 
-        verbose = config.option.verbose > 0
-        board.show(graded.record(), verbose=verbose, only=config.stash[TASKS])
+        board.show(graded.record(), verbose=config.option.verbose > 0)

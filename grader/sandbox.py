@@ -73,9 +73,13 @@ class Confined:
         self.process.wait()
 
     def clean_up(self) -> None:
-        """Remove its folder, as far as it lets itself be removed."""
+        """Remove its folder, also what was locked in it."""
         self.trace.close()
-        with contextlib.suppress(RecursionError):
+        with contextlib.suppress(OSError, RecursionError):
+            for place, folders, _ in os.walk(self.folder):
+                for path in (os.path.join(place, name) for name in folders):
+                    if not os.path.islink(path):
+                        os.chmod(path, 0o700)
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -88,14 +92,19 @@ def launch() -> Confined:
     environment |= dict.fromkeys(["TMPDIR", "TEMP", "TMP"], str(home))
     environment |= {"MPLBACKEND": "agg", "OMP_WAIT_POLICY": "PASSIVE"}
     written = trace.open("w+b")
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER), str(trace)],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=home,
-        env=environment,
-        start_new_session=POSIX,
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER), str(trace)],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=home,
+            env=environment,
+            start_new_session=POSIX,
+        )
+    except BaseException:
+        written.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return Confined(process, folder, written)

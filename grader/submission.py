@@ -61,7 +61,10 @@ class DatasetSeen:
 
 @dataclass(frozen=True)
 class CollateSeen:
-    """What a `Collate` showed: `nlp` is the pipeline's name if it is one."""
+    """What a `Collate` showed: `nlp` is the pipeline's name if it is one.
+
+    The name ends in " without tok2vec" where that component is missing or switched off.
+    """
 
     nlp: Any
     results: list[Any]

@@ -77,7 +77,6 @@ class Settings:
             ("--rows", self.rows, 1, 10**9),
             ("--epochs", self.epochs, 1, 1000),
             ("--batch-size", self.batch_size, 1, 4096),
-            ("--seed", self.seed, 0, 2**32 - 1),
         ):
             if number is not None and not least <= number <= most:
                 raise UsageError(f"{option} {number}: give a number from {least} to {most}.")

@@ -236,7 +236,7 @@ def test_pytest_never_runs_under_a_submissions_own_settings(tmp_path: Path) -> N
 
 def test_a_breakpoint_works_in_process(tmp_path: Path) -> None:
     text = (ROOT / "solution" / "dataset.py").read_text(encoding="utf-8")
-    text = text.replace("pairs = list(samples)", "breakpoint(); pairs = list(samples)")
+    text = text.replace("pairs = list(samples)", "pairs = list(samples); breakpoint()")
     (tmp_path / "dataset.py").write_text(text, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     submission = f"--submission={tmp_path / 'dataset.py'}"
@@ -244,9 +244,10 @@ def test_a_breakpoint_works_in_process(tmp_path: Path) -> None:
         [sys.executable, "-m", "pytest", "-k", "texts", "--in-process", submission],
         cwd=ROOT,
         env=environment,
-        input="p 'here', len(list(samples))\nc\n",
+        input="p 'here', len(pairs)\nc\n",
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "('here', 5)" in done.stdout
+    assert "('here', 6)" in done.stdout
+    assert "dataset     2/2  done" in done.stdout

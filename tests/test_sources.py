@@ -24,6 +24,12 @@ def load(path: Path) -> Sources:
     return sources.load(path, MODULES)
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files below the current folder are shown in another way."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
 def folder(path: Path, **files: str | bytes) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -66,6 +72,15 @@ def test_a_folder_gives_all_its_modules(tmp_path: Path) -> None:
     assert taken.files == {"model": b"m", "helper": b"h"}
     assert taken.names == {"model": "ann/model.py", "helper": "ann/helper.py"}
     assert (taken.name, taken.only) == (str(tmp_path / "ann"), None)
+
+
+def test_files_below_the_current_folder_are_shown_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder(tmp_path / "a" / "b", model="m")
+    assert load(Path("a/b")).names == {"model": "a/b/model.py"}
+    assert load(Path("a/b")).name == str(Path("a/b"))
 
 
 def test_a_folder_may_hold_the_folder_exercise(tmp_path: Path) -> None:

@@ -294,7 +294,6 @@ BAD = [
     (["--lr", "2"], "--lr 2"),
     (["--batch-size", "0"], "--batch-size 0"),
     (["--batch-size", "5000"], "--batch-size 5000"),
-    (["--seed", "-1"], "--seed -1"),
     (["--out", "file"], "--out file: cannot be written to"),
     (["--out", "file/below"], "--out file/below: cannot be written to"),
     (["--out", "/proc/training"], "--out /proc/training: cannot be written to"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, TypeGuard
 
-from grader.messages import MAX_SHOWN, Failure, clean, show
+from grader.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
 from grader.submission import DatasetSeen, StudentError, Submission, evidence, value
 from grader.worker.wire import Other, Raised, TensorData
 
@@ -93,11 +93,6 @@ def is_int64(seen: object, shape: tuple[int, ...]) -> bool:
     return isinstance(seen, TensorData) and seen.dtype == "int64" and seen.shape == shape
 
 
-def is_tensor(seen: object) -> bool:
-    """Tell whether something is a tensor, also one that the wire does not carry (sparse, meta)."""
-    return isinstance(seen, TensorData) or (isinstance(seen, Other) and seen.type == "Tensor")
-
-
 def _why_targets(targets: object) -> str | None:
     if not isinstance(targets, TensorData):
         return None if targets is None or is_tensor(targets) else "targets-not-a-tensor"
@@ -124,15 +119,6 @@ def test_reads_once(submission: Submission) -> None:
     if not is_int64(targets, (N,)) or targets.tolist() != TARGETS:
         expected = f"all {N} targets, as from a list"
         raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, mistake)
-
-
-def show_raised(raised: Raised) -> str:
-    """Show an exception and the student's line that it came from."""
-    text = f"It raised {show(raised)}"
-    if not raised.frames:
-        return text
-    last = raised.frames[-1]
-    return f"{text} ({clean(last.file)}, line {last.line}: `{clean(last.source)}`)"
 
 
 def test_n_targets(submission: Submission) -> None:

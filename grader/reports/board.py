@@ -22,28 +22,27 @@ STYLES = {
 BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
 
 
-def show(record: Record, *, verbose: bool = False, only: set[str] | None = None) -> None:
-    """Print the board; `only` limits it to some tasks, `verbose` shows every message."""
+def show(record: Record, *, verbose: bool = False) -> None:
+    """Print the board; `verbose` shows every message, not only the first of a task."""
     console = Console(highlight=False, markup=False, emoji=False)
-    shown = [task for task in record.tasks if only is None or task.id in only]
     console.print()
-    console.print(_table(record, shown))
+    console.print(_table(record))
     if record.accuracy:
         console.print(Text(_accuracy(record)))
-    for task in shown:
+    for task in record.tasks:
         failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
-    console.print(_next_step(record, shown))
+    console.print(_next_step(record))
 
 
-def _table(record: Record, shown: list[TaskResult]) -> Table:
+def _table(record: Record) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("Task", no_wrap=True)
     table.add_column("Points", justify="right", no_wrap=True)
     table.add_column("State", no_wrap=True)
     table.add_column("First to mend")
-    for task in shown:
+    for task in record.tasks:
         checks = [check for check in record.checks if check.task == task.id]
         table.add_row(
             task.id,
@@ -51,9 +50,9 @@ def _table(record: Record, shown: list[TaskResult]) -> Table:
             Text(task.state.replace("_", " "), style=STYLES[task.state]),
             Text(_first(task, checks)),
         )
-    total = sum(task.score for task in shown), sum(task.max_score for task in shown)
+    total = _points(record.score, record.max_score)
     table.add_section()
-    table.add_row(Text("Total", style="bold"), Text(_points(*total), style="bold"), "", "")
+    table.add_row(Text("Total", style="bold"), Text(total, style="bold"), "", "")
     return table
 
 
@@ -113,10 +112,11 @@ def _status(check: CheckResult) -> str:
     return words[check.status]
 
 
-def _next_step(record: Record, shown: list[TaskResult]) -> Text:
-    open_tasks = [task for task in shown if task.state != "done"]
+def _next_step(record: Record) -> Text:
+    open_tasks = [task for task in record.tasks if task.state != "done"]
     if not open_tasks:
-        what = "All done: full marks." if record.full_marks else "All of this is done."
+        whole = record.max_score == sum(c.points for task in tasks().values() for c in task.checks)
+        what = "All done: full marks." if whole else "All of this is done."
         return Text(f"\n{what}", style="bold green")
     task = open_tasks[0]
     if task.state == "not_started":

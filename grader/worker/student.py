@@ -155,8 +155,6 @@ class Student:
         kinds = (kind for kind, base in KINDS.items() if issubclass(type(error), base))
         kind = next(kinds, "exception")
         trace = vars(BaseException)["__traceback__"].__get__(error)
-        if kind == "memory":
-            traceback.clear_frames(trace)  # what filled the memory is in their variables
         message = text(str, error)
         if kind == "exception" and any(sign in message for sign in OUT_OF_MEMORY):
             kind = "memory"

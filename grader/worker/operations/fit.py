@@ -118,27 +118,22 @@ class StandInModel(nn.Module):
 def stand_in_train(
     model: nn.Module, train_loader: Any, _val_loader: Any, *, epochs: int, lr: float, device: Any
 ) -> list[Any]:
-    """Train by functional gradients and a hand-made momentum rule; evaluates nothing."""
-    parameters = {name: value.detach() for name, value in model.named_parameters()}
-
-    def loss(values: dict[str, Tensor], padded: Tensor, targets: Tensor) -> Tensor:
-        logits = torch.func.functional_call(model, values, (padded,))
-        return nn.functional.cross_entropy(logits, targets)
-
-    gradients = torch.func.grad(loss)
-    first = {name: torch.zeros_like(value) for name, value in parameters.items()}
-    second = {name: torch.zeros_like(value) for name, value in parameters.items()}
-    step = 0
-    for _ in range(epochs):
-        for padded, targets in train_loader:
-            step += 1
-            found = gradients(parameters, padded.to(device), targets.to(device))
-            for name, gradient in found.items():
-                first[name].lerp_(gradient, 0.1)
-                second[name].lerp_(gradient.square(), 0.001)
-                size = (second[name] / (1 - 0.999**step)).sqrt_().add_(1e-8)
-                parameters[name] -= lr / (1 - 0.9**step) * first[name] / size
-    model.load_state_dict({**model.state_dict(), **parameters})
+    """Train by `torch.autograd.grad` and a rule of moments by hand; evaluates nothing."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    means = [torch.zeros_like(weight) for weight in weights]
+    squares = [torch.zeros_like(weight) for weight in weights]
+    batches = (batch for _ in range(epochs) for batch in train_loader)
+    for step, (padded, targets) in enumerate(batches, start=1):
+        loss = nn.functional.cross_entropy(model(padded.to(device)), targets.to(device))
+        gradients = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for weight, gradient, mean, square in zip(
+                weights, gradients, means, squares, strict=True
+            ):
+                mean.lerp_(gradient, 0.1)
+                square.lerp_(gradient.square(), 0.001)
+                size = (square / (1 - 0.999**step)).sqrt_().add_(1e-8)
+                weight.sub_(lr / (1 - 0.9**step) * mean / size)
     return []
 
 
