@@ -414,10 +414,13 @@ def test_a_start_that_fails_leaves_nothing_either(
 
 def test_cleaning_up_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine").chmod(0o755)
     (tmp_path / "mine" / "file").touch()
     with serving() as worker:
         run(worker, f"import os; os.symlink({str(tmp_path / 'mine')!r}, 'link')")
     assert (tmp_path / "mine" / "file").exists()
+    if os.name == "posix":
+        assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o755
 
 
 # What student code raises
@@ -886,7 +889,7 @@ def test_in_process_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(operations, "run", told, raising=False)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
-    modules = dict(sys.modules)
+    modules = {n: m for n, m in sys.modules.items() if n.split(".")[0] != "exercise"}
     shadow = "raise RuntimeError('shadow')"
     try:
         worker = LocalWorker(*files({"dataset": RUNNER, "random": shadow, "json": shadow}))
