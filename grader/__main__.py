@@ -177,6 +177,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ngrader: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:  # never a traceback, and never the exit code of missing points
+        print(f"grader: the grader itself failed: {error!r}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 from grader import sources
 from grader.errors import UsageError
-from grader.messages import Blocked, Failure, explain_raised
+from grader.messages import Blocked, Failure, clean, explain_raised, shorten
 from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
 from grader.record import CheckResult, Record, state
 from grader.sandbox import Limits
@@ -24,6 +24,7 @@ from grader.submission import StudentError, Submission
 from grader.tasks import Check, modules, tasks
 
 Function = Callable[[Submission], None]
+MAX_MESSAGE = 4000  # characters
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Session:
                 score=round(verdict.share * check.points, 2),
                 max_score=check.points,
                 mistake=verdict.mistake,
-                message=verdict.message,
+                message=shorten(clean(verdict.message), MAX_MESSAGE),
                 hint=check.hint if mendable else None,
                 seconds=round(time.monotonic() - start, 3),
             )

@@ -170,7 +170,7 @@ class ProcessWorker:
         """Find the student's line in what faulthandler wrote to the trace after `mark`."""
         assert self.confined is not None
         self.confined.trace.seek(mark)
-        return _own_line(self.confined.trace.read(1 << 16).decode("ascii", "replace"), self.names)
+        return _own_line(self.confined.trace.read(1 << 13).decode("ascii", "replace"), self.names)
 
     def _end(self, grace: float = 0.0) -> int | None:
         """Make sure that the process is gone; return how it ended by itself, if it did."""
@@ -202,6 +202,9 @@ class ProcessWorker:
         return self.printed.decode("utf-8", "replace")
 
 
+FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MULTILINE)
+
+
 class _Closed(Exception):
     """The worker's pipes are closed."""
 
@@ -215,7 +218,7 @@ def _own_line(dump: str, names: dict[str, str]) -> str:
     stacks = re.findall(r"^(Current t|T)hread 0x.*\n((?:  .*\n?)*)", dump, re.MULTILINE)
     stacks.reverse()
     for _, stack in sorted(stacks, key=lambda found: found[0] == "T"):
-        for file, line, function in re.findall(r'File "(.*)", line (\d+) in (.*)', stack):
+        for file, line, function in re.findall(FRAME, stack):
             if file in own:
                 return f"{own[file]}, line {line}, in {function}"
     return ""

@@ -26,7 +26,7 @@ POSIX = os.name == "posix"
 # What a worker sees of the environment: where programs are, languages, thread counts, GPUs;
 # nothing that may hold a secret.
 PASSED_ON = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "USERPROFILE"),
+    *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
 )
 
@@ -81,6 +81,8 @@ class Confined:
                     if not os.path.islink(path):
                         os.chmod(path, 0o700)
             shutil.rmtree(self.folder, ignore_errors=True)
+        if POSIX and self.folder.exists():  # nested too deeply for Python
+            subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
 
 
 def launch() -> Confined:
@@ -89,7 +91,8 @@ def launch() -> Confined:
     home, trace = folder / "home", folder / "trace"
     home.mkdir()
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment |= dict.fromkeys(["TMPDIR", "TEMP", "TMP"], str(home))
+    own = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP")
+    environment |= dict.fromkeys(own, str(home))
     environment |= {"MPLBACKEND": "agg", "OMP_WAIT_POLICY": "PASSIVE"}
     written = trace.open("w+b")
     try:

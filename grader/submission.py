@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader import devices
-from grader.process import Report, Worker
+from grader.process import Report, Worker, WorkerLost
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -37,6 +37,25 @@ class StudentError(Exception):
         self.raised = raised
 
 
+def fitting(fits: bool) -> None:
+    """See that an answer has the form that the operation gives it.
+
+    Raises:
+        WorkerLost: it has not; only a submission that meddles with the worker can do that.
+    """
+    if not fits:
+        raise WorkerLost("What came back is not what the grader asked for.")
+
+
+def has(seen: Any, **types: type | tuple[type, ...]) -> bool:
+    """Tell whether an answer is a dict of just these keys, each with a value of these types."""
+    return (
+        type(seen) is dict
+        and seen.keys() == types.keys()
+        and all(isinstance(seen[name], type_) for name, type_ in types.items())
+    )
+
+
 def value(seen: Any) -> Any:
     """Return what was seen, unless it is an exception.
 
@@ -61,11 +80,18 @@ class DatasetSeen:
 
 @dataclass(frozen=True)
 class CollateSeen:
-    """What a `Collate` showed: `nlp` is the pipeline's name if it is one.
+    """What a `Collate` showed.
 
-    The name ends in " without tok2vec" where that component is missing or switched off.
+    Attributes:
+        pipeline: the name of `nlp` if it is a pipeline, ending in " without tok2vec" where that
+            component is missing or switched off; otherwise None.
+        nlp: what it is.
+        results: for each batch what came back, or `Raised`.
+        loads_made: how many pipelines were loaded when the object was made.
+        loads_called: and how many by the calls.
     """
 
+    pipeline: str | None
     nlp: Any
     results: list[Any]
     loads_made: int
@@ -192,15 +218,31 @@ class Submission:
     def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
         """Make one `Collate` and call it on each batch of (text, target)."""
         batches = [list(batch) for batch in batches]
-        return CollateSeen(**self._do("collate.observe", batches=batches))
+        seen = self._do("collate.observe", batches=batches)
+        counts = {"loads_made": int, "loads_called": int}
+        fitting(has(seen, pipeline=(str, type(None)), nlp=object, results=list, **counts))
+        fitting(len(seen["results"]) == len(batches))
+        return CollateSeen(**seen)
 
     def build_model(self, sizes: Sizes) -> ModelBuilt:
         """Build an `LSTMClassifier` and list its parts."""
-        return ModelBuilt(**self._do("model.build", sizes=sizes, device=self.device))
+        seen = self._do("model.build", sizes=sizes, device=self.device)
+        fitting(has(seen, lstms=list, modules=list, defaults=dict))
+        fitting(all(type(lstm) is dict and lstm.keys() == LSTM_SIZES for lstm in seen["lstms"]))
+        fitting(all(type(name) is str for name in seen["modules"]))
+        return ModelBuilt(**seen)
 
     def lstm_weights(self, sizes: Sizes) -> dict[str, TensorData]:
         """Return the parameters of the model's LSTM by their names in `nn.LSTM`."""
-        return self._do("model.lstm_weights", sizes=sizes)  # type: ignore[no-any-return]
+        seen = self._do("model.lstm_weights", sizes=sizes)
+        fitting(type(seen) is dict and all(type(w) is TensorData for w in seen.values()))
+        return seen  # type: ignore[no-any-return]
+
+    def lstm_learns(self, sizes: Sizes, padded: Any) -> dict[str, bool]:
+        """Tell, for each parameter of the model's LSTM, whether the logits' gradient reaches it."""
+        seen = self._do("model.lstm_learns", sizes=sizes, padded=padded)
+        fitting(type(seen) is dict and all(type(learns) is bool for learns in seen.values()))
+        return seen  # type: ignore[no-any-return]
 
     def run_model(
         self,
@@ -216,6 +258,11 @@ class Submission:
             inputs=list(inputs),
             states=[None] * len(inputs) if states is None else list(states),
         )
+        fitting(type(runs) is list and len(runs) == len(inputs))
+        for run in runs:
+            fitting(has(run, logits=object, lstm_calls=list, functions=list))
+            fitting(all(type(name) is str for name in run["functions"]))
+            fitting(all(_is_lstm_call(seen) for seen in run["lstm_calls"]))
         return [ModelRun(**run) for run in runs]
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> None:
@@ -225,7 +272,7 @@ class Submission:
     def evaluate(self, *, training: bool, **scene: Any) -> LoopSeen:
         """Call the student's `evaluate` on the probe of a scene, in the given mode."""
         seen = self._do("train.evaluate", training=training, device=self.device, **scene)
-        return LoopSeen(**seen)
+        return _loop_seen(seen, scene)
 
     def train(self, *, epochs: int, lr: float, tell_device: bool = False, **scene: Any) -> LoopSeen:
         """Call the student's `train` on the probe of a scene."""
@@ -237,7 +284,7 @@ class Submission:
             tell_device=tell_device,
             **scene,
         )
-        return LoopSeen(**seen)
+        return _loop_seen(seen, scene)
 
     def fit(
         self,
@@ -268,6 +315,47 @@ class Submission:
             device=self.device,
             **settings,
         )
+
+
+LSTM_SIZES = {
+    *("input_size", "hidden_size", "num_layers", "bidirectional", "proj_size", "batch_first")
+}
+
+
+def _is_lstm_call(seen: Any) -> bool:
+    if not has(seen, input=object, lengths=object, h_n_shape=tuple, start=object):
+        return False
+    start = seen["start"]
+    plain = type(start) is tuple and all(type(state) is TensorData for state in start)
+    return (start is None or plain) and all(type(size) is int for size in seen["h_n_shape"])
+
+
+def _loop_seen(seen: Any, scene: dict[str, Any]) -> LoopSeen:
+    fits = has(
+        seen,
+        result=object,
+        weight=TensorData,
+        bias=TensorData,
+        events=list,
+        unmoved=list,
+        training=bool,
+    )
+    fitting(fits and _are_weights(seen, scene) and all(type(x) is str for x in seen["unmoved"]))
+    for event in seen["events"]:
+        if event == {"do": "backward"}:
+            continue
+        types = {"do": str, "batch": str, "training": bool, "grad": bool, "moved": bool}
+        fitting(has(event, **types, weight=TensorData, bias=TensorData))
+        fitting(_are_weights(event, scene))
+    return LoopSeen(**seen)
+
+
+def _are_weights(seen: dict[str, Any], scene: dict[str, Any]) -> bool:
+    """Tell whether the probe's weights have the form in which they were sent."""
+    return all(
+        (seen[name].dtype, seen[name].shape) == (str(scene[name].dtype), scene[name].shape)
+        for name in ("weight", "bias")
+    )
 
 
 def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:

@@ -683,7 +683,8 @@ def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTHONSTARTUP", "x")
-    own = {"MPLBACKEND", "OMP_WAIT_POLICY", "TMPDIR", "TEMP", "TMP", "LC_CTYPE"}
+    own = {"MPLBACKEND", "OMP_WAIT_POLICY", "HOME", "USERPROFILE"}
+    own |= {"TMPDIR", "TEMP", "TMP", "LC_CTYPE"}
     with serving() as worker:
         seen = run(worker, "import os; value = dict(os.environ)")
     assert {*seen} <= {*sandbox.PASSED_ON} | own

@@ -52,6 +52,8 @@ def far(one: Tensor, other: Tensor) -> bool:
     """Tell whether two tensors differ by more than rounding; NaN differs from everything."""
     if one.shape != other.shape:
         return True
+    if not one.numel():
+        return False
     return not bool(((one - other).abs() <= TOLERANCE * one.abs().max().clamp(min=1.0)).all())
 
 
@@ -89,7 +91,7 @@ def test_builds(submission: Submission) -> None:
         for name, size in {**expected, "bidirectional": True, "proj_size": 0}.items():
             seen = built.lstms[0][name]
             if seen != size:
-                found = f"Its nn.LSTM has {name}={seen}"
+                found = f"Its nn.LSTM has {name}={show(seen)}"
                 raise Failure(call(sizes), found, f"{size}", known.get(name, "sizes-ignored"))
 
 
@@ -322,6 +324,7 @@ def test_last_layer(submission: Submission) -> None:
         _reads_last_layer(submission, sizes)
     _reads_all_tokens(submission)
     _reads_true_states(submission)
+    _learns(submission)
 
 
 def _lstm_is_called_once(submission: Submission) -> None:
@@ -379,7 +382,10 @@ def _reads_true_states(submission: Submission) -> None:
 
     padded = randn(submission, 1, T, F)
     (real,) = submission.run_model(SIZES, [padded])
-    logits, seen, where = logits_of(real), real.lstm_calls[0], call(SIZES, 1, T, F)
+    logits, where = logits_of(real), call(SIZES, 1, T, F)
+    if not real.lstm_calls:
+        raise Failure(where, "forward did not call its nn.LSTM", "one call", "lstm-not-called")
+    seen = real.lstm_calls[0]
     given = seen["input"]
     if not isinstance(given, TensorData) or given.shape not in ((1, T, F), (T, F)):
         found = f"The nn.LSTM was given {show(given)}"
@@ -387,16 +393,33 @@ def _reads_true_states(submission: Submission) -> None:
     weights = submission.lstm_weights(SIZES)
     bias = "bias_ih_l0" in weights
     lstm = torch.nn.LSTM(F, H, L, batch_first=True, bidirectional=True, bias=bias)
+    forms = {name: tuple(weight.shape) for name, weight in lstm.named_parameters()}
+    if {name: weight.shape for name, weight in weights.items()} != forms:
+        found = f"Its nn.LSTM has weights of the shapes {show(weights)}"
+        raise Failure(where, found, "those of nn.LSTM with these sizes")
     lstm.load_state_dict({name: weight.torch() for name, weight in weights.items()})
     start = None
     if seen["start"] is not None:
         start = tuple(state.torch().float().reshape(L * D, 1, H) for state in seen["start"])
     with torch.no_grad():
         output, (h_n, c_n) = lstm(given.torch().float().reshape(1, T, F), start)
-    (read,) = substituted(submission, SIZES, -padded, [(output, h_n, c_n)])
-    if far(logits, logits_of(read)):
-        found = "The logits depend on more than the states that its nn.LSTM computes"
-        raise Failure(where, found, "nothing else to be read out")
+    for other in (-padded, 2 * padded.flip(1).cos()):
+        (read,) = substituted(submission, SIZES, other, [(output, h_n, c_n)])
+        if far(logits, logits_of(read)):
+            found = "The logits depend on more than the states that its nn.LSTM computes"
+            raise Failure(where, found, "nothing else to be read out")
+
+
+def _learns(submission: Submission) -> None:
+    """See that a training loop would reach every weight of the LSTM."""
+    learns = submission.lstm_learns(SIZES, randn(submission, B, T, F))
+    if not any(learns.values()):
+        raise Failure(
+            f"{call(SIZES, B, T, F)}.square().sum().backward()",
+            "The gradient does not reach the weights of the nn.LSTM",
+            "a gradient for them",
+            "lstm-detached",
+        )
 
 
 def test_both_directions(submission: Submission) -> None:
@@ -518,6 +541,12 @@ ACTIVATIONS = {
 }
 
 
+def _free_head(submission: Submission) -> bool:
+    """Tell whether negative states may matter: behind a norm, or in a head of several layers."""
+    parts = submission.build_model(SIZES).modules
+    return any("Norm" in part for part in parts) or sum("Linear" in part for part in parts) != 1
+
+
 def test_relu(submission: Submission) -> None:
     """Between the states and the last Linear there is a ReLU."""
     answers, negative, functions = head_answers(submission)
@@ -526,7 +555,9 @@ def test_relu(submission: Submission) -> None:
     if not far(answers[:, :2].mean(1), answers[:, 2]):
         found = "The logits are a linear function of the LSTM's states"
         raise Failure(where, found, expected, "no-relu")
-    if functions & RECTIFIERS or not far(negative, negative[:1].expand_as(negative)):
+    if _free_head(submission) and functions & RECTIFIERS:
+        return
+    if not far(negative, negative[:1].expand_as(negative)):
         return
     if used := sorted(functions & ACTIVATIONS):
         found = f"Between the LSTM and the logits forward calls {' and '.join(used)}, and no ReLU"

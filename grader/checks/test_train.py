@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from grader.messages import Blocked, Failure, show
@@ -139,6 +140,9 @@ def test_evaluate_mode(submission: Submission) -> None:
     """`evaluate` runs in eval mode, without gradients, and changes neither mode nor weights."""
     for seen, before in ((evaluated(submission), True), (evaluated_in_eval(submission), False)):
         value(seen.result)
+        if len({event["batch"] for event in forwards(seen)}) < len(stage(submission).val):
+            found = "The model was not called on every batch"
+            raise Failure(EVALUATE, found, "logits = model(padded) for each batch of the loader")
         if weights(seen).distance(stage(submission).start) > 0:
             found = "The model's weights were changed"
             raise Failure(EVALUATE, found, "no change", "learns-in-evaluate")
@@ -201,6 +205,8 @@ def test_validation(submission: Submission) -> None:
 
     seen, other = trained(submission), trained_with_other_val(submission)
     value(other.result)
+    if weights(seen).distance(stage(submission).start) == 0:
+        raise Blocked("Not looked at yet: mend train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With other batches in val_loader, the model was trained to other weights"
         raise Failure(TRAIN, found, "the same weights", "learns-from-validation")
@@ -216,11 +222,14 @@ def _right_run(seen: LoopSeen, scene: Scene) -> Run | None:
 
 def test_learns(submission: Submission) -> None:
     """`train` does what Adam with this `lr` does on the cross-entropy of each batch."""
-    from grader.reference_loop import Loop, Run
+    from grader.reference_loop import TOLERANCE, Loop, Run
 
     seen, scene = trained(submission), stage(submission)
     if _right_run(seen, scene):
+        _uses_its_arguments(submission)
         return
+    if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
+        raise Blocked("Not looked at yet: mend train.validation first.")
     counts = [len(events) for events in learned_from(seen, scene)]
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
@@ -238,6 +247,20 @@ def test_learns(submission: Submission) -> None:
     found = f"A weight of the model went from {before:.4f} to {after:.4f}"
     adam = f"{expected:.4f}, where Adam(lr={LR}) takes it by the cross-entropy of each batch"
     raise Failure(TRAIN, found, adam, _why_other_weights(end, scene))
+
+
+def _uses_its_arguments(submission: Submission) -> None:
+    """See that `epochs` and `lr` are not fixed in the code."""
+    from grader.reference_loop import RIGHT, TOLERANCE, Run
+
+    scene, epochs, lr = stage(submission), 5, 0.02
+    seen = submission.train(epochs=epochs, lr=lr, **sent(scene))
+    value(seen.result)
+    right = [Run(scene, replace(loop, epochs=epochs, lr=lr)).weights for loop in RIGHT]
+    if not any(weights(seen).distance(other) <= TOLERANCE for other in right):
+        call = f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"
+        found = f"With epochs={EPOCHS} and lr={LR} the model learned as it should, here it did not"
+        raise Failure(call, found, "both arguments to be used", "arguments-fixed")
 
 
 def _why_other_weights(end: Weights, scene: Scene) -> str | None:
@@ -299,6 +322,8 @@ def test_device(submission: Submission) -> None:
     )
     for call, mistake, seen in calls:
         value(seen.result)
+        if not forwards(seen):
+            raise Failure(call, "The model was not called", "logits = model(padded)")
         padded = [] if all(event["moved"] for event in forwards(seen)) else ["padded"]
         if unmoved := [*padded, *seen.unmoved]:
             found = "With the model on another device than the loader's batches, "

@@ -43,7 +43,7 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
     assert module in OPERATIONS
     try:
         operation = getattr(importlib.import_module(f".operations.{module}", __package__), function)
-        seed_all(request["seed"])
+        begin_anew(request["seed"])
         arguments = request["with"]
         if "report" in inspect.signature(operation).parameters:
             arguments["report"] = report
@@ -52,12 +52,20 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
         return wire.encode({"answer": student.describe(error)})
 
 
-def seed_all(seed: int) -> None:
-    """Seed the generators that are loaded, so that an operation can be repeated."""
+def begin_anew(seed: int) -> None:
+    """Seed the generators that are loaded, and undo settings that a student's module may change.
+
+    So an operation can be repeated, and one task's module does not decide over another task.
+    """
     random.seed(seed)
+    sys.setrecursionlimit(1000)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed(seed)
     if (torch := sys.modules.get("torch")) is not None:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(False)
         torch.manual_seed(seed)
 
 

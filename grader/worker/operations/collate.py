@@ -26,7 +26,7 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
     try:
         with student.calling("Collate()"):
             collate = make()
-        nlp = student.attempt("Collate().nlp", lambda: _name(collate.nlp))
+        nlp = student.attempt("Collate().nlp", getattr, collate, "nlp")
         made = loads
         results = [
             plain(
@@ -40,13 +40,19 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
         ]
     finally:
         spacy.util.load_model_from_path = load
-    return {"nlp": nlp, "results": results, "loads_made": made, "loads_called": loads - made}
+    return {
+        "pipeline": _name(nlp),
+        "nlp": plain(nlp),
+        "results": results,
+        "loads_made": made,
+        "loads_called": loads - made,
+    }
 
 
-def _name(nlp: object) -> Any:
-    """Name a pipeline, and tell whether it lacks what makes the vectors."""
+def _name(nlp: object) -> str | None:
+    """Name a pipeline, and tell whether it lacks what makes the vectors; None if it is none."""
     if not isinstance(nlp, spacy.Language):
-        return plain(nlp)
+        return None
     name = f"{nlp.lang}_{nlp.meta.get('name')}"
     return name if "tok2vec" in nlp.pipe_names else f"{name} without tok2vec"
 

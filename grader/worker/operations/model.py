@@ -78,8 +78,20 @@ def build(sizes: Sizes, device: str) -> dict[str, Any]:
 
 
 def lstm_weights(sizes: Sizes) -> dict[str, Tensor]:
-    """Return the parameters of the model's first LSTM by their names."""
-    return dict(_lstms(_build(sizes, "cpu"))[0].named_parameters())
+    """Return the weights of the model's first LSTM by their names in `nn.LSTM`."""
+    lstm = _lstms(_build(sizes, "cpu"))[0]
+    return {name: getattr(lstm, name) for name in lstm._flat_weights_names}
+
+
+def lstm_learns(sizes: Sizes, padded: TensorData) -> dict[str, bool]:
+    """Tell, for each parameter of the first LSTM, whether the logits' gradient reaches it."""
+    model = _build(sizes, "cpu")
+    with student.calling(f"{_call(sizes)}(padded).sum().backward()"):
+        model(padded.torch()).square().sum().backward()
+    return {
+        name: weight.grad is not None and bool(weight.grad.any())
+        for name, weight in _lstms(model)[0].named_parameters()
+    }
 
 
 class Watch(TorchFunctionMode):
