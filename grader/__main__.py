@@ -66,6 +66,13 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--check", action="store_true", help="only tell whether it is up to date")
     build.set_defaults(run=_build)
 
+    calibrate = commands.add_parser(
+        "calibrate", help="derive the marks for accuracy from recorded runs (for maintainers)"
+    )
+    calibrate.add_argument("--seeds", type=int, default=60, help="draws of the reference [60]")
+    calibrate.add_argument("--few", type=int, default=8, help="draws of each right variant [8]")
+    calibrate.set_defaults(run=_calibrate)
+
     doctor = commands.add_parser("doctor", help="see whether all is there to work with")
     doctor.set_defaults(run=_doctor)
     return top
@@ -157,6 +164,24 @@ def _build(options: argparse.Namespace) -> int:
     except (build.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
     print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from grader import calibrate
+    from grader.bank import Bank
+    from grader.calibration import FILE
+    from grader.files import written_whole
+
+    bank = Bank(ROOT / "solution", ROOT / "tests" / "submissions")
+    if not bank.solution.is_dir() or not bank.folder.is_dir():
+        raise UsageError("solution/ and tests/submissions/ are not here: calibrate in the kit.")
+    if options.seeds < 2 or options.few < 2:
+        raise UsageError("--seeds and --few: give 2 or more, a spread needs two numbers.")
+    found = calibrate.calibrate(bank, options.seeds, options.few)
+    with written_whole(FILE) as stream:
+        stream.write(calibrate.to_json(found).encode())
+    calibrate.show(found)
     return 0
 
 

@@ -170,6 +170,7 @@ def session(
     else:
         worker = ProcessWorker(taken.files, taken.names, limits)
     submission = Submission(worker, seed, device, rows)
+    submission.digest = taken.digest
     if device != "auto":
         _ = submission.device
     planned = [

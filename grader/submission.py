@@ -144,6 +144,7 @@ class Submission:
         kept: evidence that was gathered already, see `evidence`.
         state: tells the state of a task, a state of the record.
         rows: the news of the task accuracy; None means the sample.
+        digest: tells submissions apart, for what is drawn by a key.
         accuracy: figures of the task accuracy, for the record.
     """
 
@@ -157,6 +158,7 @@ class Submission:
         """Take a worker that has the submission's files."""
         self.worker, self.seed, self.wanted_device = worker, seed, wanted_device
         self.rows = rows
+        self.digest = ""
         self.kept: dict[Any, Any] = {}
         self.state: Callable[[str], str] = lambda _task: "done"
         self.accuracy: dict[str, Any] = {}

@@ -43,6 +43,14 @@ class Vectors:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def take(self, indices: Iterable[int]) -> Vectors:
+        """Return some of the texts, in the order given."""
+        chosen = list(indices)
+        starts, ends = self.offsets[:-1][chosen], self.offsets[1:][chosen]
+        vectors = [self.vectors[start:end] for start, end in zip(starts, ends, strict=True)]
+        offsets = np.cumsum([0, *(ends - starts)], dtype=np.int64)
+        return Vectors(np.concatenate(vectors), offsets, self.targets[chosen])
+
     def labelled(self) -> tuple[TensorData, TensorData, TensorData]:
         """Return all three for a worker."""
         return (*self.unlabelled(), _plain(self.targets))

@@ -5,79 +5,71 @@ While one of the two is not done, a part of the grader's own stands in for it.
 
 from __future__ import annotations
 
-import random
-from typing import TYPE_CHECKING, Any
-
 import news
+from grader.calibration import calibration
 from grader.messages import Blocked, Failure, show
 from grader.submission import Submission, value
 from grader.tasks import modules, read_toml
-from grader.worker.wire import TensorData
 
-if TYPE_CHECKING:
-    from grader.vectors import Vectors
-
-SECONDS = 120.0
-
-
-def split(submission: Submission) -> tuple[Vectors, Vectors, Vectors]:
-    """Return news as vectors: to learn from, to evaluate on, unseen.
-
-    The sample gives 800, 100 and 300 items. Real news is harder: of a file of the instructor's
-    own 4,800 rows are taken, drawn by the submission's seed, in the same proportions.
-    """
-    from grader import vectors
-
-    if submission.rows is None:
-        rows = news.sample("train") + news.sample("valid") + news.sample("test")
-    else:
-        count = min(len(submission.rows), 4800)
-        rows = random.Random(submission.seed).sample(submission.rows, count)
-    first, second = len(rows) * 8 // 12, len(rows) * 9 // 12
-    parts = (rows[:first], rows[first:second], rows[second:])
-    train, val, unseen = (vectors.embed(part) for part in parts)
-    return train, val, unseen
+TRIES = 2  # each with news, weights and batches drawn anew; the best one counts
 
 
 def test_unseen(submission: Submission) -> None:
-    """The model predicts the classes of news that it was not trained on."""
+    """The model predicts the classes of unseen news that it was not trained on."""
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
         waits = _status(submission, "model", "train")
         raise Blocked("Not looked at yet: finish the task model or train first.", waits)
-    settings = read_toml("accuracy.toml")
     parts = {
         (True, True): ("your model, trained by your loop", "own"),
         (True, False): ("your model, trained by the grader's loop", "own_model"),
         (False, True): ("the grader's model, trained by your loop", "own_loop"),
     }
     who, mark = parts[own_model, own_loop]
-    train, val, unseen = split(submission)
-    seen = submission.fit(
-        train,
-        val,
-        unseen,
-        seconds=SECONDS,
-        seed=submission.seed,
-        own_model=own_model,
-        own_loop=own_loop,
-        n_targets=len(news.CLASSES),
-        **settings["training"],
-    )
-    accuracy = _accuracy(seen["logits"], unseen)
-    full, none = settings["marks"]["full"], settings["marks"]["none"]
+    full, none = calibration()["marks"]["full"], calibration()["marks"]["none"]
+    accuracies, count = _accuracies(submission, own_model, own_loop, full)
+    best, tries = max(accuracies), [round(accuracy, 4) for accuracy in accuracies]
     submission.accuracy.update(
-        value=round(accuracy, 4), full=full, none=none, parts=mark, unseen=len(unseen)
+        value=max(tries), tries=tries, unseen=count, full=full, none=none, parts=mark
     )
-    if accuracy < full:
-        training = settings["training"]
+    submission.accuracy.update(_comparison(submission))
+    if best < full:
+        training = read_toml("accuracy.toml")["training"]
+        each = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
         raise Failure(
             f"train(model, ..., epochs={training['epochs']}, lr={training['lr']})",
-            f"{len(unseen)} other news items were then classified with an accuracy of "
-            f"{accuracy:.2f} ({who})",
+            f"{count} other news items were then classified with an accuracy of {each} in "
+            f"{len(accuracies)} tries ({who})",
             f"{full:.2f} for full marks, more than {none:.2f} for some",
-            share=max(0.0, (accuracy - none) / (full - none)),
+            share=max(0.0, (best - none) / (full - none)),
         )
+
+
+def _accuracies(
+    submission: Submission, own_model: bool, own_loop: bool, enough: float
+) -> tuple[list[float], int]:
+    """Train and classify until an accuracy is enough, `TRIES` times at most.
+
+    Returns the accuracies, and how many news items each was measured on.
+    """
+    from grader import unseen
+
+    pool, accuracies = unseen.pool(submission), []
+    for attempt in range(TRIES):
+        drawn = unseen.draw(pool, unseen.key(submission.digest, submission.seed, attempt))
+        accuracies.append(unseen.measure(submission, drawn, own_model=own_model, own_loop=own_loop))
+        if accuracies[-1] >= enough:
+            break
+    return accuracies, len(drawn.unseen)
+
+
+def _comparison(submission: Submission) -> dict[str, object]:
+    """Tell what the accuracy can be compared with, and by whose key the news was drawn."""
+    from grader import unseen
+
+    secret = "course" if unseen.has_secret() else unseen.PUBLISHED
+    reference = calibration()["reference"] if submission.rows is None else None
+    return {"secret": secret, "reference": reference}
 
 
 def _done(submission: Submission, *tasks: str) -> list[bool]:
@@ -88,18 +80,6 @@ def _status(submission: Submission, *tasks: str) -> str:
     """What becomes of a check that waits for tasks: not started, if none of them is."""
     states = {submission.state(task) for task in tasks}
     return "not_started" if states == {"not_started"} else "blocked"
-
-
-def _accuracy(logits: Any, unseen: Vectors) -> float:
-    import numpy as np
-
-    shape = (len(unseen), len(news.CLASSES))
-    right_form = isinstance(logits, TensorData) and logits.shape == shape
-    scores = logits.numpy() if right_form else None
-    if scores is None or not np.isfinite(scores).all():
-        found = f"The logits of {len(unseen)} sentences are {show(logits)}"
-        raise Failure("model(padded)", found, "finite numbers of shape (N, C)")
-    return float((scores.argmax(axis=1) == unseen.targets).mean())
 
 
 def test_end_to_end(submission: Submission) -> None:

@@ -82,11 +82,15 @@ def _where(task: str) -> str:
 
 
 def _accuracy(record: Record) -> str:
+    """Hold the accuracy against the marks, and against the reference's where they compare."""
     found = record.accuracy
-    return (
-        f"\nAccuracy on {found['unseen']} news items not seen before: {found['value']:.2f} "
-        f"(full marks from {found['full']:.2f}, points from {found['none']:.2f})"
+    text = (
+        f"\nAccuracy on {found['unseen']} news items not seen before:\n  yours {found['value']:.2f}, "
+        f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
     )
+    if reference := found["reference"]:
+        text += f", reference {reference['mean']:.2f} +- {reference['spread']:.2f}"
+    return text
 
 
 def _details(check: CheckResult, others: int) -> Group:

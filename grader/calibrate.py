@@ -1,0 +1,192 @@
+"""Calibrates the task accuracy: `python -m grader calibrate` (for maintainers).
+
+Trains what is right, what is wrong and what cannot learn, over many draws, and derives from the
+accuracies where points begin and where they are full. All is written to `calibration.json`.
+
+Full marks: each right way to do it (the reference, the grader's own stand-ins, each variant of the
+bank) is taken to have accuracies with a mean of its own and one common spread, normally
+distributed. The mark lies so far below the lowest mean that a single try misses it with
+probability `MISS`. A second try comes before points are lost, which is not counted on.
+No marks: as far above the mean of models that learned from shuffled targets.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import math
+import multiprocessing
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from grader import unseen
+from grader.bank import Bank
+from grader.errors import UsageError
+from grader.tasks import read_toml
+
+MISS = 1e-3
+SEEDS = 60  # draws of the reference, of the stand-ins, and of what cannot learn
+FEW = 8  # draws of each right variant
+PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run.
+
+    Attributes:
+        group: right, wrong or nothing: what cannot learn.
+        name: what it is called in the group.
+        files: module name to source.
+        number: of the draw.
+        own_model: use the model in `files`, not the grader's own.
+        own_loop: use the loop in `files`, not the grader's own.
+        shuffled: learn from shuffled targets.
+    """
+
+    group: str
+    name: str
+    files: dict[str, bytes]
+    number: int
+    own_model: bool = True
+    own_loop: bool = True
+    shuffled: bool = False
+
+
+def jobs(bank: Bank, seeds: int = SEEDS, few: int = FEW) -> list[Job]:
+    """List all runs, the longest groups first."""
+    files = bank.reference
+    listed = []
+    for number in range(seeds):
+        listed += [
+            Job("right", "reference", files, number),
+            Job("right", "the grader's loop", files, number, own_loop=False),
+            Job("right", "the grader's model", files, number, own_model=False),
+            Job("nothing", "shuffled targets", files, number, shuffled=True),
+        ]
+    for group, entries, draws in (("right", bank.right(), few), ("wrong", bank.wrong(), 1)):
+        for entry in entries:
+            if entry.changed & {"model", "train"}:
+                listed += [Job(group, entry.name, entry.files, n) for n in range(draws)]
+    return listed
+
+
+def run(job: Job) -> tuple[float | None, float]:
+    """Do a run: the accuracy, or None if it does not train; and the processor seconds it took."""
+    import torch
+
+    from grader.messages import Failure
+    from grader.process import LocalWorker, WorkerLost
+    from grader.submission import StudentError, Submission
+
+    torch.set_num_threads(1)
+    names = {name: f"exercise/{name}.py" for name in job.files}
+    submission = Submission(LocalWorker(job.files, names))
+    start = time.process_time()
+    drawn = unseen.draw(
+        unseen.pool(submission), unseen.key("calibration", job.number, 0), job.shuffled
+    )
+    try:
+        accuracy = unseen.measure(submission, drawn, own_model=job.own_model, own_loop=job.own_loop)
+    except (StudentError, Failure, WorkerLost):
+        return None, time.process_time() - start
+    return accuracy, time.process_time() - start
+
+
+def runs(listed: list[Job]) -> Iterator[tuple[Job, float | None, float]]:
+    """Do all runs, as many at a time as there are cores; gives them as they come."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        futures = {pool.submit(run, job): job for job in listed}
+        for future in concurrent.futures.as_completed(futures):
+            yield (futures[future], *future.result())
+
+
+def summary(found: list[tuple[Job, float | None, float]]) -> dict[str, Any]:
+    """Sum up runs: by group and name how many, mean, spread and all accuracies in order."""
+    groups: dict[str, dict[str, Any]] = {"right": {}, "nothing": {}, "wrong": {}}
+    for job, accuracy, _ in sorted(found, key=lambda each: (each[0].name, each[0].number)):
+        rows = groups[job.group].setdefault(job.name, {"accuracies": []})
+        rows["accuracies"].append(None if accuracy is None else round(accuracy, 4))
+    for rows in (*groups["right"].values(), *groups["nothing"].values()):
+        numbers = rows["accuracies"]
+        if None in numbers:
+            raise UsageError("A right variant of the bank does not train. Mend it first.")
+        rows["mean"] = round(statistics.mean(numbers), 4)
+        rows["spread"] = round(statistics.stdev(numbers), 4) if len(numbers) > 1 else 0.0
+    return groups
+
+
+def marks(groups: dict[str, Any]) -> dict[str, float]:
+    """Derive where points begin and where they are full, in hundredths."""
+    right, nothing = groups["right"].values(), groups["nothing"].values()
+    far = statistics.NormalDist().inv_cdf(1 - MISS)
+    lowest = min(rows["mean"] for rows in right)
+    highest = max(rows["mean"] for rows in nothing)
+    return {
+        "full": math.floor(100 * (lowest - far * pooled(right))) / 100,
+        "none": math.ceil(100 * (highest + far * pooled(nothing))) / 100,
+    }
+
+
+def pooled(rows: Iterable[dict[str, Any]]) -> float:
+    """Return the common spread of several groups of accuracies round means of their own."""
+    squares = freedom = 0.0
+    for row in rows:
+        mean = statistics.mean(row["accuracies"])
+        squares += sum((accuracy - mean) ** 2 for accuracy in row["accuracies"])
+        freedom += len(row["accuracies"]) - 1
+    return math.sqrt(squares / freedom)
+
+
+def calibrate(bank: Bank, seeds: int, few: int) -> dict[str, Any]:
+    """Do all runs, with a progress bar; returns what belongs into `calibration.json`."""
+    from tqdm import tqdm
+
+    listed = jobs(bank, seeds, few)
+    _ = unseen.sample_pool()  # computed and kept once, before the processes start
+    found = list(tqdm(runs(listed), total=len(listed), unit="run", desc="calibrate"))
+    groups = summary(found)
+    own = [seconds for job, _, seconds in found if job.name == "reference"]
+    return {
+        "schema_version": 1,
+        "training": read_toml("accuracy.toml")["training"],
+        "marks": marks(groups),
+        "reference": {name: groups["right"]["reference"][name] for name in ("mean", "spread")},
+        "miss": MISS,
+        "seconds": round(statistics.median(own), 2),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+        "machine": f"{platform.system()} {platform.machine()}",
+        "runs": groups,
+    }
+
+
+def to_json(found: dict[str, Any]) -> str:
+    """Return a calibration as JSON, each list of numbers on one line."""
+    text = json.dumps(found, indent=1)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda part: " ".join(part[0].split()), text) + "\n"
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print what came out."""
+    groups, full = found["runs"], found["marks"]["full"]
+    for name, row in (*groups["right"].items(), *groups["nothing"].items()):
+        low, high = min(row["accuracies"]), max(row["accuracies"])
+        count, mean, spread = len(row["accuracies"]), row["mean"], row["spread"]
+        print(f"{name:<32} {count:>3} runs  {mean:.3f} +- {spread:.3f}  {low:.3f} to {high:.3f}")
+    wrong = [row["accuracies"][0] for row in groups["wrong"].values()]
+    trained = [accuracy for accuracy in wrong if accuracy is not None]
+    below = sum(accuracy < full for accuracy in trained)
+    print(f"{len(wrong)} wrong ones: {len(trained)} train, {below} of them miss full marks")
+    print(f"points from {found['marks']['none']:.2f}, full marks from {full:.2f}")
+    print(f"{found['seconds']} processor seconds for a run of the reference")

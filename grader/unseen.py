@@ -1,0 +1,150 @@
+"""The measurement behind the task accuracy: train on some news, classify other news.
+
+What is learned from and what is classified is drawn by a key, HMAC-SHA256 of the course's secret
+and of the submission, so that nobody can write the answers into a submission beforehand: the key
+splits the news, numbers the classes anew, and turns all token vectors by one random rotation.
+An LSTM learns from turned vectors as well as from the vectors themselves; weights or answers that
+were prepared for those fit no more.
+"""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import os
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import news
+from grader.messages import Failure, show
+from grader.tasks import read_toml
+from grader.worker.wire import TensorData
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from grader.submission import Submission
+    from grader.vectors import Vectors
+
+SECRET = "GRADER_SECRET"  # the environment variable that holds the course's secret
+PUBLISHED = "published"  # what stands for it where there is none
+SECONDS = 120.0  # for one training run
+MOST_ROWS = 4800  # of an instructor's own file; the sample has 1,200
+SHARES = (8, 9, 12)  # of 12 rows the first 8 are learned from, 1 evaluated on, 3 unseen
+
+
+def has_secret() -> bool:
+    """Tell whether the course has set a secret."""
+    return bool(os.environ.get(SECRET))
+
+
+def key(digest: str, seed: int, attempt: int) -> int:
+    """Return the key of one try at one submission."""
+    secret = os.environ.get(SECRET) or PUBLISHED
+    return int.from_bytes(
+        hmac.digest(secret.encode(), f"{digest} {seed} {attempt}".encode(), "sha256"), "big"
+    )
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The news of one try, as vectors: to learn from, to evaluate on, unseen; and a seed."""
+
+    train: Vectors
+    val: Vectors
+    unseen: Vectors
+    seed: int
+
+
+def draw(pool: Vectors, key: int, shuffled: bool = False) -> Draw:
+    """Draw a try from a pool of news.
+
+    Args:
+        pool: N news items.
+        key: decides over all of it.
+        shuffled: give the items that are learned from each other's targets, so that there is
+            nothing to learn (for the calibration).
+    """
+    import numpy as np
+
+    from grader.vectors import Vectors
+
+    chance = np.random.default_rng(key)
+    order, classes = chance.permutation(len(pool)), chance.permutation(len(news.CLASSES))
+    turned = Vectors(pool.vectors @ _rotation(chance, pool), pool.offsets, classes[pool.targets])
+    ends = [len(pool) * share // SHARES[-1] for share in SHARES]
+    train, val, unseen = (
+        turned.take(order[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    )
+    if shuffled:
+        train = Vectors(train.vectors, train.offsets, chance.permutation(train.targets))
+    return Draw(train, val, unseen, int(chance.integers(1 << 32)))
+
+
+def _rotation(chance: np.random.Generator, pool: Vectors) -> np.ndarray[Any, Any]:
+    """Draw a random orthogonal matrix (F, F), float32."""
+    import numpy as np
+
+    size = pool.vectors.shape[1]
+    turned: np.ndarray[Any, Any] = np.linalg.qr(chance.standard_normal((size, size)))[0]
+    return turned.astype(np.float32)
+
+
+@functools.cache
+def sample_pool() -> Vectors:
+    """Return the whole sample as vectors."""
+    from grader import vectors
+
+    return vectors.embed(
+        [row for split in ("train", "valid", "test") for row in news.sample(split)]
+    )
+
+
+def pool(submission: Submission) -> Vectors:
+    """Return the news to draw from: the sample, or so many of the instructor's own rows.
+
+    Raises:
+        UsageError: the vectors cannot be computed.
+    """
+    if submission.rows is None:
+        return sample_pool()
+    from grader import vectors
+
+    count = min(len(submission.rows), MOST_ROWS)
+    return vectors.embed(random.Random(submission.seed).sample(submission.rows, count))
+
+
+def measure(submission: Submission, drawn: Draw, *, own_model: bool, own_loop: bool) -> float:
+    """Train once, and return the share of the unseen news that is classified right.
+
+    Args:
+        submission: what is measured.
+        drawn: the news.
+        own_model: use the student's model, not the grader's own.
+        own_loop: use the student's loop, not the grader's own.
+
+    Raises:
+        Failure: what the model gives are no logits.
+        StudentError, WorkerLost: the submission failed.
+    """
+    import numpy as np
+
+    seen = submission.fit(
+        drawn.train,
+        drawn.val,
+        drawn.unseen,
+        seconds=SECONDS,
+        seed=drawn.seed,
+        own_model=own_model,
+        own_loop=own_loop,
+        n_targets=len(news.CLASSES),
+        **read_toml("accuracy.toml")["training"],
+    )
+    logits, shape = seen["logits"], (len(drawn.unseen), len(news.CLASSES))
+    right_form = isinstance(logits, TensorData) and logits.shape == shape
+    scores = logits.numpy() if right_form else None
+    if scores is None or not np.isfinite(scores).all():
+        found = f"The logits of {len(drawn.unseen)} sentences are {show(logits)}"
+        raise Failure("model(padded)", found, "finite numbers of shape (N, C)")
+    return float((scores.argmax(axis=1) == drawn.unseen.targets).mean())

@@ -1,0 +1,186 @@
+"""The marks of the task accuracy follow from recorded runs, and the runs can be repeated."""
+
+import itertools
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader import calibrate, unseen
+from grader.bank import Bank
+from grader.calibrate import Job
+from grader.calibration import calibration
+from grader.grading import session
+from grader.sources import Sources
+from grader.tasks import read_toml, tasks
+from grader.vectors import Vectors
+
+ROOT = Path(__file__).parents[1]
+BANK = Bank(ROOT / "solution", ROOT / "tests" / "submissions")
+AGAIN = "run `python -m grader calibrate`"
+RIGHT: dict[str, Any] = calibration()["runs"]["right"]
+NOTHING: dict[str, Any] = calibration()["runs"]["nothing"]["shuffled targets"]
+
+
+def test_the_marks_are_those_that_the_recorded_runs_lead_to() -> None:
+    assert calibrate.marks(calibration()["runs"]) == calibration()["marks"], AGAIN
+
+
+def test_the_runs_were_made_with_the_settings_that_are_used() -> None:
+    assert calibration()["training"] == read_toml("accuracy.toml")["training"], AGAIN
+
+
+def test_the_reference_and_what_learns_nothing_ran_on_60_draws_at_least() -> None:
+    assert len(RIGHT["reference"]["accuracies"]) >= 60
+    assert len(NOTHING["accuracies"]) >= 60
+
+
+def test_every_right_variant_of_the_bank_was_tried() -> None:
+    variants = {entry.name for entry in BANK.right() if entry.changed & {"model", "train"}}
+    assert variants <= set(RIGHT), AGAIN
+
+
+def test_no_right_run_missed_full_marks_and_no_shuffled_one_had_points() -> None:
+    marks = calibration()["marks"]
+    assert min(min(row["accuracies"]) for row in RIGHT.values()) >= marks["full"]
+    assert max(NOTHING["accuracies"]) <= marks["none"]
+    assert marks["none"] < marks["full"]
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "draw", "options"),
+    [
+        *(("right", "reference", draw, {}) for draw in (1000, 1001, 1002)),
+        ("right", "the grader's model", 1003, {"own_model": False}),
+        ("right", "the grader's loop", 1004, {"own_loop": False}),
+        *(("nothing", "shuffled targets", draw, {"shuffled": True}) for draw in (1005, 1006)),
+    ],
+)
+def test_a_run_on_another_draw_stays_within_the_recorded_spread(
+    group: str, name: str, draw: int, options: dict[str, bool]
+) -> None:
+    recorded = calibration()["runs"][group][name]
+    accuracy, _ = calibrate.run(Job(group, name, BANK.reference, draw, **options))
+    assert accuracy == pytest.approx(recorded["mean"], abs=4 * recorded["spread"]), AGAIN
+
+
+def test_the_pooled_spread_is_taken_round_the_mean_of_each_group() -> None:
+    far_apart = [{"accuracies": [0.1, 0.3]}, {"accuracies": [0.7, 0.9]}]
+    assert calibrate.pooled(far_apart) == pytest.approx(statistics.stdev([0.1, 0.3]))
+
+
+def test_full_marks_lie_below_the_lowest_mean_and_points_begin_above_the_highest() -> None:
+    runs = {
+        "right": {
+            "low": {"mean": 0.6, "accuracies": [0.58, 0.6, 0.62]},
+            "high": {"mean": 0.8, "accuracies": [0.78, 0.8, 0.82]},
+        },
+        "nothing": {"shuffled": {"mean": 0.25, "accuracies": [0.23, 0.25, 0.27]}},
+    }
+    assert calibrate.marks(runs) == {"full": 0.53, "none": 0.32}  # 3.09 spreads of 0.02
+
+
+# --- what is drawn by the key ----------------------------------------------------------------
+
+
+@pytest.fixture
+def pool() -> Vectors:
+    """48 texts of one to three tokens; token i has the length i + 1, which no rotation changes."""
+    chance = np.random.default_rng(0)
+    lengths = chance.integers(1, 4, 48)
+    vectors = chance.standard_normal((lengths.sum(), 96)).astype(np.float32)
+    vectors *= np.arange(1, 1 + len(vectors))[:, None] / np.linalg.norm(vectors, axis=1)[:, None]
+    offsets = np.cumsum([0, *lengths], dtype=np.int64)
+    return Vectors(vectors, offsets, np.arange(48) % 4)
+
+
+def tokens(vectors: Vectors) -> list[int]:
+    """Which tokens of the pool these are."""
+    return [round(float(length)) - 1 for length in np.linalg.norm(vectors.vectors, axis=1)]
+
+
+def test_a_key_draws_the_same_again_and_another_key_something_else(pool: Vectors) -> None:
+    first, again, other = (unseen.draw(pool, key) for key in (1, 1, 2))
+    assert np.array_equal(first.unseen.vectors, again.unseen.vectors)
+    assert first.seed == again.seed
+    assert first.seed != other.seed
+    assert tokens(first.unseen) != tokens(other.unseen)
+
+
+def test_the_parts_of_a_draw_share_no_text_and_leave_none_out(pool: Vectors) -> None:
+    drawn = unseen.draw(pool, 1)
+    parts = [drawn.train, drawn.val, drawn.unseen]
+    assert [len(part) for part in parts] == [32, 4, 12]
+    assert sorted(itertools.chain(*map(tokens, parts))) == sorted(tokens(pool))
+
+
+def test_vectors_are_turned_and_classes_numbered_anew_and_all_else_stays(pool: Vectors) -> None:
+    drawn = unseen.draw(pool, 3)
+    renumbered = set()
+    for part in (drawn.train, drawn.val, drawn.unseen):
+        for start, target in zip(part.offsets[:-1], part.targets, strict=True):
+            text = pool.offsets.tolist().index(tokens(part)[start])
+            renumbered.add((int(pool.targets[text]), int(target)))
+    assert len(renumbered) == 4  # each class has one new number
+    assert len({new for _, new in renumbered}) == 4
+    known = {tuple(row) for row in pool.vectors.round(3).tolist()}
+    assert not known & {tuple(row) for row in drawn.train.vectors.round(3).tolist()}
+
+
+def test_shuffled_targets_keep_their_numbers_and_lose_their_texts(pool: Vectors) -> None:
+    right, shuffled = unseen.draw(pool, 4), unseen.draw(pool, 4, shuffled=True)
+    assert sorted(right.train.targets) == sorted(shuffled.train.targets)
+    assert not np.array_equal(right.train.targets, shuffled.train.targets)
+    assert np.array_equal(right.unseen.targets, shuffled.unseen.targets)
+
+
+def test_the_key_depends_on_secret_submission_seed_and_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(unseen.SECRET, raising=False)
+    keys = {unseen.key(*each) for each in (("a", 0, 0), ("b", 0, 0), ("a", 1, 0), ("a", 0, 1))}
+    monkeypatch.setenv(unseen.SECRET, "ours")
+    assert len(keys | {unseen.key("a", 0, 0)}) == 5
+
+
+# --- the check -------------------------------------------------------------------------------
+
+
+def graded(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> Any:
+    """Grade the task accuracy of a submission that reaches these accuracies, try by try."""
+    rest = iter(accuracies)
+    monkeypatch.setattr(unseen, "measure", lambda *_args, **_options: next(rest))
+    monkeypatch.setenv(unseen.SECRET, "ours")
+    with session(Sources("right", {}, {}), device="cpu") as opened:
+        opened.submission.state = lambda _task: "done"
+        result = opened.run(tasks()["accuracy"].checks[0])
+        return result, opened.submission.accuracy, list(rest)
+
+
+def test_one_try_is_enough_if_it_reaches_full_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, accuracy, rest = graded(monkeypatch, [0.9, 0.1])
+    assert (result.status, result.score, rest) == ("passed", 15, [0.1])
+    assert (accuracy["tries"], accuracy["secret"]) == ([0.9], "course")
+
+
+def test_a_second_try_comes_before_points_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, accuracy, _ = graded(monkeypatch, [0.1, 0.9])
+    assert (result.status, result.score) == ("passed", 15)
+    assert (accuracy["tries"], accuracy["value"]) == ([0.1, 0.9], 0.9)
+
+
+def test_the_better_try_counts_and_earns_a_share_in_the_band(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    marks = calibration()["marks"]
+    middle = (marks["none"] + marks["full"]) / 2
+    result, accuracy, _ = graded(monkeypatch, [middle, 0.1])
+    assert result.status == "failed"
+    assert result.score == pytest.approx(7.5, abs=0.01)
+    assert f"{middle:.2f} and 0.10 in 2 tries" in result.message
+    assert accuracy["tries"] == [round(middle, 4), 0.1]
+
+
+def test_guessing_earns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, _, _ = graded(monkeypatch, [0.25, calibration()["marks"]["none"]])
+    assert (result.status, result.score) == ("failed", 0)
