@@ -1,5 +1,8 @@
 """The nbgrader course of this kit."""
 
+from grader.course import configure
+
 c = get_config()  # noqa: F821 - nbgrader defines it
 
 c.CourseDirectory.course_id = "news-classifier"
+configure(c)

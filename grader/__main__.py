@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _add_common(train)
     train.set_defaults(run=_train)
 
-    build = commands.add_parser("build", help="write exercise/ from solution/ (for maintainers)")
+    build = commands.add_parser("build", help="write exercise/ and notebooks from solution/")
     build.add_argument("--check", action="store_true", help="only tell whether it is up to date")
     build.set_defaults(run=_build)
 
@@ -143,17 +143,27 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from grader import build
+    from grader import build, lesson
 
     solution, exercise = ROOT / "solution", ROOT / "exercise"
     if not solution.is_dir():
         raise UsageError("solution/ is not here: only its owner can build the exercise from it.")
+    course = ROOT / "assignments"
+    lessons = {
+        script: course / "source" / script.stem / f"{script.stem}.ipynb"
+        for script in sorted(course.glob("*.py"))
+        if script.name != "nbgrader_config.py"
+    }
     if options.check:
         problems = build.check(solution, exercise)
-        print("\n".join(problems) or "exercise/ is what solution/ makes.")
+        for script, notebook in lessons.items():
+            problems += lesson.check(script, solution, notebook)
+        print("\n".join(problems) or "exercise/ is what solution/ makes, and so are the notebooks.")
         return 1 if problems else 0
     try:
         written = build.build(solution, exercise)
+        for script, notebook in lessons.items():
+            written += lesson.build(script, solution, notebook)
     except (build.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
     print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -22,9 +24,17 @@ STYLES = {
 BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
 
 
-def show(record: Record, *, verbose: bool = False) -> None:
+def text(record: Record) -> str:
+    """Return the board as plain text, with every message."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=100, highlight=False, markup=False, emoji=False)
+    show(record, verbose=True, console=console)
+    return "\n".join(line.rstrip() for line in stream.getvalue().strip().split("\n"))
+
+
+def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
     """Print the board; `verbose` shows every message, not only the first of a task."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     console.print()
     console.print(_table(record))
     if record.accuracy:
