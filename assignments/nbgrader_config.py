@@ -2,7 +2,7 @@
 
 from grader.course import configure
 
-c = get_config()  # noqa: F821 - nbgrader defines it
+c = get_config()
 
 c.CourseDirectory.course_id = "news-classifier"
 configure(c)

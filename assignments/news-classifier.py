@@ -60,7 +60,7 @@ from grader.notebook import check, progress
 # %%
 samples = list(news.sample("train"))
 for label, text in samples[:4]:
-    print(label, text)
+    print(label, text[:80], "...")
 
 # %% [markdown]
 # Labels count from 1, but PyTorch's loss function wants class indices that count from 0. So label
@@ -121,9 +121,9 @@ pictures.padding(padded)
 # ## 3. The model
 #
 # A recurrent network reads a sentence token by token and keeps a *state*, H numbers that sum up
-# what it has read so far. An LSTM is one with a good memory. Yours is *bidirectional*: one direction
-# reads from left to right (its states are `f1` to `f4` below), the other one from right to left
-# (`b4` to `b1`). It has several layers, too: the second one reads the states of the first.
+# what it has read so far. An LSTM is one with a good memory. Yours is *bidirectional*: one
+# direction reads from left to right (its states are `f1` to `f4` below), the other one from right
+# to left (`b4` to `b1`). It has several layers, too: the second one reads the states of the first.
 #
 # `nn.LSTM` returns `output, (h_n, c_n)`. `output` holds all states of the last layer; `h_n` holds,
 # for each layer and direction, the state after *its own* last step. Run this cell for a picture:
@@ -159,8 +159,8 @@ print("parameters:", sum(weights.numel() for weights in model.parameters()))
 # ### Question 1
 #
 # The forward direction reads the padded steps as well, after the last token of a short sentence.
-# What do they do to the forward state `h_n[-2]`? And to the backward state `h_n[-1]`? What could one
-# do about it? (three or four sentences)
+# What do they do to the forward state `h_n[-2]`? And to the backward state `h_n[-1]`? What could
+# one do about it? (three or four sentences)
 
 # %% [markdown] question="padding" points=5
 # *A full answer says:* the LSTM does not know that zeros are padding. At each padded step the
@@ -184,7 +184,8 @@ print("parameters:", sum(weights.numel() for weights in model.parameters()))
 # *A full answer says:* `output[:, -1]` holds the states at the last *time step* (`[f4, b4]` in the
 # picture). The forward half is right: it has read the whole sentence. The backward direction starts
 # there: its half has read the last token only (in a padded batch: a vector of zeros), so nearly all
-# that this direction could tell is lost. The right one stands at the first step, `output[:, 0, H:]`.
+# that this direction could tell is lost. The right one stands at the first step,
+# `output[:, 0, H:]`.
 #
 # *Marks:* 2 the backward half has read one token only, 1 the forward half is right, 1 in a padded
 # batch that token may be padding, 1 where the right state stands.
@@ -231,9 +232,9 @@ pictures.curves(history)
 
 # %% [markdown] question="curves" points=5
 # *A full answer says:* the training loss goes on falling while the validation loss stops falling or
-# rises: the model begins to know its 800 sentences by heart (overfitting). Sensible next steps: more
-# data (AG News has 120,000 items), stopping at the best validation loss, dropout, a smaller model;
-# vectors that know more about topics. The choice must follow from what was seen.
+# rises: the model begins to know its 800 sentences by heart (overfitting). Sensible next steps:
+# more data (AG News has 120,000 items), stopping at the best validation loss, dropout, a smaller
+# model; vectors that know more about topics. The choice must follow from what was seen.
 #
 # *Marks:* 2 reads both curves right (from the student's own plot), 1 names overfitting or says why
 # there is none, 2 a next step with a reason.

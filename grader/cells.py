@@ -119,8 +119,8 @@ def latest(history: Sequence[str]) -> list[Cell]:
 
 
 def _same_cell(before: str, text: str, names: set[str]) -> bool:
-    defined = defined(before)
-    return before == text or (bool(defined) and defined <= names)
+    old = defined(before)
+    return before == text or (bool(old) and old <= names)
 
 
 def defined(text: str) -> set[str]:
@@ -235,7 +235,7 @@ def _globals(table: symtable.SymbolTable) -> Iterator[str]:
 
 
 def _changed(node: ast.stmt) -> Iterator[str]:
-    """List names whose objects a statement adds to: `Name.x = ...`, `Name[x] = ...`, `@to(Name)`."""
+    """List names whose objects a statement changes: `Name.x = 1`, `Name[x] = 1`, `@to(Name)`."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets

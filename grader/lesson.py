@@ -111,7 +111,8 @@ def _definitions(source: str) -> Iterator[tuple[str, str]]:
 def _cell(script: str, number: int, cell: Any, code: dict[str, str]) -> Cell:
     """Make a cell of the notebook from a cell of the script."""
     told = cell.metadata
-    source, name, nbgrader = cell.source, f"lesson-{number:02}", None
+    source, name = cell.source, f"lesson-{number:02}"
+    nbgrader: dict[str, Any] | None = None
     if "imports" in told:
         source, name, nbgrader = code["imports"], "imports", {"locked": True}
     elif "definition" in told:
@@ -124,7 +125,8 @@ def _cell(script: str, number: int, cell: Any, code: dict[str, str]) -> Cell:
         if task is None:
             raise BuildError(script, 1, f"no task {told['check']}", "mend the cell's `check`")
         points = sum(check.points for check in task.checks)
-        name, nbgrader = f"check-{task.id}", {"grade": True, "locked": True, "points": points}
+        name = f"check-{task.id}"
+        nbgrader = {"grade": True, "locked": True, "points": points}
     elif "question" in told:
         name = f"question-{told['question']}"
         nbgrader = {"grade": True, "solution": True, "points": told["points"]}

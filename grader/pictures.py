@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 FORWARD, BACKWARD = "#1f5fa8", "#d9701e"
 PALE = "#f4f4f4"
+MOST = 32  # sentences in a picture
 WORDS = ("Oil", "prices", "fall", "again")
 
 
@@ -17,7 +18,7 @@ def last_states() -> None:
     """Draw what ends up in `h_n`, for a two-layer bidirectional LSTM and four tokens."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9.4, 4.5))
+    _, axes = plt.subplots(figsize=(8.2, 4.3))
     rows = {"layer 1, forward": 0, "layer 1, backward": 1, "layer 2, forward": 2.4}
     rows |= {"layer 2, backward": 3.4}
     for number, (name, y) in enumerate(rows.items()):
@@ -29,8 +30,9 @@ def last_states() -> None:
     for x, word in enumerate(WORDS):
         axes.text(x, -0.85, f"{word}\nt = {x + 1}", ha="center", va="center", fontsize=10)
         axes.annotate("", (x, 1.95), (x, 1.45), arrowprops={"arrowstyle": "->", "color": "#999999"})
-    axes.text(4.85, 2.9, "read these two:\nthe last layer", va="center", fontsize=10)
-    axes.set(xlim=(-2.5, 6.4), ylim=(-1.25, 4.1), aspect="equal")
+    axes.plot([5.05, 5.15, 5.15, 5.05], [2.2, 2.2, 3.6, 3.6], color="#555555", lw=1.2)
+    axes.text(5.3, 2.9, "the last layer:\nread these two", va="center", fontsize=10)
+    axes.set(xlim=(-2.4, 6.7), ylim=(-1.25, 4.1), aspect="equal")
     axes.axis("off")
     title = "L = 2 layers, D = 2 directions, T = 4 tokens: h_n has shape (L * D, B, H)"
     axes.set_title(title, fontsize=11, loc="left")
@@ -66,10 +68,12 @@ def padding(padded: Tensor) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
 
-    is_token = padded.abs().sum(dim=2) > 0
-    figure, axes = plt.subplots(figsize=(9, 0.6 + 0.28 * len(is_token)), layout="constrained")
+    is_token = padded[:MOST].abs().sum(dim=2) > 0
+    _, axes = plt.subplots(figsize=(8, 0.9 + 0.2 * len(is_token)), layout="constrained")
     axes.pcolormesh(is_token, cmap=ListedColormap(["#eeeeee", FORWARD]), edgecolor="white", lw=0.6)
     axes.invert_yaxis()
+    sentences = range(len(is_token))
+    axes.set_yticks([row + 0.5 for row in sentences], [str(row + 1) for row in sentences])
     share = 1 - is_token.float().mean().item()
     shape = ", ".join(map(str, padded.shape))
     title = f"padded has shape (B, T, F) = ({shape}); {share:.0%} of its steps are padding"
@@ -77,7 +81,7 @@ def padding(padded: Tensor) -> None:
     axes.set_xlabel("time step (blue: a token, grey: padding)")
     axes.set_ylabel("sentence")
     axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labelsize=8)
     plt.show()
 
 
@@ -86,7 +90,7 @@ def curves(history: Sequence[dict[str, float]]) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
     epochs = range(1, len(history) + 1)
     for key, name, colour in (
         ("train_loss", "training", FORWARD),

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import grader
-import news
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Bool
+
+import grader
+import news
 
 MEMORY = 4 << 20  # KiB of address space; torch and spaCy need 1.5 GiB
 SCRATCH = 256 << 20  # bytes of /tmp
 PASSED_ON = ("LANG", "LC_ALL", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NBGRADER_EXECUTION")
+SYSTEM = ("/etc/ld.so.cache", "/etc/fonts")  # besides /usr
 REFUSAL = """\
 Student code is not run here: {reason}.
 Install bubblewrap on Linux (apt-get install bubblewrap), or grade in a container or a virtual \
@@ -81,7 +83,8 @@ def sandboxed(command: Sequence[str], writable: Sequence[Path]) -> list[str]:
         *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
         *("--uid", "1000", "--gid", "1000", "--die-with-parent", "--new-session", "--clearenv"),
         *(part for pair in environment.items() for part in ("--setenv", *pair)),
-        *("--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
+        *("--ro-bind", "/usr", "/usr"),
+        *(part for path in SYSTEM for part in ("--ro-bind-try", path, path)),
         *(part for name in ("bin", "lib", "lib64") for part in _as_outside(name)),
         *("--size", str(SCRATCH), "--tmpfs", "/tmp"),
         *(part for path in readable for part in ("--ro-bind", path, path)),

@@ -27,7 +27,7 @@ Row = dict[str, Value]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-class MarksCsv(ExportPlugin):  # type: ignore[misc]
+class MarksCsv(ExportPlugin):
     """A row a submission: marks of every task, question and check."""
 
     default_file = "marks.csv"
@@ -88,7 +88,12 @@ class CanvasCsv(MarksCsv):
         for assignment, student, submission in self.submissions(gradebook):
             possible[assignment.name] = assignment.max_score
             name = ", ".join(filter(None, [student.last_name, student.first_name]))
-            row = {"Student": name or student.id, "ID": "", "SIS User ID": student.id, "Section": ""}
+            row = {
+                "Student": name or student.id,
+                "ID": "",
+                "SIS User ID": student.id,
+                "Section": "",
+            }
             people.setdefault(student.id, row)[assignment.name] = _final(submission)
         yield possible
         yield from people.values()

@@ -153,8 +153,8 @@ def _clean(cell: Any) -> dict[str, Any]:
 
 
 def _cell(kind: str, source: str, metadata: dict[str, Any]) -> dict[str, Any]:
-    outputs = {"outputs": [], "execution_count": None} if kind == "code" else {}
-    return {"cell_type": kind, "source": source, "metadata": metadata, **outputs}
+    cell = {"cell_type": kind, "source": source, "metadata": metadata}
+    return cell | {"outputs": [], "execution_count": None} if kind == "code" else cell
 
 
 def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:

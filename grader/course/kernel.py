@@ -84,5 +84,7 @@ class RunConfined(Execute, Confined):
         if self.left < 0:
             return None
         if "data" in content:
-            content["data"] = {kind: content["data"][kind] for kind in SHOWN if kind in content["data"]}
+            data = content["data"]
+            content["data"] = {kind: data[kind] for kind in SHOWN if kind in data}
+
         return super().output(outs, msg, display_id, cell_index)

@@ -20,7 +20,6 @@ from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import Record, TaskResult
 from grader.reports import board, html
-from grader.tasks import tasks
 
 RECORDS = Path("records")  # below the course's folder
 SKIP = "skip-execution"  # nbclient's tag
@@ -103,18 +102,20 @@ def _score(cell: Any, record: Record | None) -> float | None:
 def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | None]:
     """Return the comment on each cell that a student writes."""
     cells = [cell for cell in nb.cells if is_solution(cell)]
-    comments: dict[str, str | None] = {cell.metadata.nbgrader.grade_id: fault or None for cell in cells}
+    names = [cell.metadata.nbgrader.grade_id for cell in cells]
+    comments: dict[str, str | None] = dict.fromkeys(names, fault or None)
     last = {name.split("-")[0]: name for name in comments}  # a task's last cell
-    for task in tasks():
-        if record is not None and task in last:
-            comments[last[task]] = board.text(only(record, task))
+    if record is not None:
+        for task in record.tasks:
+            if task.id in last:
+                comments[last[task.id]] = board.line(record, task)
     for cell in cells:
         if is_grade(cell):
             score = None if cell.source == MISSING else determine_grade(cell)[0]
             comments[cell.metadata.nbgrader.grade_id] = "No response." if score == 0 else None
     if nb.metadata.get("notes") and comments and not fault:
         first = next(iter(comments))
-        comments[first] = "\n".join([*nb.metadata.notes, comments[first] or ""]).strip()
+        comments[first] = " ".join([*nb.metadata.notes, comments[first] or ""]).strip()
     return comments
 
 

@@ -27,7 +27,15 @@ BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with somet
 def text(record: Record) -> str:
     """Return the board as plain text, with every message."""
     stream = io.StringIO()
-    console = Console(file=stream, width=100, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=stream,
+        width=100,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None,
+        force_jupyter=False,
+    )
     show(record, verbose=True, console=console)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip().split("\n"))
 
@@ -44,6 +52,13 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
     console.print(_next_step(record))
+
+
+def line(record: Record, task: TaskResult) -> str:
+    """Return a task's row of the board as one line."""
+    first = _first(task, [check for check in record.checks if check.task == task.id])
+    points = f"{_points(task.score, task.max_score)} points, {task.state.replace('_', ' ')}"
+    return f"{task.id}: {points}{'. First to mend: ' if first else ''}{first}."
 
 
 def _table(record: Record) -> Table:
