@@ -66,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--check", action="store_true", help="only tell whether it is up to date")
     build.set_defaults(run=_build)
 
+    course = commands.add_parser("course", help="the nbgrader course (for instructors)")
+    of_course = course.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check = of_course.add_parser("check", help="run the whole cycle in a scratch copy")
+    check.add_argument("--keep", type=Path, metavar="FOLDER", help="make the copy here, keep it")
+    check.set_defaults(run=_course_check)
+
     doctor = commands.add_parser("doctor", help="see whether all is there to work with")
     doctor.set_defaults(run=_doctor)
     return top
@@ -168,6 +174,15 @@ def _build(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")
     return 0
+
+
+def _course_check(options: argparse.Namespace) -> int:
+    try:
+        from grader.course import check
+    except ModuleNotFoundError as error:
+        install = "python -m pip install -c constraints.txt -e '.[course]'"
+        raise UsageError(f"{error.name} is not installed: {install}") from None
+    return check.run(options.keep)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

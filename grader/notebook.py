@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Generic, TypeVar
 
 from grader.cells import latest, take
@@ -126,19 +126,34 @@ class progress(Generic[T]):  # noqa: N801 - used like a function
         epochs: how many times.
     """
 
-    def __init__(self, batches: Iterable[T], epochs: int) -> None:
+    def __init__(self, batches: Collection[T], epochs: int) -> None:
         """Wrap the batches."""
         self.batches, self.epochs, self.epoch = batches, epochs, 0
+        self.handle: Any = None
 
     def __iter__(self) -> Iterator[T]:
-        from tqdm import tqdm
-
         self.epoch += 1
-        name = f"epoch {self.epoch} of {self.epochs}"
-        yield from tqdm(self.batches, name, unit=" batches", ncols=78, file=sys.stdout)
+        for done, batch in enumerate(self.batches):
+            self._show(done)
+            yield batch
+        self._show(len(self.batches))
 
     def __len__(self) -> int:
-        return len(self.batches)  # type: ignore[arg-type]
+        return len(self.batches)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.batches, name)
+
+    def _show(self, done: int) -> None:
+        """Show a bar in place of the last one."""
+        from IPython.display import Pretty, display
+
+        filled = round(40 * done / max(len(self.batches), 1))
+        bar = f"{'█' * filled}{'░' * (40 - filled)}"
+        line = Pretty(
+            f"epoch {self.epoch} of {self.epochs}  {bar}  {done} of {len(self.batches)} batches"
+        )
+        if self.handle is None:
+            self.handle = display(line, display_id=True)
+        else:
+            self.handle.update(line)

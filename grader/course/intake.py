@@ -161,7 +161,7 @@ def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
     """Give known cells their metadata; return what is to be said about it.
 
     Of several cells of a name the last one counts, as it does in a kernel. A cell that lost its
-    name is known by what it defines.
+    name is known by its text, or by what it defines.
     """
     notes = []
     claimed: dict[str, list[int]] = {}
@@ -171,21 +171,22 @@ def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
         places = claimed.get(each.name, [])
         if len(places) > 1:
             notes.append(f"The cell {each.name} is there {len(places)} times; the last one counts.")
-        if not places and each.is_code_to_write:
-            names = defined(each.source)
-            places = [
-                index
-                for index, cell in enumerate(cells)
-                if cell["cell_type"] == "code"
-                and not cell["metadata"]
-                and names <= defined(cell["source"])
-            ]
+        if not places:
+            places = [index for index, cell in enumerate(cells) if _could_be(cell, each)]
             if places:
-                notes.append(f"The cell {each.name} lost its name; found by what it defines.")
+                notes.append(f"The cell {each.name} lost its name; it was found all the same.")
         if places:
             source = each.source if each.metadata["locked"] else cells[places[-1]]["source"]
             cells[places[-1]] = _cell(each.kind, source, {"nbgrader": dict(each.metadata)})
     return notes
+
+
+def _could_be(cell: dict[str, Any], known: Known) -> bool:
+    """Tell whether a cell without a name is a known one: by its text, or by what it defines."""
+    if cell["metadata"] or cell["cell_type"] != known.kind:
+        return False
+    names = defined(known.source) if known.is_code_to_write else set()
+    return cell["source"] == known.source or (bool(names) and names <= defined(cell["source"]))
 
 
 def _put_back(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
