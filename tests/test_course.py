@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,14 @@ from grader.course.confined import why_no_sandbox
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
 from grader.sources import Sources
 from grader.tasks import tasks
-from tests.test_banks import BANK, REFERENCE, patched, tomllib
+from tests.test_banks import BANK, REFERENCE, patched
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(
     bool(why_no_sandbox()), reason=f"needs bubblewrap: {why_no_sandbox()}"
 )
@@ -125,6 +132,8 @@ for path in ["../../../gradebook.db", "{root}/gradebook.db"]:
             db.execute("update grade set auto_score = 1000")
     except Exception as error:
         print("gradebook:", error)
+for path in glob.glob("{kit}/*"):
+    print("of the kit:", path)
 for path in glob.glob("{root}/**", recursive=True) + glob.glob("../../../**", recursive=True):
     print("found", path)
     pathlib.Path(path).write_text("mine")
@@ -243,7 +252,10 @@ RUN: Handed = {  # the same, for notebooks that are run, too
     "run-exits": (lambda given: in_dataset(given, "import os; os._exit(0)"), NOTHING),
     "run-loops": (lambda given: in_dataset(given, LOOP), NOTHING),
     "run-prints": (lambda given: in_dataset(given, "while True: print('x' * 1000)"), NOTHING),
-    "run-gradebook": (lambda given: in_dataset(given, GRADEBOOK.format(root=given.root)), NOTHING),
+    "run-gradebook": (
+        lambda given: in_dataset(given, GRADEBOOK.format(root=given.root, kit=ROOT)),
+        NOTHING,
+    ),
     "run-network": (lambda given: in_dataset(given, NETWORK), NOTHING),
 }
 HANDED_IN = READ | RUN
@@ -301,6 +313,8 @@ def test_student_code_saw_neither_gradebook_nor_other_files(hostile: Scratch) ->
     assert "unable to open database file" in page
     assert "source/news-classifier" not in page
     assert "submitted/" not in page
+    of_the_kit = set(re.findall(rf"of the kit: {ROOT}/(.*)", page))
+    assert {"grader", "news"} <= of_the_kit <= {"grader", "news", ".venv", ".tox"}
 
 
 def test_student_code_has_no_network(hostile: Scratch) -> None:
