@@ -261,6 +261,10 @@ RUN: Handed = {  # the same, for notebooks that are run, too
 HANDED_IN = READ | RUN
 
 
+def handed_in_bytes(course: Scratch) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in course.folder.glob("submitted/*/*/*.ipynb")}
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     """A course in which all of these had full marks before they were graded."""
@@ -279,11 +283,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
         course.hand_in(name, make(given))
     course.submitted("link").parent.mkdir(parents=True)
     course.submitted("link").symlink_to(course.submitted("helper"))
-    before = {path: path.read_bytes() for path in course.folder.glob("submitted/*/*/*")}
+    link = course.submitted("twice").parent / "data.txt"
+    link.symlink_to(course.folder / "gradebook.db")
+    before = handed_in_bytes(course)
     for options in (("--student", "[!r]*", "--no-execute"), ("--student", "run-*")):
         done = course.run("autograde", ASSIGNMENT, *options)
         assert done.returncode == 0, done.stderr
-    assert {path: path.read_bytes() for path in course.folder.glob("submitted/*/*/*")} == before
+    assert handed_in_bytes(course) == before
     assert course.run("generate_feedback", ASSIGNMENT).returncode == 0
     marks(course)
     return course
@@ -319,6 +325,11 @@ def test_student_code_saw_neither_gradebook_nor_other_files(hostile: Scratch) ->
 
 def test_student_code_has_no_network(hostile: Scratch) -> None:
     assert "network: [Errno" in hostile.feedback("run-network")
+
+
+def test_a_link_beside_a_notebook_brings_nothing_back(hostile: Scratch) -> None:
+    found = [path.parts[-4] for path in hostile.folder.glob("*/twice/*/data.txt")]
+    assert found == ["submitted"]
 
 
 def test_a_cell_that_prints_for_ever_shows_little(hostile: Scratch) -> None:

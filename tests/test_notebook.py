@@ -15,7 +15,7 @@ from traitlets.config import Config
 from grader import grading, notebook
 from grader.errors import UsageError
 from grader.record import CheckResult, Record
-from grader.reports import html
+from grader.reports import board, html
 from grader.sources import Sources
 
 ROOT = Path(__file__).parents[1]
@@ -136,6 +136,24 @@ def test_the_table_shows_what_a_student_wrote_as_text() -> None:
     assert nasty not in page
     assert "&lt;script&gt;" in page
     assert "<summary>Hint 2</summary>" in page
+
+
+def test_elsewhere_the_table_is_the_board_with_every_message() -> None:
+    results = [
+        CheckResult("collate.shape", "collate", "failed", 0, 4, message="first", hint=2),
+        CheckResult("collate.padding", "collate", "failed", 0, 4, message="second", hint=2),
+    ]
+    text = repr(notebook.Table(Record({}, results, {})))
+    assert text.startswith("Task")
+    assert "collate.padding  0/4 points\n  second" in text
+    assert "\x1b" not in text
+
+
+def test_a_comment_holds_no_word_of_the_student() -> None:
+    result = CheckResult("collate.one_sentence", "collate", "failed", 1, 4, message="<b>hi</b>")
+    record = Record({}, [result], {})
+    line = board.line(record, record.tasks[0])
+    assert line == "collate: 1/4 points, partly, to mend: one sentence."
 
 
 def test_progress_gives_the_batches_and_counts_epochs(monkeypatch: pytest.MonkeyPatch) -> None:

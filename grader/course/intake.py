@@ -87,6 +87,7 @@ class TakeIn(Confined):
         """Take in one notebook."""
         self.refuse_unconfined()
         told = resources["nbgrader"]
+        self._remove_linked_files(told["assignment"], told["student"])
         with Gradebook(told["db_url"]) as gradebook:
             take_back(gradebook, told["notebook"], told["assignment"], told["student"])
             known = known_cells(gradebook, told["notebook"], told["assignment"])
@@ -102,6 +103,19 @@ class TakeIn(Confined):
         for note in notes:
             self.log.warning("%s: %s", told["student"], note)
         return clean, resources
+
+    def _remove_linked_files(self, assignment: str, student: str) -> None:
+        """Remove the copies of what links in a submission point to.
+
+        nbgrader copies the files beside a notebook, also what a link points to, and hands them
+        back with the feedback: a link to the gradebook would tell everybody's marks.
+        """
+        course = self.parent.parent.coursedir  # the exporter's converter has it
+        steps = (course.submitted_directory, course.autograded_directory)
+        handed_in, copied = (Path(course.format_path(step, student, assignment)) for step in steps)
+        for path in handed_in.rglob("*"):
+            if path.is_symlink() and path.suffix != ".ipynb":
+                (copied / path.relative_to(handed_in)).unlink(missing_ok=True)
 
 
 def take_back(gradebook: Any, notebook: str, assignment: str, student: str) -> None:

@@ -55,10 +55,11 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
 
 
 def line(record: Record, task: TaskResult) -> str:
-    """Return a task's row of the board as one line."""
-    first = _first(task, [check for check in record.checks if check.task == task.id])
-    points = f"{_points(task.score, task.max_score)} points, {task.state.replace('_', ' ')}"
-    return f"{task.id}: {points}{'. First to mend: ' if first else ''}{first}."
+    """Return a task's result as one line, without a word that student code can choose."""
+    names = [c.id.split(".")[1] for c in record.checks if c.task == task.id and c.status in BAD]
+    to_mend = f", to mend: {', '.join(names).replace('_', ' ')}" if names else ""
+    state = task.state.replace("_", " ")
+    return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
 
 
 def _table(record: Record) -> Table:
