@@ -45,14 +45,17 @@ def test_a_module_gets_its_names_and_what_they_need_and_nothing_else() -> None:
         "print(Collate()([]))",
         "plt.plot(range(3))",
         "import os; os._exit(0)",
-        "from grader.notebook import check",
-        "import grader",
         "!rm -rf data\n%matplotlib inline",
     ],
 )
 def test_what_no_name_needs_is_left_out(text: str) -> None:
     code = module("train", text, "def evaluate(model, loader): ...", text, "def train(model): ...")
     assert code == "def evaluate(model, loader): ...\ndef train(model): ...\n"
+
+
+@pytest.mark.parametrize("text", ["from grader.notebook import check", "import grader as check"])
+def test_the_kit_itself_is_not_imported_even_where_a_name_needs_it(text: str) -> None:
+    assert "import" not in module("collate", text, "class Collate:\n    def f(self): check()")
 
 
 def test_a_local_variable_is_no_need() -> None:
@@ -109,7 +112,7 @@ def test_a_timed_cell_is_a_cell() -> None:
 
 
 def test_a_cell_with_a_magic_line_is_a_cell() -> None:
-    assert "class Collate" in module("collate", "%load_ext x\nclass Collate: ...\n!ls")
+    assert module("collate", "%load_ext x\nclass Collate: ...\n!ls") == "class Collate: ...\n"
 
 
 def test_a_cell_that_is_no_python_is_handed_on_where_it_was_to_define_something() -> None:
@@ -155,7 +158,7 @@ def test_messages_name_cells_and_their_lines() -> None:
         "collate.shape", "collate", "failed", 0, 4, message=f"  {file}, line 4, in"
     )
     record = Record({}, [result], {})
-    assert found.in_cells(record).checks[0].message == "cell 2, line 5, in"
+    assert found.in_cells(record).checks[0].message == "  cell 2, line 5, in"
 
 
 # --- what a kernel ran ------------------------------------------------------------------------
