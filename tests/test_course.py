@@ -128,18 +128,19 @@ while True:
         pass
 """
 GRADEBOOK = """
-import glob, os, pathlib, sqlite3
+import contextlib, glob, pathlib, sqlite3
 for path in ["../../../gradebook.db", "{root}/gradebook.db"]:
     try:
         with sqlite3.connect(path) as db:
             db.execute("update grade set auto_score = 1000")
     except Exception as error:
         print("gradebook:", error)
-for path in glob.glob("{kit}/*"):
-    print("of the kit:", path)
-for path in glob.glob("{root}/**", recursive=True) + glob.glob("../../../**", recursive=True):
-    print("found", path)
-    pathlib.Path(path).write_text("mine")
+for path in [*glob.glob("{kit}/*"), *glob.glob("../../../*")]:
+    print("seen:", path)
+for path in glob.glob("{root}/**", recursive=True):
+    print("seen:", path)
+    with contextlib.suppress(OSError):
+        pathlib.Path(path).write_text("mine")
 """
 NETWORK = """
 import socket
@@ -337,7 +338,7 @@ def test_student_code_saw_neither_gradebook_nor_other_files(hostile: Scratch) ->
     assert "unable to open database file" in page
     assert "source/news-classifier" not in page
     assert "submitted/" not in page
-    of_the_kit = set(re.findall(rf"of the kit: {ROOT}/(.*)", page))
+    of_the_kit = set(re.findall(rf"seen: {ROOT}/(.*)", page))
     assert {"grader", "news"} <= of_the_kit <= {"grader", "news", ".venv", ".tox"}
 
 
