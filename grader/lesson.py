@@ -55,8 +55,11 @@ def notebook(script: Path, solution: Path) -> str:
     Raises:
         BuildError: a cell asks for what is not there, or something is missing or there twice.
     """
-    import jupytext
-
+    try:
+        import jupytext
+    except ModuleNotFoundError:
+        install = "python -m pip install -c constraints.txt -e '.[dev]'"
+        raise BuildError(script.name, 1, "jupytext is not installed", install) from None
     modules = {task: read(solution / f"{task}.py") for task in modules_of_tasks()}
     code = {"imports": _imports(modules)}
     for task, source in modules.items():

@@ -20,6 +20,7 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 
 from grader import grading
+from grader.course.check import UNCONFINED
 from grader.course.confined import why_no_sandbox
 from grader.course.kernel import RunConfined
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
@@ -33,16 +34,14 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(
-    bool(why_no_sandbox()), reason=f"needs bubblewrap: {why_no_sandbox()}"
-)
+in_a_sandbox = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
 POINTS = {task.id: float(sum(check.points for check in task.checks)) for task in tasks().values()}
 NOTHING = dict.fromkeys(POINTS, 0.0)
 SETTINGS = "c.Execute.timeout = 10\nc.RunConfined.seconds = 30"
 
 
 def released(folder: Path) -> Scratch:
-    course = Scratch.make(folder, SETTINGS)
+    course = Scratch.make(folder, SETTINGS + (f"\n{UNCONFINED}" if why_no_sandbox() else ""))
     done = course.run("generate_assignment", ASSIGNMENT)
     assert done.returncode == 0, done.stderr
     return course
@@ -160,6 +159,9 @@ builtins.float = Full
 """
 
 
+ODD_CELLS = '{"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
 def meddled(source: Any, **changes: Any) -> Any:
     """A copy of a notebook with other metadata in its test cells."""
     notebook = copy.deepcopy(source)
@@ -256,6 +258,10 @@ READ: Handed = {  # what is handed in, and its marks; None: a person is needed
     "odd-metadata": (lambda given: odd(given.source), POINTS),
     "no-notebook": (lambda _: '{"cells": [', None),
     "deep": (lambda _: '{"cells": ' + "[" * 100_000, None),
+    "odd-cells": (lambda _: ODD_CELLS.replace("CELLS", '[7, {"cell_type": "code"}]'), None),
+    "odd-list": (lambda _: ODD_CELLS.replace("CELLS", '{"a": 7}'), None),
+    "half-cells": (lambda _: ODD_CELLS.replace("CELLS", '[{"cell_type": "code"}]'), None),
+    "empty": (lambda _: ODD_CELLS.replace("CELLS", "[]"), NOTHING),
     "data-in-a-cell": (lambda given: in_dataset(given, f"x = '{'a' * 70_000}'"), None),
 }
 RUN: Handed = {  # the same, for notebooks that are run, too
@@ -314,6 +320,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) -
     return course
 
 
+@in_a_sandbox
 @pytest.mark.parametrize("name", [*HANDED_IN, "link"])
 def test_a_notebook_has_the_marks_that_its_code_deserves(hostile: Scratch, name: str) -> None:
     row = hostile.marks()[name]
@@ -323,6 +330,7 @@ def test_a_notebook_has_the_marks_that_its_code_deserves(hostile: Scratch, name:
     assert {task: float(row[task]) for task in POINTS} == (expected or NOTHING)
 
 
+@in_a_sandbox
 @pytest.mark.parametrize("name", ["no-notebook", "deep", "data-in-a-cell", "link"])
 def test_what_cannot_be_graded_says_so_where_the_teacher_looks(hostile: Scratch, name: str) -> None:
     with Gradebook(f"sqlite:///{hostile.folder}/gradebook.db") as gradebook:
@@ -333,6 +341,7 @@ def test_what_cannot_be_graded_says_so_where_the_teacher_looks(hostile: Scratch,
     assert "your teacher will look at it" in hostile.feedback(name)
 
 
+@in_a_sandbox
 def test_student_code_saw_neither_gradebook_nor_other_files(hostile: Scratch) -> None:
     page = hostile.feedback("run-gradebook")
     assert "unable to open database file" in page
@@ -342,17 +351,20 @@ def test_student_code_saw_neither_gradebook_nor_other_files(hostile: Scratch) ->
     assert {"grader", "news"} <= of_the_kit <= {"grader", "news", ".venv", ".tox"}
 
 
+@in_a_sandbox
 def test_student_code_has_no_network(hostile: Scratch, listener: socket.socket) -> None:
     assert "network: [Errno" in hostile.feedback("run-network")
     with pytest.raises(BlockingIOError):  # nobody called
         listener.accept()
 
 
+@in_a_sandbox
 def test_a_link_beside_a_notebook_brings_nothing_back(hostile: Scratch) -> None:
     found = [path.parts[-4] for path in hostile.folder.glob("*/twice/*/data.txt")]
     assert found == ["submitted"]
 
 
+@in_a_sandbox
 def test_every_submission_has_a_page_with_the_results_of_its_tasks(hostile: Scratch) -> None:
     for name in HANDED_IN:
         assert "your teacher" in hostile.feedback(name) or "of 15 points" in hostile.feedback(name)
@@ -385,6 +397,7 @@ def test_a_page_shows_no_more_than_its_limit(run: RunConfined) -> None:
 # --- other ends -------------------------------------------------------------------------------
 
 
+@in_a_sandbox
 def test_nothing_runs_without_a_sandbox_unless_the_instructor_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,8 +411,7 @@ def test_nothing_runs_without_a_sandbox_unless_the_instructor_says_so(
     assert "bubblewrap (bwrap) is not installed" in done.stderr
     assert "run_student_code_without_a_sandbox = True" in done.stderr
     config = course.folder / "nbgrader_config.py"
-    allowed = "\nc.Confined.run_student_code_without_a_sandbox = True\n"
-    config.write_text(config.read_text(encoding="utf-8") + allowed, encoding="utf-8")
+    config.write_text(f"{config.read_text(encoding='utf-8')}\n{UNCONFINED}\n", encoding="utf-8")
     done = course.run("autograde", ASSIGNMENT, "--no-execute")
     assert done.returncode == 0, done.stderr
     assert path.is_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,8 @@ def read(path: Path) -> Any:
         if path.stat().st_size > MAX_NOTEBOOK:
             raise Unreadable(f"it is larger than {MAX_NOTEBOOK >> 20} MiB")
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        json.dumps(notebook)
+        if not all(isinstance(cell, dict) for cell in list(notebook["cells"])):
+            raise Unreadable("its cells are no cells")
     except Unreadable:
         raise
     except Exception as error:  # nbformat raises all kinds of them on what is broken
@@ -91,7 +91,7 @@ class TakeIn(Confined):
         with Gradebook(told["db_url"]) as gradebook:
             take_back(gradebook, told["notebook"], told["assignment"], told["student"])
             known = known_cells(gradebook, told["notebook"], told["assignment"])
-        cells = [_clean(cell) for cell in nb.get("cells", []) if _is_cell(cell)]
+        cells = [_clean(cell) for cell in nb.cells if _is_cell(cell)]
         notes = [*_name_cells(cells, known), *_put_back(cells, known)]
         for number, cell in enumerate(cells):
             cell["id"] = cell["metadata"].get("nbgrader", {}).get("grade_id", f"cell-{number}")
@@ -155,7 +155,7 @@ def known_cells(gradebook: Any, notebook: str, assignment: str) -> list[Known]:
 
 
 def _is_cell(cell: Any) -> bool:
-    return cell.get("cell_type") in ("code", "markdown", "raw") and type(cell.source) is str
+    return cell.get("cell_type") in ("code", "markdown", "raw") and type(cell.get("source")) is str
 
 
 def _clean(cell: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets import Int
@@ -43,16 +44,7 @@ class SaveMarks(Confined):
             with written_whole(place) as stream:
                 stream.write(record.to_json().encode())
         with Gradebook(told["db_url"]) as gradebook:
-            find = (told["notebook"], told["assignment"], told["student"])
-            for cell in nb.cells:
-                if is_grade(cell):
-                    grade = gradebook.find_grade(cell.metadata.nbgrader.grade_id, *find)
-                    score = _score(cell, record)
-                    grade.auto_score = score
-                    grade.needs_manual_grade = score is None or grade.manual_score is not None
-            for name, text in _comments(nb, record, fault).items():
-                gradebook.find_comment(name, *find).auto_comment = text
-            gradebook.db.commit()
+            _save(gradebook, told, nb, record, fault)
         _show_results(nb, record, fault)
         return nb, resources
 
@@ -70,6 +62,19 @@ class SaveMarks(Confined):
             self.log.exception("The grader failed on %s", student)
             return None, f"The grader itself failed ({type(error).__name__}). {BY_HAND}"
         return taken.in_cells(record), ""
+
+
+def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str) -> None:
+    """Write marks and comments; where a person gave points before, they are to look again."""
+    find = (told["notebook"], told["assignment"], told["student"])
+    for cell in nb.cells:
+        if is_grade(cell):
+            grade = gradebook.find_grade(cell.metadata.nbgrader.grade_id, *find)
+            score = grade.auto_score = _score(cell, record)
+            grade.needs_manual_grade = score is None or grade.manual_score is not None
+    for name, text in _comments(nb, record, fault).items():
+        gradebook.find_comment(name, *find).auto_comment = text
+    gradebook.db.commit()
 
 
 def record_file(assignment: str, student: str) -> Path:
@@ -111,8 +116,8 @@ def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | Non
                 comments[last[task.id]] = board.line(record, task)
     for cell in cells:
         if is_grade(cell):
-            score = None if cell.source == MISSING else determine_grade(cell)[0]
-            comments[cell.metadata.nbgrader.grade_id] = "No response." if score == 0 else None
+            unanswered = _score(cell, record) == 0
+            comments[cell.metadata.nbgrader.grade_id] = "No response." if unanswered else None
     if nb.metadata.get("notes") and comments and not fault:
         first = next(iter(comments))
         comments[first] = " ".join([*nb.metadata.notes, comments[first] or ""]).strip()
@@ -133,14 +138,8 @@ def _show_results(nb: Any, record: Record | None, fault: str) -> None:
             cell.metadata.tags = [SKIP]
             task = _task_of(cell, record)
             if record is None or task is None:
-                cell.outputs = [_display({"text/plain": fault or BY_HAND})]
-                continue
-            part = only(record, task.id)
-            data = {"text/html": html.table(part), "text/plain": board.text(part)}
-            cell.outputs = [_display(data)]
-
-
-def _display(data: dict[str, str]) -> Any:
-    import nbformat
-
-    return nbformat.v4.new_output("display_data", data)
+                data = {"text/plain": fault or BY_HAND}
+            else:
+                part = only(record, task.id)
+                data = {"text/html": html.table(part), "text/plain": board.text(part)}
+            cell.outputs = [nbformat.v4.new_output("display_data", data)]
