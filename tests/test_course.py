@@ -3,6 +3,7 @@
 `COURSE_BANK=all` compares the marks of a larger part of the banks; without it a few stand for all.
 """
 
+import asyncio
 import copy
 import json
 import os
@@ -21,8 +22,8 @@ from nbgrader.preprocessors import Execute
 
 from grader import grading
 from grader.course.check import UNCONFINED
-from grader.course.confined import why_no_sandbox
-from grader.course.kernel import RunConfined
+from grader.course.confined import sandboxed, why_no_sandbox
+from grader.course.kernel import PlainKernel, RunConfined
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
 from grader.sources import Sources
 from grader.tasks import tasks
@@ -371,6 +372,14 @@ def test_every_submission_has_a_page_with_the_results_of_its_tasks(hostile: Scra
 
 
 # --- the feedback run -------------------------------------------------------------------------
+
+
+def test_no_kernel_gets_what_is_meant_for_the_grader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADER_SECRET", "a secret")
+    _, options = asyncio.run(PlainKernel(kernel_name="python3").pre_start_kernel())
+    assert "PATH" in options["env"]
+    assert "a secret" not in options["env"].values()
+    assert "a secret" not in sandboxed(["true"], [])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ The page shows what a student would see. It decides nothing: marks are made befo
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -48,6 +49,16 @@ class SandboxedKernel(AsyncKernelManager):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class PlainKernel(AsyncKernelManager):
+    """A Python kernel without a sandbox; it gets no variable that is meant for the grader."""
+
+    def pre_start_kernel(self, **options: Any) -> Any:
+        """Leave the grader's variables, such as the course's secret, out of its environment."""
+        given = options.get("env") or os.environ
+        options["env"] = {name: given[name] for name in given if not name.startswith("GRADER_")}
+        return super().pre_start_kernel(**options)
+
+
 class RunConfined(Execute, Confined):
     """Runs the cells; whatever happens, the notebook goes on to its feedback page."""
 
@@ -57,8 +68,7 @@ class RunConfined(Execute, Confined):
     def __init__(self, **options: Any) -> None:
         """Choose the kernel."""
         super().__init__(**options)
-        if not why_no_sandbox():
-            self.kernel_manager_class = SandboxedKernel
+        self.kernel_manager_class = PlainKernel if why_no_sandbox() else SandboxedKernel
 
     def preprocess(self, nb: Any, resources: Any, km: Any = None) -> tuple[Any, Any]:
         """Run a notebook."""
