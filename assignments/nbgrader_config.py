@@ -1,5 +1,8 @@
 """The nbgrader course of this kit."""
 
-c = get_config()  # noqa: F821 - nbgrader defines it
+from grader.course import configure
+
+c = get_config()
 
 c.CourseDirectory.course_id = "news-classifier"
+configure(c)

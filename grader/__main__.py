@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _add_common(train)
     train.set_defaults(run=_train)
 
-    build = commands.add_parser("build", help="write exercise/ from solution/ (for maintainers)")
+    build = commands.add_parser("build", help="write exercise/ and notebooks from solution/")
     build.add_argument("--check", action="store_true", help="only tell whether it is up to date")
     build.set_defaults(run=_build)
 
@@ -72,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--seeds", type=int, default=60, help="draws of the reference [60]")
     calibrate.add_argument("--few", type=int, default=8, help="draws of each right variant [8]")
     calibrate.set_defaults(run=_calibrate)
+
+    course = commands.add_parser("course", help="the nbgrader course (for instructors)")
+    of_course = course.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check = of_course.add_parser("check", help="run the whole cycle in a scratch copy")
+    check.add_argument("--keep", type=Path, metavar="FOLDER", help="make the copy here, keep it")
+    check.set_defaults(run=_course_check)
 
     doctor = commands.add_parser("doctor", help="see whether all is there to work with")
     doctor.set_defaults(run=_doctor)
@@ -150,17 +156,27 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from grader import build
+    from grader import build, lesson
 
     solution, exercise = ROOT / "solution", ROOT / "exercise"
     if not solution.is_dir():
         raise UsageError("solution/ is not here: only its owner can build the exercise from it.")
+    course = ROOT / "assignments"
+    lessons = {
+        script: course / "source" / script.stem / f"{script.stem}.ipynb"
+        for script in sorted(course.glob("*.py"))
+        if script.name != "nbgrader_config.py"
+    }
     if options.check:
         problems = build.check(solution, exercise)
-        print("\n".join(problems) or "exercise/ is what solution/ makes.")
+        for script, notebook in lessons.items():
+            problems += lesson.check(script, solution, notebook)
+        print("\n".join(problems) or "exercise/ is what solution/ makes, and so are the notebooks.")
         return 1 if problems else 0
     try:
         written = build.build(solution, exercise)
+        for script, notebook in lessons.items():
+            written += lesson.build(script, solution, notebook)
     except (build.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
     print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")
@@ -183,6 +199,15 @@ def _calibrate(options: argparse.Namespace) -> int:
         stream.write(calibrate.to_json(found).encode())
     calibrate.show(found)
     return 0
+
+
+def _course_check(options: argparse.Namespace) -> int:
+    try:
+        from grader.course import check
+    except ModuleNotFoundError as error:
+        install = "python -m pip install -c constraints.txt -e '.[course]'"
+        raise UsageError(f"{error.name} is not installed: {install}") from None
+    return check.run(options.keep)
 
 
 def _doctor(_options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ BEGIN = "### BEGIN SOLUTION"
 END = "### END SOLUTION"
 
 _MARKER = re.compile(r"\b(BEGIN|END)\s+SOLUTION\b", re.IGNORECASE)
-_REBUILD = "run `python -m grader build`"
+REBUILD = "run `python -m grader build`"
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -47,12 +47,13 @@ class Region:
         return self.begin < statement.lineno and (statement.end_lineno or 0) < self.end
 
 
-def stub(source: str, module: str) -> str:
+def stub(source: str, module: str, place: str | None = None) -> str:
     """Return the stub of one solution module.
 
     Args:
         source: the text of `solution/<module>.py`, newlines as Python's text mode gives them.
         module: the module's name, which is the task's id too.
+        place: where students write it; by default `in exercise/<module>.py`.
 
     Raises:
         BuildError: the source does not parse, has no region, or a region or marker is misplaced.
@@ -63,8 +64,9 @@ def stub(source: str, module: str) -> str:
     if not regions:
         raise BuildError(file, 1, "no solution region", f"put one in, from `{BEGIN}` to `{END}`")
     lines = source.split("\n")
+    place = place or f"in exercise/{module}.py"
     for region in reversed(regions):  # from the bottom, so that line numbers above stay true
-        _cut(tree, lines, region, module)
+        _cut(tree, lines, region, module, place)
     return "\n".join(lines)
 
 
@@ -79,7 +81,7 @@ def build(solution: Path, exercise: Path) -> list[Path]:
     """
     stubs = {exercise / path.name: _built(path) for path in _modules(solution)}
     exercise.mkdir(parents=True, exist_ok=True)
-    return [path for path, text in stubs.items() if _write(path, text)]
+    return [path for path, text in stubs.items() if write(path, text)]
 
 
 def check(solution: Path, exercise: Path) -> list[str]:
@@ -107,7 +109,7 @@ def _modules(solution: Path) -> list[Path]:
     return modules
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
     """Read a text file; newlines as Python's text mode gives them."""
     try:
         return path.read_text(encoding="utf-8")
@@ -116,7 +118,7 @@ def _read(path: Path) -> str:
         raise BuildError(file, 1, f"cannot be read ({error})", "make it a UTF-8 file") from error
 
 
-def _write(path: Path, text: str) -> bool:
+def write(path: Path, text: str) -> bool:
     """Write a file in one step if its bytes differ, and tell whether they did."""
     data = text.encode("utf-8")
     if path.is_file() and path.read_bytes() == data:
@@ -132,7 +134,7 @@ def _write(path: Path, text: str) -> bool:
 
 def _built(path: Path) -> str:
     """Return what the stub of a solution's file must hold; `__init__.py` is copied."""
-    source = _read(path)
+    source = read(path)
     return source if path.name == "__init__.py" else stub(source, path.stem)
 
 
@@ -172,12 +174,12 @@ def _regions(source: str, file: str) -> list[Region]:
     return regions
 
 
-def _cut(tree: ast.Module, lines: list[str], region: Region, module: str) -> None:
+def _cut(tree: ast.Module, lines: list[str], region: Region, module: str, place: str) -> None:
     """Replace a region by its `raise`, in the lines and in the tree, and prove them equal."""
     file = f"solution/{module}.py"
     scopes = _scopes(tree, region)
     name = ".".join(scope.name for scope in scopes)
-    text = f'raise NotImplementedError("Task {module}: write {name} in exercise/{module}.py")'
+    text = f'raise NotImplementedError("Task {module}: write {name} {place}")'
     if not _replace(tree, region, ast.parse(text).body[0]):
         raise BuildError(file, region.begin, "no whole statement in the region", "put one in")
     _require_function(scopes[-1] if scopes else tree, region, file)
@@ -241,15 +243,15 @@ def _drift(solution: Path, exercise: Path) -> list[str]:
     try:
         expected = _built(solution)
         if not exercise.is_file():
-            return [f"{file}:1: is missing; {_REBUILD}"]
-        actual = _read(exercise)
+            return [f"{file}:1: is missing; {REBUILD}"]
+        actual = read(exercise)
     except BuildError as error:
         return [str(error)]
-    remedy = _REBUILD if actual != expected else f"mend {source}, then {_REBUILD}"
+    remedy = REBUILD if actual != expected else f"mend {source}, then {REBUILD}"
     found = _differences(actual, expected) + _markers(actual)
     try:
         _parse(actual, file)
-        found += _survivors(actual, _read(solution), expected)
+        found += _survivors(actual, read(solution), expected)
     except BuildError as error:
         found.append((error.line, "does not compile"))
     return [f"{file}:{line}: {what}; {remedy}" for line, what in sorted(found)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -22,9 +24,25 @@ STYLES = {
 BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
 
 
-def show(record: Record, *, verbose: bool = False) -> None:
+def text(record: Record) -> str:
+    """Return the board as plain text, with every message."""
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=100,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None,
+        force_jupyter=False,
+    )
+    show(record, verbose=True, console=console)
+    return "\n".join(line.rstrip() for line in stream.getvalue().strip().split("\n"))
+
+
+def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
     """Print the board; `verbose` shows every message, not only the first of a task."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = console or Console(highlight=False, markup=False, emoji=False)
     console.print()
     console.print(_table(record))
     if record.accuracy:
@@ -34,6 +52,14 @@ def show(record: Record, *, verbose: bool = False) -> None:
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
     console.print(_next_step(record))
+
+
+def line(record: Record, task: TaskResult) -> str:
+    """Return a task's result as one line, without a word that student code can choose."""
+    names = [c.id.split(".")[1] for c in record.checks if c.task == task.id and c.status in BAD]
+    to_mend = f", to mend: {', '.join(names).replace('_', ' ')}" if names else ""
+    state = task.state.replace("_", " ")
+    return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
 
 
 def _table(record: Record) -> Table:
@@ -85,7 +111,8 @@ def _accuracy(record: Record) -> str:
     """Hold the accuracy against the marks, and against the reference's where they compare."""
     found = record.accuracy
     text = (
-        f"\nAccuracy on {found['unseen']} news items not seen before:\n  yours {found['value']:.2f}, "
+        f"\nAccuracy on {found['unseen']} news items not seen before:\n"
+        f"  yours {found['value']:.2f}, "
         f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
     )
     if reference := found["reference"]:

@@ -1,0 +1,188 @@
+"""`python -m grader course check`: the whole cycle in a scratch copy, and what holds.
+
+Notebooks as students hand them in, and as they should not, go through nbgrader's own commands:
+generate_assignment, autograde, generate_feedback, export.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from grader.course.confined import why_no_sandbox
+from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
+from grader.errors import UsageError
+from grader.tasks import tasks
+
+UNCONFINED = "c.Confined.run_student_code_without_a_sandbox = True"
+ATTACK = """
+import glob, os, sqlite3
+for path in glob.glob("../../../*.db") + glob.glob("/tmp/**/gradebook.db", recursive=True):
+    sqlite3.connect(path).execute("delete from grade").connection.commit()
+print(sorted(glob.glob("../../../source/*/*")))
+os._exit(0)
+"""
+FORGED = """
+import grader.notebook
+check = lambda *_: 1e9
+grader.notebook.check = check
+"""
+POINTS = {task.id: sum(check.points for check in task.checks) for task in tasks().values()}
+Row = dict[str, str]
+
+
+def _right(source: Any, _: Any) -> Any:
+    return source
+
+
+def _untouched(_: Any, release: Any) -> Any:
+    return release
+
+
+def _wrong(source: Any, _: Any) -> Any:
+    text = cell(source, "collate-Collate").source
+    return with_cells(source, collate_Collate=text.replace(", batch_first=True", ""))
+
+
+def _meddled(_: Any, release: Any) -> Any:
+    """The test cells skipped, worth more and twice there, one gone, another kernel."""
+    notebook = copy.deepcopy(release)
+    for task in tasks():
+        test = cell(notebook, f"check-{task}")
+        test.metadata["tags"] = ["skip-execution"]
+        test.metadata.nbgrader["points"] = 1000
+        test.source = "1000.0"
+    notebook.cells.append(copy.deepcopy(cell(notebook, "check-model")))
+    notebook.cells.remove(cell(notebook, "check-train"))
+    notebook.metadata["kernelspec"] = {"name": "bash", "display_name": "x", "language": "bash"}
+    return notebook
+
+
+def _renamed(source: Any, _: Any) -> Any:
+    """Right, but the cells' names are gone."""
+    notebook = copy.deepcopy(source)
+    for each in notebook.cells:
+        if each.cell_type == "code":
+            each.metadata = {}
+    return notebook
+
+
+def _attacking(_: Any, release: Any) -> Any:
+    notebook = with_cells(release, dataset_NewsDataset=ATTACK)
+    cell(notebook, "collate-Collate").source += FORGED
+    return notebook
+
+
+def _broken(*_: Any) -> str:
+    return '{"cells": [{'
+
+
+STUDENTS: dict[str, Callable[[Any, Any], Any]] = {
+    "right": _right,
+    "untouched": _untouched,
+    "wrong": _wrong,
+    "meddled": _meddled,
+    "renamed": _renamed,
+    "attacking": _attacking,
+    "broken": _broken,
+}
+
+
+def run(folder: Path | None) -> int:
+    """Check the course, print a line a promise; returns 1 if one does not hold."""
+    reason = why_no_sandbox()
+    if reason:
+        print(f"note  no sandbox ({reason}): notebooks run with your rights here")
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="course-") as scratch:
+        place = folder or Path(scratch) / "course"
+        if place.exists():
+            raise UsageError(f"{place}: is there already. Name a new folder.")
+        place.mkdir(parents=True)
+        course = Scratch.make(place, UNCONFINED if reason else "")
+        for promise, holds in _promises(course):
+            print(f"{'ok' if holds else 'FAILED':<6}{promise}", flush=True)
+            failed += not holds
+    print("The course does what it promises." if not failed else f"{failed} promises do not hold.")
+    return 1 if failed else 0
+
+
+def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
+    """Run the cycle step by step, and tell what holds."""
+    done = course.run("generate_assignment", ASSIGNMENT)
+    yield "nbgrader generate_assignment", done.returncode == 0
+    if done.returncode:
+        print(done.stderr)
+        return
+    source, release = course.notebook("source"), course.notebook("release")
+    yield "the release holds no solution and no marking guide", not _leaks(source, release)
+    for student, make in STUDENTS.items():
+        course.hand_in(student, make(source, release))
+    yield "nbgrader autograde", course.run("autograde", ASSIGNMENT).returncode == 0
+    course.run("export")
+    yield from _marks(course.marks())
+    course.hand_in("right", _broken())
+    course.run("autograde", ASSIGNMENT, "--force", "--student", "right")
+    course.run("export")
+    row = course.marks()["right"]
+    yield "  no mark stands once its file is broken", _needs_a_person(row)
+    yield "nbgrader generate_feedback", not course.run("generate_feedback", ASSIGNMENT).returncode
+    pages = {student: course.feedback(student) for student in STUDENTS}
+    yield "every student has a feedback page", all(pages.values())
+    secrets = [line for line in _secrets(source) if line in pages["untouched"] + pages["broken"]]
+    yield "no feedback page shows what only the source holds", not secrets
+    for name in ("CanvasCsv", "MoodleCsv"):
+        done = course.run("export", "--exporter", f"grader.course.export.{name}")
+        yield f"nbgrader export, {name}", done.returncode == 0
+
+
+def _marks(rows: dict[str, Row]) -> Iterator[tuple[str, bool]]:
+    """Compare marks with what the notebooks deserve."""
+    full = {task: float(points) for task, points in POINTS.items()}
+    nothing = dict.fromkeys(POINTS, 0.0)
+    yield "  a right notebook has full marks", _tasks(rows, "right") == full
+    yield "  an untouched one has none", _tasks(rows, "untouched") == nothing
+    others = {task: points for task, points in full.items() if task != "collate"}
+    wrong = _tasks(rows, "wrong")
+    yield (
+        "  a mistake costs points in its own task only",
+        (wrong.pop("collate") < POINTS["collate"] and wrong == others),
+    )
+    yield "  tags, points, copies and kernels do not make marks", _tasks(rows, "meddled") == nothing
+    yield "  cells without a name are found", _tasks(rows, "renamed") == full
+    yield (
+        "  attacks on the gradebook and forged checks do nothing",
+        (_tasks(rows, "attacking") == nothing),
+    )
+    yield "  a broken file needs manual grading", _needs_a_person(rows.get("broken", {}))
+
+
+def _needs_a_person(row: Row) -> bool:
+    points = [float(row.get(task) or 0) for task in POINTS]
+    return row.get("needs_manual_grade") == "yes" and not any(points)
+
+
+def _tasks(rows: dict[str, Row], student: str) -> dict[str, float]:
+    return {task: float(rows.get(student, {}).get(task) or 0) for task in POINTS}
+
+
+def _secrets(source: Any) -> Iterator[str]:
+    """List the lines that only the source may hold: solutions and marking guides."""
+    for each in source.cells:
+        nbgrader = each.metadata.get("nbgrader", {})
+        if each.cell_type == "markdown" and nbgrader.get("solution"):
+            yield from (line for line in each.source.split("\n") if len(line) > 30)
+        elif nbgrader.get("solution"):
+            inside = False
+            for line in each.source.split("\n"):
+                inside = inside != ("SOLUTION" in line)
+                if inside and len(line.strip()) > 30:
+                    yield line.strip()
+
+
+def _leaks(source: Any, release: Any) -> list[str]:
+    text = "\n".join(each.source for each in release.cells)
+    return [line for line in _secrets(source) if line in text]

@@ -1,0 +1,220 @@
+"""Takes in a submitted notebook: whatever a student did to it, the next steps get a sound one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.api import Gradebook
+
+from grader.cells import defined
+from grader.course.confined import Confined
+
+MAX_NOTEBOOK = 20 << 20  # bytes
+MISSING = "*This cell was missing from the submission; it was put back.*"
+
+
+class Unreadable(Exception):
+    """What was handed in is no notebook; the text says why."""
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads a submission; one that cannot be read becomes an empty notebook that says so.
+
+    Otherwise nbgrader would leave it out, with the marks of an earlier run still standing.
+    """
+
+    def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:
+        """Read a notebook and convert it."""
+        resources["metadata"] = {"name": Path(filename).stem, "path": str(Path(filename).parent)}
+        try:
+            notebook = read(Path(filename))
+        except Unreadable as error:
+            notebook = nbformat.v4.new_notebook()
+            resources["nbgrader"]["unreadable"] = str(error)
+        return self.from_notebook_node(notebook, resources, **options)
+
+
+def read(path: Path) -> Any:
+    """Read a notebook of any version.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    if path.is_symlink():
+        raise Unreadable("it is a symbolic link")
+    try:
+        if path.stat().st_size > MAX_NOTEBOOK:
+            raise Unreadable(f"it is larger than {MAX_NOTEBOOK >> 20} MiB")
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        if not all(isinstance(cell, dict) for cell in list(notebook["cells"])):
+            raise Unreadable("its cells are no cells")
+    except Unreadable:
+        raise
+    except Exception as error:  # nbformat raises all kinds of them on what is broken
+        raise Unreadable(f"it is no notebook ({type(error).__name__})") from None
+    return notebook
+
+
+@dataclass(frozen=True)
+class Known:
+    """A cell of the assignment, as the gradebook has it."""
+
+    name: str
+    kind: str
+    source: str
+    metadata: dict[str, Any]
+
+    @property
+    def is_code_to_write(self) -> bool:
+        """Whether it is a cell for a student's code."""
+        return self.kind == "code" and bool(self.metadata["solution"])
+
+
+class TakeIn(Confined):
+    """Makes a sound notebook of a submission, and takes back the marks of earlier runs.
+
+    Kept are the texts of the cells, in their order. The cells that the assignment knows get their
+    metadata back, and those that students must not change their texts too; what is missing is put
+    back. Everything else that a notebook can carry (tags, outputs, other points, another kernel)
+    is dropped.
+    """
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Take in one notebook."""
+        self.refuse_unconfined()
+        told = resources["nbgrader"]
+        self._remove_linked_files(told["assignment"], told["student"])
+        with Gradebook(told["db_url"]) as gradebook:
+            take_back(gradebook, told["notebook"], told["assignment"], told["student"])
+            known = known_cells(gradebook, told["notebook"], told["assignment"])
+        cells = [_clean(cell) for cell in nb.cells if _is_cell(cell)]
+        notes = [*_name_cells(cells, known), *_put_back(cells, known)]
+        for number, cell in enumerate(cells):
+            cell["id"] = cell["metadata"].get("nbgrader", {}).get("grade_id", f"cell-{number}")
+        clean = nbformat.v4.new_notebook(cells=[nbformat.from_dict(cell) for cell in cells])
+        if "unreadable" in told:
+            notes = [f"The file cannot be graded: {told['unreadable']}."]
+            clean.metadata["unreadable"] = told["unreadable"]
+        clean.metadata["notes"] = notes
+        for note in notes:
+            self.log.warning("%s: %s", told["student"], note)
+        return clean, resources
+
+    def _remove_linked_files(self, assignment: str, student: str) -> None:
+        """Remove the copies of what links in a submission point to.
+
+        nbgrader copies the files beside a notebook, also what a link points to, and hands them
+        back with the feedback: a link to the gradebook would tell everybody's marks.
+        """
+        course = self.parent.parent.coursedir  # the exporter's converter has it
+        steps = (course.submitted_directory, course.autograded_directory)
+        handed_in, copied = (Path(course.format_path(step, student, assignment)) for step in steps)
+        for path in handed_in.rglob("*"):
+            if path.is_symlink() and path.suffix != ".ipynb":
+                (copied / path.relative_to(handed_in)).unlink(missing_ok=True)
+
+
+def take_back(gradebook: Any, notebook: str, assignment: str, student: str) -> None:
+    """Take back what the grader gave before: no mark stands until a new one is made."""
+    submission = gradebook.find_submission_notebook(notebook, assignment, student)
+    for grade in submission.grades:
+        grade.auto_score, grade.needs_manual_grade = None, True
+    for comment in submission.comments:
+        comment.auto_comment = None
+    gradebook.db.commit()
+
+
+def known_cells(gradebook: Any, notebook: str, assignment: str) -> list[Known]:
+    """Return the cells of an assignment, in their order."""
+    found = gradebook.find_notebook(notebook, assignment)
+    points = {cell.name: cell.max_score for cell in found.grade_cells}
+    to_write = {cell.name for cell in found.solution_cells}
+    return [
+        Known(
+            cell.name,
+            cell.cell_type,
+            cell.source,
+            {
+                "grade": cell.name in points,
+                "grade_id": cell.name,
+                "locked": cell.locked,
+                "points": points.get(cell.name, 0),
+                "schema_version": 3,
+                "solution": cell.name in to_write,
+                "task": False,
+                "cell_type": cell.cell_type,
+                "checksum": cell.checksum,
+            },
+        )
+        for cell in found.source_cells
+    ]
+
+
+def _is_cell(cell: Any) -> bool:
+    return cell.get("cell_type") in ("code", "markdown", "raw") and type(cell.get("source")) is str
+
+
+def _clean(cell: Any) -> dict[str, Any]:
+    """Keep a cell's kind and text, and for now the name that it claims."""
+    metadata = cell.get("metadata")
+    claims = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    name = claims.get("grade_id") if isinstance(claims, dict) else None
+    return _cell(cell.cell_type, cell.source, {"claims": name})
+
+
+def _cell(kind: str, source: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    cell = {"cell_type": kind, "source": source, "metadata": metadata}
+    return cell | {"outputs": [], "execution_count": None} if kind == "code" else cell
+
+
+def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
+    """Give known cells their metadata; return what is to be said about it.
+
+    Of several cells of a name the last one counts, as it does in a kernel. A cell that lost its
+    name is known by its text, or by what it defines.
+    """
+    notes = []
+    claimed: dict[str, list[int]] = {}
+    for index, cell in enumerate(cells):
+        claimed.setdefault(str(cell["metadata"].pop("claims")), []).append(index)
+    for each in known:
+        places = claimed.get(each.name, [])
+        if len(places) > 1:
+            notes.append(f"The cell {each.name} is there {len(places)} times; the last one counts.")
+        if not places:
+            places = [index for index, cell in enumerate(cells) if _could_be(cell, each)]
+            if places:
+                notes.append(f"The cell {each.name} lost its name; it was found all the same.")
+        if places:
+            source = each.source if each.metadata["locked"] else cells[places[-1]]["source"]
+            cells[places[-1]] = _cell(each.kind, source, {"nbgrader": dict(each.metadata)})
+    return notes
+
+
+def _could_be(cell: dict[str, Any], known: Known) -> bool:
+    """Tell whether a cell without a name is a known one: by its text, or by what it defines."""
+    if cell["metadata"] or cell["cell_type"] != known.kind:
+        return False
+    names = defined(known.source) if known.is_code_to_write else set()
+    return cell["source"] == known.source or (bool(names) and names <= defined(cell["source"]))
+
+
+def _put_back(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
+    """Put missing cells behind the one that stands before them in the assignment."""
+    notes = []
+    place = -1
+    for each in known:
+        names = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in cells]
+        if each.name in names:
+            place = names.index(each.name)
+            continue
+        place += 1
+        is_answer = each.metadata["grade"] and each.metadata["solution"]
+        source = MISSING if is_answer else each.source
+        cells.insert(place, _cell(each.kind, source, {"nbgrader": dict(each.metadata)}))
+        notes.append(f"The cell {each.name} was missing; it was put back.")
+    return notes

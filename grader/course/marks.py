@@ -1,0 +1,145 @@
+"""The authoritative marks: the notebook's code graded in a worker, written to the gradebook.
+
+What a kernel prints or returns has no part in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.api import Gradebook
+from nbgrader.utils import determine_grade, is_grade, is_solution
+from traitlets import Int
+
+from grader import grading
+from grader.cells import Cell, take
+from grader.course.confined import Confined
+from grader.course.intake import MISSING
+from grader.errors import UsageError
+from grader.files import written_whole
+from grader.record import Record, TaskResult
+from grader.reports import board, html
+
+RECORDS = Path("records")  # below the course's folder
+SKIP = "skip-execution"  # nbclient's tag
+BY_HAND = "It could not be graded automatically; your teacher will look at it."
+
+
+class SaveMarks(Confined):
+    """Grades one notebook and saves marks, comments and the record."""
+
+    seed = Int(0, help="Seed of the grader's inputs, 0 to 2**32 - 1.").tag(config=True)
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Grade one notebook."""
+        self.refuse_unconfined()
+        told = resources["nbgrader"]
+        place = record_file(told["assignment"], told["student"])
+        place.unlink(missing_ok=True)
+        record, fault = self._grade(nb, told["student"])
+        if record is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(place) as stream:
+                stream.write(record.to_json().encode())
+        with Gradebook(told["db_url"]) as gradebook:
+            _save(gradebook, told, nb, record, fault)
+        _show_results(nb, record, fault)
+        return nb, resources
+
+    def _grade(self, nb: Any, student: str) -> tuple[Record | None, str]:
+        """Return the record, or why there is none."""
+        if "unreadable" in nb.metadata:
+            return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
+        cells = [Cell(cell.source, _name(cell)) for cell in nb.cells if cell.cell_type == "code"]
+        try:
+            taken = take(student, cells)
+            record = grading.grade(taken.sources, seed=self.seed, **self.grading_options())
+        except UsageError as error:
+            return None, f"{error} {BY_HAND}"
+        except Exception as error:  # a fault of the grader: never a mark, never a lost class
+            self.log.exception("The grader failed on %s", student)
+            return None, f"The grader itself failed ({type(error).__name__}). {BY_HAND}"
+        return taken.in_cells(record), ""
+
+
+def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str) -> None:
+    """Write marks and comments; where a person gave points before, they are to look again."""
+    find = (told["notebook"], told["assignment"], told["student"])
+    for cell in nb.cells:
+        if is_grade(cell):
+            grade = gradebook.find_grade(cell.metadata.nbgrader.grade_id, *find)
+            score = grade.auto_score = _score(cell, record)
+            grade.needs_manual_grade = score is None or grade.manual_score is not None
+    for name, text in _comments(nb, record, fault).items():
+        gradebook.find_comment(name, *find).auto_comment = text
+    gradebook.db.commit()
+
+
+def record_file(assignment: str, student: str) -> Path:
+    """Return where the record of a submission is kept, below the course's folder."""
+    return RECORDS / assignment / f"{student}.json"
+
+
+def _name(cell: Any) -> str:
+    name = cell.metadata.get("nbgrader", {}).get("grade_id")
+    return f"the cell {name}" if name else "a cell of your own"
+
+
+def _task_of(cell: Any, record: Record | None) -> TaskResult | None:
+    """Return the result of the task that a test cell checks."""
+    name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+    results = {f"check-{task.id}": task for task in record.tasks} if record else {}
+    return results.get(name)
+
+
+def _score(cell: Any, record: Record | None) -> float | None:
+    """Return the points of a cell; None if a person has to give them."""
+    if is_solution(cell):  # a written answer: none if it is as it was
+        return None if cell.source == MISSING else determine_grade(cell)[0]
+    task = _task_of(cell, record)
+    if task is None or task.state == "error" or task.max_score != cell.metadata.nbgrader.points:
+        return None
+    return float(task.score)
+
+
+def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | None]:
+    """Return the comment on each cell that a student writes."""
+    cells = [cell for cell in nb.cells if is_solution(cell)]
+    names = [cell.metadata.nbgrader.grade_id for cell in cells]
+    comments: dict[str, str | None] = dict.fromkeys(names, fault or None)
+    last = {name.split("-")[0]: name for name in comments}  # a task's last cell
+    if record is not None:
+        for task in record.tasks:
+            if task.id in last:
+                comments[last[task.id]] = board.line(record, task)
+    for cell in cells:
+        if is_grade(cell):
+            unanswered = _score(cell, record) == 0
+            comments[cell.metadata.nbgrader.grade_id] = "No response." if unanswered else None
+    if nb.metadata.get("notes") and comments and not fault:
+        first = next(iter(comments))
+        comments[first] = " ".join([*nb.metadata.notes, comments[first] or ""]).strip()
+    return comments
+
+
+def only(record: Record, task: str) -> Record:
+    """Return the part of a record that is about one task."""
+    checks = [check for check in record.checks if check.task == task]
+    accuracy = record.accuracy if task == "accuracy" else {}
+    return Record(record.submission, checks, record.environment, accuracy)
+
+
+def _show_results(nb: Any, record: Record | None, fault: str) -> None:
+    """Let the test cells show the results, and keep them from being run."""
+    for cell in nb.cells:
+        if cell.cell_type == "code" and is_grade(cell):
+            cell.metadata.tags = [SKIP]
+            task = _task_of(cell, record)
+            if record is None or task is None:
+                data = {"text/plain": fault or BY_HAND}
+            else:
+                part = only(record, task.id)
+                data = {"text/html": html.table(part), "text/plain": board.text(part)}
+            cell.outputs = [nbformat.v4.new_output("display_data", data)]

@@ -1,0 +1,160 @@
+"""Builds an assignment's notebook: a jupytext script with the lesson, `solution/` for the code.
+
+The script says on a cell's line what the cell is:
+    imports=true                        the imports of all modules of the solution
+    definition="collate.Collate"        that definition, with what stands between it and the last
+    check="collate"                     a test cell; its points are the task's, see tasks.toml
+    question="padding" points=5         a written answer, marked by hand: the cell holds the guide
+Every other cell is part of the lesson.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grader.build import REBUILD, BuildError, read, write
+from grader.tasks import modules as modules_of_tasks
+from grader.tasks import tasks
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+Cell = dict[str, Any]
+
+
+def build(script: Path, solution: Path, target: Path) -> list[Path]:
+    """Write a notebook, and return it in a list if it changed.
+
+    Raises:
+        BuildError: the script or the solution is at fault.
+        OSError: the notebook cannot be written.
+    """
+    text = notebook(script, solution)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return [target] if write(target, text) else []
+
+
+def check(script: Path, solution: Path, target: Path) -> list[str]:
+    """Compare a notebook with what `build` would write; one line a problem."""
+    try:
+        expected = notebook(script, solution)
+        actual = read(target) if target.is_file() else None
+    except BuildError as error:
+        return [str(error)]
+    if actual == expected:
+        return []
+    what = "is missing" if actual is None else "differs from what its lesson and the solution give"
+    return [f"{target.name}:1: {what}; {REBUILD}"]
+
+
+def notebook(script: Path, solution: Path) -> str:
+    """Return the notebook's JSON, byte for byte the same for the same sources.
+
+    Raises:
+        BuildError: a cell asks for what is not there, or something is missing or there twice.
+    """
+    try:
+        import jupytext
+    except ModuleNotFoundError:
+        install = "python -m pip install -c constraints.txt -e '.[dev]'"
+        raise BuildError(script.name, 1, "jupytext is not installed", install) from None
+    modules = {task: read(solution / f"{task}.py") for task in modules_of_tasks()}
+    code = {"imports": _imports(modules)}
+    for task, source in modules.items():
+        code |= {f"{task}.{name}": text for name, text in _definitions(source)}
+    found = jupytext.reads(read(script), fmt="py:percent").cells
+    cells = [_cell(script.name, number, cell, code) for number, cell in enumerate(found, 1)]
+    wanted = [*code, *(f"check-{task}" for task in tasks())]
+    _require_each_once(script.name, wanted, [cell["id"] for cell in cells])
+    content = {
+        "cells": cells,
+        "metadata": {"kernelspec": KERNEL, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _imports(modules: dict[str, str]) -> str:
+    """Merge the imports of all modules."""
+    plain: set[str] = set()
+    named: dict[str, set[str]] = {}
+    for source in modules.values():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Import):
+                plain.add(ast.unparse(node))
+            elif isinstance(node, ast.ImportFrom):
+                names = {ast.unparse(alias) for alias in node.names}
+                named.setdefault(node.module or "", set()).update(names)
+    lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in named.items()]
+    return "\n".join([*sorted(plain), *sorted(lines)])
+
+
+def _definitions(source: str) -> Iterator[tuple[str, str]]:
+    """Split a module behind its imports into its definitions, by name.
+
+    What stands before a definition, such as a constant, goes with it; so do indented comments
+    behind its last statement, such as a marker.
+    """
+    lines = source.split("\n")
+    begin = 0
+    for node in ast.parse(source).body:
+        end = node.end_lineno or 0
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            begin = end
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            while lines[end].startswith(" "):
+                end += 1
+            yield node.name, "\n".join(lines[begin:end]).strip("\n")
+            begin = end
+
+
+def _cell(script: str, number: int, cell: Any, code: dict[str, str]) -> Cell:
+    """Make a cell of the notebook from a cell of the script."""
+    told = cell.metadata
+    source, name = cell.source, f"lesson-{number:02}"
+    nbgrader: dict[str, Any] | None = None
+    if "imports" in told:
+        source, name, nbgrader = code["imports"], "imports", {"locked": True}
+    elif "definition" in told:
+        name, nbgrader = told["definition"], {"solution": True}
+        if name not in code:
+            raise BuildError(script, 1, f"solution/ has no {name}", "mend the cell's `definition`")
+        source = code[name]
+    elif "check" in told:
+        task = tasks().get(told["check"])
+        if task is None:
+            raise BuildError(script, 1, f"no task {told['check']}", "mend the cell's `check`")
+        points = sum(check.points for check in task.checks)
+        name = f"check-{task.id}"
+        nbgrader = {"grade": True, "locked": True, "points": points}
+    elif "question" in told:
+        name = f"question-{told['question']}"
+        nbgrader = {"grade": True, "solution": True, "points": told["points"]}
+    return _as_json(cell.cell_type, source, name, nbgrader)
+
+
+def _as_json(kind: str, source: str, name: str, nbgrader: dict[str, Any] | None) -> Cell:
+    name = name.replace(".", "-")
+    result: Cell = {
+        "cell_type": kind,
+        "id": name,
+        "metadata": {},
+        "source": source.splitlines(keepends=True),
+    }
+    if kind == "code":
+        result |= {"execution_count": None, "outputs": []}
+    if nbgrader is not None:
+        plain = {"grade": False, "locked": False, "solution": False, "task": False}
+        result["metadata"]["nbgrader"] = plain | {"grade_id": name, "schema_version": 3} | nbgrader
+    return result
+
+
+def _require_each_once(script: str, wanted: list[str], found: list[str]) -> None:
+    for name in wanted:
+        count = found.count(name.replace(".", "-"))
+        if count != 1:
+            what = f"{name} stands in {count} cells"
+            raise BuildError(script, 1, what, "let exactly one cell hold it")

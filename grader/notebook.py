@@ -1,0 +1,159 @@
+"""What a notebook's cells call: `check` in test cells, `progress` in a training run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Collection, Iterator
+from typing import Any, Generic, TypeVar
+
+from grader.cells import latest, take
+from grader.errors import UsageError
+from grader.record import Record
+from grader.reports import board, html
+from grader.submission import NAMES
+from grader.tasks import tasks
+
+T = TypeVar("T")
+
+
+class Table:
+    """A record, shown as HTML in a notebook and as text elsewhere."""
+
+    def __init__(self, record: Record) -> None:
+        """Show this record."""
+        self.record = record
+
+    def __repr__(self) -> str:
+        return board.text(self.record)
+
+    def _repr_html_(self) -> str:
+        return html.table(self.record)
+
+
+def check(task: str, *parts: object) -> float:
+    """Check a task of the exercise: `check("collate", Collate)`; show a table, return the points.
+
+    The source of the cells that were run is handed to a worker process as a submission, exactly
+    as `nbgrader autograde` does with the notebook; `parts` only say that the cells ran. The
+    objects themselves are of no use: they are alive in this process, with whatever earlier
+    versions of a cell left in them, and a check of them would be another check than the one that
+    gives the marks.
+
+    Everything that goes wrong here is an exception, which nbgrader takes as no points.
+
+    Args:
+        task: the task's id.
+        parts: the classes and functions of the task.
+
+    Returns:
+        The points, a float from 0 to the task's points.
+
+    Raises:
+        UsageError: there is no such task, or what is given are not its parts.
+    """
+    _require_parts(task, parts)
+    with _silence():
+        record = _grade(task)
+    _show(record)
+    score, most = float(record.score), float(record.max_score)
+    return min(max(score, 0.0), most)
+
+
+def _require_parts(task: str, parts: tuple[object, ...]) -> None:
+    if task not in tasks():
+        raise UsageError(f"{task!r}: there is no such task. It can be {', '.join(tasks())}.")
+    names = [getattr(part, "__name__", None) for part in parts]
+    wanted = NAMES.get(task, [])
+    if sorted(map(str, names)) != sorted(wanted):
+        call = ", ".join([f'"{task}"', *wanted])
+        raise UsageError(f"check({task!r}, ...): got other parts than the task has: check({call})")
+
+
+def _grade(task: str) -> Record:
+    from grader.grading import session
+
+    taken = take("notebook", latest(_history()))
+    with session(taken.sources) as opened:
+        opened.planned = list(tasks()[task].checks)
+        for planned in opened.planned:
+            opened.run(planned)
+        return taken.in_cells(opened.record())
+
+
+def _history() -> list[str]:
+    """Return the texts of the cells that this kernel ran, the running one too."""
+    shell = _shell()
+    if shell is None:
+        raise UsageError("check(...) looks at a notebook's cells: call it in a notebook.")
+    return list(shell.history_manager.input_hist_raw)
+
+
+def _shell() -> Any:
+    """Return IPython's shell, if this is one."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def _show(record: Record) -> None:
+    from IPython.display import display
+
+    display(Table(record))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Let nothing appear on stderr: nbgrader gives no points to a cell that writes there."""
+    with open(os.devnull, "w") as null, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kept = os.dup(2)
+        try:
+            os.dup2(null.fileno(), 2)
+            with contextlib.redirect_stderr(null):
+                yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+class progress(Generic[T]):  # noqa: N801 - used like a function
+    """Batches that show how far a training run is: `train(model, progress(batches, epochs), ...)`.
+
+    Args:
+        batches: what to go through, several times.
+        epochs: how many times.
+    """
+
+    def __init__(self, batches: Collection[T], epochs: int) -> None:
+        """Wrap the batches."""
+        self.batches, self.epochs, self.epoch = batches, epochs, 0
+        self.handle: Any = None
+
+    def __iter__(self) -> Iterator[T]:
+        self.epoch += 1
+        for done, batch in enumerate(self.batches):
+            self._show(done)
+            yield batch
+        self._show(len(self.batches))
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.batches, name)
+
+    def _show(self, done: int) -> None:
+        """Show a bar in place of the last one."""
+        from IPython.display import Pretty, display
+
+        filled = round(40 * done / max(len(self.batches), 1))
+        bar = f"{'█' * filled}{'░' * (40 - filled)}"
+        line = Pretty(
+            f"epoch {self.epoch} of {self.epochs}  {bar}  {done} of {len(self.batches)} batches"
+        )
+        if self.handle is None:
+            self.handle = display(line, display_id=True)
+        else:
+            self.handle.update(line)

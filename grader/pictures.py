@@ -1,0 +1,112 @@
+"""Drawings for the lesson: how states, padding and training look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORWARD, BACKWARD = "#1f5fa8", "#d9701e"
+PALE = "#f4f4f4"
+MOST = 32  # sentences in a picture
+WORDS = ("Oil", "prices", "fall", "again")
+
+
+def last_states() -> None:
+    """Draw what ends up in `h_n`, for a two-layer bidirectional LSTM and four tokens."""
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(8.2, 4.3))
+    rows = {"layer 1, forward": 0, "layer 1, backward": 1, "layer 2, forward": 2.4}
+    rows |= {"layer 2, backward": 3.4}
+    for number, (name, y) in enumerate(rows.items()):
+        forward = name.endswith("forward")
+        _draw_direction(axes, y, forward=forward, last=number >= 2)
+        axes.text(-0.75, y, name, ha="right", va="center", fontsize=10)
+        note = f"h_n[{number}]"
+        axes.text(4.05, y, note, va="center", family="monospace", fontsize=11)
+    for x, word in enumerate(WORDS):
+        axes.text(x, -0.85, f"{word}\nt = {x + 1}", ha="center", va="center", fontsize=10)
+        axes.annotate("", (x, 1.95), (x, 1.45), arrowprops={"arrowstyle": "->", "color": "#999999"})
+    axes.plot([5.05, 5.15, 5.15, 5.05], [2.2, 2.2, 3.6, 3.6], color="#555555", lw=1.2)
+    axes.text(5.3, 2.9, "the last layer:\nread these two", va="center", fontsize=10)
+    axes.set(xlim=(-2.4, 6.7), ylim=(-1.25, 4.1), aspect="equal")
+    axes.axis("off")
+    title = "L = 2 layers, D = 2 directions, T = 4 tokens: h_n has shape (L * D, B, H)"
+    axes.set_title(title, fontsize=11, loc="left")
+    plt.show()
+
+
+def _draw_direction(axes: Any, y: float, *, forward: bool, last: bool) -> None:
+    """Draw one direction of one layer; the state that h_n keeps is filled."""
+    from matplotlib.patches import FancyBboxPatch
+
+    colour, letter = (FORWARD, "f") if forward else (BACKWARD, "b")
+    end = len(WORDS) - 1 if forward else 0
+    for x in range(len(WORDS)):
+        kept = x == end
+        face = (colour if last else "#b9b9b9") if kept else PALE
+        style = "round,pad=0.02,rounding_size=0.08"
+        box = FancyBboxPatch((x - 0.28, y - 0.26), 0.56, 0.52, style, fc=face, ec=colour, lw=1.3)
+        axes.add_patch(box)
+        text = {"color": "white" if kept and last else "black", "fontsize": 11}
+        axes.text(x, y, f"{letter}{x + 1}", ha="center", va="center", **text)
+    for x in range(len(WORDS) - 1):
+        left, right = (x + 0.3, y), (x + 0.7, y)
+        head, tail = (right, left) if forward else (left, right)
+        axes.annotate("", head, tail, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.5})
+
+
+def padding(padded: Tensor) -> None:
+    """Draw which steps of a batch hold a token.
+
+    Args:
+        padded: shape (B, T, F).
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import ListedColormap
+
+    is_token = padded[:MOST].abs().sum(dim=2) > 0
+    _, axes = plt.subplots(figsize=(8, 0.9 + 0.2 * len(is_token)), layout="constrained")
+    axes.pcolormesh(is_token, cmap=ListedColormap(["#eeeeee", FORWARD]), edgecolor="white", lw=0.6)
+    axes.invert_yaxis()
+    sentences = range(len(is_token))
+    axes.set_yticks([row + 0.5 for row in sentences], [str(row + 1) for row in sentences])
+    share = 1 - is_token.float().mean().item()
+    shape = ", ".join(map(str, padded.shape))
+    title = f"padded has shape (B, T, F) = ({shape}); {share:.0%} of its steps are padding"
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel("time step (blue: a token, grey: padding)")
+    axes.set_ylabel("sentence")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelsize=8)
+    plt.show()
+
+
+def curves(history: Sequence[dict[str, float]]) -> None:
+    """Draw what `train` returned: the losses and the accuracy over the epochs."""
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    epochs = range(1, len(history) + 1)
+    for key, name, colour in (
+        ("train_loss", "training", FORWARD),
+        ("val_loss", "validation", BACKWARD),
+    ):
+        left.plot(epochs, [epoch[key] for epoch in history], "o-", color=colour, label=name, ms=4)
+    left.legend(frameon=False)
+    left.set_title("Loss", loc="left", fontweight="bold")
+    right.plot(epochs, [epoch["val_accuracy"] for epoch in history], "o-", color=BACKWARD, ms=4)
+    right.axhline(0.25, color="#999999", linestyle=":")
+    right.text(1, 0.26, "guessing", color="#777777", fontsize=9)
+    right.set_ylim(0, 1)
+    right.set_title("Validation accuracy", loc="left", fontweight="bold")
+    for axes in (left, right):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#dddddd")
+    plt.show()

@@ -1,0 +1,76 @@
+"""One task's result as a small HTML table, for notebooks and their feedback pages."""
+
+from __future__ import annotations
+
+from html import escape
+
+from grader.diagnosis import mistakes
+from grader.record import CheckResult, Record, TaskResult
+from grader.tasks import tasks
+
+GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
+OPEN = ("blocked", "not_started", "not_run")  # statuses with nothing to mend in them
+TABLE = "border-collapse: collapse; table-layout: auto; width: 100%; margin: 6px 0 8px 0"
+LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35)"
+CELL = f"text-align: left; vertical-align: top; padding: 5px 14px 5px 0; {LINE}"
+TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
+
+
+def table(record: Record) -> str:
+    """Show the tasks of a record; what student code can choose is escaped."""
+    return "".join(_task(task, record) for task in record.tasks)
+
+
+def _task(task: TaskResult, record: Record) -> str:
+    checks = [check for check in record.checks if check.task == task.id]
+    title = f"{escape(tasks()[task.id].title)}: {task.score:g} of {task.max_score:g} points"
+    state = task.state.replace("_", " ")
+    rows = "".join(_row(check) for check in checks)
+    return (
+        f'<div style="max-width: 54em"><b>{title}</b>, {state}'
+        f'<table style="{TABLE}">{rows}</table>'
+        f"{_accuracy(record)}</div>"
+    )
+
+
+def _row(check: CheckResult) -> str:
+    sign, colour = ("&#10007;", RED)
+    if check.status == "passed":
+        sign, colour = ("&#10003;", GREEN)
+    elif check.status in OPEN:
+        sign, colour = ("&ndash;", GREY)
+    name = escape(check.id.split(".")[1].replace("_", " "))
+    points = f"{check.score:g}/{check.max_score:g}" if check.max_score else ""
+    return (
+        f'<tr><td style="{CELL}; color: {colour}; width: 1em"><b>{sign}</b></td>'
+        f'<td style="{CELL}; white-space: nowrap">{name}</td>'
+        f'<td style="{CELL}; white-space: nowrap">{points}</td>'
+        f'<td style="{CELL}; width: 100%">{_told(check)}</td></tr>'
+    )
+
+
+def _told(check: CheckResult) -> str:
+    if check.status in ("not_started", "not_run"):
+        return check.status.replace("_", " ")
+    parts = []
+    if check.mistake is not None:
+        parts.append(f"<b>{escape(mistakes()[check.mistake].title)}</b>")
+    if check.message:
+        parts.append(f'<div style="{TEXT}">{escape(check.message)}</div>')
+    if check.hint is not None and check.status not in OPEN:
+        hint = tasks()[check.task].hints[check.hint - 1]
+        parts.append(
+            f"<details><summary>Hint {check.hint}</summary>"
+            f'<div style="{TEXT}">{escape(hint)}</div></details>'
+        )
+    return "".join(parts)
+
+
+def _accuracy(record: Record) -> str:
+    found = record.accuracy
+    if not found:
+        return ""
+    return (
+        f"Accuracy on {found['unseen']} news items not seen before: <b>{found['value']:.2f}</b> "
+        f"(full marks from {found['full']:.2f}, points from {found['none']:.2f})"
+    )

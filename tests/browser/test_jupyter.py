@@ -1,0 +1,128 @@
+"""The notebook in JupyterLab and Notebook 7, in a real browser: `tox -e browser`.
+
+Needs Chromium (Debian: apt-get install chromium). Screenshots go to `browser-screenshots/`.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.course.scratch import ASSIGNMENT, Scratch
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+SHOTS = Path("browser-screenshots")
+PATIENCE = 600_000  # ms; nothing here is about speed
+PAGES = {"notebook": "/notebooks/{}?reset", "lab": "/lab/tree/{}?reset"}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    scratch = Scratch.make(tmp_path_factory.mktemp("course"))
+    assert scratch.run("generate_assignment", ASSIGNMENT).returncode == 0
+    return scratch
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A student's folder and the address of the Jupyter server in it."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "nbgrader_config.py").write_text("c = get_config()\nc.Execute.timeout = 600\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    programs = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": os.pathsep.join([programs, os.environ["PATH"]])}
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"]
+    command += [f"--port={port}", "--IdentityProvider.token=", "--allow-root"]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            if _answers(address):
+                break
+            time.sleep(0.2)
+        yield folder, address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/api", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+
+
+def opened(browser: Any, address: str, kind: str, file: str) -> Any:
+    page = browser.new_page(viewport={"width": 1300, "height": 1100})
+    page.set_default_timeout(PATIENCE)
+    page.goto(address + PAGES[kind].format(file))
+    page.locator(".jp-Notebook").first.wait_for()
+    return page
+
+
+def validated(page: Any, shot: str) -> str:
+    """Press Validate, and return what the dialog says; keep a picture of it."""
+    page.locator(".validate-button:visible").first.click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.get_by_text("passes all the tests").or_(dialog.get_by_text("failed")).first.wait_for()
+    text = dialog.inner_text()
+    page.screenshot(path=str(SHOTS / f"{shot}.png"))
+    dialog.get_by_role("button").last.click()
+    return str(text)
+
+
+def run_all(page: Any) -> None:
+    """Run all cells by the menu, and wait for the last check's points."""
+    page.get_by_role("menuitem", name="Run", exact=True).first.click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-OutputArea-output')]"
+        ".some(each => each.innerText.includes('News that it has not seen'))",
+        timeout=PATIENCE,
+    )
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_validate_fails_before_and_succeeds_after_the_solution_is_put_in(
+    browser: Any, course: Scratch, desk: tuple[Path, str], kind: str
+) -> None:
+    folder, address = desk
+    SHOTS.mkdir(exist_ok=True)
+    file = f"{kind}.ipynb"
+    shutil.copyfile(course.folder / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / file)
+    page = opened(browser, address, kind, file)
+    said = validated(page, f"{kind}-validate-stub")
+    assert "failed" in said
+    assert 'check("dataset", NewsDataset)' in said
+    page.close()
+
+    shutil.copyfile(course.folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / file)
+    page = opened(browser, address, kind, file)
+    run_all(page)
+    table = page.locator(".jp-OutputArea-output", has_text="30 of 30 points").first
+    table.scroll_into_view_if_needed()
+    table.screenshot(path=str(SHOTS / f"{kind}-table.png"))
+    assert "passes all the tests" in validated(page, f"{kind}-validate-solution")
+    page.close()

@@ -1,0 +1,109 @@
+"""The notebook that is built from a lesson script and the solution."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from grader import lesson
+from grader.build import BuildError
+from grader.tasks import tasks
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "assignments" / "news-classifier.py"
+SOLUTION = ROOT / "solution"
+NOTEBOOK = ROOT / "assignments" / "source" / "news-classifier" / "news-classifier.ipynb"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    """A lesson script with one line changed."""
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    script = tmp_path / "news-classifier.py"
+    script.write_text(text.replace(old, new), encoding="utf-8")
+    return script
+
+
+def test_the_committed_notebook_is_what_its_sources_give() -> None:
+    assert lesson.check(SCRIPT, SOLUTION, NOTEBOOK) == []
+
+
+def test_the_notebook_is_the_same_in_every_process() -> None:
+    code = (
+        "import sys, pathlib; from grader import lesson; "
+        f"sys.stdout.write(lesson.notebook(pathlib.Path({str(SCRIPT)!r}), "
+        f"pathlib.Path({str(SOLUTION)!r})))"
+    )
+    made = [
+        subprocess.run(
+            [sys.executable, "-X", "utf8", "-c", code],
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert made[0] == made[1] == NOTEBOOK.read_bytes()
+
+
+def test_the_notebook_is_valid_and_its_ids_are_the_grade_ids() -> None:
+    notebook = nbformat.read(NOTEBOOK, 4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if "nbgrader" in cell.metadata:
+            assert cell.id == cell.metadata.nbgrader.grade_id
+            assert cell.metadata.nbgrader.schema_version == 3
+
+
+def test_every_definition_of_the_solution_stands_in_a_cell_as_it_is() -> None:
+    text = "\n\n\n".join(cell.source for cell in nbformat.read(NOTEBOOK, 4).cells)
+    for module in SOLUTION.glob("[a-z]*.py"):
+        source = module.read_text(encoding="utf-8")
+        for part in source.split("\n\n\n")[1:]:
+            assert part.strip() in text
+
+
+def test_a_check_is_worth_what_the_table_of_tasks_says() -> None:
+    points = {
+        cell.id: cell.metadata.nbgrader.points
+        for cell in nbformat.read(NOTEBOOK, 4).cells
+        if cell.id.startswith("check-")
+    }
+    table = {f"check-{task.id}": sum(c.points for c in task.checks) for task in tasks().values()}
+    assert points == table
+
+
+def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path: Path) -> None:
+    copy = tmp_path / "news-classifier.ipynb"
+    (missing,) = lesson.check(SCRIPT, SOLUTION, copy)
+    assert "is missing; run `python -m grader build`" in missing
+    assert lesson.build(SCRIPT, SOLUTION, copy) == [copy]
+    assert lesson.build(SCRIPT, SOLUTION, copy) == []
+    content = json.loads(copy.read_text(encoding="utf-8"))
+    content["cells"][3]["source"][0] += "x"
+    copy.write_text(json.dumps(content), encoding="utf-8")
+    (differs,) = lesson.check(SCRIPT, SOLUTION, copy)
+    assert "differs" in differs
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('definition="collate.Collate"', 'definition="collate.Colate"', "no collate.Colate"),
+        ('check="collate"', 'check="colate"', "no task colate"),
+        ('# %% check="collate"', "# %%", "check-collate stands in 0 cells"),
+        ('definition="collate.Collate"', 'definition="dataset.NewsDataset"', "2 cells"),
+        ("# %% imports=true", "# %%", "imports stands in 0 cells"),
+    ],
+)
+def test_a_script_that_does_not_fit_the_solution_is_refused(
+    tmp_path: Path, old: str, new: str, what: str
+) -> None:
+    script = changed(tmp_path, old, new)
+    with pytest.raises(BuildError, match=what):
+        lesson.notebook(script, SOLUTION)
+    assert what in lesson.check(script, SOLUTION, NOTEBOOK)[0]

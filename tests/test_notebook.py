@@ -1,0 +1,206 @@
+"""What a notebook's test cells show and return."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import pytest
+from nbgrader.validator import Validator
+from traitlets.config import Config
+
+from grader import grading, notebook
+from grader.errors import UsageError
+from grader.record import CheckResult, Record
+from grader.reports import board, html
+from grader.sources import Sources
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "assignments" / "source" / "news-classifier" / "news-classifier.ipynb"
+DATASET = (ROOT / "solution" / "dataset.py").read_text(encoding="utf-8")
+NewsDataset = type("NewsDataset", (), {})  # only the name counts
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
+    """The records that were shown."""
+    records: list[Record] = []
+    monkeypatch.setattr(notebook, "_show", records.append)
+    return records
+
+
+def ran(monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
+    """Let a kernel have run these cells."""
+    shell = SimpleNamespace(history_manager=SimpleNamespace(input_hist_raw=["", *texts]))
+    monkeypatch.setattr(notebook, "_shell", lambda: shell)
+
+
+def graded_as_file(source: str) -> Record:
+    files = {"dataset": source.encode()}
+    with grading.session(Sources("s", files, {"dataset": "dataset.py"}, only="dataset")) as opened:
+        for check in opened.planned:
+            opened.run(check)
+        return opened.record()
+
+
+@pytest.mark.parametrize("mistake", ["label - 1", "label", "(label - 1) * 1.0"])
+def test_a_check_says_and_gives_what_the_command_line_does(
+    monkeypatch: pytest.MonkeyPatch, shown: list[Record], mistake: str
+) -> None:
+    source = DATASET.replace("label - 1 for", f"{mistake} for")
+    ran(monkeypatch, "print('an earlier cell')", source, 'check("dataset", NewsDataset)')
+    points = notebook.check("dataset", NewsDataset)
+    expected = graded_as_file(source)
+    assert type(points) is float
+    assert points == expected.score
+    told = [(c.id, c.status, c.score, c.mistake, c.message, c.hint) for c in shown[0].checks]
+    assert told == [
+        (c.id, c.status, c.score, c.mistake, c.message, c.hint) for c in expected.checks
+    ]
+
+
+def test_an_untouched_task_gives_no_points(
+    monkeypatch: pytest.MonkeyPatch, shown: list[Record]
+) -> None:
+    ran(monkeypatch, "class NewsDataset:\n    def __init__(self, x):\n        raise "
+        'NotImplementedError("Task dataset: write it")')  # fmt: skip
+    assert notebook.check("dataset", NewsDataset) == 0.0
+    assert shown[0].tasks[0].state == "not_started"
+
+
+def test_nothing_appears_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, shown: list[Record], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def grade(task: str) -> Record:
+        os.write(2, b"to the descriptor")
+        print("to the stream", file=sys.stderr)
+        warnings.warn("a warning", stacklevel=1)
+        return Record({}, [CheckResult("dataset.texts", task, "passed", 2, 2)], {})
+
+    monkeypatch.setattr(notebook, "_grade", grade)
+    assert notebook.check("dataset", NewsDataset) == 2.0
+    assert len(shown) == 1
+    assert capfd.readouterr().err == ""
+    os.write(2, b"afterwards")
+    assert capfd.readouterr().err == "afterwards"
+
+
+@pytest.mark.parametrize(("score", "points"), [(7.0, 2.0), (-1.0, 0.0), (1, 1.0)])
+def test_the_points_are_a_plain_float_within_the_tasks_points(
+    monkeypatch: pytest.MonkeyPatch, shown: list[Record], score: float, points: float
+) -> None:
+    record = Record({}, [CheckResult("dataset.texts", "dataset", "passed", score, 2)], {})
+    monkeypatch.setattr(notebook, "_grade", lambda _: record)
+    given = notebook.check("dataset", NewsDataset)
+    assert (type(given), given) == (float, points)
+    assert shown == [record]
+
+
+def test_a_fault_of_the_grader_is_an_exception_and_so_no_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: str) -> Record:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(notebook, "_grade", fail)
+    with pytest.raises(OSError, match="no space left"):
+        notebook.check("dataset", NewsDataset)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("datasets", NewsDataset), "there is no such task"),
+        (("dataset",), r'check\("dataset", NewsDataset\)'),
+        (("dataset", int), r'check\("dataset", NewsDataset\)'),
+        (("accuracy", NewsDataset), r'check\("accuracy"\)'),
+    ],
+)
+def test_a_call_that_fits_no_task_is_refused_with_the_right_one(arguments: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        notebook.check(*arguments)
+
+
+def test_outside_of_a_notebook_there_are_no_cells_to_look_at() -> None:
+    with pytest.raises(UsageError, match="call it in a notebook"):
+        notebook.check("dataset", NewsDataset)
+
+
+def test_the_table_shows_what_a_student_wrote_as_text() -> None:
+    nasty = "<script>alert(1)</script>"
+    result = CheckResult("collate.shape", "collate", "failed", 0, 4, message=nasty, hint=2)
+    page = html.table(Record({}, [result], {}))
+    assert nasty not in page
+    assert "&lt;script&gt;" in page
+    assert "<summary>Hint 2</summary>" in page
+
+
+def test_elsewhere_the_table_is_the_board_with_every_message() -> None:
+    results = [
+        CheckResult("collate.shape", "collate", "failed", 0, 4, message="first", hint=2),
+        CheckResult("collate.padding", "collate", "failed", 0, 4, message="second", hint=2),
+    ]
+    text = repr(notebook.Table(Record({}, results, {})))
+    assert text.startswith("Task")
+    assert "collate.padding  0/4 points\n  second" in text
+    assert "\x1b" not in text
+
+
+def test_a_comment_holds_no_word_of_the_student() -> None:
+    result = CheckResult("collate.one_sentence", "collate", "failed", 1, 4, message="<b>hi</b>")
+    record = Record({}, [result], {})
+    line = board.line(record, record.tasks[0])
+    assert line == "collate: 1/4 points, partly, to mend: one sentence."
+
+
+def test_progress_gives_the_batches_and_counts_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+
+    class Handle:
+        def update(self, line: Any) -> None:
+            lines.append(line.data)
+
+    def display(line: Any, display_id: bool) -> Handle:
+        assert display_id
+        lines.append(line.data)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    batches = notebook.progress([1, 2, 3, 4], 2)
+    assert len(batches) == 4
+    assert [list(batches), list(batches)] == [[1, 2, 3, 4]] * 2
+    assert lines[0].startswith("epoch 1 of 2  ░")
+    assert lines[-1] == f"epoch 2 of 2  {'█' * 40}  4 of 4 batches"
+
+
+# --- the Validate button ----------------------------------------------------------------------
+
+
+def validated(path: Path) -> Any:
+    config = Config({"Execute": {"timeout": 600}})
+    return Validator(config=config).validate(str(path))
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The notebook with the task collate not done; try-it cells left out for time."""
+    content = nbformat.read(SOURCE, 4)
+    kept = ("imports", "lesson-04", "dataset-NewsDataset", "check-dataset", "collate-Collate")
+    content.cells = [cell for cell in content.cells if cell.id in (*kept, "check-collate")]
+    path = tmp_path_factory.mktemp("stub") / "stub.ipynb"
+    collate = next(cell for cell in content.cells if cell.id == "collate-Collate")
+    collate.source = "class Collate:\n    pass"
+    nbformat.write(content, path)
+    return path
+
+
+def test_validate_names_the_cell_that_fails_and_no_other(stub: Path) -> None:
+    failed = validated(stub)["failed"]
+    assert [cell["source"] for cell in failed] == ['check("collate", Collate)']
+
+
+def test_validate_passes_the_solution() -> None:
+    assert validated(SOURCE) == {}
