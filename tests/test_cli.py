@@ -215,6 +215,13 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
     assert "collate" not in done.stdout
 
 
+def test_pytest_k_with_a_name_that_no_check_has_says_which_there_are() -> None:
+    done = run_pytest("-k", "colate")
+    assert done.returncode == 5
+    says = "-k colate: no task or check is called that. Tasks: dataset, collate, model, train, "
+    assert says in done.stdout
+
+
 def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:
     done = run_pytest("--submission=nowhere")
     assert done.returncode == 2
