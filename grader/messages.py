@@ -128,7 +128,7 @@ def explain_raised(raised: Raised, module: str) -> str:
             f"{module}.py does not define {raised.message}. "
             "Keep the name that the exercise gives it."
         )
-    lines = [f"Called `{clean(raised.call)}`."]
+    lines = [f"Called `{shorten(clean(raised.call), MAX_SHOWN)}`."]
     if raised.kind == "exit":
         lines.append("It ended the program (sys.exit or exit), expected it to return.")
     elif raised.kind == "memory":
