@@ -20,6 +20,12 @@ STYLES = {
     "error": "bold magenta",
 }
 BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
+STATUS_WORDS = {
+    "timeout": "took too long",
+    "memory": "too much memory",
+    "crashed": "the program ended",
+    "error": "not your fault: the grader could not judge this",
+}
 
 
 def show(record: Record, *, verbose: bool = False) -> None:
@@ -107,14 +113,8 @@ def _details(check: CheckResult, others: int) -> Group:
 
 
 def _status(check: CheckResult) -> str:
-    words = {
-        "failed": f"{_points(check.score, check.max_score)} points",
-        "timeout": "took too long",
-        "memory": "too much memory",
-        "crashed": "the program ended",
-        "error": "not your fault: the grader could not judge this",
-    }
-    return words[check.status]
+    points = f"{_points(check.score, check.max_score)} points"
+    return STATUS_WORDS.get(check.status, points)
 
 
 def _next_step(record: Record) -> Text:
