@@ -30,6 +30,8 @@ class Failure(Exception):
         lines = [f"Called `{call}`.", f"{found}, expected {expected}."]
         if mistake is not None:
             lines.append(mistakes()[mistake].explanation)
+        elif found == "It returned None":
+            lines.append("Is there a `return`?")
         super().__init__("\n".join(lines))
         self.mistake, self.share = mistake, share
 

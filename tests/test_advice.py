@@ -3,6 +3,7 @@
 import pytest
 
 from grader.grading import session
+from grader.messages import Failure
 from grader.sources import Sources
 from grader.tasks import tasks
 
@@ -58,6 +59,19 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "missing block": ("for _ in samples:\n        pass", "the same number of spaces"),
     "tab": ("x = 1\n\tif x:\n        y = 2", "no tabs"),
     "syntax": ("x = (1", "a missing bracket"),
+    "loss made and called at once": (
+        "import torch; torch.nn.CrossEntropyLoss(torch.zeros(2, 3), torch.zeros(2))",
+        "made first and then called",
+    ),
+    "layer made and called at once": (
+        "import torch; torch.nn.functional.relu(torch.nn.ReLU(torch.zeros(2)))",
+        "made first and then called",
+    ),
+    "two tensors in place of a list": (
+        "import torch; torch.cat(torch.zeros(2), torch.zeros(2))",
+        "torch.cat([a, b], dim=1)",
+    ),
+    "number in place of a range": ("for _ in 3: pass", "range(n)"),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 
@@ -82,3 +96,8 @@ def test_a_common_exception_comes_with_what_to_do_next(case: str) -> None:
 
 def test_another_exception_has_no_advice() -> None:
     assert told("raise ValueError('mine')").endswith("raise ValueError('mine')")
+
+
+def test_a_missing_return_is_told() -> None:
+    message = str(Failure("f()", "It returned None", "a number"))
+    assert message == "Called `f()`.\nIt returned None, expected a number.\nIs there a `return`?"
