@@ -85,7 +85,7 @@ def _first(task: TaskResult, checks: list[CheckResult]) -> str:
 
 def _to_do(message: str) -> str:
     """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to what to do."""
-    return message.partition(": ")[2].partition(" in exercise/")[0].rstrip(".")
+    return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
 def _where(task: str) -> str:
