@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from grader.devices import DEVICES
 from grader.errors import UsageError
@@ -21,9 +22,17 @@ MIN_ROWS = 3600
 ROOT = Path(__file__).parent.parent
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2."""
+        self.exit(2, f"grader: {message}. See {self.prog} --help.\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the commands."""
-    top = argparse.ArgumentParser(prog="python -m grader", description="Grades the exercise.")
+    top = Parser(prog="python -m grader", description="Grades the exercise.")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     grade = commands.add_parser("grade", help="grade a submission and show the board")
@@ -90,10 +99,9 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _seed(text: str) -> int:
-    seed = int(text)
-    if not 0 <= seed < 1 << 32:
-        raise argparse.ArgumentTypeError(f"{seed} is not in 0 to 2**32 - 1")
-    return seed
+    if not text.isdecimal() or int(text) >= 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 2**32 - 1")
+    return int(text)
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
-"""Known mistakes: their names and explanations, from `mistakes.toml`."""
+"""Known mistakes, from `mistakes.toml`, and advice on exceptions, from `advice.toml`."""
 
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 
 from grader.tasks import read_toml
@@ -21,3 +22,25 @@ class Mistake:
 def mistakes() -> dict[str, Mistake]:
     """Return all known mistakes by id."""
     return {id_: Mistake(id_, **row) for id_, row in read_toml("mistakes.toml").items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Advice on exceptions of the types `raises` whose message the pattern `says` is found in."""
+
+    raises: tuple[str, ...]
+    says: str
+    advice: str
+
+
+@functools.cache
+def rows() -> tuple[Row, ...]:
+    """Return the table of advice."""
+    table = read_toml("advice.toml")["row"]
+    return tuple(Row(tuple(row["raises"]), row["says"], row["advice"]) for row in table)
+
+
+def advice(type_: str, message: str) -> str | None:
+    """Return what to do about an exception, if the table knows it."""
+    fitting = (row for row in rows() if type_ in row.raises and re.search(row.says, message))
+    return next((row.advice for row in fitting), None)

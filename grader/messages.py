@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from grader.diagnosis import mistakes
+from grader.diagnosis import advice, mistakes
 from grader.worker.wire import Other, Raised, TensorData
 
 MAX_SHOWN = 200  # characters of a value in a message
@@ -30,6 +30,8 @@ class Failure(Exception):
         lines = [f"Called `{call}`.", f"{found}, expected {expected}."]
         if mistake is not None:
             lines.append(mistakes()[mistake].explanation)
+        elif found == "It returned None":
+            lines.append("Is there a `return`?")
         super().__init__("\n".join(lines))
         self.mistake, self.share = mistake, share
 
@@ -128,16 +130,18 @@ def explain_raised(raised: Raised, module: str) -> str:
             f"{module}.py does not define {raised.message}. "
             "Keep the name that the exercise gives it."
         )
-    lines = [f"Called `{clean(raised.call)}`."]
+    lines = [f"Called `{shorten(clean(raised.call), MAX_SHOWN)}`."]
+    message = shorten(clean(raised.message), 600)
     if raised.kind == "exit":
         lines.append("It ended the program (sys.exit or exit), expected it to return.")
     elif raised.kind == "memory":
         lines.append("It asked for more memory than there is, expected it to return.")
     else:
-        message = shorten(clean(raised.message), 600)
         lines.append(f"It raised {raised.type}{': ' if message else ''}{message}")
     for frame in raised.frames:
         lines.append(f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}")
         if frame.source:
             lines.append(f"    {clean(frame.source)}")
+    if raised.kind == "exception" and (known := advice(raised.type, message)):
+        lines.append(known)
     return "\n".join(lines)

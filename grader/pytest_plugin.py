@@ -59,12 +59,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Leave the telling to the board, if checks are all that runs."""
-    paths = [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
-    if all(path.resolve().is_relative_to(CHECKS) for path in paths):
+    if _only_checks(config):
         config.option.tbstyle = "no"
         config.option.reportchars = ""
         config.option.no_header = True
         config.option.disable_warnings = True
+
+
+def _only_checks(config: pytest.Config) -> bool:
+    """Tell whether no test but the checks was asked for."""
+    paths = [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
+    return all(path.resolve().is_relative_to(CHECKS) for path in paths)
 
 
 def check_of(item: pytest.Item) -> Check | None:
@@ -153,7 +158,10 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:
-    """Print the board of the tasks that ran."""
+    """Print the board of the tasks that ran; say so if no check has the name that was asked for."""
+    if config.option.keyword and not config.stash.get(CHOSEN, True) and _only_checks(config):
+        names = ", ".join(tasks())
+        print(f"\n-k {config.option.keyword}: no task or check is called that. Tasks: {names}.")
     graded = config.stash.get(SESSION, None)
     if graded is not None:
         from grader.reports import board

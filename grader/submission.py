@@ -184,12 +184,17 @@ class Submission:
         return value(self.worker.call(operation, arguments, seconds, seed, report))
 
     def _load(self, module: str) -> None:
-        """Import a student module once; what that raised is raised again."""
+        """Import a student module once; what that raised is raised again.
+
+        A name that is missing is left to the operation that needs it.
+        """
 
         def load(self: Submission) -> None:
             arguments = {"name": module, "needs": NAMES[module]}
             call = self.worker.call
-            value(call("load.module", arguments, LOAD_SECONDS, self.seed, lambda _news: None))
+            seen = call("load.module", arguments, LOAD_SECONDS, self.seed, lambda _news: None)
+            if not (isinstance(seen, Raised) and seen.kind == "missing_name"):
+                value(seen)
 
         self.keep(module, load)
 

@@ -110,13 +110,26 @@ def test_bad_input_is_one_line_and_exit_2(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_an_unknown_device_is_refused_with_the_known_ones(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["grade", "solution", "--device", "gpu"], "invalid choice: 'gpu'"),
+        (["grade", "solution", "--seed", "-1"], "'-1' is no number from 0 to 2**32 - 1"),
+        (["grade", "solution", "--seed", "x"], "'x' is no number from 0 to 2**32 - 1"),
+        (["hint", "model", "x"], "invalid int value: 'x'"),
+        (["grades"], "invalid choice: 'grades'"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_one_line_and_exit_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exited:
-        main(["grade", "solution", "--device", "gpu"])
+        main(arguments)
     assert exited.value.code == 2
-    assert "invalid choice: 'gpu'" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
 
 
 def test_cuda_where_there_is_none_is_one_line_and_exit_2(
@@ -213,6 +226,13 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
     assert done.returncode == 0
     assert "dataset   15/15  done" in done.stdout
     assert "collate" not in done.stdout
+
+
+def test_pytest_k_with_a_name_that_no_check_has_says_which_there_are() -> None:
+    done = run_pytest("-k", "colate")
+    assert done.returncode == 5
+    says = "-k colate: no task or check is called that. Tasks: dataset, collate, model, train, "
+    assert says in done.stdout
 
 
 def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:

@@ -151,6 +151,22 @@ def test_a_module_that_cannot_be_used_is_one_clear_result(fault: str) -> None:
     assert all(result.status == "passed" for result in found["train"])
 
 
+@pytest.mark.parametrize(
+    ("renamed", "failing"),
+    [
+        ("train", {"history"}),
+        ("evaluate", {"evaluate", "evaluate_mode", "device"}),
+    ],
+)
+def test_a_renamed_function_costs_its_own_checks_only(renamed: str, failing: set[str]) -> None:
+    text = (ROOT / "solution" / "train.py").read_text(encoding="utf-8")
+    text = text.replace(f" {renamed}(", " renamed(")
+    results = grade_tasks(reference(train=text), "train")["train"]
+    told = [result for result in results if result.status == "failed"]
+    assert {result.id.removeprefix("train.") for result in told} == failing
+    assert all(f"train.py does not define {renamed}." in result.message for result in told)
+
+
 def test_a_message_shows_the_students_own_frames_only() -> None:
     text = "class NewsDataset:\n    def __init__(self, samples):\n        sorted(samples, key=1)\n"
     found = grade_tasks(reference(dataset=text), "dataset")["dataset"][0].message

@@ -9,6 +9,8 @@ import pytest
 
 from grader import grading
 from grader.diagnosis import mistakes
+from grader.record import STATES
+from grader.reports.board import STATUS_WORDS
 from grader.submission import NAMES
 from grader.tasks import modules, tasks
 
@@ -128,3 +130,10 @@ def test_a_page_names_only_files_that_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:grader|tests|docs|news|bench|packages)/[\w./-]+)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_the_students_page_explains_every_word_that_the_board_uses() -> None:
+    text = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
+    words = [state.replace("_", " ") for state in STATES] + list(STATUS_WORDS.values())
+    missing = [word for word in words if not re.search(rf"^\| {word}\b.* \|", text, re.MULTILINE)]
+    assert missing == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from grader.messages import Failure, is_tensor, shape, show, show_raised
+from grader.messages import Failure, is_tensor, shape, shorten, show, show_raised
 from grader.submission import CollateSeen, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
 
@@ -21,6 +21,11 @@ BATCH = [("It's over.", 2), ("The bank sold all of it!", 0), ("Comet  seen", 3),
 ONE = [("Oil rose", 1)]
 EMPTY = [("Rain stops play", 1), ("", 0)]
 BATCHES = [BATCH, ONE, EMPTY]
+# Longer than any number of tokens that is usual to cut at, 512 among them.
+LONG = [
+    ("The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 32, 2),
+    ("Goal!", 1),
+]
 F = 96
 TOLERANCE = 1e-4  # vectors are of size 1; batching changes them by some 1e-6
 
@@ -29,6 +34,12 @@ TOLERANCE = 1e-4  # vectors are of size 1; batching changes them by some 1e-6
 def seen(submission: Submission) -> CollateSeen:
     """Make one Collate and call it on all batches."""
     return submission.collate(BATCHES)
+
+
+@evidence
+def seen_long(submission: Submission) -> CollateSeen:
+    """Make one Collate and call it on the batch with the long sentence."""
+    return submission.collate([LONG])
 
 
 @functools.cache
@@ -55,7 +66,12 @@ def lengths(batch: list[tuple[str, int]]) -> list[int]:
 
 def call(batch: list[tuple[str, int]]) -> str:
     """Show how a batch was handed over."""
-    return "Collate()([" + ", ".join(f"({text!r}, tensor({t}))" for text, t in batch) + "])"
+    return "Collate()([" + ", ".join(f"({quoted(text)}, tensor({t}))" for text, t in batch) + "])"
+
+
+def quoted(text: str) -> str:
+    """Show a text, or the beginning of a long one."""
+    return repr(shorten(text, 40))
 
 
 def padded(submission: Submission) -> Array:
@@ -151,7 +167,19 @@ def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
     cut = [right(text)[:shortest] for text, _ in batch]
     if rows.shape[1] == shortest and all(map(close, rows, cut)):
         return "cut-to-shortest"
+    if all(_is_cut(row, right(text)) for row, (text, _) in zip(rows, batch, strict=True)):
+        return "cut-to-fixed-length"
     return _why_vectors(batch, rows, max((text for text, _ in batch), key=lambda t: len(right(t))))
+
+
+def _is_cut(row: Array, vectors: Array) -> bool:
+    """Tell whether a row holds a sentence whole, or as many first tokens as it has steps.
+
+    Where the text itself was cut, the last vectors differ: a token's depends on its neighbours.
+    """
+    n = len(row)
+    sure = len(vectors) if len(vectors) <= n else n - 8 if n > 16 else n
+    return close(row[:sure], vectors[:sure])
 
 
 def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
@@ -163,12 +191,16 @@ def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
 
 
 def test_vectors(submission: Submission) -> None:
-    """Row b holds `token.vector` of each token of one sentence."""
+    """Row b holds `token.vector` of each token of one sentence, however long."""
     rows = padded(submission)
     for text in sorted((text for text, _ in BATCH), key=lambda text: -len(right(text))):
         if not any(holds(row, right(text)) for row in rows):
             mistake = _why_vectors(BATCH, rows, text)
             _expect_vectors(BATCH, rows, [text for text, _ in BATCH].index(text), mistake)
+    found = value(seen_long(submission).results[0])
+    _expect_pair(LONG, found)
+    if not any(holds(row, right(LONG[0][0])) for row in found[0].numpy()):
+        _expect_vectors(LONG, found[0].numpy(), 0)
 
 
 def _expect_vectors(
@@ -183,7 +215,7 @@ def _expect_vectors(
             place = f"{call(batch)}[0][{b}][{step}]" + (f"[{start}:]" if start else "")
             shown = f"It is {_beginning(found[start:])}"
             expected = f"{_beginning(vector[start:])}, from token.vector of {token.text!r}"
-            raise Failure(place, shown, f"{expected} in {text!r}", mistake)
+            raise Failure(place, shown, f"{expected} in {quoted(text)}", mistake)
 
 
 def _beginning(vector: Array) -> str:

@@ -436,6 +436,42 @@ def test_both_directions(submission: Submission) -> None:
             "backward state after the first (output[:, 0])",
             _why_directions(seen, forward, backward),
         )
+    _tokens_come_in_order(submission)
+
+
+def _tokens_come_in_order(submission: Submission) -> None:
+    """See that token t is what the LSTM reads at step t, in whatever form."""
+    import torch
+
+    runs = [_given(run) for run in token_runs(submission)]
+    if any(given.shape != runs[0].shape for given in runs):
+        return
+    real, *others = runs
+    reached = torch.stack([(other != real).any(2).any(0) for other in others])  # [token, step]
+    for token, step in enumerate(reached.diagonal().tolist(), start=1):
+        if not step:
+            is_reversed = bool(reached.flip(1).diagonal().all())
+            raise Failure(
+                call(SIZES, N_ROWS, T, F),
+                f"When token {token} of {T} changes, step {token} of what its nn.LSTM is given "
+                "stays the same",
+                "the tokens in their order, the first at the first step",
+                "input-reversed" if is_reversed else None,
+            )
+
+
+def _given(run: ModelRun) -> Tensor:
+    """Return what the LSTM was given, (B, T, F), in all its calls; empty if it is something else.
+
+    Packed sentences come padded.
+    """
+    import torch
+
+    inputs = [seen["input"] for seen in run.lstm_calls]
+    if not all(isinstance(given, TensorData) and given.shape[-2:-1] == (T,) for given in inputs):
+        return torch.empty(0, T, F)
+    parts = [given.torch().reshape(-1, T, given.shape[-1]) for given in inputs]
+    return torch.cat(parts) if parts else torch.empty(0, T, F)
 
 
 def _describe(seen: ReadSet) -> str:

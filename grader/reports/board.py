@@ -11,7 +11,7 @@ from rich.text import Text
 
 from grader.diagnosis import mistakes
 from grader.record import CheckResult, Record, TaskResult
-from grader.tasks import Task, tasks
+from grader.tasks import Task, modules, tasks
 
 STYLES = {
     "done": "green",
@@ -22,6 +22,12 @@ STYLES = {
     "error": "bold magenta",
 }
 BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
+STATUS_WORDS = {
+    "timeout": "took too long",
+    "memory": "too much memory",
+    "crashed": "the program ended",
+    "error": "not your fault: the grader could not judge this",
+}
 
 
 def text(record: Record) -> str:
@@ -94,13 +100,18 @@ def _first(task: TaskResult, checks: list[CheckResult]) -> str:
         return f"write {_where(task.id)}"
     open_checks = [check for check in checks if check.status != "passed"]
     first = next((check for check in open_checks if check.status in BAD), open_checks[0])
-    if first.status == "blocked":
-        return first.message.removeprefix("Not looked at yet: ").rstrip(".")
     if first.mistake is not None:
         return mistakes()[first.mistake].title
-    if first.status in ("not_started", "not_run"):
-        return f"{first.id.split('.')[1]}: {first.status.replace('_', ' ')}"
+    if first.status == "not_run":
+        return f"{first.id.split('.')[1]} did not run"
+    if first.status not in BAD:
+        return _to_do(first.message) or f"write {_where(task.id)}"
     return first.message.split("\n")[1 if "\n" in first.message else 0].rstrip(",.")
+
+
+def _to_do(message: str) -> str:
+    """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to what to do."""
+    return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
 def _where(task: str) -> str:
@@ -133,14 +144,8 @@ def _details(check: CheckResult, others: int) -> Group:
 
 
 def _status(check: CheckResult) -> str:
-    words = {
-        "failed": f"{_points(check.score, check.max_score)} points",
-        "timeout": "took too long",
-        "memory": "too much memory",
-        "crashed": "the program ended",
-        "error": "not your fault: the grader could not judge this",
-    }
-    return words[check.status]
+    points = f"{_points(check.score, check.max_score)} points"
+    return STATUS_WORDS.get(check.status, points)
 
 
 def _next_step(record: Record) -> Text:
@@ -150,10 +155,14 @@ def _next_step(record: Record) -> Text:
         what = "All done: full marks." if whole else "All of this is done."
         return Text(f"\n{what}", style="bold green")
     task = open_tasks[0]
-    if task.state == "not_started":
+    checks = [check for check in record.checks if check.task == task.id]
+    if any(check.status in BAD for check in checks):
+        return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
+    if task.state == "not_started" and task.id in modules():
         text = f"\nNext: {tasks()[task.id].title}. Open {task.id}.py and read its docstrings;"
-        return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))
-    return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
+    else:
+        text = f"\nNext: {task.id}: {_first(task, checks)};"
+    return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))
 
 
 def show_hint(task: Task, level: int) -> None:

@@ -1,0 +1,61 @@
+"""What the board says: what to do next, in every state that a task can be in."""
+
+import pytest
+
+from grader.record import CheckResult, Record
+from grader.reports import board
+from grader.tasks import tasks
+
+
+def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str]) -> str:
+    """The board of one task, whose checks passed but for those found otherwise."""
+    checks = []
+    for check in tasks()[task].checks:
+        status, message = found.get(check.name, ("passed", ""))
+        score = check.points if status == "passed" else 0
+        checks.append(CheckResult(check.id, task, status, score, check.points, None, message))
+    board.show(Record({"name": "s", "digest": ""}, checks, {}))
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_class_that_is_half_written_is_told_what_to_write_next(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    to_write = ("not_started", "Task dataset: write NewsDataset.__len__ in exercise/dataset.py")
+    out = shown(capsys, "dataset", length=to_write, item=("not_started", ""))
+    assert "partly write NewsDataset.__len__ in dataset.py" in out
+    assert (
+        "Next: dataset: write NewsDataset.__len__ in dataset.py; a first hint: python -m grader"
+        in out
+    )
+    assert "message above" not in out
+
+
+def test_what_failed_comes_before_what_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(capsys, "dataset", n_targets=("failed", "Called"), length=("not_started", ""))
+    assert out.endswith("Next: dataset, the first message above.")
+
+
+def test_accuracy_has_no_file_to_open(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = ("not_started", "Not looked at yet: finish the task model or train first.")
+    out = shown(capsys, "accuracy", unseen=waits, end_to_end=waits)
+    assert "Next: accuracy: write model.py and train.py first; a first hint:" in out
+    assert "accuracy.py" not in out
+
+
+def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = ("blocked", "Not looked at yet: finish the task dataset first.")
+    assert "Next: accuracy: finish the task dataset first;" in shown(
+        capsys, "accuracy", end_to_end=waits
+    )
+
+
+def test_what_did_not_run_is_no_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Next: dataset: index did not run;" in shown(capsys, "dataset", index=("not_run", ""))
+
+
+def test_a_check_that_was_chosen_without_what_it_needs_says_what_to_write(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = shown(capsys, "dataset", index=("not_started", ""))
+    assert "Next: dataset: write dataset.py;" in out
