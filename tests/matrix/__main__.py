@@ -1,7 +1,7 @@
 """Grades both banks and writes the matrix: `python -m tests.matrix`.
 
 Writes docs/matrix.md and docs/matrix.json, names each problem in a line, and exits with 1 if
-there is one: then nothing is written.
+there is one.
 """
 
 from __future__ import annotations
@@ -34,29 +34,37 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    top = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    top.add_argument("--only", nargs="+", metavar="ID", help="grade these entries alone")
+    top.add_argument("--check", action="store_true", help="write nothing, compare the page")
+    top.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE alone")
+    return top
+
+
 def main() -> int:
     """Run the command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="ID", help="grade these entries alone")
-    parser.add_argument("--check", action="store_true", help="write nothing, compare the page")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE alone")
-    options = parser.parse_args()
-    entries = [*wrong(), *right()]
-    if options.only is not None:
-        entries = [entry for entry in entries if entry.id in options.only]
-    matrix = make(entries, cores())
+    options = parser().parse_args()
+    entries = {entry.id: entry for entry in [*wrong(), *right()]}
+    if unknown := set(options.only or []) - entries.keys():
+        parser().error(f"no such entry: {', '.join(sorted(unknown))}")
+    matrix = make([entries[id_] for id_ in options.only or entries], cores())
     problems = matrix.problems
-    if options.only is not None:
+    if options.only:
         problems = [problem for row in matrix.rows for problem in row.problems]
     elif options.check and not page.same(page.PAGE, matrix):
         problems.append("docs/matrix.md is not of this run: python -m tests.matrix writes it")
-    if options.json is not None:
-        options.json.write_text(matrix.to_json(), encoding="utf-8")
-    elif options.only is None and not options.check and not problems:
+    if options.json:
+        write(options.json, matrix.to_json())
+    elif not options.only and not options.check:
         write(page.PAGE, page.render(matrix))
         write(page.DATA, matrix.to_json())
-    print(*problems, sep="\n", end="\n" if problems else "")
-    print(f"{len(entries)} submissions, {len(problems)} problems, {matrix.seconds:.0f} s")
+    print(
+        *problems,
+        f"{len(matrix.rows)} submissions, {len(problems)} problems, {matrix.seconds:.0f} s",
+        sep="\n",
+    )
     return 1 if problems else 0
 
 

@@ -39,6 +39,8 @@ def render(matrix: Matrix) -> str:
     for task in tasks().values():
         parts.append(_mistakes(task, [row for row in wrong if row.task == task.id]))
     parts.append(_right(right))
+    if matrix.problems:
+        parts.append("## Problems\n\n" + "".join(f"- {problem}\n" for problem in matrix.problems))
     return "\n".join(parts)
 
 
