@@ -14,7 +14,7 @@ import pytest
 
 from grader.grading import session
 from grader.tasks import modules
-from tests.matrix.bank import Entry, right, wrong
+from tests.matrix.bank import Entry, patched, right, wrong
 
 WRONG = [
     "dataset-samples-read-twice",
@@ -105,3 +105,9 @@ def test_the_reference_has_the_same_marks_over_all_tasks(
     assert {status for each in all_told for _, status, *_ in each} == {"passed"}
     for each in all_told:
         assert each == all_told[0]
+
+
+def test_an_unsteady_submission_would_be_noticed() -> None:
+    length = [["return len(self.samples)", "return __import__('os').getpid()"]]
+    entry = Entry("unsteady", {"dataset": patched("dataset", length)})
+    assert told(entry) != told(entry, in_process=True)
