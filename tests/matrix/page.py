@@ -57,8 +57,8 @@ def _timeless(page: str) -> str:
 def _numbers(matrix: Matrix, wrong: list[Row], right: list[Row]) -> str:
     count = sum(len(task.checks) for task in tasks().values())
     return _table(
-        ["", "--:"],
-        ["", ""],
+        [":--", "--:"],
+        ["both banks", ""],
         [
             ["wrong submissions, each caught by its check", str(len(wrong))],
             ["right submissions, each with 100 points", str(len(right))],
