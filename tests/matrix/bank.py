@@ -1,0 +1,87 @@
+"""The banks of submissions, each a change of the reference.
+
+`submissions/right/<variant>/` holds the modules in which a variant differs from the reference;
+`submissions/wrong/<task>.toml` holds mistakes, a table each:
+    replace: pairs of a text that stands once in the task's module, and what takes its place;
+    file: the module to change, where it is not the task's own;
+    check: what must catch it;
+    mistake: the name of the known mistake that the student must read, if it is one;
+    says: what the message holds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.sources import Sources
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+BANK = ROOT / "tests" / "submissions"
+REFERENCE = {path.stem: path.read_bytes() for path in sorted((ROOT / "solution").glob("*.py"))}
+
+
+class OfTheBank(Sources):
+    """A submission of a bank: what is drawn by a submission's digest is the same for all."""
+
+    @property
+    def digest(self) -> str:
+        return "bank"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission of a bank.
+
+    Attributes:
+        name: what it is called.
+        changed: the modules in which it differs from the reference, with their sources.
+        task: the task that its mistake belongs to; empty for a right variant.
+        expected: what its table says must happen; empty for a right variant.
+    """
+
+    name: str
+    changed: dict[str, bytes] = field(repr=False)
+    task: str = ""
+    expected: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The name, and for a mistake the task before it: unique over both banks."""
+        return f"{self.task}-{self.name}" if self.task else self.name
+
+    @property
+    def sources(self) -> Sources:
+        """The submission, as a student would hand it in."""
+        files = {**REFERENCE, **self.changed}
+        return OfTheBank(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
+
+
+def right() -> Iterator[Entry]:
+    """Read the right variants."""
+    for variant in sorted((BANK / "right").iterdir()):
+        yield Entry(variant.name, {path.stem: path.read_bytes() for path in variant.glob("*.py")})
+
+
+def wrong() -> Iterator[Entry]:
+    """Read the mistakes."""
+    for path in sorted((BANK / "wrong").glob("*.toml")):
+        for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            replacements, module = table.pop("replace"), table.pop("file", path.stem)
+            yield Entry(name, {module: patched(module, replacements)}, path.stem, table)
+
+
+def patched(module: str, replacements: list[list[str]]) -> bytes:
+    """Return a module of the reference with texts replaced, each of which stands there once."""
+    text = REFERENCE[module].decode()
+    for old, new in replacements:
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {module}.py"
+        text = text.replace(old, new)
+    return text.encode()

@@ -1,0 +1,149 @@
+"""Grades many submissions, each in a process of its own, as many at a time as there are cores.
+
+The processes are forked from this one, which has loaded torch, spaCy and its model. What the task
+accuracy trains depends on model.py and train.py alone (or on the grader's own parts in their
+place), so a training run is done once and shared by all submissions that have the same ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from grader.grading import session
+from grader.process import Report, Worker
+from grader.tasks import modules
+from grader.worker import wire
+from tests.matrix.bank import Entry
+from tests.matrix.judge import Row, judge, lost
+
+SECONDS = 300.0  # for one submission, on a machine that has other work
+
+Answers = dict[str, Any]
+
+
+class Sharing:
+    """A worker that does not train again what was trained before.
+
+    Attributes:
+        known: answers to `fit.fit`, by all that they depend on.
+        new: those that this worker added.
+    """
+
+    def __init__(self, worker: Worker, files: dict[str, bytes], known: Answers) -> None:
+        """Put `known` answers before a worker that serves `files`."""
+        self.worker, self.files, self.known = worker, files, known
+        self.new: Answers = {}
+        self.confinement, self.output = worker.confinement, ""
+
+    def call(
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
+    ) -> Any:
+        """Do one operation, or look its answer up."""
+        if do != "fit.fit":
+            return self.worker.call(do, arguments, seconds, seed, report)
+        key = self._key(arguments, seed)
+        if key not in self.known:
+            answer = self.worker.call(do, arguments, seconds, seed, report)
+            self.known[key] = self.new[key] = answer
+        return self.known[key]
+
+    def _key(self, arguments: dict[str, Any], seed: int) -> str:
+        """Digest the arguments, and the files that are used: own parts, and helpers."""
+        own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
+        helpers = self.files.keys() - set(modules())
+        used = {
+            name: self.files[name] for name in sorted(self.files) if own.get(name, name in helpers)
+        }
+        total = hashlib.sha256()
+        for part in wire.encode({"used": used, "with": arguments, "seed": seed}):
+            total.update(part)
+        return total.hexdigest()
+
+    def close(self) -> None:
+        """Nothing of its own to end."""
+
+
+def warm_up() -> None:
+    """Load what all submissions need; nothing that starts threads."""
+    import torch
+    import torch._dynamo  # which torch.optim loads when it is first used
+
+    import grader.checks.test_accuracy
+    import grader.checks.test_collate
+    import grader.checks.test_dataset
+    import grader.checks.test_model
+    import grader.checks.test_train
+    import grader.worker.operations.fit
+    import grader.worker.operations.model  # noqa: F401
+    from grader import vectors
+
+    torch.set_num_threads(1)
+    vectors.compute(["One sentence."], vectors.load_pipeline())
+
+
+def grade(entry: Entry, known: Answers, answer: Connection) -> None:
+    """Grade a submission in this process; send its row and the new answers."""
+    import torch
+
+    torch.set_num_threads(1)
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
+    with session(entry.sources, device="cpu", in_process=True) as opened:
+        worker = Sharing(opened.submission.worker, entry.sources.files, known)
+        opened.submission.worker = worker
+        results = [opened.run(check) for check in opened.planned]
+    answer.send((judge(entry, results), worker.new))
+
+
+@dataclass(frozen=True)
+class Running:
+    """A submission that is being graded, and when its time is up."""
+
+    entry: Entry
+    process: BaseProcess
+    ends: float
+
+
+def run(entries: list[Entry], cores: int) -> Iterator[Row]:
+    """Grade submissions, so many at a time; gives the rows as they come."""
+    forks = sys.platform == "linux"
+    context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
+    if forks:
+        warm_up()
+    known: Answers = {}
+    waiting, running = list(reversed(entries)), dict[Connection, Running]()
+    while waiting or running:
+        while waiting and len(running) < cores:
+            entry = waiting.pop()
+            receive, send = context.Pipe(duplex=False)
+            process = context.Process(target=grade, args=(entry, known, send), daemon=True)
+            process.start()
+            send.close()
+            running[receive] = Running(entry, process, time.monotonic() + SECONDS)
+        ready = wait(list(running), timeout=1)
+        for receive in [r for r in running if r in ready]:
+            yield _received(running.pop(receive), receive, known)
+        for receive in [r for r, one in running.items() if one.ends < time.monotonic()]:
+            one = running.pop(receive)
+            one.process.kill()
+            yield lost(one.entry, f"not graded within {SECONDS:.0f} s")
+
+
+def _received(one: Running, receive: Connection, known: Answers) -> Row:
+    try:
+        row, new = receive.recv()
+    except EOFError:
+        one.process.join()
+        return lost(one.entry, f"its process ended with {one.process.exitcode}")
+    known.update(new)
+    one.process.join()
+    assert isinstance(row, Row)
+    return row

@@ -1,0 +1,155 @@
+"""The matrix finds what it is there to find, on results made up for it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.diagnosis import mistakes
+from grader.process import Worker
+from grader.record import CheckResult
+from grader.tasks import tasks
+from tests.matrix.bank import REFERENCE, Entry
+from tests.matrix.judge import Matrix, Row, as_a_whole, judge
+from tests.matrix.page import render, same
+from tests.matrix.run import Sharing
+
+PASSED = {
+    check.id: CheckResult(check.id, task.id, "passed", check.points, check.points)
+    for task in tasks().values()
+    for check in task.checks
+}
+SOFTMAX = Entry("softmax", {}, "model", {"check": "model.logits", "mistake": "softmax"})
+SAYS = Entry("exponentials", {}, "model", {"check": "model.logits", "says": "No logit is negative"})
+RIGHT = Entry("view", {})
+
+
+def results(**statuses: Any) -> dict[str, CheckResult]:
+    """All passed, but for those named as `task__check`."""
+    changed = {name.replace("__", "."): result for name, result in statuses.items()}
+    return {**PASSED, **{id_: replace(PASSED[id_], **row) for id_, row in changed.items()}}
+
+
+def failed(mistake: str | None = None, message: str = "No.", score: float = 0.0) -> dict[str, Any]:
+    if mistake:
+        message += "\n" + mistakes()[mistake].explanation
+    return {"status": "failed", "score": score, "mistake": mistake, "message": message}
+
+
+def judged(entry: Entry, **statuses: Any) -> Row:
+    return judge(entry, list(results(**statuses).values()))
+
+
+def test_what_is_caught_and_named_is_no_problem() -> None:
+    row = judged(
+        SOFTMAX,
+        model__logits=failed("softmax"),
+        model__relu={"status": "blocked", "score": 0.0},
+        accuracy__end_to_end={"status": "blocked"},
+    )
+    assert row.problems == []
+    assert (row.failed, row.reads) == (["model.logits"], mistakes()["softmax"].title)
+    assert row.blocked == ["model.relu", "accuracy.end_to_end"]
+    assert judged(SAYS, model__logits=failed(message="No logit is negative.")).problems == []
+    assert judged(RIGHT).problems == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "statuses", "problem"),
+    [
+        (SOFTMAX, {}, "no check fails, model.logits must"),
+        (
+            SOFTMAX,
+            {"model__rows": failed(), "model__logits": failed("softmax")},
+            "the student reads model.rows first, not model.logits: No.",
+        ),
+        (
+            SOFTMAX,
+            {"model__logits": failed("log-softmax", "So.")},
+            "model.logits names log-softmax, not softmax: So.",
+        ),
+        (
+            SOFTMAX,
+            {"model__logits": failed() | {"mistake": "softmax"}},
+            "softmax is not explained in the message: No.",
+        ),
+        (SAYS, {"model__logits": failed("softmax")}, "model.logits names softmax, not None: No."),
+        (SAYS, {"model__logits": failed()}, "the message does not say 'No logit is negative': No."),
+        (
+            SOFTMAX,
+            {"model__logits": failed("softmax", score=3.0)},
+            "model.logits costs no points",
+        ),
+        (
+            SOFTMAX,
+            {"model__logits": failed("softmax"), "accuracy__unseen": failed(score=12.5)},
+            "accuracy.unseen of another task costs 2.5 points: No.",
+        ),
+        (
+            RIGHT,
+            {"accuracy__end_to_end": failed()},
+            "right, and accuracy.end_to_end is failed: No.",
+        ),
+    ],
+)
+def test_a_problem_is_told(entry: Entry, statuses: dict[str, Any], problem: str) -> None:
+    told = judged(entry, **statuses).problems
+    assert told[0].startswith(f"{entry.id}: {problem}")
+
+
+def test_idle_checks_and_mistakes_that_nobody_makes_are_told() -> None:
+    problems = as_a_whole([judged(SOFTMAX, model__logits=failed("softmax"))])
+    assert len(problems) == len(PASSED) - 1 + len(mistakes()) - 1
+    assert "model.relu is idle: no mistake trips it" in problems
+    assert "no-relu of mistakes.toml: no entry makes it" in problems
+
+
+def test_the_page_is_compared_without_the_time(tmp_path: Path) -> None:
+    row = judged(SOFTMAX, model__logits=failed("softmax"))
+    page = tmp_path / "matrix.md"
+    page.write_text(render(Matrix([row], 100.0, 2)), encoding="utf-8")
+    assert same(page, Matrix([row], 7.5, 64))
+    assert not same(page, Matrix([replace(row, failed=["model.relu"])], 100.0, 2))
+    assert not same(tmp_path / "none.md", Matrix([row], 100.0, 2))
+
+
+def test_a_matrix_can_be_written_and_read() -> None:
+    matrix = Matrix([judged(SOFTMAX, model__logits=failed("softmax")), judged(RIGHT)], 1.5, 2)
+    assert Matrix.from_json(matrix.to_json()) == matrix
+
+
+class Counting:
+    """A worker that counts its calls."""
+
+    confinement, output = "none", ""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def call(self, *_: Any) -> Any:
+        self.calls += 1
+        return self.calls
+
+    def close(self) -> None:
+        pass
+
+
+def test_training_is_shared_by_those_that_use_the_same_parts() -> None:
+    counting, known = Counting(), dict[str, Any]()
+
+    def fit(own_model: bool = True, seed: int = 0, do: str = "fit.fit", **changed: bytes) -> Any:
+        worker: Worker = Sharing(counting, {**REFERENCE, **changed}, known)
+        arguments = {"own_model": own_model, "own_loop": True, "epochs": 8}
+        return worker.call(do, arguments, 1.0, seed, lambda _news: None)
+
+    assert fit() == 1
+    assert fit(dataset=b"other", collate=b"other") == 1
+    assert fit(model=b"other") == 2
+    assert fit(train=b"other") == 3
+    assert fit(helpers=b"other") == 4
+    assert fit(seed=1) == 5
+    assert fit(own_model=False) == 6
+    assert fit(own_model=False, model=b"other") == 6
+    assert fit(do="collate.observe") == 7
+    assert fit(do="collate.observe") == 8

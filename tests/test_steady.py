@@ -1,0 +1,113 @@
+"""The same submission, graded 20 times, gets the same marks and messages, whatever goes on beside.
+
+Of the 20 gradings 9 are in a process with one thread and 9 in one with two, which work at the same
+time; there the submissions come one after another, in another order each round. One is in a worker
+process of its own while nothing else runs, and one in a worker with two threads beside another.
+"""
+
+import concurrent.futures
+import multiprocessing
+import random
+from typing import Any
+
+import pytest
+
+from grader.grading import session
+from grader.tasks import modules
+from tests.matrix.bank import Entry, patched, right, wrong
+
+WRONG = [
+    "dataset-samples-read-twice",
+    "collate-tokens-read-alone",
+    "model-dropout-in-eval",  # draws numbers
+    "model-state-kept",  # has a memory
+    "train-train-mode-once",
+]
+RIGHT = [
+    "dataset_generator",
+    "collate_cached_pipeline",  # keeps a pipeline in its module
+    "model_dropout_and_layer_norm",
+    "model_noisy",  # prints and warns
+    "train_tqdm",
+]
+ROUNDS = 9  # in each of two processes
+WHOLE_ROUNDS = 2  # of them with the reference, over all tasks
+REFERENCE = Entry("reference", {})
+
+Told = list[tuple[Any, ...]]
+
+
+def chosen() -> list[Entry]:
+    entries = {entry.id: entry for entry in [*wrong(), *right()]}
+    return [entries[id_] for id_ in [*WRONG, *RIGHT]]
+
+
+def told(entry: Entry, in_process: bool = False) -> Told:
+    """Grade the tasks that an entry changes, of the reference all; return what a student sees."""
+    with session(entry.sources, device="cpu", in_process=in_process) as opened:
+        concerned = entry.changed.keys() & set(modules())
+        checks = [check for check in opened.planned if not concerned or check.task in concerned]
+        results = [opened.run(check) for check in checks]
+    return [(r.id, r.status, r.score, r.mistake, r.message, r.hint) for r in results]
+
+
+def told_one_after_another(threads: int) -> dict[str, list[Told]]:
+    """Grade all in this process, round by round."""
+    import torch
+
+    torch.set_num_threads(threads)
+    order = random.Random(threads)
+    found: dict[str, list[Told]] = {}
+    for number in range(ROUNDS):
+        entries = [*chosen(), *([REFERENCE] if number < WHOLE_ROUNDS else [])]
+        order.shuffle(entries)
+        for entry in entries:
+            found.setdefault(entry.id, []).append(told(entry, in_process=True))
+    return found
+
+
+@pytest.fixture(scope="module")
+def in_processes() -> list[dict[str, list[Told]]]:
+    """What was told with one thread and, at the same time, with two."""
+    context = multiprocessing.get_context("spawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as in a worker: waiting threads do not spin
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+            return list(pool.map(told_one_after_another, [1, 2]))
+
+
+@pytest.fixture(scope="module")
+def in_workers() -> list[dict[str, Told]]:
+    """What was told with a worker alone, and with a worker of two threads beside another."""
+    entries = chosen()
+    alone = {entry.id: told(entry) for entry in entries}
+    with pytest.MonkeyPatch.context() as patch, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        patch.setenv("OMP_NUM_THREADS", "2")
+        ids = [entry.id for entry in entries]
+        return [alone, dict(zip(ids, pool.map(told, entries), strict=True))]
+
+
+@pytest.mark.parametrize("id_", [*WRONG, *RIGHT])
+def test_twenty_gradings_tell_the_same(
+    in_processes: list[dict[str, list[Told]]], in_workers: list[dict[str, Told]], id_: str
+) -> None:
+    all_told = [each for found in in_processes for each in found[id_]]
+    all_told += [found[id_] for found in in_workers]
+    assert len(all_told) == 20
+    for each in all_told:
+        assert each == all_told[0]
+
+
+def test_the_reference_has_the_same_marks_over_all_tasks(
+    in_processes: list[dict[str, list[Told]]],
+) -> None:
+    all_told = [each for found in in_processes for each in found["reference"]]
+    assert {status for each in all_told for _, status, *_ in each} == {"passed"}
+    for each in all_told:
+        assert each == all_told[0]
+
+
+def test_an_unsteady_submission_would_be_noticed() -> None:
+    length = [["return len(self.samples)", "return __import__('os').getpid()"]]
+    entry = Entry("unsteady", {"dataset": patched("dataset", length)})
+    assert told(entry) != told(entry, in_process=True)
