@@ -193,16 +193,15 @@ def _build(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from grader import calibrate
-    from grader.bank import Bank
+    from grader.bank import BANK, REFERENCE
     from grader.calibration import FILE
     from grader.files import written_whole
 
-    bank = Bank(ROOT / "solution", ROOT / "tests" / "submissions")
-    if not bank.solution.is_dir() or not bank.folder.is_dir():
+    if not REFERENCE or not BANK.is_dir():
         raise UsageError("solution/ and tests/submissions/ are not here: calibrate in the kit.")
     if options.seeds < 2 or options.few < 2:
         raise UsageError("--seeds and --few: give 2 or more, a spread needs two numbers.")
-    found = calibrate.calibrate(bank, options.seeds, options.few)
+    found = calibrate.calibrate(options.seeds, options.few)
     with written_whole(FILE) as stream:
         stream.write(calibrate.to_json(found).encode())
     calibrate.show(found)

@@ -1,7 +1,7 @@
-"""Banks of submissions: right variants and known mistakes, each as a change of a reference.
+"""The banks of submissions in `tests/`, each a change of the reference (for maintainers).
 
-`right/<variant>/` holds the modules in which a variant differs from the reference;
-`wrong/<task>.toml` holds mistakes, a table each:
+`submissions/right/<variant>/` holds the modules in which a variant differs from the reference;
+`submissions/wrong/<task>.toml` holds mistakes, a table each:
     replace: pairs of a text that stands once in the task's module, and what takes its place;
     file: the module to change, where it is not the task's own;
     check: what must catch it;
@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from grader.errors import UsageError
 from grader.sources import Sources
@@ -25,6 +24,19 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+ROOT = Path(__file__).parents[1]
+BANK = ROOT / "tests" / "submissions"
+REFERENCE = {path.stem: path.read_bytes() for path in sorted((ROOT / "solution").glob("*.py"))}
+
+
+class OfTheBank(Sources):
+    """A submission of a bank: what is drawn by a submission's digest is the same for all."""
+
+    @property
+    def digest(self) -> str:
+        """A name in place of a digest."""
+        return "bank"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,64 +44,59 @@ class Entry:
 
     Attributes:
         name: what it is called.
-        files: module name to source, the reference's where it does not differ.
-        changed: the modules in which it differs.
+        changed: the modules in which it differs from the reference, with their sources.
         task: the task that its mistake belongs to; empty for a right variant.
         expected: what its table says must happen; empty for a right variant.
     """
 
     name: str
-    files: dict[str, bytes]
-    changed: frozenset[str]
+    changed: dict[str, bytes] = field(repr=False)
     task: str = ""
-    expected: dict[str, Any] = field(default_factory=dict)
+    expected: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The name, and for a mistake the task before it: unique over both banks."""
+        return f"{self.task}-{self.name}" if self.task else self.name
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Module name to source."""
+        return {**REFERENCE, **self.changed}
 
     @property
     def sources(self) -> Sources:
         """The submission, as a student would hand it in."""
-        return Sources(self.name, self.files, {name: f"exercise/{name}.py" for name in self.files})
+        files = self.files
+        return OfTheBank(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
 
 
-@dataclass(frozen=True)
-class Bank:
-    """The reference in `solution`, and the banks in `folder`."""
-
-    solution: Path
-    folder: Path
-
-    @property
-    def reference(self) -> dict[str, bytes]:
-        """Module name to source."""
-        return {path.stem: path.read_bytes() for path in sorted(self.solution.glob("*.py"))}
-
-    def right(self) -> Iterator[Entry]:
-        """Read the right variants."""
-        reference = self.reference
-        for variant in sorted((self.folder / "right").iterdir()):
-            changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
-            yield Entry(variant.name, reference | changed, frozenset(changed))
-
-    def wrong(self) -> Iterator[Entry]:
-        """Read the mistakes.
-
-        Raises:
-            UsageError: a text to replace does not stand in its module, or more than once.
-        """
-        reference = self.reference
-        for path in sorted((self.folder / "wrong").glob("*.toml")):
-            for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
-                module = table.get("file", path.stem)
-                changed = {module: _patched(reference[module], table["replace"], path.name, name)}
-                yield Entry(name, reference | changed, frozenset(changed), path.stem, table)
+def right() -> Iterator[Entry]:
+    """Read the right variants."""
+    for variant in sorted((BANK / "right").iterdir()):
+        yield Entry(variant.name, {path.stem: path.read_bytes() for path in variant.glob("*.py")})
 
 
-def _patched(source: bytes, replacements: list[list[str]], file: str, name: str) -> bytes:
-    text = source.decode()
+def wrong() -> Iterator[Entry]:
+    """Read the mistakes."""
+    for path in sorted((BANK / "wrong").glob("*.toml")):
+        for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            replacements, module = table.pop("replace"), table.pop("file", path.stem)
+            yield Entry(name, {module: patched(module, replacements)}, path.stem, table)
+
+
+def patched(module: str, replacements: list[list[str]]) -> bytes:
+    """Return a module of the reference with texts replaced.
+
+    Raises:
+        UsageError: a text does not stand there, or more than once.
+    """
+    text = REFERENCE[module].decode()
     for old, new in replacements:
         if text.count(old) != 1:
             raise UsageError(
-                f"{file}, {name}: {old!r} stands {text.count(old)} times in the reference. "
-                "Give a text that stands there once."
+                f"{old!r} stands {text.count(old)} times in solution/{module}.py. "
+                "Replace a text that stands there once."
             )
         text = text.replace(old, new)
     return text.encode()

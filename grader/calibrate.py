@@ -27,13 +27,11 @@ from importlib.metadata import version
 from typing import Any
 
 from grader import unseen
-from grader.bank import Bank
+from grader.bank import REFERENCE, right, wrong
 from grader.errors import UsageError
 from grader.tasks import read_toml
 
 MISS = 1e-3
-SEEDS = 60  # draws of the reference, of the stand-ins, and of what cannot learn
-FEW = 8  # draws of each right variant
 PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy")
 
 
@@ -60,9 +58,9 @@ class Job:
     shuffled: bool = False
 
 
-def jobs(bank: Bank, seeds: int = SEEDS, few: int = FEW) -> list[Job]:
-    """List all runs, the longest groups first."""
-    files = bank.reference
+def jobs(seeds: int, few: int) -> list[Job]:
+    """List all runs: so many draws of the reference, fewer of each right variant, one of a mistake."""
+    files = REFERENCE
     listed = []
     for number in range(seeds):
         listed += [
@@ -71,9 +69,9 @@ def jobs(bank: Bank, seeds: int = SEEDS, few: int = FEW) -> list[Job]:
             Job("right", "the grader's model", files, number, own_model=False),
             Job("nothing", "shuffled targets", files, number, shuffled=True),
         ]
-    for group, entries, draws in (("right", bank.right(), few), ("wrong", bank.wrong(), 1)):
+    for group, entries, draws in (("right", right(), few), ("wrong", wrong(), 1)):
         for entry in entries:
-            if entry.changed & {"model", "train"}:
+            if entry.changed.keys() & {"model", "train"}:
                 listed += [Job(group, entry.name, entry.files, n) for n in range(draws)]
     return listed
 
@@ -146,11 +144,11 @@ def pooled(rows: Iterable[dict[str, Any]]) -> float:
     return math.sqrt(squares / freedom)
 
 
-def calibrate(bank: Bank, seeds: int, few: int) -> dict[str, Any]:
+def calibrate(seeds: int, few: int) -> dict[str, Any]:
     """Do all runs, with a progress bar; returns what belongs into `calibration.json`."""
     from tqdm import tqdm
 
-    listed = jobs(bank, seeds, few)
+    listed = jobs(seeds, few)
     _ = unseen.sample_pool()  # computed and kept once, before the processes start
     found = list(tqdm(runs(listed), total=len(listed), unit="run", desc="calibrate"))
     groups = summary(found)

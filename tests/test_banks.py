@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.matrix.bank import ROOT, right, wrong
+from grader.bank import ROOT, right, wrong
 from tests.matrix.judge import Matrix, as_a_whole
 from tests.matrix.page import PAGE, same
 

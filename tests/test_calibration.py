@@ -2,14 +2,13 @@
 
 import itertools
 import statistics
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from grader import calibrate, unseen
-from grader.bank import Bank
+from grader.bank import REFERENCE, right
 from grader.calibrate import Job
 from grader.calibration import calibration
 from grader.grading import session
@@ -17,8 +16,6 @@ from grader.sources import Sources
 from grader.tasks import read_toml, tasks
 from grader.vectors import Vectors
 
-ROOT = Path(__file__).parents[1]
-BANK = Bank(ROOT / "solution", ROOT / "tests" / "submissions")
 AGAIN = "run `python -m grader calibrate`"
 RIGHT: dict[str, Any] = calibration()["runs"]["right"]
 NOTHING: dict[str, Any] = calibration()["runs"]["nothing"]["shuffled targets"]
@@ -38,7 +35,7 @@ def test_the_reference_and_what_learns_nothing_ran_on_60_draws_at_least() -> Non
 
 
 def test_every_right_variant_of_the_bank_was_tried() -> None:
-    variants = {entry.name for entry in BANK.right() if entry.changed & {"model", "train"}}
+    variants = {entry.name for entry in right() if entry.changed.keys() & {"model", "train"}}
     assert variants <= set(RIGHT), AGAIN
 
 
@@ -62,7 +59,7 @@ def test_a_run_on_another_draw_stays_within_the_recorded_spread(
     group: str, name: str, draw: int, options: dict[str, bool]
 ) -> None:
     recorded = calibration()["runs"][group][name]
-    accuracy, _ = calibrate.run(Job(group, name, BANK.reference, draw, **options))
+    accuracy, _ = calibrate.run(Job(group, name, REFERENCE, draw, **options))
     assert accuracy == pytest.approx(recorded["mean"], abs=4 * recorded["spread"]), AGAIN
 
 

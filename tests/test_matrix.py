@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from grader.bank import REFERENCE, Entry
 from grader.diagnosis import mistakes
 from grader.process import Worker
 from grader.record import CheckResult
 from grader.tasks import tasks
-from tests.matrix.bank import REFERENCE, Entry
 from tests.matrix.judge import Matrix, Row, as_a_whole, judge
 from tests.matrix.page import render, same
 from tests.matrix.run import Sharing

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from grader.bank import Entry, patched, right, wrong
 from grader.grading import session
 from grader.tasks import modules
-from tests.matrix.bank import Entry, patched, right, wrong
 
 WRONG = [
     "dataset-samples-read-twice",

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from grader.bank import Entry, right, wrong
 from grader.files import written_whole
 from tests.matrix import page
-from tests.matrix.bank import Entry, right, wrong
 from tests.matrix.judge import Matrix
 from tests.matrix.run import run
 

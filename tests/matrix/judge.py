@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
+from grader.bank import Entry
 from grader.diagnosis import mistakes
 from grader.record import CheckResult
 from grader.tasks import tasks
-from tests.matrix.bank import Entry
 
 
 @dataclass(frozen=True)

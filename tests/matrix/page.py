@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from grader.bank import ROOT
 from grader.diagnosis import mistakes
 from grader.tasks import Check, Task, tasks
-from tests.matrix.bank import ROOT
 from tests.matrix.judge import Matrix, Row
 
 PAGE = ROOT / "docs" / "matrix.md"

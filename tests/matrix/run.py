@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from grader.bank import Entry
 from grader.grading import session
 from grader.process import Report, Worker
 from grader.tasks import modules
 from grader.worker import wire
-from tests.matrix.bank import Entry
 from tests.matrix.judge import Row, judge, lost
 
 SECONDS = 300.0  # for one submission, on a machine that has other work
