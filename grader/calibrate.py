@@ -5,9 +5,9 @@ accuracies where points begin and where they are full. All is written to `calibr
 
 Full marks: each right way to do it (the reference, the grader's own stand-ins, each variant of the
 bank) is taken to have accuracies with a mean of its own and one common spread, normally
-distributed. The mark lies so far below the lowest mean that a single try misses it with
-probability `MISS`. A second try comes before points are lost, which is not counted on.
-No marks: as far above the mean of models that learned from shuffled targets.
+distributed. The mark lies so far below the lowest mean that both tries, which are drawn apart, miss
+it with probability `MISS`. Points begin so far above the mean of models that learned from shuffled
+targets that one of two tries gets there with probability `MISS`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Job:
 
 
 def jobs(seeds: int, few: int) -> list[Job]:
-    """List all runs: so many draws of the reference, fewer of each right variant, one of a mistake."""
+    """List all runs: so many draws of the reference, a few of each variant, one of a mistake."""
     files = REFERENCE
     listed = []
     for number in range(seeds):
@@ -125,12 +125,14 @@ def summary(found: list[tuple[Job, float | None, float]]) -> dict[str, Any]:
 def marks(groups: dict[str, Any]) -> dict[str, float]:
     """Derive where points begin and where they are full, in hundredths."""
     right, nothing = groups["right"].values(), groups["nothing"].values()
-    far = statistics.NormalDist().inv_cdf(1 - MISS)
+    normal, tries = statistics.NormalDist(), unseen.TRIES
+    below = normal.inv_cdf(1 - MISS ** (1 / tries))  # all tries have to miss
+    above = normal.inv_cdf(1 - MISS / tries)  # one has to get there
     lowest = min(rows["mean"] for rows in right)
     highest = max(rows["mean"] for rows in nothing)
     return {
-        "full": math.floor(100 * (lowest - far * pooled(right))) / 100,
-        "none": math.ceil(100 * (highest + far * pooled(nothing))) / 100,
+        "full": math.floor(100 * (lowest - below * pooled(right))) / 100,
+        "none": math.ceil(100 * (highest + above * pooled(nothing))) / 100,
     }
 
 

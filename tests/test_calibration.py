@@ -39,9 +39,15 @@ def test_every_right_variant_of_the_bank_was_tried() -> None:
     assert variants <= set(RIGHT), AGAIN
 
 
-def test_no_right_run_missed_full_marks_and_no_shuffled_one_had_points() -> None:
+def test_no_more_right_runs_miss_full_marks_than_two_tries_make_up_for() -> None:
+    full = calibration()["marks"]["full"]
+    runs = [accuracy for row in RIGHT.values() for accuracy in row["accuracies"]]
+    missed = sum(accuracy < full for accuracy in runs) / len(runs)
+    assert missed**unseen.TRIES < calibrate.MISS
+
+
+def test_shuffled_targets_earn_nothing_and_the_band_is_there() -> None:
     marks = calibration()["marks"]
-    assert min(min(row["accuracies"]) for row in RIGHT.values()) >= marks["full"]
     assert max(NOTHING["accuracies"]) <= marks["none"]
     assert marks["none"] < marks["full"]
 
@@ -76,7 +82,8 @@ def test_full_marks_lie_below_the_lowest_mean_and_points_begin_above_the_highest
         },
         "nothing": {"shuffled": {"mean": 0.25, "accuracies": [0.23, 0.25, 0.27]}},
     }
-    assert calibrate.marks(runs) == {"full": 0.53, "none": 0.32}  # 3.09 spreads of 0.02
+    # 1.86 spreads of 0.02, so that two tries miss with 1 in 1,000; 3.29 spreads
+    assert calibrate.marks(runs) == {"full": 0.56, "none": 0.32}
 
 
 # --- what is drawn by the key ----------------------------------------------------------------

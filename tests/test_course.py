@@ -21,13 +21,13 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 
 from grader import grading
+from grader.bank import BANK, REFERENCE, patched
 from grader.course.check import UNCONFINED
 from grader.course.confined import sandboxed, why_no_sandbox
 from grader.course.kernel import PlainKernel, RunConfined
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
 from grader.sources import Sources
 from grader.tasks import tasks
-from tests.test_banks import BANK, REFERENCE, patched
 
 if sys.version_info >= (3, 11):
     import tomllib

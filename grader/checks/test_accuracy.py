@@ -11,8 +11,6 @@ from grader.messages import Blocked, Failure, show
 from grader.submission import Submission, value
 from grader.tasks import modules, read_toml
 
-TRIES = 2  # each with news, weights and batches drawn anew; the best one counts
-
 
 def test_unseen(submission: Submission) -> None:
     """The model predicts the classes of unseen news that it was not trained on."""
@@ -48,14 +46,14 @@ def test_unseen(submission: Submission) -> None:
 def _accuracies(
     submission: Submission, own_model: bool, own_loop: bool, enough: float
 ) -> tuple[list[float], int]:
-    """Train and classify until an accuracy is enough, `TRIES` times at most.
+    """Train and classify until an accuracy is enough, `unseen.TRIES` times at most.
 
     Returns the accuracies, and how many news items each was measured on.
     """
     from grader import unseen
 
     pool, accuracies = unseen.pool(submission), []
-    for attempt in range(TRIES):
+    for attempt in range(unseen.TRIES):
         drawn = unseen.draw(pool, unseen.key(submission.digest, submission.seed, attempt))
         accuracies.append(unseen.measure(submission, drawn, own_model=own_model, own_loop=own_loop))
         if accuracies[-1] >= enough:
