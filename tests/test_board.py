@@ -1,10 +1,17 @@
 """What the board says: what to do next, in every state that a task can be in."""
 
+from pathlib import Path
+
 import pytest
 
+from grader.bank import REFERENCE, patched
+from grader.grading import session
 from grader.record import CheckResult, Record
 from grader.reports import board
+from grader.sources import Sources
 from grader.tasks import tasks
+
+ROOT = Path(__file__).parents[1]
 
 
 def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str]) -> str:
@@ -59,3 +66,21 @@ def test_a_check_that_was_chosen_without_what_it_needs_says_what_to_write(
 ) -> None:
     out = shown(capsys, "dataset", index=("not_started", ""))
     assert "Next: dataset: write dataset.py;" in out
+
+
+def test_the_readme_shows_what_a_terminal_shows_half_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubs = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}
+    forgotten = patched("collate", [[", batch_first=True)", ")"]])
+    files = {**stubs, "dataset": REFERENCE["dataset"], "collate": forgotten}
+    sources = Sources("half way", files, {name: f"exercise/{name}.py" for name in files})
+    with session(sources, device="cpu") as opened:
+        for check in opened.planned:
+            opened.run(check)
+        monkeypatch.setenv("COLUMNS", "80")
+        board.show(opened.record())
+    shown_now = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.split("Half way, with a mistake:\n\n```\n")[1].split("\n```")[0]
+    assert block.splitlines() == shown_now[1 : 1 + len(block.splitlines())]
