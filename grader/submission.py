@@ -176,7 +176,9 @@ class Submission:
         **arguments: Any,
     ) -> Any:
         """Do an operation of the worker that uses the given student modules."""
-        for module in modules or [operation.split(".")[0]]:
+        modules = modules or [operation.split(".")[0]]
+        self.worker.turn_to(frozenset(modules))
+        for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed
         return value(self.worker.call(operation, arguments, seconds, seed, report))
