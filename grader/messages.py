@@ -12,6 +12,7 @@ from typing import Any
 from grader.diagnosis import mistakes
 from grader.worker.wire import Other, Raised, TensorData
 
+FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox.py
 MAX_SHOWN = 200  # characters of a value in a message
 
 
@@ -140,4 +141,9 @@ def explain_raised(raised: Raised, module: str) -> str:
         lines.append(f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}")
         if frame.source:
             lines.append(f"    {clean(frame.source)}")
+    if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):
+        lines.append(
+            "While it is graded, code can neither write files nor start processes nor use the "
+            "network. Leave that out (for a DataLoader: num_workers=0)."
+        )
     return "\n".join(lines)

@@ -215,6 +215,8 @@ class Submission:
     ) -> DatasetSeen:
         """Make a `NewsDataset` from `samples` and read all it promises."""
         seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
+        shown = dict.fromkeys(("samples", "targets", "n_targets", "length"), object)
+        fitting(has(seen, **shown, items=list) and len(seen["items"]) == len(indices))
         return DatasetSeen(**seen)
 
     def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
@@ -305,7 +307,7 @@ class Submission:
         hidden_size, num_layers, own_model, own_loop.
         """
         own = {"model": settings["own_model"], "train": settings["own_loop"]}
-        return self._do(  # type: ignore[no-any-return]
+        seen = self._do(
             "fit.fit",
             modules=[module for module, is_own in own.items() if is_own],
             seconds=seconds,
@@ -317,6 +319,8 @@ class Submission:
             device=self.device,
             **settings,
         )
+        fitting(has(seen, history=object, logits=object, weights=dict, seconds=float))
+        return seen  # type: ignore[no-any-return]
 
 
 LSTM_SIZES = {

@@ -30,7 +30,7 @@ SECONDS = 120.0  # in which the warm process has to answer; loading packages is 
 LOADED = {  # what is loaded before a worker is forked that is to use these modules
     "dataset": ["torch"],
     "collate": ["torch", "spacy"],
-    "model": ["torch"],
+    "model": ["torch", "training"],
     "train": ["torch", "training"],
 }
 LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
@@ -39,6 +39,7 @@ CONFIGURATION = (
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives"),
     *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
 )
+CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
 SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers cannot write to
 
 
@@ -77,7 +78,7 @@ class WarmProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,
                 cwd=self.folder,
-                env={**sandbox.environment(home), "OPENBLAS_NUM_THREADS": "1"},
+                env=_environment(home),
                 start_new_session=True,
             )
         self.layers = (*LAYERS, "bubblewrap") if bubblewrap else LAYERS
@@ -149,6 +150,11 @@ class WarmProcess:
             self.process.wait()
         self.errors.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    threads = {"OPENBLAS_NUM_THREADS": "1"}  # else numpy starts some when it is loaded
+    return {**sandbox.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
 
 
 def _ends(name: str) -> tuple[BinaryIO, int]:
