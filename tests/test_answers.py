@@ -41,7 +41,8 @@ ODD: list[Any] = [
 class Recording:
     """A worker that notes what another one answers."""
 
-    confinement, layers, output = "limits", (), ""
+    confinement, output = "limits", ""
+    layers: tuple[str, ...] = ()
 
     def __init__(self, worker: Worker) -> None:
         self.worker, self.answers = worker, dict[str, Any]()
