@@ -94,6 +94,8 @@ def launch() -> Confined:
     own = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP")
     environment |= dict.fromkeys(own, str(home))
     environment |= {"MPLBACKEND": "agg", "OMP_WAIT_POLICY": "PASSIVE"}
+    # Batches are small: with more threads a model trains slower, and its numbers are others.
+    environment.setdefault("OMP_NUM_THREADS", "1")
     written = trace.open("w+b")
     try:
         process = subprocess.Popen(

@@ -129,6 +129,7 @@ def test_vectors_are_turned_and_classes_numbered_anew_and_all_else_stays(pool: V
             renumbered.add((int(pool.targets[text]), int(target)))
     assert len(renumbered) == 4  # each class has one new number
     assert len({new for _, new in renumbered}) == 4
+    assert any(old != new for old, new in renumbered)
     known = {tuple(row) for row in pool.vectors.round(3).tolist()}
     assert not known & {tuple(row) for row in drawn.train.vectors.round(3).tolist()}
 

@@ -691,6 +691,17 @@ def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> No
     assert "hunter2" not in str(seen)
 
 
+@pytest.mark.parametrize(("said", "threads"), [(None, 1), ("2", 2)])
+def test_a_model_trains_in_one_thread_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, threads: int
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    with serving() as worker:
+        assert run(worker, "import torch; value = torch.get_num_threads()") == threads
+
+
 def test_a_worker_runs_in_an_empty_folder_of_its_own() -> None:
     code = """\
 import os, sys, tempfile
