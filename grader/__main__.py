@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
+from grader.files import written_whole
+from grader.record import Record
 from grader.tasks import tasks
 from news import NewsError, read_csv
 
@@ -96,6 +99,11 @@ def parser() -> argparse.ArgumentParser:
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto")
     command.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
+    command.add_argument(
+        "--confine",
+        choices=TIERS,
+        help="the least confinement that will do; the strongest there is, is used in any case",
+    )
 
 
 def _seed(text: str) -> int:
@@ -105,7 +113,6 @@ def _seed(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from grader.files import written_whole
     from grader.grading import grade, load
     from grader.reports import board
 
@@ -114,17 +121,35 @@ def _grade(options: argparse.Namespace) -> int:
         if file.is_dir() or not file.absolute().parent.is_dir():
             raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
     rows = None if options.data == "sample" else _rows(Path(options.data))
-    record = grade(load(options.path), device=options.device, seed=options.seed, rows=rows)
+    record = grade(
+        load(options.path),
+        keep=lambda partial: _keep(partial, options.json),
+        device=options.device,
+        seed=options.seed,
+        rows=rows,
+        confine=options.confine,
+    )
     if options.json == "-":
         print(record.to_json(), end="")
     else:
         board.show(record, verbose=options.verbose)
-        if options.json is not None:
-            with written_whole(Path(options.json)) as stream:
-                stream.write(record.to_json().encode())
     if any(check.status == "error" for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
+
+
+def _keep(record: Record, file: str | None) -> None:
+    """Write a record to the file of `--json`, whole or not at all."""
+    if file is None or file == "-":
+        return
+    try:
+        with written_whole(Path(file)) as stream:
+            stream.write(record.to_json().encode())
+    except OSError as error:
+        raise UsageError(
+            f"--json {file}: cannot be written ({error.strerror}). "
+            "What is there is the last record that could be written. Make room, and grade again."
+        ) from None
 
 
 def _rows(path: Path) -> list[tuple[int, str]]:
@@ -159,6 +184,7 @@ def _train(options: argparse.Namespace) -> int:
         batch_size=options.batch_size,
         device=options.device,
         seed=options.seed,
+        confine=options.confine,
         out=options.out,
     )
 

@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from grader import confinement, warm
 from grader.errors import UsageError
 from grader.tasks import modules
 
 INSTALL = "python -m pip install -c constraints.txt"
 MODEL = f"{INSTALL} ./packages/en_core_web_sm"
+NO_SANDBOX = "use Linux 5.13 or newer with Landlock, or grade only people you trust"
+NO_BUBBLEWRAP = (
+    "nothing, if the layers above will do; else apt-get install bubblewrap, and allow user "
+    "namespaces (Ubuntu from 23.10 on: an AppArmor profile for bwrap; Docker: run it outside)"
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Line:
 
 def examine() -> Iterator[Line]:
     """Look at Python, the packages, the model, the data and the exercise."""
-    for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise):
+    for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise, _sandbox):
         yield _safely(look)
 
 
@@ -113,6 +119,20 @@ def _exercise() -> Line:
         found = f"{', '.join(missing)} not in {folder.resolve()}"
         return Line("exercise", found, "change to the kit's folder (cd)")
     return Line("exercise", str(folder.resolve()))
+
+
+def _sandbox() -> Line:
+    """Look at what confines other people's programs; the names of the layers stand in records."""
+    try:
+        found = confinement.sandboxed("cpu")
+    except warm.Unavailable as error:
+        what, _, remedy = str(error).partition(". ")
+        return Line("sandbox", f"none: {what}", remedy or NO_SANDBOX, needed=False)
+    layers = ", ".join(found.layers)
+    if lacks := warm.warm_process().lacks:
+        what = f"{layers}; without bubblewrap: {lacks}"
+        return Line("sandbox", what, NO_BUBBLEWRAP, needed=False)
+    return Line("sandbox", layers)
 
 
 def run() -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader import sources
+from grader.confinement import choose
 from grader.errors import UsageError
 from grader.messages import Blocked, Failure, clean, explain_raised, shorten
 from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
@@ -149,6 +150,7 @@ def session(
     seed: int = 0,
     rows: list[tuple[int, str]] | None = None,
     in_process: bool = False,
+    confine: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Session]:
     """Open a submission for grading, and end its worker afterwards.
@@ -159,16 +161,20 @@ def session(
         seed: what the grader's inputs are drawn from.
         rows: labelled news for the task accuracy; None means the sample.
         in_process: run it in this process, without limits.
+        confine: the least confinement that will do, one of `confinement.TIERS`; it gets the
+            strongest that can be had, in any case.
         limits: what it may use.
 
     Raises:
-        UsageError: the device cannot be used.
+        UsageError: the device cannot be used, or the confinement cannot be had.
     """
     worker: Worker
-    if in_process:
+    if not in_process:
+        worker = ProcessWorker(taken.files, taken.names, limits, choose(confine, device))
+    elif confine in (None, "none"):
         worker = LocalWorker(taken.files, taken.names)
     else:
-        worker = ProcessWorker(taken.files, taken.names, limits)
+        raise UsageError(f"--in-process --confine {confine}: choose one; in-process confines none.")
     submission = Submission(worker, seed, device, rows)
     submission.digest = taken.digest
     if device != "auto":
@@ -191,12 +197,21 @@ def load(path: Path) -> Sources:
     return sources.load(path, modules())
 
 
-def grade(taken: Sources, **options: Any) -> Record:
-    """Grade a submission; the options are those of `session`."""
+def grade(
+    taken: Sources, keep: Callable[[Record], None] = lambda _record: None, **options: Any
+) -> Record:
+    """Grade a submission; the options are those of `session`.
+
+    Before the first check and after each one `keep` is called with the record as it is then, so
+    that nothing is lost, and an older record does not pass for this one, if grading is cut short.
+    """
     with session(taken, **options) as opened:
         for check in opened.planned:
+            keep(opened.record())
             opened.run(check)
-        return opened.record()
+        record = opened.record()
+        keep(record)
+        return record
 
 
 def environment(submission: Submission) -> dict[str, Any]:
@@ -209,6 +224,7 @@ def environment(submission: Submission) -> dict[str, Any]:
         "model": f"en_core_web_sm {_version('en_core_web_sm')}",
         "device": submission.__dict__.get("device", submission.wanted_device),
         "confinement": submission.worker.confinement,
+        "confinement_layers": list(submission.worker.layers),
         "seed": submission.seed,
         "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
     }

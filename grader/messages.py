@@ -12,6 +12,7 @@ from typing import Any
 from grader.diagnosis import advice, mistakes
 from grader.worker.wire import Other, Raised, TensorData
 
+FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox.py
 MAX_SHOWN = 200  # characters of a value in a message
 
 
@@ -144,4 +145,9 @@ def explain_raised(raised: Raised, module: str) -> str:
             lines.append(f"    {clean(frame.source)}")
     if raised.kind == "exception" and (known := advice(raised.type, message)):
         lines.append(known)
+    if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):
+        lines.append(
+            "While it is graded, code can neither write files nor start processes nor use the "
+            "network. Leave that out (for a DataLoader: num_workers=0)."
+        )
     return "\n".join(lines)

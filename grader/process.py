@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol, cast
 
 from grader import sandbox
+from grader.confinement import LIMITS, Confinement
 from grader.worker import wire
 
 Report = Callable[[dict[str, Any]], None]
@@ -39,6 +40,10 @@ class Worker(Protocol):
     """Something that does requests."""
 
     confinement: str
+    layers: tuple[str, ...]
+
+    def turn_to(self, modules: frozenset[str]) -> None:
+        """Make ready for operations that use these modules of the submission."""
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
@@ -56,22 +61,36 @@ class Worker(Protocol):
 class ProcessWorker:
     """A worker process for one submission; started again when it was lost.
 
+    Where starting one is cheap, each set of modules that an operation uses gets a process of its
+    own, one after the other: what one module does to torch cannot reach another task.
+
     Nothing here waits for the process without a deadline: pipes are read and written in threads
     that are left behind if they do not come back, as a child of the worker's that got away may
     hold the other ends.
     """
 
-    confinement = "limits"
-
     def __init__(
-        self, files: dict[str, bytes], names: dict[str, str], limits: sandbox.Limits
+        self,
+        files: dict[str, bytes],
+        names: dict[str, str],
+        limits: sandbox.Limits,
+        confined_by: Confinement = LIMITS,
     ) -> None:
         """Serve the given files; `names` are the file names that tracebacks show."""
         self.files, self.names, self.limits = files, names, limits
+        self.confined_by = confined_by
+        self.confinement, self.layers = confined_by.tier, confined_by.layers
+        self.modules: frozenset[str] = frozenset()
         self.confined: sandbox.Confined | None = None
         self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
         self.ends = time.monotonic() + limits.seconds
+
+    def turn_to(self, modules: frozenset[str]) -> None:
+        """Make ready for operations that use these modules of the submission."""
+        if self.confined_by.apart and modules != self.modules:
+            self._end()
+        self.modules = modules
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
@@ -117,11 +136,11 @@ class ProcessWorker:
 
     def _start(self) -> list[bytes | memoryview]:
         """Start the process; return what it has to be told first."""
-        self.confined = sandbox.launch()
+        self.confined = self.confined_by.launch(self.limits, self.modules)
         self.threads = [threading.Thread(target=self._drain, args=[self.confined], daemon=True)]
         self.threads[0].start()
-        first = {"files": self.files, "names": self.names, "memory": self.limits.memory}
-        return wire.encode(first)
+        bounds = {"memory": self.limits.memory, "cpu": self.limits.processor_seconds}
+        return wire.encode({"files": self.files, "names": self.names, **bounds})
 
     def _drain(self, confined: sandbox.Confined) -> None:
         """Read what is printed, to its end; keep the beginning."""
@@ -236,6 +255,7 @@ class LocalWorker:
     """The worker's own code in this process: for breakpoints, and only for one's own code."""
 
     confinement = "none"
+    layers: tuple[str, ...] = ()
     output = ""
 
     def __init__(self, files: dict[str, bytes], names: dict[str, str]) -> None:
@@ -243,6 +263,9 @@ class LocalWorker:
         from grader.worker.student import student
 
         student.receive(files, names)
+
+    def turn_to(self, modules: frozenset[str]) -> None:
+        """Be ready for everything, always."""
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.tasks import Check, tasks
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--submission", type=Path, metavar="PATH", help="what to grade [exercise]")
     group.addoption("--device", choices=DEVICES, default="auto", help="where models run [auto]")
     group.addoption("--seed", type=int, default=0, help="seed of the grader's inputs [0]")
+    group.addoption("--confine", choices=TIERS, help="the least confinement that will do")
     group.addoption(
         "--in-process",
         action="store_true",
@@ -110,6 +112,7 @@ def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
             device=options.device,
             seed=options.seed,
             in_process=options.in_process,
+            confine=options.confine,
         ) as opened:
             chosen = pytestconfig.stash[CHOSEN]
             opened.planned = [check for check in opened.planned if check.id in chosen]

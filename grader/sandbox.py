@@ -1,19 +1,13 @@
-"""How a worker process is started and confined.
-
-Confinement is named by tier in every record:
-    none    in the grader's own process (`--in-process`), for breakpoints;
-    limits  a process group and an empty folder of its own, bounded time, memory and output, a
-            clean environment and an isolated interpreter. This keeps a grading run going; it is
-            no security: the worker can read, write, connect and send signals as its user can,
-            and a child that leaves the process group (os.setsid) lives on.
-"""
+"""How a worker process is started, by itself or by the warm process, and what bounds it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,6 +23,8 @@ PASSED_ON = (
     *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
 )
+STREAMS = ("stdin", "stdout", "stderr")
+BURIED = 30.0  # seconds that the warm process may take to tell how a worker ended
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,61 @@ class Limits:
     memory: int | None = 6 << 30
     output: int = 64 << 10
 
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time of the worker: what all cores give in `seconds`."""
+        return self.seconds * (os.cpu_count() or 1)
+
+
+class Forked:
+    """A worker that the warm process forked, in the manner of `subprocess.Popen`."""
+
+    def __init__(self, streams: dict[str, BinaryIO], status: int, handle: int) -> None:
+        """Take the streams, where its exit status comes from, and its process (a pidfd)."""
+        self.stdin, self.stdout, self.stderr = (streams[name] for name in STREAMS)
+        self.status, self.handle = status, handle
+        self.returncode: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its id here, whatever it is called in a namespace of its own; -1 when it has ended."""
+        with open(f"/proc/self/fdinfo/{self.handle}", encoding="ascii") as stream:
+            return next(int(line.split()[1]) for line in stream if line.startswith("Pid:"))
+
+    def poll(self) -> int | None:
+        """Return the exit code if it has ended; negative for a signal."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(timeout=0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the exit code.
+
+        Raises:
+            TimeoutExpired: it has not ended.
+        """
+        if self.returncode is None:
+            if not _readable(self.handle, timeout):
+                raise subprocess.TimeoutExpired("worker", timeout or 0)
+            # The warm process tells as soon as it can; if it is gone itself, nobody does.
+            told = os.read(self.status, 4) if _readable(self.status, BURIED) else b""
+            self.returncode = struct.unpack("=i", told)[0] if told else -signal.SIGKILL
+            os.close(self.handle)
+            os.close(self.status)
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+
+
+def _readable(handle: int, seconds: float | None) -> bool:
+    watch = select.poll()
+    watch.register(handle, select.POLLIN)
+    return bool(watch.poll(None if seconds is None else 1000 * seconds))
+
 
 @dataclass(frozen=True)
 class Confined:
@@ -53,17 +104,19 @@ class Confined:
     Attributes:
         process: requests go to its stdin, answers come from its stdout, what student code prints
             from its stderr; the streams are raw.
-        folder: what is its alone; `home` in it is where it runs.
-        trace: the file in `folder` that it writes tracebacks to.
+        trace: the file that it writes tracebacks to.
+        folder: what is its alone, if it may write; `home` in it is where it runs.
     """
 
-    process: subprocess.Popen[bytes]
-    folder: Path
+    process: subprocess.Popen[bytes] | Forked
     trace: BinaryIO
+    folder: Path | None = None
 
     def kill(self) -> None:
         """End it and all that it started in its process group."""
-        if POSIX:
+        if isinstance(self.process, Forked):
+            self.process.kill()
+        elif POSIX:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         elif self.process.poll() is None:
@@ -75,6 +128,8 @@ class Confined:
     def clean_up(self) -> None:
         """Remove its folder, also what was locked in it."""
         self.trace.close()
+        if self.folder is None:
+            return
         with contextlib.suppress(OSError, RecursionError):
             for place, folders, _ in os.walk(self.folder):
                 for path in (os.path.join(place, name) for name in folders):
@@ -85,31 +140,43 @@ class Confined:
             subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
 
 
+def environment(home: Path) -> dict[str, str]:
+    """Return the variables that a worker sees, where it runs in `home`."""
+    own = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP")
+    return {
+        # Batches are small: with more threads a model trains slower, and its numbers are others.
+        "OMP_NUM_THREADS": "1",
+        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        **dict.fromkeys(own, str(home)),
+        "MPLBACKEND": "agg",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
+def command() -> list[str]:
+    """Return how Python is started for a worker, in isolation."""
+    return [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER)]
+
+
 def launch() -> Confined:
-    """Start a worker process."""
+    """Start a worker process of its own, without the warm process."""
     folder = Path(tempfile.mkdtemp(prefix="grader-"))
     home, trace = folder / "home", folder / "trace"
     home.mkdir()
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    own = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP")
-    environment |= dict.fromkeys(own, str(home))
-    environment |= {"MPLBACKEND": "agg", "OMP_WAIT_POLICY": "PASSIVE"}
-    # Batches are small: with more threads a model trains slower, and its numbers are others.
-    environment.setdefault("OMP_NUM_THREADS", "1")
     written = trace.open("w+b")
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER), str(trace)],
+            [*command(), str(trace)],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=home,
-            env=environment,
+            env=environment(home),
             start_new_session=POSIX,
         )
     except BaseException:
         written.close()
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Confined(process, folder, written)
+    return Confined(process, written, folder)

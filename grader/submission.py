@@ -178,7 +178,9 @@ class Submission:
         **arguments: Any,
     ) -> Any:
         """Do an operation of the worker that uses the given student modules."""
-        for module in modules or [operation.split(".")[0]]:
+        modules = modules or [operation.split(".")[0]]
+        self.worker.turn_to(frozenset(modules))
+        for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed
         return value(self.worker.call(operation, arguments, seconds, seed, report))
@@ -220,6 +222,8 @@ class Submission:
     ) -> DatasetSeen:
         """Make a `NewsDataset` from `samples` and read all it promises."""
         seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
+        shown = dict.fromkeys(("samples", "targets", "n_targets", "length"), object)
+        fitting(has(seen, **shown, items=list) and len(seen["items"]) == len(indices))
         return DatasetSeen(**seen)
 
     def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
@@ -310,7 +314,7 @@ class Submission:
         hidden_size, num_layers, own_model, own_loop.
         """
         own = {"model": settings["own_model"], "train": settings["own_loop"]}
-        return self._do(  # type: ignore[no-any-return]
+        seen = self._do(
             "fit.fit",
             modules=[module for module, is_own in own.items() if is_own],
             seconds=seconds,
@@ -322,6 +326,8 @@ class Submission:
             device=self.device,
             **settings,
         )
+        fitting(has(seen, history=object, logits=object, weights=dict, seconds=float))
+        return seen  # type: ignore[no-any-return]
 
 
 LSTM_SIZES = {

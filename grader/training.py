@@ -95,6 +95,7 @@ def run(
     batch_size: int,
     device: str,
     seed: int,
+    confine: str | None = None,
     out: Path | None,
 ) -> int:
     """Train the submission at `path`, show how it goes, and save what came out.
@@ -109,6 +110,7 @@ def run(
         batch_size: see there.
         device: one of `devices.DEVICES`.
         seed: see there.
+        confine: the least confinement that will do, see `grading.session`.
         out: the folder for curves.png, confusion.png, metrics.json and weights.pt, made if it
             is not there; None means `OUT`.
 
@@ -123,7 +125,7 @@ def run(
     folder = OUT if out is None else out
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     taken = load(path)
-    with session(taken, device=device, seed=seed, limits=LIMITS) as opened:
+    with session(taken, device=device, seed=seed, confine=confine, limits=LIMITS) as opened:
         train_rows, val_rows = choose(settings)
         refuse_unwritable(folder)
         try:

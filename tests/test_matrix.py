@@ -123,9 +123,13 @@ class Counting:
     """A worker that counts its calls."""
 
     confinement, output = "none", ""
+    layers: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.calls = 0
+
+    def turn_to(self, modules: frozenset[str]) -> None:
+        pass
 
     def call(self, *_: Any) -> Any:
         self.calls += 1

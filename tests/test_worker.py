@@ -943,6 +943,7 @@ def test_another_package_of_the_same_name_is_not_taken_for_it(
 def test_a_worker_is_started_in_isolation() -> None:
     confined = sandbox.launch()
     try:
+        assert isinstance(confined.process, subprocess.Popen)
         arguments = confined.process.args
         assert isinstance(arguments, list)
         assert arguments[:2] == [sys.executable, "-I"]

@@ -1,6 +1,7 @@
 """Starts a worker: `python -I grader/worker TRACE`, requests on stdin, answers on stdout.
 
-TRACE is a file that gets tracebacks of crashes and of what takes too long.
+TRACE is a file that gets tracebacks of crashes and of what takes too long. Without it, this is
+the warm process that forks workers, see `warm`.
 
 The package gets a name of its own, so that no student module can meet it by accident.
 """
@@ -23,7 +24,11 @@ def main() -> None:
     package = importlib.util.module_from_spec(spec)
     sys.modules["_worker"] = package
     spec.loader.exec_module(package)
-    importlib.import_module("_worker.serve").main(sys.argv.pop())
+    if sys.argv[1:]:
+        trace = open(sys.argv.pop(), "ab")  # noqa: SIM115 - open as long as the process lives
+        importlib.import_module("_worker.serve").main(trace)
+    else:
+        importlib.import_module("_worker.warm").main()
 
 
 if __name__ == "__main__":

@@ -12,14 +12,27 @@ import random
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
-from . import wire
+from . import confine, wire
 from .student import student
 
 OPERATIONS = {"load", "dataset", "collate", "model", "train", "fit"}  # modules in operations/
 KIT = {"grader", "solution"}  # what a submission cannot import, even where it is installed
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
+FILE_SIZE, FILES = 1 << 30, 512  # what a worker may write and keep open
+
+
+def _threads() -> int:
+    """Return how many threads torch may compute with: those of the environment, or the cores."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+THREADS = _threads()
 
 
 class KitHider(importlib.abc.MetaPathFinder):
@@ -65,24 +78,29 @@ def begin_anew(seed: int) -> None:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
         torch.set_grad_enabled(True)
-        torch.use_deterministic_algorithms(False)
+        if torch.are_deterministic_algorithms_enabled():  # else this would load torch's compiler
+            torch.use_deterministic_algorithms(False)
         torch.manual_seed(seed)
 
 
-def limit_memory(bytes_: int | None) -> None:
-    """Bound the address space where the system can, and write no core dumps.
+def settle(home: str) -> None:
+    """Undo what a student's module may have changed of the process: the folder, the threads."""
+    with contextlib.suppress(OSError):
+        os.chdir(home)
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(THREADS)
 
-    Drivers of GPUs map far more addresses than memory, so where there is one nothing is bounded.
+
+def limit(memory: int | None, seconds: float | None) -> None:
+    """Bound what this process may use, where the system can.
+
+    Drivers of GPUs map far more addresses than memory, so where there is one, and on macOS, the
+    address space is not bounded.
     """
-    if os.name != "posix":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if bytes_ is not None and sys.platform == "linux" and not any(map(os.path.exists, GPUS)):
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        bound = bytes_ if hard == resource.RLIM_INFINITY else min(bytes_, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    if os.name == "posix":
+        if sys.platform != "linux" or any(map(os.path.exists, GPUS)):
+            memory = None
+        confine.limit(memory, seconds, FILE_SIZE, FILES)
 
 
 @contextlib.contextmanager
@@ -100,12 +118,11 @@ def watched(seconds: float, trace: Any) -> Any:
     faulthandler.cancel_dump_traceback_later()
 
 
-def main(trace_file: str) -> None:
+def main(trace: BinaryIO) -> None:
     """Serve requests until stdin ends; what student code prints goes to stderr.
 
-    Tracebacks of crashes and of what takes too long go to `trace_file`.
+    Tracebacks of crashes and of what takes too long go to `trace`.
     """
-    trace = open(trace_file, "ab")  # noqa: SIM115 - open as long as the process lives
     faulthandler.enable(trace)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
@@ -116,15 +133,17 @@ def main(trace_file: str) -> None:
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     printed = sys.stdout
     sys.meta_path.insert(0, KitHider())
+    home = os.getcwd()
     while True:
         try:
             request = wire.read(requests, max_blobs=None)
         except EOFError:
             return
         if "files" in request:
-            limit_memory(request["memory"])
+            limit(request["memory"], request.get("cpu"))
             student.receive(request["files"], request["names"])
             continue
+        settle(home)
         with watched(request["seconds"], trace):
             parts = answer(request, lambda news: wire.write(answers, {"progress": news}))
         with contextlib.suppress(BaseException):  # it may be closed

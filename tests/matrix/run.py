@@ -42,7 +42,12 @@ class Sharing:
         """Put `known` answers before a worker that serves `files`."""
         self.worker, self.files, self.known = worker, files, known
         self.new: Answers = {}
-        self.confinement, self.output = worker.confinement, ""
+        self.confinement, self.layers = worker.confinement, worker.layers
+        self.output = ""
+
+    def turn_to(self, modules: frozenset[str]) -> None:
+        """Make ready for operations that use these modules of the submission."""
+        self.worker.turn_to(modules)
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report

@@ -1,0 +1,84 @@
+"""Which confinement a submission gets; named by tier in every record, with its layers.
+
+none     in the grader's own process (`--in-process`), for breakpoints;
+limits   a process group and an empty folder of its own, bounded time, memory, files and
+         output, a clean environment and an isolated interpreter. This keeps a grading run
+         going; it is no security: the worker can read, write, connect and send signals as its
+         user can, and a child that leaves the process group (os.setsid) lives on;
+sandbox  (Linux) forked by the warm process: no file but Python, its packages and /dev/null,
+         nothing to write to, no other process, no signal, no socket, no privilege. Landlock
+         and a filter of system calls do that; bubblewrap round the warm process, where it
+         works, takes what is hidden out of sight as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from grader import sandbox, warm
+from grader.errors import UsageError
+from grader.sandbox import Confined, Limits
+from grader.worker.serve import GPUS
+
+TIERS = ("none", "limits", "sandbox")  # from weak to strong
+Launch = Callable[[Limits, frozenset[str]], Confined]
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """How workers are started.
+
+    Attributes:
+        tier: one of `TIERS`.
+        layers: what it is made of.
+        launch: starts a worker that is to use some modules of a submission.
+        apart: whether each set of modules gets a worker of its own.
+    """
+
+    tier: str
+    layers: tuple[str, ...]
+    launch: Launch
+    apart: bool
+
+
+LIMITS = Confinement(
+    tier="limits",
+    layers=("rlimits",) if sandbox.POSIX else (),
+    launch=lambda _limits, _modules: sandbox.launch(),
+    apart=False,
+)
+
+
+def sandboxed(device: str) -> Confinement:
+    """Return the tier sandbox for models that run on `device`.
+
+    Raises:
+        Unavailable: it cannot be had here; the text says why and what to do.
+    """
+    if sys.platform != "linux":
+        raise warm.Unavailable(
+            "it needs Linux. Use WSL2 on Windows, a Linux container or virtual machine on macOS"
+        )
+    if device != "cpu" and any(map(os.path.exists, GPUS)):
+        raise warm.Unavailable("a GPU cannot be used in it. Add --device cpu")
+    return Confinement("sandbox", warm.warm_process().layers, warm.fork, apart=True)
+
+
+def choose(minimum: str | None, device: str) -> Confinement:
+    """Return the strongest confinement that can be had for models on `device`.
+
+    Raises:
+        UsageError: it is weaker than `minimum`.
+    """
+    try:
+        return sandboxed(device)
+    except warm.Unavailable as error:
+        if minimum == "sandbox":
+            raise UsageError(
+                f"--confine sandbox: not to be had here: {error}. "
+                "See `python -m grader doctor`; --confine limits is for people you trust."
+            ) from None
+        return LIMITS

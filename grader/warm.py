@@ -1,0 +1,252 @@
+"""The trusted end of the warm process: started once, it forks a confined worker in milliseconds.
+
+The warm process has torch, and what else was asked for, loaded; see `grader/worker/warm.py`. It is
+started by itself with a clean environment, not forked from here, so it shares no memory with the
+grader. Where bubblewrap works it runs in namespaces of its own, in which nothing but Python and
+its packages is to be seen.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from grader import sandbox
+from grader.errors import UsageError
+from grader.sandbox import STREAMS, Confined, Forked, Limits
+
+SECONDS = 120.0  # in which the warm process has to answer; loading packages is the most of it
+LOADED = {  # what is loaded before a worker is forked that is to use these modules
+    "dataset": ["torch"],
+    "collate": ["torch", "spacy"],
+    "model": ["torch", "training"],
+    "train": ["torch", "training"],
+}
+LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
+SYSTEM = ("/usr", "/lib", "/lib32", "/lib64")
+CONFIGURATION = (
+    *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives"),
+    *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
+)
+CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
+SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers cannot write to
+
+
+class Unavailable(Exception):
+    """The warm process cannot be had; the text says why."""
+
+
+class WarmProcess:
+    """A warm process and the way to it.
+
+    Attributes:
+        layers: what its workers are confined by.
+        lacks: why bubblewrap is not among the layers; empty if it is.
+    """
+
+    def __init__(self, bubblewrap: str | None, lacks: str = "") -> None:
+        """Start it, inside bubblewrap if its path is given; it loads torch by itself.
+
+        Raises:
+            Unavailable: it cannot be started, or its workers cannot be confined.
+        """
+        self.owner = os.getpid()
+        self.lock = threading.Lock()
+        self.folder = tempfile.mkdtemp(prefix="grader-")
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(SECONDS)
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as it lives
+        home = Path("/tmp" if bubblewrap else self.folder)
+        command = sandbox.command()
+        if bubblewrap is not None:
+            command = [bubblewrap, *_bubblewrap(home), *command]
+        with theirs:
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                command,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=self.errors,
+                cwd=self.folder,
+                env=_environment(home),
+                start_new_session=True,
+            )
+        self.layers = (*LAYERS, "bubblewrap") if bubblewrap else LAYERS
+        self.lacks = lacks
+        try:
+            self._ask({"readable": [str(home), *readable()]})
+        except BaseException:
+            self.close()
+            raise
+
+    def _ask(self, request: dict[str, Any], handles: list[int] | None = None) -> list[int]:
+        """Send a request; return the descriptors that come back.
+
+        Raises:
+            Unavailable: it cannot be done.
+        """
+        try:
+            socket.send_fds(self.control, [json.dumps(request).encode()], handles or [])
+            content, received, _, _ = socket.recv_fds(self.control, 1 << 12, 1)
+        except OSError as error:
+            raise Unavailable(self._last_words() or str(error)) from None
+        answer = json.loads(content) if content else {"error": self._last_words()}
+        if "error" in answer:
+            raise Unavailable(answer["error"] or "the warm process ended")
+        return received
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=1)
+        self.errors.seek(0)
+        lines = self.errors.read(1 << 14).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def fork(self, limits: Limits, modules: frozenset[str]) -> Confined:
+        """Start a worker that is to use these modules of a submission.
+
+        Raises:
+            Unavailable: the warm process is gone.
+        """
+        warm = dict.fromkeys(step for module in sorted(modules) for step in LOADED.get(module, []))
+        seconds = limits.processor_seconds
+        request = {"warm": [*warm], "memory": limits.memory, "seconds": seconds}
+        ours, theirs = zip(*(_ends(name) for name in STREAMS), strict=True)
+        status, told = os.pipe()
+        trace, written = _trace(self.folder)
+        handed = [*theirs, written, told]
+        try:
+            with self.lock:
+                (handle,) = self._ask(request, handed)
+        except BaseException:
+            for stream in (*ours, trace):
+                stream.close()
+            os.close(status)
+            raise
+        finally:
+            for number in handed:
+                os.close(number)
+        return Confined(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
+
+    def close(self) -> None:
+        """End it and its workers."""
+        if os.getpid() != self.owner:
+            return
+        self.control.close()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # it is loading something
+            self.process.kill()
+            self.process.wait()
+        self.errors.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    threads = {"OPENBLAS_NUM_THREADS": "1"}  # else numpy starts some when it is loaded
+    return {**sandbox.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
+
+
+def _ends(name: str) -> tuple[BinaryIO, int]:
+    """Make a pipe for a stream of a worker's; return our end of it and the worker's."""
+    reading, writing = os.pipe()
+    if name == "stdin":
+        return open(writing, "wb", buffering=0), reading
+    return open(reading, "rb", buffering=0), writing
+
+
+def _trace(folder: str) -> tuple[BinaryIO, int]:
+    """Make a file without a name, open here and, apart from that, for a worker to append to."""
+    handle, path = tempfile.mkstemp(dir=folder)
+    written = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    os.unlink(path)
+    return open(handle, "rb"), written
+
+
+def readable() -> list[str]:
+    """Return all that a worker may read: Python, its packages, what the system's libraries need."""
+    paths = sysconfig.get_paths()
+    own = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    python = [sys.prefix, sys.base_prefix, *own]
+    packages = dict.fromkeys(map(os.path.abspath, python))
+    return [*SYSTEM, *CONFIGURATION, *packages, *_news(), str(sandbox.WORKER)]
+
+
+def _news() -> list[str]:
+    """Return the code of the package `news`, which submissions may import, without its data."""
+    folder = sandbox.WORKER.parents[1] / "news"
+    return [str(path) for path in sorted(folder.glob("*.py"))]
+
+
+def _bubblewrap(home: Path) -> list[str]:
+    line = ["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"]
+    line += ["--cap-drop", "ALL", "--disable-userns", "--hostname", "worker"]
+    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(SCRATCH), "--tmpfs", str(home)]
+    for path in readable():
+        if os.path.islink(path) and path in SYSTEM:
+            line += ["--symlink", os.readlink(path), path]
+        elif not path.startswith("/dev/"):
+            line += ["--ro-bind-try", path, path]
+    return [*line, "--remount-ro", "/", "--chdir", str(home)]
+
+
+_lock = threading.Lock()
+_kept: list[WarmProcess] = []
+
+
+def warm_process() -> WarmProcess:
+    """Return this process's warm process; start it if it is not there, or not any more.
+
+    Raises:
+        Unavailable: it cannot be had.
+    """
+    with _lock:
+        if _kept and _kept[0].owner == os.getpid() and _kept[0].process.poll() is None:
+            return _kept[0]
+        close()
+        _kept[:] = [_start()]
+        return _kept[0]
+
+
+def _start() -> WarmProcess:
+    """Start the warm process, in bubblewrap if that works."""
+    path = shutil.which("bwrap")
+    if path is None:
+        return WarmProcess(None, "bwrap is not installed")
+    try:
+        return WarmProcess(path)
+    except Unavailable as error:
+        return WarmProcess(None, str(error))
+
+
+@atexit.register
+def close() -> None:
+    """End the warm process, if there is one."""
+    while _kept:
+        _kept.pop().close()
+
+
+def fork(limits: Limits, modules: frozenset[str]) -> Confined:
+    """Start a worker from the warm process; if that has been lost, from a new one.
+
+    Raises:
+        UsageError: there can be no new one.
+    """
+    try:
+        try:
+            return warm_process().fork(limits, modules)
+        except Unavailable:
+            close()
+            return warm_process().fork(limits, modules)
+    except Unavailable as error:
+        raise UsageError(f"No worker could be forked: {error}. Grade again.") from None

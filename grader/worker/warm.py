@@ -1,0 +1,195 @@
+"""The warm process: it has loaded what submissions need, and forks a confined worker for each.
+
+It never runs a student's code, and has one thread: forking is safe where nothing else runs. The
+grader talks to it over the socket that is its stdin, in JSON with descriptors:
+
+    {"readable": [...]}                               the first message; answered by {}, or by
+                                                      {"error": ...} if it cannot be confined
+    {"warm": [...], "memory": ..., "seconds": ...}    fork a worker, with the descriptors of its
+                                                      requests, answers, output and trace, and one
+                                                      for its exit status; answered by {} with a
+                                                      descriptor of the worker's process
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import tempfile
+from typing import Any
+
+from . import confine, serve
+
+MESSAGE = 1 << 16  # bytes
+HIGH, ALL = 100, 1 << 20  # descriptors out of the way of those that a worker gets; above all
+FILE_SIZE, FILES = 1 << 20, 128  # what a worker may write, which is the trace, and keep open
+
+
+def load_torch() -> None:
+    """Load torch; with one thread, because a pool of threads does not survive a fork."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
+    serve.begin_anew(0)
+
+
+def load_spacy() -> None:
+    """Load spaCy and what its pipeline needs, by using it once."""
+    import spacy
+
+    list(spacy.load("en_core_web_sm").pipe(["warm up"]))
+
+
+def load_training() -> None:
+    """Load what a training loop needs; the first optimizer imports 800 modules."""
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    model = nn.LSTM(2, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    for padded in DataLoader([torch.zeros(2, 2)]):  # type: ignore[arg-type]
+        model(padded)[0].sum().backward()
+    optimizer.step()
+
+
+STEPS = {"torch": load_torch, "spacy": load_spacy, "training": load_training}
+
+
+class Warm:
+    """The process's state: what is loaded, and which workers live."""
+
+    def __init__(self, control: socket.socket) -> None:
+        """Serve the grader at the other end of `control`."""
+        self.control = control
+        self.loaded: set[str] = set()
+        self.workers: dict[int, tuple[int, int]] = {}  # by its process: its id, its status pipe
+        self.poll = select.poll()
+        self.poll.register(control, select.POLLIN)
+        self.rules = -1
+
+    def start(self) -> bool:
+        """Learn what may be read, and try whether a process can be confined."""
+        request, _ = self._receive()
+        if request is None:
+            return False
+        try:
+            rules = confine.landlock_rules(request["readable"])
+            self.rules = fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, HIGH)
+            os.close(rules)
+            trial = os.fork()
+            if trial == 0:
+                self._try()
+            if os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) != 0:
+                raise OSError("a process could not be confined")
+        except OSError as error:
+            self.control.send(json.dumps({"error": str(error)}).encode())
+            return False
+        self.control.send(b"{}")
+        return True
+
+    def _try(self) -> None:
+        with contextlib.suppress(OSError):
+            confine.drop_privileges()
+            confine.restrict_files(self.rules)
+            confine.filter_calls()
+            os._exit(0)
+        os._exit(1)
+
+    def run(self) -> None:
+        """Fork workers and bury them, until the grader is gone."""
+        if not self.start():
+            return
+        self.warm(["torch"])
+        while True:
+            for handle, _ in self.poll.poll():
+                if handle != self.control.fileno():
+                    self._bury(handle)
+                    continue
+                request, handles = self._receive()
+                if request is None:
+                    return
+                self.warm(request["warm"])
+                self._fork(request, handles)
+
+    def _receive(self) -> tuple[dict[str, Any] | None, list[int]]:
+        content, handles, _, _ = socket.recv_fds(self.control, MESSAGE, 8)
+        return (json.loads(content) if content else None), handles
+
+    def warm(self, names: list[str]) -> None:
+        """Take the steps that were not taken yet; what is missing, a worker will tell."""
+        for name in names:
+            if name not in self.loaded:
+                self.loaded.add(name)
+                with contextlib.suppress(Exception):
+                    STEPS[name]()
+                gc.collect()
+                gc.freeze()
+
+    def _fork(self, request: dict[str, Any], handles: list[int]) -> None:
+        *handed, status = handles
+        process = os.fork()
+        if process == 0:
+            become_worker(request, handed, self.rules)
+        for handle in handed:
+            os.close(handle)
+        worker = os.pidfd_open(process)
+        self.workers[worker] = process, status
+        self.poll.register(worker, select.POLLIN)
+        socket.send_fds(self.control, [b"{}"], [worker])
+
+    def _bury(self, worker: int) -> None:
+        process, status = self.workers.pop(worker)
+        self.poll.unregister(worker)
+        _, code = os.waitpid(process, 0)
+        with contextlib.suppress(OSError):  # nobody may be waiting for it
+            os.write(status, struct.pack("=i", os.waitstatus_to_exitcode(code)))
+        os.close(status)
+        os.close(worker)
+
+    def end(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(worker, signal.SIGKILL)
+
+
+def become_worker(request: dict[str, Any], handles: list[int], rules: int) -> None:
+    """Confine this process, then serve; nothing of a student's is read before. Never returns."""
+    code = 1
+    try:
+        os.setsid()
+        high = [fcntl.fcntl(handle, fcntl.F_DUPFD, HIGH) for handle in handles]
+        for number, handle in enumerate(high):
+            os.dup2(handle, number)
+        confine.limit(request["memory"], request["seconds"], FILE_SIZE, FILES)
+        confine.drop_privileges()
+        confine.restrict_files(rules)
+        confine.end_with_parent()
+        os.closerange(len(handles), ALL)
+        confine.filter_calls()
+        serve.main(os.fdopen(3, "ab"))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Serve the grader at stdin."""
+    sys.argv[1:] = []
+    tempfile.tempdir = os.environ["TMPDIR"]  # workers cannot try out where they may write
+    warm = Warm(socket.socket(fileno=0))
+    try:
+        warm.run()
+    finally:
+        warm.end()
+    os._exit(0)  # without taking apart what is loaded
