@@ -102,6 +102,12 @@ class Record:
         """Return the record as JSON text."""
         return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Record:
+        """Return the record that `as_dict` gave; sums are made anew."""
+        checks = [CheckResult(**check) for check in data["checks"]]
+        return cls(data["submission"], checks, data["environment"], data["accuracy"])
+
 
 def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
     score = round(sum(check.score for check in checks), 2)

@@ -1,0 +1,1 @@
+"""Many submissions: taken in, graded side by side, kept in a journal."""
