@@ -4,7 +4,8 @@ none     in the grader's own process (`--in-process`), for breakpoints;
 limits   a process group and an empty folder of its own, bounded time, memory, files and
          output, a clean environment and an isolated interpreter. This keeps a grading run
          going; it is no security: the worker can read, write, connect and send signals as its
-         user can, and a child that leaves the process group (os.setsid) lives on;
+         user can. A child that leaves the process group (os.setsid) is found on Linux by the
+         folder or by HOME, unless it changes both; elsewhere it lives on;
 sandbox  (Linux) forked by the warm process: no file but Python, its packages and /dev/null,
          nothing to write to, no other process, no signal, no socket, no privilege. Landlock
          and a filter of system calls do that; bubblewrap round the warm process, where it
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader import sandbox, warm
 from grader.errors import UsageError
@@ -36,12 +37,14 @@ class Confinement:
         layers: what it is made of.
         launch: starts a worker that is to use some modules of a submission.
         apart: whether each set of modules gets a worker of its own.
+        lacks: why there is no stronger one, and what to do; empty if it is the strongest.
     """
 
     tier: str
     layers: tuple[str, ...]
     launch: Launch
     apart: bool
+    lacks: str = ""
 
 
 LIMITS = Confinement(
@@ -81,4 +84,4 @@ def choose(minimum: str | None, device: str) -> Confinement:
                 f"--confine sandbox: not to be had here: {error}. "
                 "See `python -m grader doctor`; --confine limits is for people you trust."
             ) from None
-        return LIMITS
+        return replace(LIMITS, lacks=str(error))
