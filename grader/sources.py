@@ -22,6 +22,7 @@ MAX_FILE = 1 << 20  # bytes of one Python file
 MAX_FILES = 64
 MAX_TOTAL = 4 << 20  # bytes of all of them
 MAX_ZIP = 16 << 20  # bytes
+MAX_ENTRIES = 10_000  # files and folders in a zip
 # What student code is run with; these packages and what they need keep their names.
 PACKAGES = ("matplotlib", "pytest", "rich", "spacy", "torch", "torchdata", "torchtext", "tqdm")
 KIT = ("exercise", "grader", "news", "en_core_web_sm")
@@ -247,6 +248,10 @@ def _from_zip(path: Path, wanted: list[str]) -> Sources:
         if os.fstat(stream.fileno()).st_size > MAX_ZIP:
             raise UsageError(
                 f"{_plain(path)}: larger than {MAX_ZIP >> 20} MiB. Zip the Python files only."
+            )
+        if stream.read().count(b"PK\1\2") > MAX_ENTRIES:  # before zipfile makes an object of each
+            raise UsageError(
+                f"{_plain(path)}: more than {MAX_ENTRIES} files. Zip the Python files only."
             )
         try:
             with zipfile.ZipFile(stream) as archive:
