@@ -255,6 +255,24 @@ def test_in_process_gives_the_same_marks() -> None:
     assert both[0] == both[1] == [check.points for check in checks]
 
 
+def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark() -> None:
+    try:
+        sandboxed("cpu")
+    except warm.Unavailable as error:
+        pytest.skip(str(error))
+    path = ROOT / "solution" / "dataset.py"
+    lost = []
+
+    def lose(_record: Record) -> None:
+        lost.append(warm.warm_process().process)
+        lost[-1].kill()
+        lost[-1].wait()
+
+    record = grading.grade(load(path), keep=lose, device="cpu", confine="sandbox")
+    assert (record.score, record.max_score) == (15, 15)
+    assert len({process.pid for process in lost}) == len(record.checks) + 1
+
+
 # --- confinement -----------------------------------------------------------------------------
 
 
