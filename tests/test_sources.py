@@ -193,28 +193,36 @@ def test_a_module_of_a_task_is_always_taken(tmp_path: Path) -> None:
     assert sources.load(path, ["random"]).files == {"random": b"r", "model": b"m"}
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were opened."""
+    files: list[Path] = []
+    real = os.open
+
+    def noting(file: Path, flags: int) -> int:
+        files.append(file)
+        return real(file, flags)
+
+    monkeypatch.setattr(os, "open", noting)
+    return files
+
+
 def test_what_is_left_out_is_not_opened_and_does_not_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, opened: list[Path]
 ) -> None:
     names = [f"test_{number}" for number in range(MAX_FILES + 1)]
     path = folder(tmp_path / "ann", model="m", **dict.fromkeys(names, ""))
-    opened = []
-    real = os.open
-    monkeypatch.setattr(os, "open", lambda file, flags: opened.append(file) or real(file, flags))
     assert load(path).files == {"model": b"m"}
     assert opened == [path / "model.py"]
 
 
-def test_only_python_files_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_python_files_are_looked_at(tmp_path: Path, opened: list[Path]) -> None:
     path = folder(tmp_path / "ann", model="m")
     for name in ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "start.pth", "a.so"):
         (path / name).write_text("x")
     for name in ("__pycache__/model.cpython-311.pyc", "model.pyc", "tests/helper.py", "a/model.py"):
         (path / name).parent.mkdir(exist_ok=True)
         (path / name).write_text("x")
-    opened = []
-    real = os.open
-    monkeypatch.setattr(os, "open", lambda file, flags: opened.append(file) or real(file, flags))
     taken = load(path)
     assert (taken.files, taken.left_out) == ({"model": b"m"}, {})
     assert opened == [path / "model.py"]
