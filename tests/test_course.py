@@ -9,7 +9,6 @@ import json
 import os
 import re
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +28,11 @@ from grader.course.confined import sandboxed, why_no_sandbox
 from grader.course.kernel import PlainKernel, RunConfined
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
 from grader.sources import Sources
-from grader.tasks import modules, tasks
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
+from grader.tasks import MAIN, assignments
 
 ROOT = Path(__file__).parents[1]
 in_a_sandbox = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
-POINTS = {task.id: float(sum(check.points for check in task.checks)) for task in tasks().values()}
+POINTS = {task.id: float(task.points) for task in assignments()[MAIN].tasks.values()}
 NOTHING = dict.fromkeys(POINTS, 0.0)
 SETTINGS = "c.Execute.timeout = 10\nc.RunConfined.seconds = 30"
 
@@ -75,7 +69,7 @@ def bank() -> dict[str, dict[str, bytes]]:
     on the text of the modules, which is another in a notebook.
     """
     wrong = {}
-    for task in modules():
+    for task in assignments()[MAIN].modules:
         entries = [entry for entry in wrong_entries() if entry.task == task]
         for entry in entries[:: len(entries) // 3][:3]:
             wrong[f"wrong-{entry.id}"] = entry.changed
