@@ -37,7 +37,7 @@ def render(matrix: Matrix) -> str:
     right = [row for row in matrix.rows if not row.task]
     parts = [INTRO, _numbers(matrix, wrong, right)]
     for assignment in assignments().values():
-        parts += [f"# {assignment.title}: `{assignment.id}`\n", _checks(assignment, wrong)]
+        parts += [f"## {assignment.title}: `{assignment.id}`\n", _checks(assignment, wrong)]
         for task in assignment.tasks.values():
             parts.append(_mistakes(task, [row for row in wrong if row.task == task.id]))
         parts.append(_right([row for row in right if row.assignment == assignment.id]))
@@ -79,14 +79,14 @@ def _checks(assignment: Assignment, wrong: list[Row]) -> str:
         for check in assignment.checks
     ]
     head = ["check", "points", "mistakes it catches", "mistakes that trip it"]
-    return "## Checks\n\n" + _table([":--", "--:", "--:", "--:"], head, rows)
+    return "### Checks\n\n" + _table([":--", "--:", "--:", "--:"], head, rows)
 
 
 def _mistakes(task: Task, rows: list[Row]) -> str:
     head = ["mistake", *(check.name for check in task.checks), "the student reads"]
     lines = [[row.name, *(_cell(row, check) for check in task.checks), _reads(row)] for row in rows]
     table = _table([":--", *[":-:" for _ in task.checks], ":--"], head, lines)
-    return f"## {task.title}: `{task.id}`, {len(rows)} mistakes\n\n{table}"
+    return f"### {task.title}: `{task.id}`, {len(rows)} mistakes\n\n{table}"
 
 
 def _cell(row: Row, check: Check) -> str:
@@ -103,7 +103,7 @@ def _reads(row: Row) -> str:
 
 def _right(rows: list[Row]) -> str:
     names = ", ".join(f"`{row.name}`" for row in rows)
-    return f"## Right variants, {len(rows)}\n\nFull marks in all tasks: {names}.\n"
+    return f"### Right variants, {len(rows)}\n\nFull marks in all tasks: {names}.\n"
 
 
 def _table(align: list[str], head: list[str], rows: list[list[str]]) -> str:
