@@ -36,7 +36,7 @@ Row = dict[str, str]
 def _tested(notebook: Any) -> list[Task]:
     """Return the tasks that a notebook's test cells check."""
     names = [name_of(each) or "" for each in notebook.cells]
-    return [tasks()[name[6:]] for name in names if name.startswith("check-")]
+    return [tasks()[name.removeprefix("check-")] for name in names if name.startswith("check-")]
 
 
 def _code(notebook: Any, task: Task) -> list[Any]:

@@ -87,8 +87,9 @@ def record_file(assignment: str, student: str) -> Path:
 
 def _assignment(nb: Any) -> Assignment:
     """Return the assignment whose tasks the notebook's test cells check."""
-    names = (cell.metadata.nbgrader.grade_id for cell in nb.cells if is_grade(cell))
-    found = {tasks()[name[6:]].assignment for name in names if name[6:] in tasks()}
+    ids = (cell.metadata.nbgrader.grade_id for cell in nb.cells if is_grade(cell))
+    names = [id_.removeprefix("check-") for id_ in ids]
+    found = {tasks()[name].assignment for name in names if name in tasks()}
     if len(found) != 1:
         raise UsageError("Its cells check no task, or tasks of several assignments.")
     return assignments()[found.pop()]
