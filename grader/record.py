@@ -60,7 +60,7 @@ class Record:
     """The whole result.
 
     Attributes:
-        submission: its `name` and `digest`; if files were `left_out`, a line on each.
+        submission: its `name`, `digest` and `assignment`; on files that were `left_out` a line each.
         checks: what each planned check found.
         environment: what the marks were made with.
         accuracy: the figures of the task accuracy, if it ran.
