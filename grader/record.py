@@ -60,7 +60,7 @@ class Record:
     """The whole result.
 
     Attributes:
-        submission: its `name`, `digest` and `assignment`; on files that were `left_out` a line each.
+        submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`.
         checks: what each planned check found.
         environment: what the marks were made with.
         accuracy: the figures of the task accuracy, if it ran.

@@ -293,7 +293,8 @@ def test_a_sandbox_that_cannot_be_had_is_refused_with_the_reason_and_the_remedy(
     assert "it needs Linux" in choose(None, "cpu").lacks
     with pytest.raises(UsageError) as caught:
         choose("sandbox", "cpu")
-    assert "--confine sandbox: not to be had here: it needs Linux. Use WSL2" in str(caught.value)
+    assert str(caught.value).startswith("--confine sandbox: not to be had here: it needs Linux. ")
+    assert "WSL2" in str(caught.value)
     with (
         pytest.raises(UsageError, match="choose one"),
         session(reference(), confine="sandbox", in_process=True),
@@ -310,7 +311,7 @@ def test_a_gpu_cannot_be_used_in_the_sandbox(
     monkeypatch.setattr("grader.confinement.GPUS", (str(gpu),))
     for device in ("auto", "cuda"):
         assert choose(None, device).tier == "limits"
-        with pytest.raises(UsageError, match=r"a GPU cannot be used in it\. Add --device cpu"):
+        with pytest.raises(UsageError, match=r"a GPU cannot be used in it.* --device cpu"):
             choose("sandbox", device)
 
 
