@@ -126,7 +126,7 @@ def _packages() -> frozenset[str]:
             continue
         found |= {_module(PurePosixPath(file)) for file in package.files or ()}
         for needed in package.requires or ():
-            if "extra ==" not in needed:
+            if not re.search(r"\bextra\s*==", needed):
                 to_see += re.findall(r"^[\w.-]+", needed)
     return frozenset(found)
 
