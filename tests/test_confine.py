@@ -86,7 +86,8 @@ def test_the_filters_numbers_are_those_of_the_kernels_headers(column: int) -> No
         **syscalls.REFUSED,
         **syscalls.SELF,
         **{name: row[0] for name, row in syscalls.ALLOWED.items()},
-        **{"clone": syscalls.CLONE, "clone3": syscalls.CLONE3},
+        "clone": syscalls.CLONE,
+        "clone3": syscalls.CLONE3,
     }
     known = table()
     assert known.keys() >= tables.keys()

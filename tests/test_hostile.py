@@ -93,7 +93,9 @@ def test_no_mark_was_forged_in_any_tier_and_the_page_has_each_submission(name: s
 
 
 def test_the_page_has_no_other_submissions_and_tells_of_no_forged_mark() -> None:
-    assert list(page.rows()) == [name for kind in page.KINDS for name in BANK if BANK[name].kind == kind]
+    assert list(page.rows()) == [
+        name for kind in page.KINDS for name in BANK if BANK[name].kind == kind
+    ]
     text = page.PAGE.read_text(encoding="utf-8")
     forged = re.findall(r"^\| (?:limits|sandbox)[\w ]*, \w+ \|.* (\d+) \|$", text, re.MULTILINE)
     assert forged == ["0"] * 5

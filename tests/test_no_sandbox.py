@@ -116,7 +116,7 @@ def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> s
     done = subprocess.run(
         [*around, sys.executable, "-c", code],
         cwd=ROOT,
-        preexec_fn=before,  # noqa: PLW1509
+        preexec_fn=before,
         capture_output=True,
         text=True,
         check=False,
@@ -151,14 +151,16 @@ def test_the_least_confinement_that_is_asked_for_is_never_silently_less(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert confinement.choose(None, "cpu").tier == "limits"
-    with pytest.raises(UsageError, match=r"not to be had here: it needs Linux\. What to do: .*WSL2"):
+    with pytest.raises(
+        UsageError, match=r"not to be had here: it needs Linux\. What to do: .*WSL2"
+    ):
         confinement.choose("sandbox", "cpu")
 
 
 def test_on_a_gpu_there_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(confinement, "GPUS", [os.devnull])
-    with pytest.raises(UsageError, match="a GPU cannot be used in it.*add --device cpu"):
+    with pytest.raises(UsageError, match=r"a GPU cannot be used in it.*add --device cpu"):
         confinement.choose("sandbox", "cuda")
 
 

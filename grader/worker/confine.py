@@ -15,6 +15,9 @@ from collections.abc import Iterable
 
 from . import syscalls
 
+if os.name == "posix":
+    import resource  # here, so that the warm process has it and no worker waits for it
+
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # Landlock's calls, on every processor
@@ -67,8 +70,6 @@ def limit(memory: int | None, seconds: float | None, size: int, files: int) -> N
         size: bytes of a file that it writes.
         files: open files.
     """
-    import resource
-
     for what, bound in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, memory),

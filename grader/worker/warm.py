@@ -45,6 +45,7 @@ def load_torch() -> None:
     torch.set_num_threads(1)
     torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
     serve.begin_anew(0)
+    from .operations import dataset, fit, load, model, train  # noqa: F401
 
 
 def load_spacy() -> None:
@@ -52,6 +53,7 @@ def load_spacy() -> None:
     import spacy
 
     list(spacy.load("en_core_web_sm").pipe(["warm up"]))
+    from .operations import collate  # noqa: F401
 
 
 def load_training() -> None:

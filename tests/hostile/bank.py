@@ -63,7 +63,8 @@ class Entry:
 def bank() -> dict[str, Entry]:
     """Return all entries by name."""
     rows: dict[str, dict[str, dict[str, Any]]] = {
-        path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(BANK.glob("*.toml"))
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(BANK.glob("*.toml"))
     }
     entries = [Entry(name, kind, **row) for kind in rows for name, row in rows[kind].items()]
     assert len({entry.name for entry in entries}) == len(entries)

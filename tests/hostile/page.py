@@ -82,7 +82,9 @@ def _row(entry: Entry, graded: Graded) -> list[str]:
         runs = {s: done for s, done in graded.items() if (s.tier, s.bubblewrap) == column}
         found = {set_up.user: cell(done.get(entry.name)) for set_up, done in runs.items()}
         same = len({*found.values()}) == 1
-        cells.append("; ".join({*found.values()} if same else (f"{u}: {c}" for u, c in found.items())))
+        cells.append(
+            "; ".join({*found.values()} if same else (f"{u}: {c}" for u, c in found.items()))
+        )
     return [entry.name, earns(entry), NOT_RUN, *cells]
 
 

@@ -78,7 +78,7 @@ def as_nobody(command: list[str]) -> list[str]:
     Python, or the kit, may lie in a folder that only root may enter. Then an empty folder hides
     that one from the command, with nothing but what is needed in it.
     """
-    needed = [*dict.fromkeys(map(Path, (ROOT, sys.prefix, sys.base_prefix)))]
+    needed = [*dict.fromkeys([ROOT, Path(sys.prefix), Path(sys.base_prefix)])]
     line = []
     for path in needed:
         locked = [p for p in reversed(path.parents) if not p.stat().st_mode & 0o001]
