@@ -7,7 +7,6 @@ bubblewrap and without. `python -m tests.hostile` does the same, and the tier li
 import dataclasses
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ import pytest
 
 from grader import warm
 from grader.bank import ROOT
-from grader.confinement import Confinement, sandboxed
+from grader.confinement import Confinement, explain, sandboxed
 from tests.hostile import page
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import HARM, Outcome, attack, grade
@@ -55,9 +54,20 @@ def graded(request: pytest.FixtureRequest) -> Iterator[Graded]:
 
 
 def outcome(graded: Graded, set_up: SetUp, name: str) -> Outcome:
-    if set_up.bubblewrap and shutil.which("bwrap") is None and "CI" not in os.environ:
-        pytest.skip("bubblewrap is not installed: apt-get install bubblewrap")
+    if "CI" not in os.environ and (lacks := missing(set_up)):
+        pytest.skip(lacks)
     return graded[set_up].result()[name]
+
+
+def missing(set_up: SetUp) -> str:
+    """Say what this machine lacks for a set-up, and what to do."""
+    try:
+        sandboxed("cpu")
+    except warm.Unavailable as error:
+        lacks = str(error)
+    else:
+        lacks = warm.warm_process().lacks if set_up.bubblewrap else ""
+    return lacks and ": ".join(explain(lacks))
 
 
 def naming(value: object) -> str | None:
