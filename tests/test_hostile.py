@@ -16,6 +16,7 @@ import pytest
 from grader import warm
 from grader.bank import ROOT
 from grader.confinement import Confinement, explain, sandboxed
+from grader.tasks import tasks
 from tests.hostile import page
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import HARM, Outcome, attack, grade
@@ -130,7 +131,7 @@ def test_a_mark_that_is_neither_full_nor_nothing_has_a_ground(entry: Entry) -> N
     """The ground names points; those that are earned, or those that are lost, give the mark."""
     ((task, points),) = entry.marks.items()
     numbers = [int(number) for number in re.findall(r"\d+", entry.why)]
-    lost = page.FULL[task] - points
+    lost = tasks()[task].points - points
     sums = {sum(numbers[:cut]) for cut in range(1, len(numbers) + 1)}
     assert points in sums or lost in sums, entry.why
 

@@ -18,7 +18,6 @@ COLUMNS = {  # title: tier, bubblewrap
     "sandbox without bubblewrap": ("sandbox", False),
     "sandbox": ("sandbox", True),
 }
-FULL = {task.id: sum(check.points for check in task.checks) for task in tasks().values()}
 KINDS = {
     "on_import": "While a module is imported",
     "on_call": "While the grader asks",
@@ -29,7 +28,7 @@ KINDS = {
 
 def earns(entry: Entry) -> str:
     """Show the marks of an entry, and how many there are."""
-    return ", ".join(f"{task} {points:g}/{FULL[task]:g}" for task, points in entry.marks.items())
+    return ", ".join(f"{task} {n:g}/{tasks()[task].points:g}" for task, n in entry.marks.items())
 
 
 def cell(outcome: Outcome | None) -> str:
