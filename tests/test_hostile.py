@@ -97,13 +97,13 @@ def test_in_the_tier_limits_an_attack_gets_through_and_forges_no_mark(
 
 
 @pytest.mark.parametrize("name", BANK)
-def test_no_mark_was_forged_in_any_tier_and_the_page_has_each_submission(name: str) -> None:
+def test_the_page_tells_what_a_submission_earns_and_where_it_was_run(name: str) -> None:
     row, entry = page.rows()[name], BANK[name]
     assert row["earns"] == page.earns(entry)
     assert (row["limits"] == page.NOT_RUN) is (entry.only == "sandbox")
 
 
-def test_the_page_has_no_other_submissions_and_tells_of_no_forged_mark() -> None:
+def test_the_page_has_just_the_rows_of_the_bank_and_tells_of_no_forged_mark() -> None:
     assert list(page.rows()) == [
         name for kind in page.KINDS for name in BANK if BANK[name].kind == kind
     ]
