@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +60,7 @@ class Entry:
         return files | {name: PRELUDE + code for name, code in self.files.items()}
 
 
+@functools.cache
 def bank() -> dict[str, Entry]:
     """Return all entries by name."""
     rows: dict[str, dict[str, dict[str, Any]]] = {

@@ -12,7 +12,7 @@ Graded = dict[SetUp, dict[str, Outcome]]
 
 PAGE = ROOT / "docs" / "threat-model.md"
 BEGIN, END = "<!-- written by python -m tests.hostile --write -->\n", "<!-- end -->\n"
-HELD, NOT_RUN = "held", "not run"
+HELD, NOT_RUN, NOT_AS_PROMISED = "held", "not run", "not as promised"
 COLUMNS = {  # title: tier, bubblewrap
     "limits": ("limits", False),
     "sandbox without bubblewrap": ("sandbox", False),
@@ -35,7 +35,11 @@ def cell(outcome: Outcome | None) -> str:
     """Show what came of an entry: what it did, or that it was held."""
     if outcome is None:
         return NOT_RUN
-    return ", ".join(outcome.harm) or HELD
+    entry, found = bank()[outcome.name], list(outcome.harm)
+    found += ["forged a mark"] if outcome.forged(entry) else []
+    if not found and outcome.tier != "limits" and outcome.problems(entry):
+        return NOT_AS_PROMISED
+    return ", ".join(found) or HELD
 
 
 def rows() -> dict[str, dict[str, str]]:
@@ -94,9 +98,11 @@ def summary(graded: Graded) -> str:
         _line([":--", *["--:"] * 4]),
     ]
     for set_up, outcomes in graded.items():
+        entries = bank()
         harmful = [outcome for outcome in outcomes.values() if outcome.harm]
-        forged = [outcome for name, outcome in outcomes.items() if outcome.forged(bank()[name])]
-        counts = [len(outcomes), len(outcomes) - len(harmful), len(harmful), len(forged)]
+        forged = [outcome for name, outcome in outcomes.items() if outcome.forged(entries[name])]
+        held = [outcome for outcome in outcomes.values() if cell(outcome) == HELD]
+        counts = [len(outcomes), len(held), len(harmful), len(forged)]
         lines.append(_line([set_up.name, *map(str, counts)]))
     return "\n".join(lines)
 
