@@ -110,6 +110,12 @@ def test_a_kernel_without_landlock_has_no_sandbox(error: int, why: str, remedy: 
     assert f" -> {remedy}" in told
 
 
+@on_linux
+def test_a_step_of_confinement_that_fails_is_told() -> None:
+    told = ask_doctor([], lambda: refuse(confine.RESTRICT_SELF, errno.E2BIG))
+    assert told.startswith("none: syscall: Argument list too long -> grade in a virtual machine")
+
+
 def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> str:
     """Return what the doctor finds of the sandbox, in a process of its own."""
     code = "from grader.doctor import _sandbox as s; print(s().found, '->', s().remedy)"

@@ -96,21 +96,26 @@ class Warm:
             trial = os.fork()
             if trial == 0:
                 self._try()
-            if os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) != 0:
-                raise OSError("a process could not be confined")
         except OSError as error:
-            self.control.send(json.dumps({"error": error.strerror or str(error)}).encode())
+            self._refuse(error)
             return False
+        if os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) != 0:
+            return False  # it has told why
         self.control.send(b"{}")
         return True
 
     def _try(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             confine.drop_privileges()
             confine.restrict_files(self.rules)
             confine.filter_calls()
-            os._exit(0)
-        os._exit(1)
+        except OSError as error:
+            self._refuse(error)
+            os._exit(1)
+        os._exit(0)
+
+    def _refuse(self, error: OSError) -> None:
+        self.control.send(json.dumps({"error": error.strerror or str(error)}).encode())
 
     def run(self) -> None:
         """Fork workers and bury them, until the grader is gone."""
