@@ -22,8 +22,10 @@ from dataclasses import dataclass, replace
 from grader import sandbox, warm
 from grader.errors import UsageError
 from grader.sandbox import Confined, Limits
+from grader.tasks import read_toml
 from grader.worker.serve import GPUS
 
+OTHERWISE = "grade in a virtual machine with Linux 5.13 or newer, or only people you trust"
 TIERS = ("none", "limits", "sandbox")  # from weak to strong
 Launch = Callable[[Limits, frozenset[str]], Confined]
 
@@ -59,14 +61,12 @@ def sandboxed(device: str) -> Confinement:
     """Return the tier sandbox for models that run on `device`.
 
     Raises:
-        Unavailable: it cannot be had here; the text says why and what to do.
+        Unavailable: it cannot be had here; `explain` tells why and what to do.
     """
     if sys.platform != "linux":
-        raise warm.Unavailable(
-            "it needs Linux. Use WSL2 on Windows, a Linux container or virtual machine on macOS"
-        )
+        raise warm.Unavailable("it needs Linux")
     if device != "cpu" and any(map(os.path.exists, GPUS)):
-        raise warm.Unavailable("a GPU cannot be used in it. Add --device cpu")
+        raise warm.Unavailable("a GPU cannot be used in it")
     return Confinement("sandbox", warm.warm_process().layers, warm.fork, apart=True)
 
 
@@ -79,9 +79,19 @@ def choose(minimum: str | None, device: str) -> Confinement:
     try:
         return sandboxed(device)
     except warm.Unavailable as error:
+        why, remedy = explain(str(error))
+        lacks = f"{why}. What to do: {remedy}"
         if minimum == "sandbox":
             raise UsageError(
-                f"--confine sandbox: not to be had here: {error}. "
-                "See `python -m grader doctor`; --confine limits is for people you trust."
+                f"--confine sandbox: not to be had here: {lacks}. "
+                "--confine limits is for people you trust."
             ) from None
-        return replace(LIMITS, lacks=str(error))
+        return replace(LIMITS, lacks=lacks)
+
+
+def explain(error: str) -> tuple[str, str]:
+    """Say why a layer is not to be had, in plain words, and what to do; see `no_sandbox.toml`."""
+    for row in read_toml("no_sandbox.toml")["reason"]:
+        if row["says"] in error:
+            return row.get("why", error), row["remedy"]
+    return error, OTHERWISE

@@ -64,8 +64,7 @@ class Forked:
     @property
     def pid(self) -> int:
         """Its id here, whatever it is called in a namespace of its own; -1 when it has ended."""
-        with open(f"/proc/self/fdinfo/{self.handle}", encoding="ascii") as stream:
-            return next(int(line.split()[1]) for line in stream if line.startswith("Pid:"))
+        return process_id(self.handle)
 
     def poll(self) -> int | None:
         """Return the exit code if it has ended; negative for a signal."""
@@ -95,6 +94,12 @@ class Forked:
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+
+
+def process_id(handle: int) -> int:
+    """Return the id of a process (a pidfd); -1 when it has ended."""
+    with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith("Pid:"))
 
 
 def _readable(handle: int, seconds: float | None) -> bool:

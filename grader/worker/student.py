@@ -111,7 +111,9 @@ class Student:
 
     def receive(self, files: dict[str, bytes], names: dict[str, str]) -> None:
         """Take over a submission's files; nothing is imported yet."""
-        for name, module in list(sys.modules.items()):
+        # A worker that was just forked has none, and would copy the memory of all that it looks at.
+        earlier = list(sys.modules.items()) if self.files or PACKAGE in sys.modules else []
+        for name, module in earlier:
             loader = getattr(module, "__loader__", None)
             if name.partition(".")[0] == PACKAGE or isinstance(loader, SubmissionFinder):
                 del sys.modules[name]
