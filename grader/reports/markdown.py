@@ -1,0 +1,63 @@
+"""Markdown: a student's feedback, and the step summary of GitHub Actions.
+
+    python -m grader report RECORD.json --as markdown >> "$GITHUB_STEP_SUMMARY"
+
+Text that student code can choose stands in fenced blocks, or with every sign of Markdown escaped.
+"""
+
+from __future__ import annotations
+
+import re
+
+from grader.record import CheckResult, Record
+from grader.reports import board
+from grader.reports.words import for_students, hint, mistake, name, one_line, title
+
+
+def text(record: Record, student: str = "") -> str:
+    """Return the record as Markdown; `student` is who it is for."""
+    record = for_students(record)
+    heading = f"# Feedback for {escape(one_line(student))}" if student else "# Result"
+    parts = [heading, f"**{record.score:g} of {record.max_score:g} points**", _table(record)]
+    if record.accuracy:
+        parts.append(escape(board.accuracy(record)))
+    for task in record.tasks:
+        failing = [c for c in record.checks if c.task == task.id and c.status in board.BAD]
+        if failing:
+            parts.append(f"## {escape(title(task.id))}")
+            parts += map(_check, failing)
+    parts.append(f"**{escape(board.next_line(record))}**")
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return a text that Markdown shows as it is, without a mark-up or a link."""
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~&$:@/=^\"'])", r"\\\1", text)
+    return escaped.replace("\n", "<br>")
+
+
+def fenced(text: str) -> str:
+    """Return a text as a block that nothing in it can end."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _table(record: Record) -> str:
+    rows = [
+        f"| {escape(title(task.id))} | {task.score:g}/{task.max_score:g} "
+        f"| {escape(task.state.replace('_', ' '))} | {escape(board.first(record, task))} |"
+        for task in record.tasks
+    ]
+    return "\n".join(["| Task | Points | State | First to mend |", "|---|--:|---|---|", *rows])
+
+
+def _check(check: CheckResult) -> str:
+    points = f"{check.score:g}/{check.max_score:g} points"
+    known = f": {escape(mistake(check.mistake).title)}" if check.mistake else ""
+    parts = [f"### {escape(name(check))} ({points}){known}", fenced(board.told(check))]
+    if advice := hint(check):
+        parts.append(
+            f"<details><summary>Hint {check.hint}</summary>\n\n{fenced(advice)}\n\n</details>"
+        )
+    return "\n\n".join(parts)

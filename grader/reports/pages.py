@@ -1,0 +1,46 @@
+"""Self-contained HTML pages from the templates; whatever stands in a page is escaped."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from grader.reports import board, words
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **content: Any) -> str:
+    """Return a page of `templates/`."""
+    return _environment().get_template(template).render(style=own("style.css"), **content)
+
+
+def own(name: str) -> Markup:
+    """Return a file of `templates/` that is put into pages as it is."""
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        BAD=board.BAD,
+        STATUS_WORDS=board.STATUS_WORDS,
+        first=board.first,
+        hint=words.hint,
+        hint_command=board.hint_command,
+        mistake=words.mistake,
+        name=words.name,
+        next_line=board.next_line,
+        promise=words.promise,
+        title=words.title,
+        told_accuracy=board.accuracy,
+    )
+    return environment
