@@ -101,12 +101,10 @@ def settings(results: Sequence[Result]) -> dict[str, Counter[str]]:
 
 
 def histogram(marks: Sequence[float], most: float, bins: int = 10) -> list[tuple[str, int]]:
-    """Count marks in bins of equal width; full marks have a bin of their own."""
+    """Count marks in bins, named by where they begin; full marks have a bin of their own."""
     width = most / bins
     counts = Counter(min(int(mark / width), bins - 1) if mark < most else bins for mark in marks)
-    starts = [f"{place * width:g}" for place in range(bins)]
-    labels = [f"{start}+" for start in starts] + [f"{most:g}"]
-    return [(label, counts[place]) for place, label in enumerate(labels)]
+    return [(f"{place * width:g}", counts[place]) for place in range(bins + 1)]
 
 
 def items(found: Sequence[Record]) -> list[Item]:

@@ -31,7 +31,7 @@ def marks(bins: Sequence[tuple[str, int]]) -> Markup:
             "data": {"values": values},
             "height": 190,
             "encoding": {
-                "x": {**x, "title": "Points"},
+                "x": {**x, "title": "Points, from"},
                 "y": {**y, "title": "Submissions"},
             },
             "layer": [
@@ -101,5 +101,10 @@ def _svg(spec: dict[str, Any]) -> Markup:
     }
     legend = {"labelColor": "var(--ink)", "labelFontSize": LABELS}
     config = {"font": FONT, "view": {"stroke": None}, "axis": axis, "legend": legend}
-    frame = {"width": WIDTH, "background": None, "padding": {"left": 14, "top": 4, "right": 8, "bottom": 2}, "config": config}
+    frame = {
+        "width": WIDTH,
+        "background": None,
+        "padding": {"left": 14, "top": 4, "right": 8, "bottom": 2},
+        "config": config,
+    }
     return Markup(vl_convert.vegalite_to_svg({**frame, **spec}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ def write(results: Sequence[Result], out: Path, title: str) -> None:
     Raises:
         OSError: the folder cannot be written to.
     """
-    ordered = sorted(map(_cleaned, results), key=lambda each: (each.name or each.student).lower())
+    ordered = sorted(map(_cleaned, results), key=_natural)
     (out / "feedback").mkdir(parents=True, exist_ok=True)
     files = {
         "marks.csv": marks.every_check(ordered),
@@ -100,6 +101,12 @@ def _cleaned(result: Result) -> Result:
         fault=one_line(result.fault),
         record=result.record and cleaned(result.record),
     )
+
+
+def _natural(result: Result) -> list[tuple[int, str]]:
+    """Order by name, and numbers in it as numbers."""
+    parts = re.split(r"([0-9]+)", (result.name or result.student).lower())
+    return [(int(part) if place % 2 else 0, part) for place, part in enumerate(parts)]
 
 
 def _states(results: Sequence[Result]) -> dict[str, Counter[str]]:

@@ -36,7 +36,7 @@ def text(record: Record) -> str:
 
 
 def _test(number: str, check: CheckResult) -> dict[str, Any]:
-    test = {
+    test: dict[str, Any] = {
         "number": number,
         "name": f"{title(check.task)}: {name(check)}",
         "status": "passed" if check.status == "passed" else "failed",

@@ -2,7 +2,7 @@
 
     python -m grader report RECORD.json --as markdown >> "$GITHUB_STEP_SUMMARY"
 
-Text that student code can choose stands in fenced blocks, or with every sign of Markdown escaped.
+Text that student code can choose stands in fenced blocks, or with the signs of Markdown escaped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from grader.reports.words import for_students, hint, mistake, name, one_line, ti
 def text(record: Record, student: str = "") -> str:
     """Return the record as Markdown; `student` is who it is for."""
     record = for_students(record)
-    heading = f"# Feedback for {escape(one_line(student))}" if student else "# Result"
+    student = one_line(student)
+    heading = f"# Feedback for {escape(student)}" if student else "# Result"
     parts = [heading, f"**{record.score:g} of {record.max_score:g} points**", _table(record)]
     if record.accuracy:
         parts.append(escape(board.accuracy(record)))
@@ -26,14 +27,16 @@ def text(record: Record, student: str = "") -> str:
         if failing:
             parts.append(f"## {escape(title(task.id))}")
             parts += map(_check, failing)
-    parts.append(f"**{escape(board.next_line(record))}**")
+    parts.append(escape(board.next_line(record)))
     return "\n\n".join(parts) + "\n"
 
 
 def escape(text: str) -> str:
-    """Return a text that Markdown shows as it is, without a mark-up or a link."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~&$:@/=^\"'])", r"\\\1", text)
-    return escaped.replace("\n", "<br>")
+    """Return a text as one line that Markdown shows as it is, without mark-up or links."""
+    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&!$@]", r"\\\g<0>", " ".join(text.split()))
+    return re.sub(
+        r"(?i)(www)\.|:(?=//)", lambda found: f"{found[1] or ''}\\{found[0][-1]}", escaped
+    )
 
 
 def fenced(text: str) -> str:

@@ -14,13 +14,15 @@ from grader.record import Record
 from grader.reports import table
 from grader.reports.words import one_line
 
+TITLE = "News classifier"  # what the column of marks is called where nothing else is said
+
 
 def every_check(results: Sequence[Result]) -> str:
     """Return a row a student: the mark, the points of each task, and of each check."""
     return _csv(_every_check(result) for result in results)
 
 
-def canvas(results: Sequence[Result], title: str) -> str:
+def canvas(results: Sequence[Result], title: str = TITLE) -> str:
     """Return what Canvas imports: its four columns, the marks, and a row of points possible."""
     column = one_line(title)
     most = max((result.record.max_score for result in results if result.record), default=None)
@@ -38,7 +40,7 @@ def canvas(results: Sequence[Result], title: str) -> str:
     return _csv([{**possible, column: most}, *rows])
 
 
-def moodle(results: Sequence[Result], title: str) -> str:
+def moodle(results: Sequence[Result], title: str = TITLE) -> str:
     """Return what Moodle imports: who, the mark, and the points of each task as feedback."""
     column = one_line(title)
     return _csv(

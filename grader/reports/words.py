@@ -1,4 +1,4 @@
-"""What a record's ids are called, and its texts made safe; a record may come from another version."""
+"""What a record's ids are called, and its texts made safe to show, whatever version made it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ NOT_JUDGED = (
 def cleaned(record: Record) -> Record:
     """Return a record without a control or direction character in what students can choose."""
     checks = [
-        replace(check, message=clean(check.message), mistake=check.mistake and one_line(check.mistake))
+        replace(
+            check, message=clean(check.message), mistake=check.mistake and one_line(check.mistake)
+        )
         for check in record.checks
     ]
     submission = {name: one_line(text) for name, text in record.submission.items()}
