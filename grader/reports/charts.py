@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 STATES = ("done", "partly", "wrong", "blocked", "not_started", "error")
 FONT = "system-ui, sans-serif"
-WIDTH, LABELS = 330, 12  # px; narrow enough for a phone, where charts keep their size
+WIDTH, LABELS = 280, 12  # px; narrow enough for a phone, where charts keep their size
 
 
 def marks(bins: Sequence[tuple[str, int]]) -> Markup:
