@@ -7,7 +7,7 @@ import hashlib
 import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,25 @@ from typing import Any
 from grader.classroom.names import file_name
 from grader.classroom.results import Result
 from grader.files import written_whole
-from grader.reports import analysis, charts, feedback, junit, marks, pages
+from grader.record import Record
+from grader.reports import analysis, charts, feedback, junit, marks, pages, similar
+from grader.reports import markdown as markdown_face
 from grader.reports.words import cleaned, one_line
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
+MOST_PAIRS = 100  # of similar code that are shown
 
 
-def write(results: Sequence[Result], out: Path, title: str) -> None:
+def write(
+    results: Sequence[Result],
+    out: Path,
+    title: str,
+    *,
+    layout: str = "",
+    markdown: bool = False,
+    code: similar.Code | None = None,
+    given: Mapping[str, bytes] | None = None,
+) -> None:
     """Write all reports on a class.
 
     Args:
@@ -29,6 +41,10 @@ def write(results: Sequence[Result], out: Path, title: str) -> None:
         out: the folder; it is made if it is not there. It gets index.html, marks.csv, canvas.csv,
             moodle.csv, junit.xml, and feedback/<student>.html for each record.
         title: what the assignment is called; Canvas and Moodle get it as a column.
+        layout: "canvas" or "moodle" if the ids of students come from an export of theirs.
+        markdown: write feedback/<student>.md, too.
+        code: student to module to source, to look for similar code.
+        given: the modules that were handed out.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -37,27 +53,32 @@ def write(results: Sequence[Result], out: Path, title: str) -> None:
     (out / "feedback").mkdir(parents=True, exist_ok=True)
     files = {
         "marks.csv": marks.every_check(ordered),
-        "canvas.csv": marks.canvas(ordered, title),
-        "moodle.csv": marks.moodle(ordered, title),
+        "canvas.csv": marks.canvas(ordered, title, layout),
+        "moodle.csv": marks.moodle(ordered, title, layout),
         "junit.xml": junit.text(ordered),
-        "index.html": page(ordered, title),
+        "index.html": page(ordered, title, similar.pairs(code, given or {}) if code else None),
     }
     for result in ordered:
         if result.record is not None:
-            name = f"feedback/{file_name(result.student)}.html"
-            files[name] = feedback.text(result.record, result.name or result.student)
+            place, who = f"feedback/{file_name(result.student)}", result.name or result.student
+            files[f"{place}.html"] = feedback.text(result.record, who)
+            if markdown:
+                files[f"{place}.md"] = markdown_face.text(result.record, who)
     for name, text in files.items():
         with written_whole(out / name) as stream:
             stream.write(text.encode())
 
 
-def page(results: Sequence[Result], title: str) -> str:
-    """Return the class report as one HTML page, with a page a student in it."""
+def page(results: Sequence[Result], title: str, pairs: list[similar.Pair] | None = None) -> str:
+    """Return the class report as one HTML page, with a page a student in it.
+
+    `pairs` are of similar code; None if nobody looked for it.
+    """
     found = analysis.records(results)
     again, outliers = analysis.to_grade_again(results), analysis.outliers(results)
     alike = analysis.alike(results)
     points = [record.score for record in found]
-    by_task = _states(results)
+    by_task = _states(found)
     most = max((record.max_score for record in found), default=0)
     bins = analysis.histogram(points, most) if points else []
     script = pages.own("class.js")
@@ -87,10 +108,25 @@ def page(results: Sequence[Result], title: str) -> str:
         made=analysis.mistakes_made(results),
         outliers=outliers,
         alike=alike,
-        similar=None,
+        similar=None if pairs is None else _similar(results, pairs),
+        similar_from=similar.FROM,
         script=script,
         script_digest=_digest(script),
     )
+
+
+def _similar(
+    results: Sequence[Result], pairs: list[similar.Pair]
+) -> list[tuple[similar.Pair, list[Result]]]:
+    """Find who the pairs are, and leave out those whose code is equal: that is told already."""
+    by_student = {result.student: result for result in results}
+    found = []
+    for pair in pairs:
+        two = [by_student[student] for student in pair.students if student in by_student]
+        digests = {result.fingerprints.get(pair.module) for result in two}
+        if len(two) == 2 and (len(digests) == 2 or None in digests):
+            found.append((pair, two))
+    return found[:MOST_PAIRS]
 
 
 def _cleaned(result: Result) -> Result:
@@ -109,10 +145,10 @@ def _natural(result: Result) -> list[tuple[int, str]]:
     return [(int(part) if place % 2 else 0, part) for place, part in enumerate(parts)]
 
 
-def _states(results: Sequence[Result]) -> dict[str, Counter[str]]:
-    """Count the states of each task, over all that have a final mark."""
+def _states(found: Sequence[Record]) -> dict[str, Counter[str]]:
+    """Count the states of each task."""
     counts: dict[str, Counter[str]] = {}
-    for record in analysis.records(results):
+    for record in found:
         for task in record.tasks:
             counts.setdefault(task.id, Counter())[task.state] += 1
     return counts

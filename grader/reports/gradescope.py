@@ -11,7 +11,12 @@ from grader.reports.words import for_students, name, title
 
 
 def text(record: Record) -> str:
-    """Return the record as JSON text for `/autograder/results/results.json`.
+    """Return the record as JSON text."""
+    return json.dumps(to_dict(record), indent=2, allow_nan=False) + "\n"
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """Return the record as JSON data for `/autograder/results/results.json`.
 
     Nothing in it is hidden: with a hidden test, students would not see their total.
     """
@@ -21,7 +26,7 @@ def text(record: Record) -> str:
         for number, task in enumerate(record.tasks, 1)
         for place, check in enumerate((c for c in record.checks if c.task == task.id), 1)
     ]
-    content = {
+    return {
         "score": record.score,
         "execution_time": round(sum(check.seconds for check in record.checks), 3),
         "output": board.next_line(record),
@@ -32,7 +37,6 @@ def text(record: Record) -> str:
         "stdout_visibility": "hidden",
         "tests": tests,
     }
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def _test(number: str, check: CheckResult) -> dict[str, Any]:

@@ -22,16 +22,19 @@ def every_check(results: Sequence[Result]) -> str:
     return _csv(_every_check(result) for result in results)
 
 
-def canvas(results: Sequence[Result], title: str = TITLE) -> str:
-    """Return what Canvas imports: its four columns, the marks, and a row of points possible."""
+def canvas(results: Sequence[Result], title: str = TITLE, layout: str = "") -> str:
+    """Return what Canvas imports: its four columns, the marks, and a row of points possible.
+
+    Students of a `layout` of Canvas's own have Canvas's ids, all others are known by their SIS ids.
+    """
     column = one_line(title)
     most = max((result.record.max_score for result in results if result.record), default=None)
     possible: table.Row = {"Student": "Points Possible", "ID": "", "SIS User ID": "", "Section": ""}
     rows = [
         {
             "Student": one_line(result.name or result.student),
-            "ID": "",
-            "SIS User ID": one_line(result.student),
+            "ID": one_line(result.student) if layout == "canvas" else "",
+            "SIS User ID": "" if layout == "canvas" else one_line(result.student),
             "Section": "",
             column: final(result.record),
         }
@@ -40,11 +43,20 @@ def canvas(results: Sequence[Result], title: str = TITLE) -> str:
     return _csv([{**possible, column: most}, *rows])
 
 
-def moodle(results: Sequence[Result], title: str = TITLE) -> str:
-    """Return what Moodle imports: who, the mark, and the points of each task as feedback."""
+def moodle(results: Sequence[Result], title: str = TITLE, layout: str = "") -> str:
+    """Return what Moodle imports: who, the mark, and the points of each task as feedback.
+
+    Students of a `layout` of Moodle's own have the numbers of participants: that makes a grading
+    worksheet. All others are known by their id numbers, for the import of the gradebook.
+    """
     column = one_line(title)
     return _csv(
         {
+            **_worksheet(result),
+            "Feedback comments": _points(result.record),
+        }
+        if layout == "moodle"
+        else {
             "ID number": one_line(result.student),
             "Full name": one_line(result.name),
             column: final(result.record),
@@ -52,6 +64,16 @@ def moodle(results: Sequence[Result], title: str = TITLE) -> str:
         }
         for result in results
     )
+
+
+def _worksheet(result: Result) -> table.Row:
+    return {
+        "Identifier": f"Participant {one_line(result.student)}",
+        "Full name": one_line(result.name),
+        "Grade": final(result.record),
+        "Maximum Grade": result.record.max_score if result.record else None,
+        "Last modified (grade)": "",
+    }
 
 
 def final(record: Record | None) -> float | None:
