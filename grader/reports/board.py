@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -83,6 +84,23 @@ def told(check: CheckResult) -> str:
     if check.hint is not None and check.status in BAD:
         lines.append(f"Hint: {hint_command(check)}")
     return "\n".join(lines)
+
+
+def to_mend(record: Record, task: str) -> list[list[CheckResult]]:
+    """Return a task's checks with something to mend; those with the same message are together.
+
+    A module that cannot be imported fails all its checks in the same way.
+    """
+    groups: dict[tuple[str, str | None, str], list[CheckResult]] = {}
+    for check in record.checks:
+        if check.task == task and check.status in BAD:
+            groups.setdefault((check.status, check.mistake, check.message), []).append(check)
+    return list(groups.values())
+
+
+def points_of(checks: Sequence[CheckResult]) -> str:
+    """Return the points of checks, as earned of possible."""
+    return _points(sum(c.score for c in checks), sum(c.max_score for c in checks))
 
 
 def hint_command(check: CheckResult) -> str:

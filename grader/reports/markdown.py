@@ -23,10 +23,9 @@ def text(record: Record, student: str = "") -> str:
     if record.accuracy:
         parts.append(escape(board.accuracy(record)))
     for task in record.tasks:
-        failing = [c for c in record.checks if c.task == task.id and c.status in board.BAD]
-        if failing:
+        if groups := board.to_mend(record, task.id):
             parts.append(f"## {escape(title(task.id))}")
-            parts += map(_check, failing)
+            parts += map(_checks, groups)
     parts.append(escape(board.next_line(record)))
     return "\n\n".join(parts) + "\n"
 
@@ -55,10 +54,13 @@ def _table(record: Record) -> str:
     return "\n".join(["| Task | Points | State | First to mend |", "|---|--:|---|---|", *rows])
 
 
-def _check(check: CheckResult) -> str:
-    points = f"{check.score:g}/{check.max_score:g} points"
+def _checks(checks: list[CheckResult]) -> str:
+    """Show checks that have the same to say."""
+    check = checks[0]
+    names = ", ".join(escape(name(each)) for each in checks)
     known = f": {escape(mistake(check.mistake).title)}" if check.mistake else ""
-    parts = [f"### {escape(name(check))} ({points}){known}", fenced(board.told(check))]
+    heading = f"### {names} ({board.points_of(checks)} points){known}"
+    parts = [heading, fenced(board.told(check))]
     if advice := hint(check):
         parts.append(
             f"<details><summary>Hint {check.hint}</summary>\n\n{fenced(advice)}\n\n</details>"

@@ -10,8 +10,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from grader.messages import shorten
 from grader.reports import board, words
 
+LONGEST = 60  # characters of a name in a list
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -23,6 +25,11 @@ def render(template: str, **content: Any) -> str:
 def own(name: str) -> Markup:
     """Return a file of `templates/` that is put into pages as it is."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def short(name: str) -> str:
+    """Return a name as part of a list or a sentence."""
+    return shorten(words.one_line(name), LONGEST)
 
 
 def ticks(text: str) -> Markup:
@@ -39,7 +46,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(one_line=words.one_line, ticks=ticks)
+    environment.filters.update(one_line=words.one_line, short=short, ticks=ticks)
     environment.globals.update(
         BAD=board.BAD,
         STATUS_WORDS=board.STATUS_WORDS,
@@ -48,9 +55,11 @@ def _environment() -> Environment:
         hint_command=board.hint_command,
         mistake=words.mistake,
         name=words.name,
+        points_of=board.points_of,
         next_line=board.next_line,
         promise=words.promise,
         title=words.title,
+        to_mend=board.to_mend,
         told_accuracy=board.accuracy,
     )
     return environment
