@@ -17,7 +17,7 @@ from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import Record
 from grader.reports import FACES
-from grader.tasks import tasks
+from grader.tasks import assignments, tasks
 from news import NewsError, read_csv
 
 # From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
 
     grade = commands.add_parser("grade", help="grade a submission and show the board")
     grade.add_argument("path", type=Path, help="a folder, a .zip, or one .py of a task")
+    grade.add_argument(
+        "--assignment",
+        metavar="ID",
+        help=f"{', '.join(assignments())}; by default the one that its files belong to",
+    )
     grade.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
     grade.add_argument(
         "--data",
@@ -135,7 +140,8 @@ def _grade(options: argparse.Namespace) -> int:
             raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
     rows = None if options.data == "sample" else _rows(Path(options.data))
     record = grade(
-        load(options.path),
+        load(options.path, options.assignment),
+        assignment=options.assignment,
         keep=lambda partial: _keep(partial, options.json),
         device=options.device,
         seed=options.seed,

@@ -14,7 +14,7 @@ from grader.classroom.results import Result
 from grader.grading import grade
 from grader.record import Record
 from grader.sources import Sources
-from grader.tasks import modules
+from grader.tasks import MAIN, assignments
 
 ROOT = Path(__file__).parents[1]
 STUBS = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}
@@ -61,7 +61,7 @@ def a_class(size: int, seed: int = 0) -> list[Result]:
 def _students(size: int, chance: random.Random) -> Iterator[Result]:
     known = list(graded().values())
     for number in range(size):
-        source = {task: chance.choice(known) for task in [*modules(), "accuracy"]}
+        source = {task: chance.choice(known) for task in assignments()[MAIN].tasks}
         checks = [c for task, record in source.items() for c in record.checks if c.task == task]
         record = replace(known[0], checks=checks, accuracy=source["accuracy"].accuracy)
         yield Result(
@@ -71,5 +71,5 @@ def _students(size: int, chance: random.Random) -> Iterator[Result]:
             record=record,
             seconds=chance.uniform(8, 10),
             memory=chance.randrange(580, 620) << 20,
-            fingerprints={module: f"{module}{number}" for module in modules()},
+            fingerprints={module: f"{module}{number}" for module in assignments()[MAIN].modules},
         )

@@ -11,6 +11,7 @@ from grader.classroom.results import Result
 from grader.record import CheckResult, Record
 from grader.reports import words
 from grader.reports.marks import final
+from grader.tasks import tasks
 
 JUDGED = ("passed", "failed", "timeout", "memory", "crashed")  # the check ran and said something
 ENOUGH = 20  # submissions, below which a discrimination says nothing
@@ -192,12 +193,11 @@ def outliers(results: Sequence[Result]) -> list[Outlier]:
 def alike(results: Sequence[Result]) -> list[Alike]:
     """Return who has equal code; most modules first, code that many share last.
 
-    A module whose task is not started is a stub, and left out; so is what `__init__` holds.
+    A module of which no task is started is a stub, and left out; so is what `__init__` holds.
     """
     who: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
-        tasks = result.record.tasks if result.record else []
-        stubs = {task.id for task in tasks if task.state == "not_started"}
+        stubs = _stubs(result.record) if result.record else ()
         for module, digest in result.fingerprints.items():
             if module not in stubs and not module.startswith("__"):
                 who[module, digest].append(result)
@@ -208,3 +208,12 @@ def alike(results: Sequence[Result]) -> list[Alike]:
             common = len(by) > max(EACH_SIDE, COMMON * len(results))
             groups.setdefault(key, Alike(by, [], common)).modules.append(module)
     return sorted(groups.values(), key=lambda each: (each.common, -len(each.modules)))
+
+
+def _stubs(record: Record) -> set[str]:
+    """Return the modules of which no task is started."""
+    begun: dict[str, bool] = defaultdict(bool)
+    for task in record.tasks:
+        module = tasks()[task.id].module if task.id in tasks() else task.id
+        begun[module] |= task.state != "not_started"
+    return {module for module, is_begun in begun.items() if not is_begun}

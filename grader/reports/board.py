@@ -12,7 +12,7 @@ from rich.text import Text
 
 from grader.record import CheckResult, Record, TaskResult
 from grader.reports import words
-from grader.tasks import Task, modules, tasks
+from grader.tasks import Task, assignments, tasks
 
 STYLES = {
     "done": "green",
@@ -161,8 +161,13 @@ def _to_do(message: str) -> str:
     return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
-def _where(task: str) -> str:
-    return "model.py and train.py first" if task == "accuracy" else f"{task}.py"
+def _where(id_: str) -> str:
+    task = tasks().get(id_)
+    if task is None:
+        return f"{id_}.py"
+    if not task.module:
+        return "model.py and train.py first"
+    return f"{' and '.join(task.names)} in {task.module}.py" if task.shares_module else f"{id_}.py"
 
 
 def accuracy(record: Record) -> str:
@@ -198,15 +203,18 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state != "done"]
     if not open_tasks:
-        whole = record.max_score == sum(c.points for task in tasks().values() for c in task.checks)
+        known = [tasks()[task.id] for task in record.tasks if task.id in tasks()]
+        graded = {assignments()[task.assignment].points for task in known}
+        whole = {record.max_score} == graded
         what = "All done: full marks." if whole else "All of this is done."
         return Text(f"\n{what}", style="bold green")
     task = open_tasks[0]
+    row = tasks().get(task.id)
     checks = [check for check in record.checks if check.task == task.id]
     if any(check.status in BAD for check in checks):
         return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
-    if task.state == "not_started" and task.id in modules():
-        text = f"\nNext: {tasks()[task.id].title}. Open {task.id}.py and read its docstrings;"
+    if task.state == "not_started" and row and row.module:
+        text = f"\nNext: {row.title}. Open {row.module}.py and read its docstrings;"
     else:
         text = f"\nNext: {task.id}: {first(record, task)};"
     return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))

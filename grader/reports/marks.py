@@ -13,8 +13,7 @@ from grader.classroom.results import Result
 from grader.record import Record
 from grader.reports import table
 from grader.reports.words import one_line
-
-TITLE = "News classifier"  # what the column of marks is called where nothing else is said
+from grader.tasks import assignments
 
 
 def every_check(results: Sequence[Result]) -> str:
@@ -22,12 +21,12 @@ def every_check(results: Sequence[Result]) -> str:
     return _csv(_every_check(result) for result in results)
 
 
-def canvas(results: Sequence[Result], title: str = TITLE, layout: str = "") -> str:
+def canvas(results: Sequence[Result], title: str = "", layout: str = "") -> str:
     """Return what Canvas imports: its four columns, the marks, and a row of points possible.
 
     Students of a `layout` of Canvas's own have Canvas's ids, all others are known by their SIS ids.
     """
-    column = one_line(title)
+    column = _column(results, title)
     most = max((result.record.max_score for result in results if result.record), default=None)
     possible: table.Row = {"Student": "Points Possible", "ID": "", "SIS User ID": "", "Section": ""}
     rows = [
@@ -43,13 +42,13 @@ def canvas(results: Sequence[Result], title: str = TITLE, layout: str = "") -> s
     return _csv([{**possible, column: most}, *rows])
 
 
-def moodle(results: Sequence[Result], title: str = TITLE, layout: str = "") -> str:
+def moodle(results: Sequence[Result], title: str = "", layout: str = "") -> str:
     """Return what Moodle imports: who, the mark, and the points of each task as feedback.
 
     Students of a `layout` of Moodle's own have the numbers of participants: that makes a grading
     worksheet. All others are known by their id numbers, for the import of the gradebook.
     """
-    column = one_line(title)
+    column = _column(results, title)
     return _csv(
         {
             **_worksheet(result),
@@ -64,6 +63,13 @@ def moodle(results: Sequence[Result], title: str = TITLE, layout: str = "") -> s
         }
         for result in results
     )
+
+
+def _column(results: Sequence[Result], title: str) -> str:
+    """Return what the column of marks is called; the assignment's title if nothing is said."""
+    ids = [result.record.submission.get("assignment", "") for result in results if result.record]
+    known = assignments().get(ids[0] if ids else "")
+    return one_line(title or (known.title if known else "Points"))
 
 
 def _worksheet(result: Result) -> table.Row:

@@ -69,20 +69,19 @@ def hint(check: CheckResult) -> str:
     return task.hints[check.hint - 1]
 
 
-def promise(check: str) -> str:
+def promise(id_: str) -> str:
     """Return the sentence of the contract that a check stands for; empty if it is not known."""
-    task, _, name = check.partition(".")
-    return _promises(task).get(name, "")
+    task = tasks().get(id_.partition(".")[0])
+    check = next((check for check in task.checks if check.id == id_), None) if task else None
+    return _promises(check.file)[check.function] if check else ""
 
 
 @functools.cache
-def _promises(task: str) -> dict[str, str]:
-    """Read the first lines of the docstrings of a task's checks, without importing them."""
-    if task not in tasks():
-        return {}
-    tree = ast.parse((CHECKS / f"test_{task}.py").read_text(encoding="utf-8"))
+def _promises(file: str) -> dict[str, str]:
+    """Read the first lines of the docstrings of a module of checks, without importing it."""
+    tree = ast.parse((CHECKS / f"{file}.py").read_text(encoding="utf-8"))
     return {
-        node.name.removeprefix("test_"): (ast.get_docstring(node) or "").split("\n")[0]
+        node.name: (ast.get_docstring(node) or "").split("\n")[0]
         for node in tree.body
         if isinstance(node, ast.FunctionDef)
     }
