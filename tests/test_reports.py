@@ -130,7 +130,8 @@ def test_what_the_grader_could_not_do_is_an_error_in_junit_and_no_failure() -> N
 
 
 def test_text_that_is_no_xml_is_replaced_in_junit() -> None:
-    [suite] = suites([Result(HOSTILE, record=graded()["hostile"])])
+    record = changed(graded()["hostile"], "dataset.texts", message=HOSTILE, mistake="\x00")
+    [suite] = suites([Result(HOSTILE, record=record)])
     told = [case.result[0].text for case in suite if not case.is_passed]
     assert suite.name.startswith(EVIL)
     assert any(EVIL in text and "]]>" in text for text in told)
@@ -167,6 +168,14 @@ def test_student_text_is_no_markup_in_markdown() -> None:
     assert EVIL in "".join(page.find(".//h1").itertext())
     source = markdown.text(graded()["hostile"], "www.evil.example https://evil.example a@b.example")
     assert not any(link in source for link in ("www.evil", "https://evil", "a@b"))
+
+
+@pytest.mark.parametrize("fence", ["```", "`````", "~~~"])
+def test_a_message_cannot_end_the_block_that_it_stands_in(fence: str) -> None:
+    record = changed(graded()["hostile"], "dataset.texts", message=f"a\n{fence}\n# Full marks")
+    page = rendered(record)
+    assert len(page.findall(".//h1")) == 1
+    assert any("# Full marks" in "".join(code.itertext()) for code in page.iter("code"))
 
 
 # --- CSV -------------------------------------------------------------------------------------
@@ -211,7 +220,9 @@ def test_moodle_gets_the_columns_of_its_imports(layout: str, columns: list[str])
     assert [row["Grade" if layout else "News"] for row in found] == ["100.0", "", ""]
 
 
-@pytest.mark.parametrize(("layout", "column"), [("", "SIS User ID"), ("canvas", "ID")])
+@pytest.mark.parametrize(
+    ("layout", "column"), [("", "SIS User ID"), ("moodle", "SIS User ID"), ("canvas", "ID")]
+)
 def test_canvas_gets_its_columns_and_the_points_possible(layout: str, column: str) -> None:
     results = [Result("7", "Ann", record=graded()["right"]), Result("8", record=faulty())]
     possible, ann, other = rows(marks.canvas(results, "News", layout))

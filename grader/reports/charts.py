@@ -1,6 +1,7 @@
-"""Charts of the class report: Vega-Lite, drawn here, so that the page needs no script for them.
+"""Charts of the class report: Vega-Lite, drawn here as SVG.
 
-Colours are the page's CSS variables, so that a chart is dark where the page is.
+So the page needs no script for them, and each mark has a label that a screen reader says. Colours
+are the page's CSS variables, so that a chart is dark where the page is.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def test_the_report_opens_from_disk_and_does_nothing_else(
     for place in ["class", *(f"s{number}" for number in range(1, SIZE + 1))]:
         page.evaluate("place => { location.hash = place }", place)
         assert page.locator(f"#{place}").is_visible()
-        assert page.locator("main:visible").count() == 1
+        assert page.locator(".page:visible").count() == 1
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0, place
         if place in ("class", "s1"):
@@ -209,12 +209,15 @@ CONTRAST = """
 """
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("media", "scheme"), [("screen", "light"), ("screen", "dark"), ("print", "dark")]
+)
 @pytest.mark.parametrize("place", ["", "#s1", "#s3"])
 def test_every_text_has_enough_contrast(
-    browser: Any, folder: Path, scheme: str, place: str
+    browser: Any, folder: Path, media: str, scheme: str, place: str
 ) -> None:
     page = opened(browser, folder / "index.html", color_scheme=scheme).page
+    page.emulate_media(media=media, color_scheme=scheme)
     page.evaluate("place => { location.hash = place }", place)
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     assert page.evaluate(CONTRAST) == []
@@ -226,5 +229,5 @@ def test_a_large_class_stays_usable(browser: Any, tmp_path: Path) -> None:
     seen.page.get_by_label("Name or id").fill("number 299")
     assert seen.page.locator("#table tbody tr:visible").count() == 1
     seen.page.locator("#table tbody tr:visible a").click()
-    assert "Number 299" in seen.page.locator("main:visible h1").inner_text()
+    assert "Number 299" in seen.page.locator(".page:visible h1").inner_text()
     assert seen.nothing
