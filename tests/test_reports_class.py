@@ -70,8 +70,9 @@ def test_discrimination_is_the_correlation_of_passing_with_the_other_points() ->
     [
         ([n >= 15 for n in range(30)], list(range(30)), "Tells well who can do the rest."),
         ([n < 15 for n in range(30)], list(range(30)), "Those who do well elsewhere pass it less"),
-        ([n % 2 == 0 for n in range(30)], list(range(30)), "pass it less"),
-        ([n % 2 == 1 for n in range(30)], list(range(30)), "Hardly goes with the other points"),
+        ([n % 2 == 0 for n in range(30)], list(range(30)), "no more than chance would have it"),
+        ([n % 2 == 1 for n in range(30)], list(range(30)), "no more than chance would have it"),
+        ([n % 2 == 1 for n in range(2000)], [n % 10 for n in range(2000)], "pass it more often."),
         ([True] * 30, list(range(30)), "All passed: it does not tell submissions apart."),
         ([False] * 30, list(range(30)), "Nobody passed: was it taught, and is the check right?"),
         ([n >= 9 for n in range(19)], list(range(19)), "Too few to say whom it tells apart (10"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -145,10 +146,10 @@ def _says(reached: int, passed: int, discrimination: float | None) -> str:
         return "Nobody passed: was it taught, and is the check right?"
     if discrimination is None:
         return f"Too few to say whom it tells apart ({passed} passed, {reached - passed} did not)."
+    if abs(discrimination) < 2 / math.sqrt(reached):  # two standard errors
+        return "Goes with the other points no more than chance would have it."
     if discrimination < 0:
         return "Those who do well elsewhere pass it less often: look at this check."
-    if discrimination < 0.2:
-        return "Hardly goes with the other points: it measures something of its own, or chance."
     if discrimination < 0.4:
         return "Those who do well elsewhere pass it more often."
     return "Tells well who can do the rest."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 FROM = 0.9  # variants of one solution that differ by hand reach 0.88 at most, most less than 0.5
@@ -43,17 +43,22 @@ def pairs(code: Code, given: Mapping[str, bytes]) -> list[Pair] | None:
         text = io.StringIO(source.decode("utf-8", "replace"))
         return CodeFingerprint("module.py", GRAM, fp=text, **options)
 
-    by_module: dict[str, dict[str, Any]] = {}
+    # module to code without names and comments to its print, and who has it
+    seen: dict[str, dict[str, tuple[Any, list[str]]]] = {}
     boilerplate = {module: prints(source, win_size=1).hashes for module, source in given.items()}
     for student, files in code.items():
         for module, source in files.items():
             known = list(boilerplate.get(module, ()))
-            found = prints(source, win_size=WINDOW, boilerplate=known)
-            if found.token_coverage >= SMALLEST:
-                by_module.setdefault(module, {})[student] = found
-    seen = [
-        Pair(module, (one, other), min(map(float, compare_files(mine, theirs)[1])))
-        for module, students in by_module.items()
-        for (one, mine), (other, theirs) in combinations(students.items(), 2)
-    ]
-    return sorted((p for p in seen if p.share >= FROM), key=lambda pair: -pair.share)
+            made = prints(source, win_size=WINDOW, boilerplate=known)
+            if made.token_coverage >= SMALLEST:
+                _, who = seen.setdefault(module, {}).setdefault(made.filtered_code, (made, []))
+                who.append(student)
+    found = []
+    for module, groups in seen.items():
+        for _, who in groups.values():
+            found += [Pair(module, two, 1.0) for two in combinations(who, 2)]
+        for (mine, ones), (theirs, others) in combinations(groups.values(), 2):
+            share = min(map(float, compare_files(mine, theirs)[1]))
+            if share >= FROM:
+                found += [Pair(module, two, share) for two in product(ones, others)]
+    return sorted(found, key=lambda pair: -pair.share)
