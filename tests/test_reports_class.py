@@ -309,6 +309,13 @@ def test_feedback_has_the_board_the_messages_and_a_hint() -> None:
     assert len("".join(hint.itertext())) > 100
 
 
+def test_feedback_on_one_module_does_not_speak_of_full_marks() -> None:
+    right = graded()["right"]
+    one = replace(right, checks=[check for check in right.checks if check.task == "dataset"])
+    assert "All of this is done." in feedback.text(one)
+    assert "All done: full marks." in feedback.text(right)
+
+
 def test_feedback_keeps_to_itself_what_only_instructors_see(tmp_path: Path) -> None:
     record = replace(graded()["wrong"], submission={"name": "/home/me/ann.zip", "digest": "d" * 64})
     record = changed(record, "dataset.texts", status="error", message=FAULT)

@@ -70,7 +70,7 @@ def next_line(record: Record) -> str:
     """Say in one line what to do next, wherever the messages stand."""
     task = next((task for task in record.tasks if task.state != "done"), None)
     if task is None:
-        return "All done: full marks."
+        return _all_done(record)
     failing = [c for c in record.checks if c.task == task.id and c.status in BAD and c.hint]
     command = hint_command(failing[0]) if failing else f"python -m grader hint {task.id}"
     return f"Next: {words.title(task.id)}: {first(record, task)}. A hint: {command}"
@@ -203,11 +203,7 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state != "done"]
     if not open_tasks:
-        known = [tasks()[task.id] for task in record.tasks if task.id in tasks()]
-        graded = {assignments()[task.assignment].points for task in known}
-        whole = {record.max_score} == graded
-        what = "All done: full marks." if whole else "All of this is done."
-        return Text(f"\n{what}", style="bold green")
+        return Text(f"\n{_all_done(record)}", style="bold green")
     task = open_tasks[0]
     row = tasks().get(task.id)
     checks = [check for check in record.checks if check.task == task.id]
@@ -218,6 +214,12 @@ def _next_step(record: Record) -> Text:
     else:
         text = f"\nNext: {task.id}: {first(record, task)};"
     return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))
+
+
+def _all_done(record: Record) -> str:
+    known = [tasks()[task.id] for task in record.tasks if task.id in tasks()]
+    whole = {record.max_score} == {assignments()[task.assignment].points for task in known}
+    return "All done: full marks." if whole else "All of this is done."
 
 
 def show_hint(task: Task, level: int) -> None:
