@@ -81,7 +81,7 @@ def normalised(record: Record) -> dict[str, Any]:
     for check in data["checks"]:
         check["seconds"] = 0.0
     if data["accuracy"]:
-        data["accuracy"] |= {"value": 0.6, "tries": [0.6]}
+        data["accuracy"] |= {"value": 0.6, "tries": [0.6], "history": []}
     return data
 
 
