@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from grader.course.confined import why_no_sandbox
+from grader.course.confined import why_no_marks, why_no_pages
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
 from grader.errors import UsageError
 from grader.tasks import tasks
@@ -93,9 +93,11 @@ STUDENTS: dict[str, Callable[[Any, Any], Any]] = {
 
 def run(folder: Path | None) -> int:
     """Check the course, print a line a promise; returns 1 if one does not hold."""
-    reason = why_no_sandbox()
+    reason = why_no_marks()
     if reason:
-        print(f"note  no sandbox ({reason}): notebooks run with your rights here")
+        print(f"note  no sandbox ({reason}): student code runs with your rights here")
+    elif why_no_pages():
+        print(f"note  notebooks are not run for their feedback pages: {why_no_pages()}")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="course-") as scratch:
         place = folder or Path(scratch) / "course"
