@@ -134,7 +134,9 @@ def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
     yield "nbgrader generate_feedback", not course.run("generate_feedback", ASSIGNMENT).returncode
     pages = {student: course.feedback(student) for student in STUDENTS}
     yield "every student has a feedback page", all(pages.values())
-    secrets = [line for line in _secrets(source) if line in pages["untouched"] + pages["broken"]]
+    secrets = [
+        line for line in only_in_source(source) if line in pages["untouched"] + pages["broken"]
+    ]
     yield "no feedback page shows what only the source holds", not secrets
     for name in ("CanvasCsv", "MoodleCsv"):
         done = course.run("export", "--exporter", f"grader.course.export.{name}")
@@ -171,7 +173,7 @@ def _tasks(rows: dict[str, Row], student: str) -> dict[str, float]:
     return {task: float(rows.get(student, {}).get(task) or 0) for task in POINTS}
 
 
-def _secrets(source: Any) -> Iterator[str]:
+def only_in_source(source: Any) -> Iterator[str]:
     """List the lines that only the source may hold: solutions and marking guides."""
     for each in source.cells:
         nbgrader = each.metadata.get("nbgrader", {})
@@ -187,4 +189,4 @@ def _secrets(source: Any) -> Iterator[str]:
 
 def _leaks(source: Any, release: Any) -> list[str]:
     text = "\n".join(each.source for each in release.cells)
-    return [line for line in _secrets(source) if line in text]
+    return [line for line in only_in_source(source) if line in text]

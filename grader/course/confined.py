@@ -40,7 +40,7 @@ class Confined(Configurable):
 
 
 def why_no_marks() -> str:
-    """Return why there is no sandbox for the workers that marks are made with; empty if there is."""
+    """Return why there is no sandbox for the workers that make marks; empty if there is."""
     try:
         confinement.sandboxed("cpu")
     except warm.Unavailable as error:

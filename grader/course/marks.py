@@ -5,7 +5,6 @@ What a kernel prints or returns has no part in it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
