@@ -51,11 +51,21 @@ def command(
         scratch: bytes of `HOME`.
         options: further ones of bubblewrap's.
     """
-    line = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
-    line += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", *options, "--clearenv"]
-    for name, value in environment.items():
-        line += ["--setenv", name, value]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(scratch), "--tmpfs", str(HOME)]
+    # Not --clearenv: bubblewrap itself, the program's process 1, would show what it was given.
+    line = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+    line += [shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000"]
+    line += ["--gid", "1000", "--disable-userns", "--cap-drop", "ALL", "--hostname", "sandbox"]
+    line += [
+        *options,
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        str(scratch),
+        "--tmpfs",
+        str(HOME),
+    ]
     for path in [*readable(), *more]:
         if os.path.islink(path) and path in SYSTEM:
             line += ["--symlink", os.readlink(path), path]
