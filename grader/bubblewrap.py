@@ -55,17 +55,8 @@ def command(
     line = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
     line += [shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000"]
     line += ["--gid", "1000", "--disable-userns", "--cap-drop", "ALL", "--hostname", "sandbox"]
-    line += [
-        *options,
-        "--proc",
-        "/proc",
-        "--dev",
-        "/dev",
-        "--size",
-        str(scratch),
-        "--tmpfs",
-        str(HOME),
-    ]
+    line += [*options, "--proc", "/proc", "--dev", "/dev"]
+    line += ["--size", str(scratch), "--tmpfs", str(HOME)]
     for path in [*readable(), *more]:
         if os.path.islink(path) and path in SYSTEM:
             line += ["--symlink", os.readlink(path), path]
