@@ -96,7 +96,7 @@ HOSTILE = (
     *("reads-a-hidden-file", "connects", "signals-the-grader", "leaves-a-process-behind"),
     *("equal-to-everything", "writes-its-own-answers", "endless-recursion"),
 )
-FEW = 2, 1, 3  # wrong, right and hostile ones where not all are compared
+FEW = 2, 2, 3  # wrong, right and hostile ones where not all are compared
 READS_WHEN_MADE = """\
         for path in ({gradebook!r}, {answers!r}, "/etc/shadow"):
             try: raise ValueError(open(path).read())
@@ -108,18 +108,18 @@ Files = dict[str, bytes]
 def bank() -> dict[str, Callable[[hostile.Scene], Files]]:
     """Submissions of the banks by name: the modules of each in a scene.
 
-    Mistakes of the task accuracy are left out: what they lose there depends on the news drawn, and
-    so on the text of the modules, which is another in a notebook.
+    What is wrong has its own module only: what it loses in the task accuracy depends on the news
+    drawn, and so on the text of the modules, which is another in a notebook.
     """
     wrong: dict[str, Files] = {}
     for task in modules():
         entries = [entry for entry in wrong_entries() if entry.task == task]
         wrong |= {f"read-wrong-{e.id}": e.changed for e in entries[:: len(entries) // 3][:3]}
-    right = {f"read-right-{e.name}": e.changed for e in right_entries() if e.name in RIGHT}
+    right = {f"read-right-{e.name}": e.files for e in right_entries() if e.name in RIGHT}
     attacks = list(HOSTILE)
     if not ALL:
         wrong = {name: wrong[name] for name in list(wrong)[1::4][: FEW[0]]}
-        right = {name: right[name] for name in list(right)[4 :: len(right) // 2][: FEW[1]]}
+        right = {name: right[name] for name in list(right)[: FEW[1]]}
         attacks = attacks[: FEW[2]]
     of_modules = {"tried-solution": REFERENCE, "read-stub": {}, **wrong, **right}
     return {
@@ -148,18 +148,13 @@ def reading(here: hostile.Scene) -> Files:
     return {"collate": here.fill(text.replace(first, READS_WHEN_MADE + first)).encode()}
 
 
-def whole(files: Files) -> Files:
-    """The modules of a submission; in the small set those that are not given are not written."""
-    return {**(REFERENCE if ALL else {}), **files}
-
-
 def of_the_bank(name: str, files: Files, release: Any) -> Any:
     """A submission as a notebook.
 
     What a hostile one does at its beginning becomes one statement with the part that is wanted:
     top-level calls are not run otherwise.
     """
-    texts = {module: data.decode() for module, data in whole(files).items()}
+    texts = {module: data.decode() for module, data in files.items()}
     if name.startswith("run-"):
         texts = {n: f"if True:\n{textwrap.indent(t, '    ')}" for n, t in texts.items()}
     return as_notebook(release, texts)
@@ -169,7 +164,7 @@ def of_the_bank(name: str, files: Files, release: Any) -> Any:
 def test_a_notebook_has_the_marks_that_the_command_line_gives_to_its_modules(
     graded: "Graded", name: str
 ) -> None:
-    files = {**STUBS, **whole(bank()[name](graded.here))}
+    files = {**STUBS, **bank()[name](graded.here)}
     taken = Sources(name, files, {stem: f"{stem}.py" for stem in files})
     record = grading.grade(taken, device="cpu")
     assert graded.marks(name) == {task.id: task.score for task in record.tasks}
