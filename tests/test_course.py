@@ -398,6 +398,7 @@ ODD: Handed = {  # what is handed in, and its marks; None: a person is needed
         lambda given: with_cells(given.release, dataset_NewsDataset=f"x = '{'a' * 70_000}'"),
         None,
     ),
+    "read-marked-by-hand": (lambda given: given.release, ONLY_DATASET),
     "run-forged": (forged, NOTHING),
     "run-exits": (running("import os; os._exit(0)"), NOTHING),
     "run-loops": (lambda given: with_cells(given.release, dataset_NewsDataset=LOOP), NOTHING),
@@ -535,6 +536,8 @@ def hand_in_all(course: Scratch, here: hostile.Scene) -> None:
             for task, points in POINTS.items():
                 grade = gradebook.find_grade(f"check-{task}", ASSIGNMENT, ASSIGNMENT, name)
                 grade.auto_score, grade.needs_manual_grade = points, False
+        find = (ASSIGNMENT, ASSIGNMENT, "read-marked-by-hand")
+        gradebook.find_grade("check-dataset", *find).manual_score = POINTS["dataset"]
         gradebook.db.commit()
     assert marks(course) == dict.fromkeys(everybody, POINTS)
     for name, files in bank().items():
@@ -570,6 +573,14 @@ def test_no_mark_stays_where_a_folder_cannot_be_taken_in(graded: Graded, name: s
     assert re.search(FOLDERS[name][1], graded.rows[name]["problem"])
     assert re.search(f"{name} is not graded: .*{FOLDERS[name][1]}", graded.log)
     assert graded.course.feedback(name) == ""
+
+
+@in_a_sandbox
+def test_who_gave_a_mark_by_hand_is_to_look_again(graded: Graded) -> None:
+    assert graded.rows["read-marked-by-hand"]["needs_manual_grade"] == "yes"
+    find = (ASSIGNMENT, ASSIGNMENT, "read-marked-by-hand")
+    with Gradebook(f"sqlite:///{graded.course.folder}/gradebook.db") as gradebook:
+        assert gradebook.find_grade("check-dataset", *find).auto_score == 0.0
 
 
 @in_a_sandbox
