@@ -12,7 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from grader.course.export import CanvasCsv, MarksCsv, MoodleCsv
-from grader.course.marks import record_file
+from grader.course.folders import record_file
 from grader.reports.table import plain
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
-from grader.course.marks import record_file
+from grader.course.folders import record_file
 from grader.reports import table
 from grader.reports.table import Row
 from grader.tasks import tasks
@@ -49,6 +49,7 @@ class MarksCsv(ExportPlugin):
                 "needs_manual_grade": "yes" if submission and submission.needs_manual_grade else "",
                 "score": _total(submission) if submission else 0.0,
                 "max_score": assignment.max_score,
+                "problem": _problem(assignment.name, submission) if submission else "",
                 **_cells(submission),
                 **_checks(assignment.name, student.id),
             }
@@ -131,6 +132,14 @@ def _cells(submission: Any) -> dict[str, float]:
     }
     names = [name for name in order if name in scores] + sorted(scores.keys() - set(order))
     return {name.removeprefix("check-"): scores[name] for name in names}
+
+
+def _problem(assignment: str, submission: Any) -> str:
+    """Return why a submission could not be graded: there is no record of it, but a comment."""
+    if record_file(assignment, submission.student.id).is_file():
+        return ""
+    comments = (comment for each in submission.notebooks for comment in each.comments)
+    return next((str(comment.auto_comment) for comment in comments if comment.auto_comment), "")
 
 
 def _checks(assignment: str, student: str) -> Row:
