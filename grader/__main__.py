@@ -7,10 +7,13 @@ that cannot be used, or a fault of the grader; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+from grader import unseen
 from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
@@ -22,6 +25,7 @@ from news import NewsError, read_csv
 # From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
 # on both sides of the pass mark.
 MIN_ROWS = 3600
+LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
 ROOT = Path(__file__).parent.parent
 
 
@@ -50,6 +54,47 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("-v", "--verbose", action="store_true", help="show every message")
     _add_common(grade)
     grade.set_defaults(run=_grade)
+
+    class_ = commands.add_parser("class", help="grade a class; run it again to go on")
+    class_.add_argument(
+        "folder",
+        type=Path,
+        help="submissions as folders, zips, notebooks or .py, or an export of Moodle, Canvas, "
+        "GitHub Classroom or nbgrader",
+    )
+    class_.add_argument("--out", type=Path, metavar="REPORT", required=True, help="a folder")
+    class_.add_argument(
+        "--only",
+        choices=("failed", "error", "changed"),
+        help="grade again: below full marks; with an error; what was handed in anew",
+    )
+    class_.add_argument("--student", action="append", default=[], metavar="ID", help="repeatable")
+    class_.add_argument(
+        "--workers", type=_count, default=os.cpu_count() or 1, help="processes [one a core]"
+    )
+    class_.add_argument(
+        "--limit-memory", type=_size, default="6G", metavar="SIZE", help="of a submission [6G]"
+    )
+    class_.add_argument(
+        "--cluster", metavar="tcp://HOST:8786", help="grade on the Dask cluster of this scheduler"
+    )
+    _add_common(class_)
+    class_.set_defaults(run=_class, confine="sandbox")
+
+    diff = commands.add_parser("diff", help="whose mark changes between two runs, and why")
+    diff.add_argument("old", type=Path, help="a REPORT of `class`, or a record")
+    diff.add_argument("new", type=Path, help="the same, made later")
+    diff.add_argument("--json", action="store_true", help="as JSON")
+    diff.set_defaults(run=_diff)
+
+    release = commands.add_parser("release", help="make what students get, without the solution")
+    release.add_argument("out", type=Path, metavar="OUT.zip")
+    release.set_defaults(run=_release)
+
+    gradescope = commands.add_parser("gradescope", help="make an autograder for Gradescope")
+    gradescope.add_argument("out", type=Path, metavar="OUT.zip")
+    _add_common(gradescope)
+    gradescope.set_defaults(run=_gradescope, confine="sandbox")
 
     hint = commands.add_parser("hint", help="read a hint for a task")
     hint.add_argument("task", help=", ".join(tasks()))
@@ -106,6 +151,20 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])i?B?", text, re.IGNORECASE)
+    size = float(match[1]) * (1 << {"M": 20, "G": 30}[match[2].upper()]) if match else 0
+    if size < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size from 1G; write it as 4G or 1500M")
+    return int(size)
+
+
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 1 << 32:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 2**32 - 1")
@@ -157,6 +216,50 @@ def _rows(path: Path) -> list[tuple[int, str]]:
     if len(rows) < MIN_ROWS:
         raise UsageError(f"--data {path}: {len(rows)} rows. Give at least {MIN_ROWS}.")
     return rows
+
+
+def _class(options: argparse.Namespace) -> int:
+    from grader.classroom import grading, run
+
+    setting = grading.Setting(
+        device=options.device,
+        seed=options.seed,
+        confine=options.confine,
+        memory=options.limit_memory,
+        secret=os.environ.get(unseen.SECRET, ""),
+        versions=grading.versions(),
+    )
+    return run.run(
+        run.Wanted(
+            folder=options.folder,
+            out=options.out,
+            only=options.only,
+            students=options.student,
+            workers=options.workers,
+            cluster=options.cluster,
+            setting=setting,
+        )
+    )
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from grader import impact
+
+    return impact.run(options.old, options.new, as_json=options.json)
+
+
+def _release(options: argparse.Namespace) -> int:
+    from grader import release
+
+    return release.run(options.out)
+
+
+def _gradescope(options: argparse.Namespace) -> int:
+    from grader import gradescope
+
+    return gradescope.run(
+        options.out, confine=options.confine, seed=options.seed, device=options.device
+    )
 
 
 def _hint(options: argparse.Namespace) -> int:

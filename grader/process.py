@@ -41,6 +41,7 @@ class Worker(Protocol):
 
     confinement: str
     layers: tuple[str, ...]
+    memory: int
 
     def turn_to(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
@@ -84,6 +85,7 @@ class ProcessWorker:
         self.confined: sandbox.Confined | None = None
         self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
+        self.memory = 0  # the most bytes that a process held; 0 where that is not known
         self.ends = time.monotonic() + limits.seconds
 
     def turn_to(self, modules: frozenset[str]) -> None:
@@ -201,6 +203,7 @@ class ProcessWorker:
         except subprocess.TimeoutExpired:
             code = None
         confined.kill()
+        self.memory = max(self.memory, confined.memory)
         for thread in self.threads:
             thread.join(timeout=0.5)
         self.confined = None
@@ -257,6 +260,7 @@ class LocalWorker:
     confinement = "none"
     layers: tuple[str, ...] = ()
     output = ""
+    memory = 0
 
     def __init__(self, files: dict[str, bytes], names: dict[str, str]) -> None:
         """Serve the given files."""

@@ -1,0 +1,227 @@
+"""Grades one submission in a worker process of the class's run, here or on another machine.
+
+A job and its answer are plain data: what a submission holds travels in as bytes, what came of it
+travels back as JSON text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from grader import grading, unseen
+from grader.cells import Cell, Taken, take
+from grader.classroom.fingerprints import fingerprints
+from grader.classroom.intake import Content
+from grader.classroom.results import Result
+from grader.errors import UsageError
+from grader.record import Record
+from grader.sandbox import Limits
+from grader.sources import Sources
+
+HERE = Path(__file__).parents[1]
+NO_PART = {"classroom", "course", "reports"}  # folders of the grader that change no mark
+PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy", "thinc")
+_alone = threading.Lock()  # torch's random numbers belong to the whole process
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What marks are made with, apart from the submission.
+
+    Attributes:
+        device: one of `devices.DEVICES`.
+        seed: what the grader's inputs are drawn from.
+        confine: the least confinement that will do.
+        memory: bytes that a student's worker may use.
+        secret: the course's secret, which other machines have to be told.
+        versions: those of the grader and of what it computes with.
+    """
+
+    device: str
+    seed: int
+    confine: str
+    memory: int
+    secret: str
+    versions: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
+
+@functools.cache
+def versions() -> str:
+    """Return what has to be the same wherever a class is graded; a digest for the grader."""
+    total = hashlib.sha256()
+    for path in sorted(HERE.rglob("*")):
+        place = path.relative_to(HERE)
+        if path.suffix in (".py", ".toml", ".json") and place.parts[0] not in NO_PART:
+            total.update(f"{place.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    python = ".".join(platform.python_version_tuple()[:2])
+    found = [f"grader {total.hexdigest()[:12]}", f"Python {python}"]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} missing")
+    return ", ".join(found)
+
+
+def job(student: str, content: Content, setting: Setting) -> dict[str, Any]:
+    """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
+    own = content.sources
+    return {
+        "student": student,
+        "sources": None if own is None else [own.name, own.files, own.names, own.only],
+        "notebook": content.notebook,
+        "script": content.script,
+        "setting": asdict(setting),
+    }
+
+
+def run(job: dict[str, Any]) -> str:
+    """Grade a submission; returns JSON text.
+
+    It holds `result`, or `refused`: why nothing can be graded here.
+    """
+    setting = Setting(**job["setting"])
+    with _alone, _told(setting.secret):
+        if setting.versions != versions():
+            return json.dumps(
+                {
+                    "refused": f"{platform.node()} has {versions()}; this machine has "
+                    f"{setting.versions}. Install the same on all machines"
+                }
+            )
+        start = time.monotonic()
+        try:
+            taken = _taken(job)
+            record, memory = _graded(taken.sources, setting)
+        except _Refused as refused:
+            return json.dumps({"refused": str(refused)})
+        except UsageError as error:
+            result = Result(job["student"], fault=str(error))
+        else:
+            result = Result(
+                job["student"],
+                record=taken.in_cells(record),
+                memory=memory,
+                fingerprints=fingerprints(taken.sources.files),
+            )
+        data = result.as_dict() | {"seconds": round(time.monotonic() - start, 3)}
+    return json.dumps({"result": data}, ensure_ascii=False)
+
+
+class _Refused(Exception):
+    """Nothing can be graded with this setting; the text says why."""
+
+
+@contextlib.contextmanager
+def _told(secret: str) -> Iterator[None]:
+    """Let the checks find the course's secret, also where the environment does not hold it."""
+    before = os.environ.get(unseen.SECRET)
+    os.environ[unseen.SECRET] = secret
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[unseen.SECRET]
+        else:
+            os.environ[unseen.SECRET] = before
+
+
+def _taken(job: dict[str, Any]) -> Taken:
+    """Unpack what was handed in.
+
+    Raises:
+        UsageError: it is a notebook that cannot be read.
+    """
+    if job["sources"] is not None:
+        return Taken(Sources(*job["sources"]), {})
+    if job["script"]:
+        return take(job["student"], [Cell(job["script"].decode("utf-8", "replace"), "your file")])
+    return take(job["student"], cells(job["notebook"]))
+
+
+def cells(data: bytes) -> list[Cell]:
+    """Return the code cells of a notebook.
+
+    Raises:
+        UsageError: it is none.
+    """
+    import nbformat
+
+    try:
+        notebook = nbformat.reads(data.decode(), as_version=4)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        return [Cell(str(cell.source), _cell_name(cell)) for cell in code]
+    except Exception as error:  # nbformat raises all kinds of them on what is broken
+        reason = f"it is no notebook ({type(error).__name__})"
+        raise UsageError(f"It cannot be read: {reason}. Ask for it again.") from None
+
+
+def _cell_name(cell: Any) -> str:
+    name = cell.metadata.get("nbgrader", {}).get("grade_id")
+    return f"the cell {name}" if name else "a cell of your own"
+
+
+def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
+    """Grade, and once more if the grader failed; also return the most bytes a worker held.
+
+    Raises:
+        UsageError: the grader failed twice.
+    """
+    record, memory, fault = None, 0, ""
+    for _ in range(2):
+        try:
+            with _session(taken, setting) as opened:
+                for check in opened.planned:
+                    opened.run(check)
+                record = opened.record()
+            memory = max(memory, opened.submission.worker.memory)
+        except _Refused:
+            raise
+        except Exception as error:  # a fault of the grader: never a mark, never a lost class
+            fault = f"The grader itself failed twice: {error!r}. Grade it again."
+            continue
+        if all(check.status != "error" for check in record.checks):
+            break
+    if record is None:
+        raise UsageError(fault)
+    return record, memory
+
+
+@contextlib.contextmanager
+def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
+    """Open a session.
+
+    Raises:
+        _Refused: there can be none with this setting, whatever is graded.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(
+                grading.session(
+                    taken,
+                    device=setting.device,
+                    seed=setting.seed,
+                    confine=setting.confine,
+                    limits=Limits(memory=setting.memory),
+                )
+            )
+        except UsageError as error:
+            raise _Refused(str(error)) from None
+        yield opened
