@@ -41,7 +41,6 @@ class Worker(Protocol):
 
     confinement: str
     layers: tuple[str, ...]
-    memory: int
 
     def turn_to(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
@@ -260,7 +259,6 @@ class LocalWorker:
     confinement = "none"
     layers: tuple[str, ...] = ()
     output = ""
-    memory = 0
 
     def __init__(self, files: dict[str, bytes], names: dict[str, str]) -> None:
         """Serve the given files."""

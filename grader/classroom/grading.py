@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from grader.classroom.fingerprints import fingerprints
 from grader.classroom.intake import Content
 from grader.classroom.results import Result
 from grader.errors import UsageError
+from grader.process import ProcessWorker
 from grader.record import Record
 from grader.sandbox import Limits
 from grader.sources import Sources
@@ -110,7 +112,7 @@ def run(job: dict[str, Any]) -> str:
         try:
             taken = _taken(job)
             record, memory = _graded(taken.sources, setting)
-        except _Refused as refused:
+        except Refused as refused:
             return json.dumps({"refused": str(refused)})
         except UsageError as error:
             result = Result(job["student"], fault=str(error))
@@ -125,7 +127,7 @@ def run(job: dict[str, Any]) -> str:
     return json.dumps({"result": data}, ensure_ascii=False)
 
 
-class _Refused(Exception):
+class Refused(UsageError):
     """Nothing can be graded with this setting; the text says why."""
 
 
@@ -151,9 +153,21 @@ def _taken(job: dict[str, Any]) -> Taken:
     """
     if job["sources"] is not None:
         return Taken(Sources(*job["sources"]), {})
-    if job["script"]:
-        return take(job["student"], [Cell(job["script"].decode("utf-8", "replace"), "your file")])
-    return take(job["student"], cells(job["notebook"]))
+    return take_apart(job["student"], job["notebook"], job["script"])
+
+
+def take_apart(student: str, notebook: bytes, script: bytes) -> Taken:
+    """Take the modules from a notebook, or from one file that holds them all.
+
+    Raises:
+        UsageError: it is a notebook that cannot be read, or too long.
+        Refused: a package for that is missing here.
+    """
+    if find_spec("IPython") is None:  # which reads what only notebooks may hold, such as %time
+        install = "python -m pip install -c constraints.txt ipython"
+        raise Refused(f"IPython is not installed, and a notebook is to be graded: {install}")
+    found = cells(notebook) if notebook else [Cell(script.decode("utf-8", "replace"), "your file")]
+    return take(student, found)
 
 
 def cells(data: bytes) -> list[Cell]:
@@ -162,19 +176,19 @@ def cells(data: bytes) -> list[Cell]:
     Raises:
         UsageError: it is none.
     """
-    import nbformat
-
     try:
-        notebook = nbformat.reads(data.decode(), as_version=4)
-        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        return [Cell(str(cell.source), _cell_name(cell)) for cell in code]
-    except Exception as error:  # nbformat raises all kinds of them on what is broken
-        reason = f"it is no notebook ({type(error).__name__})"
-        raise UsageError(f"It cannot be read: {reason}. Ask for it again.") from None
+        notebook = json.loads(data)
+        found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        return [Cell("".join(cell["source"]), _cell_name(cell)) for cell in found]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"It is no notebook that can be read ({type(error).__name__}). "
+            "Open it in Jupyter, save it, and hand it in again."
+        ) from None
 
 
-def _cell_name(cell: Any) -> str:
-    name = cell.metadata.get("nbgrader", {}).get("grade_id")
+def _cell_name(cell: dict[str, Any]) -> str:
+    name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
     return f"the cell {name}" if name else "a cell of your own"
 
 
@@ -191,8 +205,9 @@ def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
                 for check in opened.planned:
                     opened.run(check)
                 record = opened.record()
-            memory = max(memory, opened.submission.worker.memory)
-        except _Refused:
+            if isinstance(worker := opened.submission.worker, ProcessWorker):
+                memory = max(memory, worker.memory)
+        except Refused:
             raise
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
             fault = f"The grader itself failed twice: {error!r}. Grade it again."
@@ -209,7 +224,7 @@ def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
     """Open a session.
 
     Raises:
-        _Refused: there can be none with this setting, whatever is graded.
+        Refused: there can be none with this setting, whatever is graded.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -223,5 +238,5 @@ def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
                 )
             )
         except UsageError as error:
-            raise _Refused(str(error)) from None
+            raise Refused(str(error)) from None
         yield opened

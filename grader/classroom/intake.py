@@ -40,7 +40,7 @@ class Layout:
     def matches(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
         """Find the entries that this layout explains."""
         entries = list(entries)
-        prefix = os.path.commonprefix([entry.name for entry in entries])
+        prefix = os.path.commonprefix([entry.name for entry in entries])  # noqa: RUF071
         start = prefix[: prefix.rfind("-") + 1]
         pattern = re.compile(self.entry.replace("{prefix}", re.escape(start)), re.DOTALL)
         found = {entry: pattern.fullmatch(entry.name) for entry in entries}

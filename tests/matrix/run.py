@@ -43,7 +43,7 @@ class Sharing:
         self.worker, self.files, self.known = worker, files, known
         self.new: Answers = {}
         self.confinement, self.layers = worker.confinement, worker.layers
-        self.output, self.memory = "", 0
+        self.output = ""
 
     def turn_to(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
