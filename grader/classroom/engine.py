@@ -8,12 +8,17 @@ when Dask gives a job up.)
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any, Protocol
 
+from grader import warm
 from grader.classroom import grading
 from grader.errors import UsageError
 
@@ -43,13 +48,20 @@ class Local:
     def __init__(self, workers: int) -> None:
         """Use so many processes; they are started with the first jobs."""
         self.slots = workers
+        self.folder = tempfile.mkdtemp(prefix="grader-class-")  # a killed process tidies up nothing
         self.executor = self._start()
 
     def _start(self) -> Any:
         from joblib.externals.loky import ProcessPoolExecutor
 
+        threads = os.environ.get("OMP_NUM_THREADS", "1")
+        environment = {"OMP_NUM_THREADS": threads, "TMPDIR": self.folder}
         return ProcessPoolExecutor(
-            self.slots, initializer=_begin, env={"OMP_NUM_THREADS": "1"} | _threads()
+            self.slots,
+            timeout=None,
+            initializer=_begin,
+            initargs=(os.getpid(), self.folder),
+            env=environment,
         )
 
     def submit(self, job: Job) -> Future[str]:
@@ -65,16 +77,21 @@ class Local:
     def close(self, at_once: bool) -> None:
         """End the processes."""
         self.executor.shutdown(wait=True, kill_workers=at_once)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _threads() -> dict[str, str]:
-    name = "OMP_NUM_THREADS"
-    return {name: os.environ[name]} if name in os.environ else {}
-
-
-def _begin() -> None:
-    """Begin a worker process: Ctrl-C is for the process that gives out the jobs."""
+def _begin(parent: int, folder: str) -> None:
+    """Begin a worker process: Ctrl-C is for its parent, and it ends with that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        warm.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Cluster:
