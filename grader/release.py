@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = "news-classifier"  # in the archive
 FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
 FOLDERS = ("grader", "news", "packages/en_core_web_sm/en_core_web_sm")
-SUFFIXES = (".py", ".toml", ".json", ".csv")
+SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL = "packages/en_core_web_sm/pyproject.toml"
 # Hints and messages may quote a call: students are to read them.
 FOR_STUDENTS = ("grader/tasks.toml", "grader/mistakes.toml", "grader/advice.toml", "README.md")

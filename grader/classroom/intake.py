@@ -22,7 +22,7 @@ from grader.tasks import modules, read_toml
 
 MAX_NOTEBOOK = 20 << 20  # bytes
 DEPTH = 4  # folders to go down in search of a submission
-NOT_CODE = ("__MACOSX", "__pycache__", "feedback")
+NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
 TAKEN = (".zip", ".py", ".ipynb")
 
 
@@ -128,22 +128,34 @@ def find(folder: Path) -> tuple[str, list[Handed], list[str]]:
         raise UsageError(f"{folder}: there is no submission in it. Give the class's folder.")
     handed, notes = _by_student(folder, layout, entries, matches)
     notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
+    notes += [
+        f"{plain_id(path.name)}: its name begins with a dot; left out"
+        for path in _listed(folder)
+        if _is_code(path) and not _could_be(path)
+    ]
     return layout.name, handed, notes
 
 
 def _entries(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if _could_be(path)]
+
+
+def _listed(folder: Path) -> list[Path]:
     try:
-        found = sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
+        return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
     except OSError as error:
         raise UsageError(
-            f"{folder}: cannot be read ({error.strerror}). Give the folder of a class."
+            f"{folder}: cannot be read ({error.strerror}). Give a folder that you may read."
         ) from None
-    return [path for path in found if _could_be(path)]
 
 
 def _could_be(path: Path) -> bool:
     """Tell whether an entry may be a submission, or hold one."""
-    if path.name.startswith(".") or path.name in NOT_CODE:
+    return not path.name.startswith(".") and _is_code(path)
+
+
+def _is_code(path: Path) -> bool:
+    if path.name in NOT_CODE:
         return False
     return path.is_symlink() or path.is_dir() or path.suffix.lower() in TAKEN
 

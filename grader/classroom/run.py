@@ -77,7 +77,7 @@ def run(wanted: Wanted) -> int:
             _grade(todo, journal, wanted, console)
         except KeyboardInterrupt:
             interrupted = True
-        return _report(tasks, journal, wanted, console, interrupted)
+        return _report(tasks, layout, journal, wanted, console, interrupted)
 
 
 @contextlib.contextmanager
@@ -200,13 +200,18 @@ def _engine(wanted: Wanted, jobs: int) -> Iterator[Engine]:
 
 
 def _report(
-    tasks: list[Task], journal: Journal, wanted: Wanted, console: Console, interrupted: bool
+    tasks: list[Task],
+    layout: str,
+    journal: Journal,
+    wanted: Wanted,
+    console: Console,
+    interrupted: bool,
 ) -> int:
     """Write the reports of all that has a result, and say what is in them."""
     entries = [journal.entries.get(task.handed.student) for task in tasks]
     there = [entry for entry in entries if entry is not None]
     results = [entry.result for entry in there]
-    write(results, wanted.out, wanted.folder.resolve().name)
+    write(results, wanted.out, wanted.folder.resolve().name, layout)
     counts = {name: sum(verdict(result) == name for result in results) for name in VERDICTS}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     console.print(f"{len(results)} of {len(tasks)}: {told or 'nothing graded'}")
@@ -224,7 +229,7 @@ def _report(
     return 0 if all(verdict(result) == "full marks" for result in results) else 1
 
 
-def write(results: list[Result], out: Path, title: str) -> None:
+def write(results: list[Result], out: Path, title: str, layout: str) -> None:
     """Write all reports on a class into the folder `out`.
 
     Raises:
@@ -236,7 +241,13 @@ def write(results: list[Result], out: Path, title: str) -> None:
             stream.write(json.dumps(data, ensure_ascii=False, indent=1).encode())
         if find_spec("grader.reports.classroom"):
             classroom = import_module("grader.reports.classroom")
-            classroom.write(results, out, title)
+            classroom.write(results, out, title, layout=layout)
+    except ModuleNotFoundError as error:
+        install = "python -m pip install -c constraints.txt -e '.[class]'"
+        raise UsageError(
+            f"{error.name} is not installed: {install}. Then run the same command again; what was "
+            "graded is kept."
+        ) from None
     except OSError as error:
         raise UsageError(
             f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "
