@@ -56,7 +56,7 @@ class Secret:
 
 def run(out: Path) -> int:
     """Make the archive; returns the exit code."""
-    files = kit() | _exercise() | _notebooks()
+    files = _exercise() | kit() | _notebooks()
     if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
     write(out, {f"{FOLDER}/{name}": data for name, data in files.items()})
