@@ -43,11 +43,12 @@ from bench.report import show_versions
 from grader import lesson
 from grader.bank import REFERENCE, Entry, right, wrong
 from grader.course.scratch import ASSIGNMENT, COURSE, Scratch
-from grader.tasks import modules, tasks
+from grader.tasks import MAIN, assignments
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = COURSE / f"{ASSIGNMENT}.py"
-POINTS = {check.id: check.points for task in tasks().values() for check in task.checks}
+TASKS = assignments()[MAIN].tasks
+POINTS = {check.id: check.points for check in assignments()[MAIN].checks}
 MOST = sum(POINTS.values())
 LOOP = b"\n        while True:\n            pass"
 LEAVE = b"\n        __import__('os')._exit(1)"
@@ -117,7 +118,8 @@ def submissions(count: int) -> list[Submission]:
         )
     made += [Submission(f"stub-{n}", notebook(stubs), 0) for n in range(count // 8)]
     mistakes = [*_mistakes()]
-    variants = [entry for entry in right() if entry.changed.keys() <= set(modules())]
+    own = set(assignments()[MAIN].modules)
+    variants = [entry for entry in right() if entry.changed.keys() <= own]
     while len(made) < count:
         n = len(made)
         if n % 2:
@@ -135,7 +137,8 @@ def _mistakes() -> Iterator[tuple[Entry, float]]:
     for entry in wrong():
         row = rows[entry.id]
         lost = [*row["failed"], *row["blocked"]]
-        if entry.task != "accuracy" and all(id_.startswith(f"{entry.task}.") for id_ in lost):
+        own = entry.assignment == MAIN and entry.task != "accuracy"
+        if own and all(id_.startswith(f"{entry.task}.") for id_ in lost):
             yield entry, MOST - sum(POINTS[id_] for id_ in lost)
 
 
@@ -243,7 +246,7 @@ def by_otter(python: str, class_: list[Submission], folder: Path) -> Graded:
     """Grade with `otter run`, a call a submission, as it is made for."""
     tests = folder / "tests"
     tests.mkdir(parents=True)
-    for task in tasks().values():
+    for task in TASKS.values():
         cases = [
             OTTER_CASE.format(id=check.id, name=check.name, task=task.id, points=check.points)
             for check in task.checks
@@ -290,7 +293,9 @@ def compare(class_: list[Submission], workers: int, otter: str | None, folder: P
     }
     if otter is not None:
         tools["otter run"] = lambda place: by_otter(otter, class_, place)
-    rows = [("tool", "wall s", "a submission s", "CPU s", "peak MB", "marks wrong", "lost")]
+    rows: list[Row] = [
+        ("tool", "wall s", "a submission s", "CPU s", "peak MB", "marks wrong", "lost")
+    ]
     for number, (name, grade) in enumerate(tools.items()):
         used, marks = grade(folder / f"tool-{number}")
         lost = [each for each in class_ if marks.get(each.student) is None]
@@ -370,17 +375,13 @@ def cluster(number: int) -> Iterator[str]:
 
 def table_of(points: list[Point]) -> list[Row]:
     """Return the rows of a table."""
-    head = ("engine", "submissions", "wall s", "a submission s", "first process, peak MB")
-    return [head] + [
-        (
-            point.engine,
-            str(point.count),
-            f"{point.used.seconds:.0f}",
-            f"{point.used.seconds / point.count:.2f}",
-            f"{point.used.first / 1e6:.0f}",
-        )
-        for point in points
-    ]
+    head: Row = ("engine", "submissions", "wall s", "a submission s", "first process, peak MB")
+    rows = [head]
+    for point in points:
+        used = point.used
+        figures = (f"{used.seconds:.0f}", f"{used.seconds / point.count:.2f}")
+        rows.append((point.engine, str(point.count), *figures, f"{used.first / 1e6:.0f}"))
+    return rows
 
 
 def draw(points: list[Point], path: Path) -> None:

@@ -19,7 +19,7 @@ from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import Record
-from grader.tasks import tasks
+from grader.tasks import assignments, tasks
 from news import NewsError, read_csv
 
 # From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
     grade = commands.add_parser("grade", help="grade a submission and show the board")
     grade.add_argument("path", type=Path, help="a folder, a .zip, or one .py of a task")
+    _add_assignment(grade)
     grade.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
     grade.add_argument(
         "--data",
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         help="submissions as folders, zips, notebooks or .py, or an export of Moodle, Canvas, "
         "GitHub Classroom or nbgrader",
     )
+    _add_assignment(class_)
     class_.add_argument("--out", type=Path, metavar="REPORT", required=True, help="a folder")
     class_.add_argument(
         "--only",
@@ -93,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
 
     gradescope = commands.add_parser("gradescope", help="make an autograder for Gradescope")
     gradescope.add_argument("out", type=Path, metavar="OUT.zip")
+    _add_assignment(gradescope)
     _add_common(gradescope)
     gradescope.set_defaults(run=_gradescope, confine="sandbox")
 
@@ -141,6 +144,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_assignment(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--assignment",
+        metavar="ID",
+        help=f"{', '.join(assignments())}; by default the one that its files belong to",
+    )
+
+
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto")
     command.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
@@ -181,7 +192,8 @@ def _grade(options: argparse.Namespace) -> int:
             raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
     rows = None if options.data == "sample" else _rows(Path(options.data))
     record = grade(
-        load(options.path),
+        load(options.path, options.assignment),
+        assignment=options.assignment,
         keep=lambda partial: _keep(partial, options.json),
         device=options.device,
         seed=options.seed,
@@ -222,6 +234,7 @@ def _class(options: argparse.Namespace) -> int:
     from grader.classroom import grading, run
 
     setting = grading.Setting(
+        assignment=options.assignment or "",
         device=options.device,
         seed=options.seed,
         confine=options.confine,
@@ -258,7 +271,11 @@ def _gradescope(options: argparse.Namespace) -> int:
     from grader import gradescope
 
     return gradescope.run(
-        options.out, confine=options.confine, seed=options.seed, device=options.device
+        options.out,
+        assignment=options.assignment,
+        confine=options.confine,
+        seed=options.seed,
+        device=options.device,
     )
 
 

@@ -1,8 +1,10 @@
 """The banks of submissions in `tests/`, each a change of the reference (for maintainers).
 
 `submissions/right/<variant>/` holds the modules in which a variant differs from the reference;
-`submissions/wrong/<task>.toml` holds mistakes, a table each:
+`submissions/right/<task>.toml` variants of one task, and `submissions/wrong/<task>.toml` mistakes,
+a table each:
     replace: pairs of a text that stands once in the task's module, and what takes its place;
+    write: definitions that take the place of those of the same names;
     file: the module to change, where it is not the task's own;
     check: what must catch it;
     mistake: the name of the known mistake that the student must read, if it is one;
@@ -11,6 +13,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +21,7 @@ from pathlib import Path
 
 from grader.errors import UsageError
 from grader.sources import Sources
+from grader.tasks import assignment_of, tasks
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,6 +64,11 @@ class Entry:
         return f"{self.task}-{self.name}" if self.task else self.name
 
     @property
+    def assignment(self) -> str:
+        """The id of the assignment that it is graded as."""
+        return tasks()[self.task].assignment if self.task else assignment_of(self.changed).id
+
+    @property
     def files(self) -> dict[str, bytes]:
         """Module name to source."""
         return {**REFERENCE, **self.changed}
@@ -74,24 +83,39 @@ class Entry:
 def right() -> Iterator[Entry]:
     """Read the right variants."""
     for variant in sorted((BANK / "right").iterdir()):
-        yield Entry(variant.name, {path.stem: path.read_bytes() for path in variant.glob("*.py")})
+        if variant.is_dir():
+            changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
+            yield Entry(variant.name, changed)
+    for task, name, changed, _ in _tables("right"):
+        yield Entry(f"{task}_{name}", changed)
 
 
 def wrong() -> Iterator[Entry]:
     """Read the mistakes."""
-    for path in sorted((BANK / "wrong").glob("*.toml")):
+    for task, name, changed, expected in _tables("wrong"):
+        yield Entry(name, changed, task, expected)
+
+
+def _tables(bank: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:
+    """Read a bank's changes of single tasks: task, name, the module changed, the rest."""
+    for path in sorted((BANK / bank).glob("*.toml")):
         for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
-            replacements, module = table.pop("replace"), table.pop("file", path.stem)
-            yield Entry(name, {module: patched(module, replacements)}, path.stem, table)
+            module = table.pop("file", tasks()[path.stem].module)
+            source = patched(module, table.pop("replace", []), table.pop("write", ""))
+            yield path.stem, name, {module: source}, table
 
 
-def patched(module: str, replacements: list[list[str]]) -> bytes:
-    """Return a module of the reference with texts replaced.
+def patched(module: str, replacements: list[list[str]], definitions: str = "") -> bytes:
+    """Return a module of the reference with texts and whole definitions replaced.
 
     Raises:
-        UsageError: a text does not stand there, or more than once.
+        UsageError: a text or a definition does not stand there, or more than once.
     """
     text = REFERENCE[module].decode()
+    for name, definition in _definitions(definitions).items():
+        if name not in (found := _definitions(text)):
+            raise UsageError(f"solution/{module}.py does not define {name}.")
+        replacements = [*replacements, [found[name], definition]]
     for old, new in replacements:
         if text.count(old) != 1:
             raise UsageError(
@@ -100,3 +124,14 @@ def patched(module: str, replacements: list[list[str]]) -> bytes:
             )
         text = text.replace(old, new)
     return text.encode()
+
+
+def _definitions(text: str) -> dict[str, str]:
+    """Return the text of each function and class at the top level, by name."""
+    nodes = ast.parse(text).body
+    kinds = ast.FunctionDef | ast.ClassDef
+    return {
+        node.name: ast.get_source_segment(text, node) or ""
+        for node in nodes
+        if isinstance(node, kinds)
+    }

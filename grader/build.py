@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from grader.tasks import owner
+
 BEGIN = "### BEGIN SOLUTION"
 END = "### END SOLUTION"
 
@@ -52,7 +54,7 @@ def stub(source: str, module: str, place: str | None = None) -> str:
 
     Args:
         source: the text of `solution/<module>.py`, newlines as Python's text mode gives them.
-        module: the module's name, which is the task's id too.
+        module: the module's name.
         place: where students write it; by default `in exercise/<module>.py`.
 
     Raises:
@@ -179,7 +181,11 @@ def _cut(tree: ast.Module, lines: list[str], region: Region, module: str, place:
     file = f"solution/{module}.py"
     scopes = _scopes(tree, region)
     name = ".".join(scope.name for scope in scopes)
-    text = f'raise NotImplementedError("Task {module}: write {name} {place}")'
+    task = owner(module, scopes[0].name if scopes else "")
+    if task is None:
+        remedy = "name it in the table of an assignment"
+        raise BuildError(file, region.begin, f"{name or 'the region'} is of no task", remedy)
+    text = f'raise NotImplementedError("Task {task.id}: write {name} {place}")'
     if not _replace(tree, region, ast.parse(text).body[0]):
         raise BuildError(file, region.begin, "no whole statement in the region", "put one in")
     _require_function(scopes[-1] if scopes else tree, region, file)

@@ -1,4 +1,4 @@
-"""The four modules of a submission, taken from the code cells of a notebook.
+"""The modules of a submission, one a task, taken from the code cells of a notebook.
 
 A module gets the statements that give its names, such as `Collate`, and whatever those need:
 helpers, imports and constants of earlier cells. All else at the top level (calls, plots, training
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from grader.errors import UsageError
 from grader.record import Record
 from grader.sources import MAX_FILE, Sources
-from grader.submission import NAMES
+from grader.tasks import Assignment, Task
 
 MAX_CELL = 1 << 16  # characters
 KIT = "grader"  # a submission cannot import it
@@ -76,8 +76,11 @@ class Statement:
     first: bool  # it has to stand at the top: `from __future__ import ...`
 
 
-def take(name: str, cells: Sequence[Cell]) -> Taken:
+def take(name: str, cells: Sequence[Cell], assignment: Assignment) -> Taken:
     """Make a submission of a notebook's code cells, given from the top to the bottom.
+
+    Each task gets a module of its own, called as the task, also where tasks share one file: a cell
+    that is no Python yet, or a name that is used again, is of no concern to the other tasks.
 
     Raises:
         UsageError: a cell is too long to be read.
@@ -88,7 +91,8 @@ def take(name: str, cells: Sequence[Cell]) -> Taken:
                 f"{name}: a code cell of {len(cell.text):,} characters; at most {MAX_CELL:,} are "
                 "taken. Hand in code only, without data in it."
             )
-    lines = {module: _module(module, cells) for module in NAMES}
+    written = [task for task in assignment.tasks.values() if task.module]
+    lines = {task.id: _module(task, cells) for task in written}
     files = {module: "".join(f"{text}\n" for text, _ in found) for module, found in lines.items()}
     if any(len(text) > MAX_FILE for text in files.values()):
         raise UsageError(f"{name}: more than {MAX_FILE >> 20} MiB of code. Hand in code only.")
@@ -128,11 +132,11 @@ def defined(text: str) -> set[str]:
     return set(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", text, re.MULTILINE))
 
 
-def _module(module: str, cells: Sequence[Cell]) -> list[tuple[str, Origin]]:
-    """Return the lines of a module."""
-    wanted = set(NAMES[module])
+def _module(task: Task, cells: Sequence[Cell]) -> list[tuple[str, Origin]]:
+    """Return the lines of a task's module."""
+    wanted = set(task.names)
     parsed = [_statements(cell) for cell in cells]
-    end = _end(module, cells)
+    end = _end(task.id, cells)
     if not wanted <= _given(parsed[:end]):  # the check may have been moved
         end = len(cells)
     broken = [
@@ -145,9 +149,9 @@ def _module(module: str, cells: Sequence[Cell]) -> list[tuple[str, Origin]]:
     return lines + [line for cell in broken for line in _lines(cell)]
 
 
-def _end(module: str, cells: Sequence[Cell]) -> int:
+def _end(task: str, cells: Sequence[Cell]) -> int:
     """Return the index of the cell that checks a task; behind the last one if there is none."""
-    call = re.compile(rf"^check\(\s*[\"']{module}[\"']", re.MULTILINE)
+    call = re.compile(rf"^check\(\s*[\"']{task}[\"']", re.MULTILINE)
     checks = [index for index, cell in enumerate(cells) if call.search(cell.text)]
     return checks[-1] if checks else len(cells)
 

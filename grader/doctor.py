@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grader import confinement, warm
 from grader.errors import UsageError
-from grader.tasks import modules
+from grader.tasks import MAIN, assignments
 
 INSTALL = "python -m pip install -c constraints.txt"
 MODEL = f"{INSTALL} ./packages/en_core_web_sm"
@@ -113,8 +113,12 @@ def _data() -> Line:
 
 
 def _exercise() -> Line:
+    """Look for the modules of the assignments of which one is there."""
     folder = Path("exercise")
-    missing = [f"{name}.py" for name in modules() if not (folder / f"{name}.py").is_file()]
+    there = {path.stem for path in folder.glob("*.py")}
+    begun = [each for each in assignments().values() if there & {*each.modules}]
+    wanted = begun or [assignments()[MAIN]]
+    missing = [f"{name}.py" for each in wanted for name in each.modules if name not in there]
     if missing:
         found = f"{', '.join(missing)} not in {folder.resolve()}"
         return Line("exercise", found, "change to the kit's folder (cd)")

@@ -24,6 +24,7 @@ from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
+from grader.tasks import MAIN
 
 SETUP = """\
 #!/usr/bin/env bash
@@ -50,10 +51,12 @@ exec "$root/venv/bin/python" -m grader.gradescope "$root" {options}
 """
 
 
-def run(out: Path, *, confine: str, seed: int, device: str) -> int:
+def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
     """Make the zip; returns the exit code."""
     secret = os.environ.get(unseen.SECRET, "")
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
+    intake.wanted(assignment)
+    options += ["--assignment", assignment] if assignment else []
     script = RUN.format(
         secret=f"export {unseen.SECRET}={shlex.quote(secret)}" if secret else "",
         options=shlex.join(options),
@@ -72,13 +75,13 @@ def run(out: Path, *, confine: str, seed: int, device: str) -> int:
     return 0
 
 
-def autograde(root: Path, *, confine: str, seed: int, device: str) -> int:
+def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
     """Grade what is in the folder `submission` of `root`; returns the exit code."""
     to_dict = import_module("grader.reports.gradescope").to_dict
     results = root / "results" / "results.json"
     results.unlink(missing_ok=True)
     try:
-        taken = _taken(root / "submission")
+        taken = _taken(root / "submission", assignment)
     except UsageError as error:
         reason = str(error).replace(f"{root / 'submission'}", "What you handed in")
         _write(results, {"score": 0, "output": reason, "output_format": "text"})
@@ -88,9 +91,8 @@ def autograde(root: Path, *, confine: str, seed: int, device: str) -> int:
             record = grading.grade(
                 taken.sources,
                 keep=lambda partial: _write(results, to_dict(taken.in_cells(partial))),
-                confine=confine,
-                seed=seed,
-                device=device,
+                assignment=assignment,
+                **options,
             )
             faults = [check.message for check in record.checks if check.status == "error"]
             if not faults:
@@ -102,17 +104,17 @@ def autograde(root: Path, *, confine: str, seed: int, device: str) -> int:
     return 2
 
 
-def _taken(folder: Path) -> Taken:
+def _taken(folder: Path, assignment: str | None) -> Taken:
     """Take in a submission: modules, a zip, or a notebook.
 
     Raises:
         UsageError: it cannot be read.
     """
     handed = intake.Handed("submission", "", "", (intake.Part(folder),))
-    content = intake.read(handed)
+    content = intake.read(handed, intake.wanted(assignment))
     if content.sources is not None:
         return Taken(content.sources, {})
-    return take_apart(handed.student, content.notebook, content.script)
+    return take_apart(handed.student, content.notebook, content.script, assignment or MAIN)
 
 
 def _write(results: Path, content: dict[str, Any]) -> None:
@@ -124,6 +126,7 @@ def main() -> int:
     """Grade at Gradescope; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m grader.gradescope")
     parser.add_argument("root", type=Path)
+    parser.add_argument("--assignment")
     parser.add_argument("--confine", choices=TIERS, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--device", choices=DEVICES, required=True)

@@ -22,7 +22,8 @@ from grader.record import CheckResult, Record, state
 from grader.sandbox import Limits
 from grader.sources import Sources
 from grader.submission import StudentError, Submission
-from grader.tasks import Check, modules, tasks
+from grader.tasks import MAIN, Check, assignment_of, assignments, tasks
+from grader.tasks import assignment as assignment_called
 
 Function = Callable[[Submission], None]
 MAX_MESSAGE = 4000  # characters
@@ -47,6 +48,7 @@ class Session:
         digest: SHA-256 of its files.
         submission: the handle that checks get.
         planned: the checks that the record will hold.
+        assignment: the id of what is graded.
         results: check id to result.
     """
 
@@ -54,6 +56,7 @@ class Session:
     digest: str
     submission: Submission
     planned: list[Check]
+    assignment: str = MAIN
     results: dict[str, CheckResult] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,7 +98,11 @@ class Session:
     def record(self) -> Record:
         """Return the record; a planned check that did not run is in it, with no points."""
         return Record(
-            submission={"name": self.name, "digest": self.digest},
+            submission={
+                "name": self.name,
+                "digest": self.digest,
+                "assignment": self.assignment,
+            },
             checks=[
                 self.results.get(check.id, CheckResult.not_run(check.id, check.task, check.points))
                 for check in self.planned
@@ -106,9 +113,9 @@ class Session:
 
 
 def function(check: Check) -> Function:
-    """Return the function of a check: `test_<name>` in `checks/test_<task>.py`."""
-    module = importlib.import_module(f"grader.checks.test_{check.task}")
-    return getattr(module, f"test_{check.name}")  # type: ignore[no-any-return]
+    """Return the function of a check."""
+    module = importlib.import_module(f"grader.checks.{check.file}")
+    return getattr(module, check.function)  # type: ignore[no-any-return]
 
 
 def judge(function: Function, submission: Submission, check: Check) -> Verdict:
@@ -120,7 +127,7 @@ def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     except Blocked as blocked:
         return Verdict(blocked.status, message=str(blocked))
     except StudentError as error:
-        return _judge_raised(error, check)
+        return _judge_raised(error, check, submission)
     except WorkerLost as lost:
         where = f"\n  {lost.where}" if lost.where else ""
         return Verdict(lost.status, message=f"{lost.what}{where}")
@@ -133,11 +140,15 @@ def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     return Verdict("passed", 1.0)
 
 
-def _judge_raised(error: StudentError, check: Check) -> Verdict:
+def _judge_raised(error: StudentError, check: Check, submission: Submission) -> Verdict:
     raised = error.raised
     if raised.type == "NotImplementedError" and raised.message.startswith("Task "):
+        task = raised.message[len("Task ") :].partition(":")[0]
+        if task != check.task and task in tasks():  # a function of this task calls one of that
+            return Verdict("blocked", message=f"Not looked at yet: finish the task {task} first.")
         return Verdict("not_started", message=raised.message)
-    module = raised.message if raised.kind == "missing_module" else check.task
+    missing = raised.kind == "missing_module"
+    module = raised.message if missing else submission.module(check.task)
     status = "memory" if raised.kind == "memory" else "failed"
     return Verdict(status, message=explain_raised(raised, module))
 
@@ -146,6 +157,7 @@ def _judge_raised(error: StudentError, check: Check) -> Verdict:
 def session(
     taken: Sources,
     *,
+    assignment: str | None = None,
     device: str = "auto",
     seed: int = 0,
     rows: list[tuple[int, str]] | None = None,
@@ -157,6 +169,7 @@ def session(
 
     Args:
         taken: the submission.
+        assignment: the id of what is graded; None means what its modules belong to.
         device: one of `devices.DEVICES`.
         seed: what the grader's inputs are drawn from.
         rows: labelled news for the task accuracy; None means the sample.
@@ -166,8 +179,10 @@ def session(
         limits: what it may use.
 
     Raises:
-        UsageError: the device cannot be used, or the confinement cannot be had.
+        UsageError: there is no such assignment, or it is to be named; the device cannot be used;
+            or the confinement cannot be had.
     """
+    chosen = assignment_called(assignment) if assignment else assignment_of(taken.files)
     worker: Worker
     if not in_process:
         worker = ProcessWorker(taken.files, taken.names, limits, choose(confine, device))
@@ -177,24 +192,28 @@ def session(
         raise UsageError(f"--in-process --confine {confine}: choose one; in-process confines none.")
     submission = Submission(worker, seed, device, rows)
     submission.digest = taken.digest
+    submission.modules = {
+        task.id: task.module if task.module in taken.files else task.id
+        for task in chosen.tasks.values()
+    }
     if device != "auto":
         _ = submission.device
-    planned = [
-        check for task in tasks().values() if taken.only in (None, task.id) for check in task.checks
-    ]
+    wanted = [task for task in chosen.tasks.values() if taken.only in (None, task.module)]
+    planned = [check for task in wanted for check in task.checks]
     try:
-        yield Session(taken.name, taken.digest, submission, planned)
+        yield Session(taken.name, taken.digest, submission, planned, chosen.id)
     finally:
         worker.close()
 
 
-def load(path: Path) -> Sources:
-    """Take in the submission at `path`.
+def load(path: Path, assignment: str | None = None) -> Sources:
+    """Take in the submission at `path`, for an assignment or for any.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is none, or there is no such assignment.
     """
-    return sources.load(path, modules())
+    named = [assignment_called(assignment)] if assignment else assignments().values()
+    return sources.load(path, [module for each in named for module in each.modules])
 
 
 def grade(

@@ -1,9 +1,10 @@
 """Builds an assignment's notebook: a jupytext script with the lesson, `solution/` for the code.
 
 The script says on a cell's line what the cell is:
-    imports=true                        the imports of all modules of the solution
-    definition="collate.Collate"        that definition, with what stands between it and the last
-    check="collate"                     a test cell; its points are the task's, see tasks.toml
+    imports=true                        the imports of the assignment's modules
+    definition="collate.Collate"        TASK.NAME: that definition, with what stands between it and
+                                        the last
+    check="collate"                     a test cell; its points are the task's, see assignments/
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
 Every other cell is part of the lesson.
 """
@@ -17,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.build import REBUILD, BuildError, read, write
-from grader.tasks import modules as modules_of_tasks
-from grader.tasks import tasks
+from grader.tasks import Assignment, assignments, owner
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 Cell = dict[str, Any]
@@ -60,13 +60,19 @@ def notebook(script: Path, solution: Path) -> str:
     except ModuleNotFoundError:
         install = "python -m pip install -c constraints.txt -e '.[dev]'"
         raise BuildError(script.name, 1, "jupytext is not installed", install) from None
-    modules = {task: read(solution / f"{task}.py") for task in modules_of_tasks()}
+    assignment = assignments().get(script.stem)
+    if assignment is None:
+        remedy = "call the script as its table in grader/assignments/ is called"
+        raise BuildError(script.name, 1, f"there is no assignment {script.stem}", remedy)
+    modules = {module: read(solution / f"{module}.py") for module in assignment.modules}
     code = {"imports": _imports(modules)}
-    for task, source in modules.items():
-        code |= {f"{task}.{name}": text for name, text in _definitions(source)}
+    for module, source in modules.items():
+        code |= dict(_definitions(module, source))
     found = jupytext.reads(read(script), fmt="py:percent").cells
-    cells = [_cell(script.name, number, cell, code) for number, cell in enumerate(found, 1)]
-    wanted = [*code, *(f"check-{task}" for task in tasks())]
+    cells = [
+        _cell(script.name, number, cell, code, assignment) for number, cell in enumerate(found, 1)
+    ]
+    wanted = [*code, *(f"check-{task}" for task in assignment.tasks)]
     _require_each_once(script.name, wanted, [cell["id"] for cell in cells])
     content = {
         "cells": cells,
@@ -92,11 +98,11 @@ def _imports(modules: dict[str, str]) -> str:
     return "\n".join([*sorted(plain), *sorted(lines)])
 
 
-def _definitions(source: str) -> Iterator[tuple[str, str]]:
-    """Split a module behind its imports into its definitions, by name.
+def _definitions(module: str, source: str) -> Iterator[tuple[str, str]]:
+    """Split a module behind its imports into the definitions of its tasks, by TASK.NAME.
 
-    What stands before a definition, such as a constant, goes with it; so do indented comments
-    behind its last statement, such as a marker.
+    What stands before a definition, such as a constant or a helper that no task names, goes with
+    it; so do indented comments behind its last statement, such as a marker.
     """
     lines = source.split("\n")
     begin = 0
@@ -104,14 +110,18 @@ def _definitions(source: str) -> Iterator[tuple[str, str]]:
         end = node.end_lineno or 0
         if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
             begin = end
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef) and (
+            task := owner(module, node.name)
+        ):
             while lines[end].startswith(" "):
                 end += 1
-            yield node.name, "\n".join(lines[begin:end]).strip("\n")
+            yield f"{task.id}.{node.name}", "\n".join(lines[begin:end]).strip("\n")
             begin = end
 
 
-def _cell(script: str, number: int, cell: Any, code: dict[str, str]) -> Cell:
+def _cell(
+    script: str, number: int, cell: Any, code: dict[str, str], assignment: Assignment
+) -> Cell:
     """Make a cell of the notebook from a cell of the script."""
     told = cell.metadata
     source, name = cell.source, f"lesson-{number:02}"
@@ -124,12 +134,11 @@ def _cell(script: str, number: int, cell: Any, code: dict[str, str]) -> Cell:
             raise BuildError(script, 1, f"solution/ has no {name}", "mend the cell's `definition`")
         source = code[name]
     elif "check" in told:
-        task = tasks().get(told["check"])
+        task = assignment.tasks.get(told["check"])
         if task is None:
             raise BuildError(script, 1, f"no task {told['check']}", "mend the cell's `check`")
-        points = sum(check.points for check in task.checks)
         name = f"check-{task.id}"
-        nbgrader = {"grade": True, "locked": True, "points": points}
+        nbgrader = {"grade": True, "locked": True, "points": task.points}
     elif "question" in told:
         name = f"question-{told['question']}"
         nbgrader = {"grade": True, "solution": True, "points": told["points"]}

@@ -13,8 +13,7 @@ from grader.cells import latest, take
 from grader.errors import UsageError
 from grader.record import Record
 from grader.reports import board, html
-from grader.submission import NAMES
-from grader.tasks import tasks
+from grader.tasks import assignments, tasks
 
 T = TypeVar("T")
 
@@ -66,7 +65,7 @@ def _require_parts(task: str, parts: tuple[object, ...]) -> None:
     if task not in tasks():
         raise UsageError(f"{task!r}: there is no such task. It can be {', '.join(tasks())}.")
     names = [getattr(part, "__name__", None) for part in parts]
-    wanted = NAMES.get(task, [])
+    wanted = tasks()[task].names
     if sorted(map(str, names)) != sorted(wanted):
         call = ", ".join([f'"{task}"', *wanted])
         raise UsageError(f"check({task!r}, ...): got other parts than the task has: check({call})")
@@ -75,8 +74,9 @@ def _require_parts(task: str, parts: tuple[object, ...]) -> None:
 def _grade(task: str) -> Record:
     from grader.grading import session
 
-    taken = take("notebook", latest(_history()))
-    with session(taken.sources) as opened:
+    assignment = tasks()[task].assignment
+    taken = take("notebook", latest(_history()), assignments()[assignment])
+    with session(taken.sources, assignment=assignment) as opened:
         opened.planned = list(tasks()[task].checks)
         for planned in opened.planned:
             opened.run(planned)

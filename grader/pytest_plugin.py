@@ -13,7 +13,7 @@ import pytest
 from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
-from grader.tasks import Check, tasks
+from grader.tasks import Assignment, Check, assignment, assignment_of, assignments, tasks
 
 ROOT = Path(__file__).parents[1]
 CHECKS = ROOT / "grader" / "checks"
@@ -21,12 +21,17 @@ CONFIG = ROOT / "pyproject.toml"
 SESSION = pytest.StashKey[Any]()
 STATUS = pytest.StashKey[str]()
 CHOSEN = pytest.StashKey[set[str]]()
+ASSIGNMENT = pytest.StashKey[Assignment]()
+TAKEN = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the grading options."""
     group = parser.getgroup("grading")
     group.addoption("--submission", type=Path, metavar="PATH", help="what to grade [exercise]")
+    group.addoption(
+        "--assignment", metavar="ID", help=f"one of {', '.join(assignments())} [what is there]"
+    )
     group.addoption("--device", choices=DEVICES, default="auto", help="where models run [auto]")
     group.addoption("--seed", type=int, default=0, help="seed of the grader's inputs [0]")
     group.addoption("--confine", choices=TIERS, help="the least confinement that will do")
@@ -78,21 +83,36 @@ def check_of(item: pytest.Item) -> Check | None:
     """Return the check that a test function implements, if it is one."""
     if item.path.parent != CHECKS:
         return None
-    task = item.path.stem.removeprefix("test_")
-    name = item.name.removeprefix("test_")
-    return next(check for check in tasks()[task].checks if check.name == name)
+    place = (item.path.stem, item.name)
+    checks = (check for task in tasks().values() for check in task.checks)
+    return next(check for check in checks if (check.file, check.function) == place)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the checks in the order of the table, behind all else."""
-    order = {check.id: n for n, check in enumerate(c for t in tasks().values() for c in t.checks)}
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the checks of the assignment, in the order of its table and behind all else."""
+    found = [(check_of(item), item) for item in items]
+    if all(check is None for check, _ in found):
+        return
+    chosen = _take_in(config)
+    order = {check.id: place for place, check in enumerate(chosen.checks)}
+    mine = [(check, item) for check, item in found if check is None or check.id in order]
+    mine.sort(key=lambda pair: -1 if pair[0] is None else order[pair[0].id])
+    items[:] = [item for _, item in mine]
 
-    def place(item: pytest.Item) -> int:
-        check = check_of(item)
-        return -1 if check is None else order[check.id]
 
-    items.sort(key=place)
+def _take_in(config: pytest.Config) -> Assignment:
+    """Read the submission; return the assignment that is graded."""
+    from grader.grading import load
+
+    name = config.option.assignment
+    try:
+        taken = load(config.option.submission or ROOT / "exercise", name)
+        chosen = assignment(name) if name else assignment_of(taken.files)
+    except UsageError as error:
+        pytest.exit(str(error), returncode=2)
+    config.stash[TAKEN], config.stash[ASSIGNMENT] = taken, chosen
+    return chosen
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -103,12 +123,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", name="graded")
 def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
-    from grader.grading import load, session
+    from grader.grading import session
 
     options = pytestconfig.option
     try:
         with session(
-            load(options.submission or ROOT / "exercise"),
+            pytestconfig.stash[TAKEN],
+            assignment=pytestconfig.stash[ASSIGNMENT].id,
             device=options.device,
             seed=options.seed,
             in_process=options.in_process,
@@ -163,8 +184,11 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 def pytest_terminal_summary(config: pytest.Config) -> None:
     """Print the board of the tasks that ran; say so if no check has the name that was asked for."""
     if config.option.keyword and not config.stash.get(CHOSEN, True) and _only_checks(config):
-        names = ", ".join(tasks())
-        print(f"\n-k {config.option.keyword}: no task or check is called that. Tasks: {names}.")
+        chosen = config.stash[ASSIGNMENT]
+        word, names = config.option.keyword, ", ".join(chosen.tasks)
+        print(f"\n-k {word}: no task or check is called that. Tasks of {chosen.id}: {names}.")
+        others = " or ".join(f"--assignment {id_}" for id_ in assignments() if id_ != chosen.id)
+        print(f"For the tasks of another assignment add {others}.")
     graded = config.stash.get(SESSION, None)
     if graded is not None:
         from grader.reports import board

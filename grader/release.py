@@ -16,6 +16,7 @@ from typing import Any
 from grader import build, lesson
 from grader.errors import UsageError
 from grader.files import written_whole
+from grader.tasks import assignments
 
 ROOT = Path(__file__).parents[1]
 FOLDER = "news-classifier"  # in the archive
@@ -24,7 +25,7 @@ FOLDERS = ("grader", "news", "packages/en_core_web_sm/en_core_web_sm")
 SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL = "packages/en_core_web_sm/pyproject.toml"
 # Hints and messages may quote a call: students are to read them.
-FOR_STUDENTS = ("grader/tasks.toml", "grader/mistakes.toml", "grader/advice.toml", "README.md")
+FOR_STUDENTS = re.compile(r"grader/(assignments/.*|mistakes|advice)\.toml|README\.md")
 NAMES = 4  # different ones at least in a line that says something
 NAME = re.compile(r"[^\W\d]\w*")
 DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
@@ -41,7 +42,7 @@ python -m pip install -c constraints.txt ./packages/en_core_web_sm -e .
 python -m grader doctor
 ```
 
-For the notebook instead of the files: `-e '.[course]'` in place of `-e .`, then `jupyter lab`.
+For a notebook instead of the files: `-e '.[course]'` in place of `-e .`, then `jupyter lab`.
 
 """
 
@@ -104,21 +105,24 @@ def _notebooks() -> dict[str, bytes]:
         UsageError: nbgrader is missing, or fails.
     """
     try:
-        from grader.course.scratch import ASSIGNMENT, Scratch
+        from grader.course.scratch import Scratch
     except ModuleNotFoundError as error:
         install = "python -m pip install -c constraints.txt -e '.[course,dev]'"
         raise UsageError(f"{error.name} is not installed: {install}") from None
-    course = ROOT / "assignments"
-    source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-    if problems := lesson.check(course / f"{ASSIGNMENT}.py", ROOT / "solution", source):
-        raise UsageError("the notebook cannot be released: " + "; ".join(problems))
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Scratch.make(Path(folder) / "course")
-        done = scratch.run("generate_assignment", ASSIGNMENT)
-        if done.returncode != 0:
-            raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")
-        released = scratch.folder / "release" / ASSIGNMENT
-        return {path.name: path.read_bytes() for path in sorted(released.glob("*.ipynb"))}
+    found = {}
+    for assignment in assignments():
+        course = ROOT / "assignments"
+        source = course / "source" / assignment / f"{assignment}.ipynb"
+        if problems := lesson.check(course / f"{assignment}.py", ROOT / "solution", source):
+            raise UsageError("a notebook cannot be released: " + "; ".join(problems))
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Scratch.make(Path(folder) / "course", assignment=assignment)
+            done = scratch.run("generate_assignment", assignment)
+            if done.returncode != 0:
+                raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")
+            name = f"{assignment}.ipynb"
+            found[name] = (scratch.folder / "release" / assignment / name).read_bytes()
+    return found
 
 
 def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> None:
@@ -194,7 +198,7 @@ def find_leaks(files: dict[str, bytes], secrets: list[Secret]) -> Iterator[str]:
             whole = " ".join(lines)
             statements = _statements(text) if name.endswith((".py", ".ipynb")) else {}
             for secret in secrets:
-                if secret.text in (lines if name in FOR_STUDENTS else whole):
+                if secret.text in (lines if FOR_STUDENTS.fullmatch(name) else whole):
                     line = 1 + next((i for i, line in enumerate(lines) if secret.text in line), 0)
                 elif secret.text in statements:
                     line = statements[secret.text]

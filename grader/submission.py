@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader import devices
 from grader.process import Report, Worker, WorkerLost
+from grader.tasks import MAIN, assignments, tasks, written_in
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ T = TypeVar("T")
 
 LOAD_SECONDS = 45.0  # importing a module, torch and spaCy included
 SECONDS = 20.0  # any other operation
-NAMES = {  # what each module must define
-    "dataset": ["NewsDataset"],
-    "collate": ["Collate"],
-    "model": ["LSTMClassifier"],
-    "train": ["evaluate", "train"],
-}
 
 
 class StudentError(Exception):
@@ -135,6 +130,46 @@ class LoopSeen:
     training: bool
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of student code.
+
+    Attributes:
+        text: the call, in the words that the student will read.
+        args: its arguments: plain data, tensors, and what `made` describes.
+        kwargs: those that are given by name.
+        method: the method of an object to call; None calls the object itself.
+    """
+
+    text: str
+    args: Sequence[Any] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    method: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as a worker takes it."""
+        plain = {"text": self.text, "args": list(self.args), "kwargs": self.kwargs}
+        return plain if self.method is None else plain | {"method": self.method}
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call gave.
+
+    Attributes:
+        result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
+        functions: names of the torch functions that were called on the way.
+    """
+
+    result: Any
+    functions: list[str]
+
+
+def made(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
+    """Describe an argument that a worker makes: `made("torch.nn.LSTM", 3, 4, state=weights)`."""
+    return {"make": make, "args": list(args), "kwargs": kwargs, "state": state}
+
+
 class Submission:
     """A submission in a worker.
 
@@ -145,6 +180,7 @@ class Submission:
         state: tells the state of a task, a state of the record.
         rows: the news of the task accuracy; None means the sample.
         digest: tells submissions apart, for what is drawn by a key.
+        modules: task to the module that holds it, where that is not as in the table.
         accuracy: figures of the task accuracy, for the record.
     """
 
@@ -159,9 +195,14 @@ class Submission:
         self.worker, self.seed, self.wanted_device = worker, seed, wanted_device
         self.rows = rows
         self.digest = ""
+        self.modules: dict[str, str] = {}
         self.kept: dict[Any, Any] = {}
         self.state: Callable[[str], str] = lambda _task: "done"
         self.accuracy: dict[str, Any] = {}
+
+    def module(self, task: str) -> str:
+        """Return the module in which a task of this submission is written."""
+        return self.modules.get(task, tasks()[task].module)
 
     @functools.cached_property
     def device(self) -> str:
@@ -192,7 +233,8 @@ class Submission:
         """
 
         def load(self: Submission) -> None:
-            arguments = {"name": module, "needs": NAMES[module]}
+            needs = [name for task in written_in(module) for name in task.names]
+            arguments = {"name": module, "needs": needs}
             call = self.worker.call
             seen = call("load.module", arguments, LOAD_SECONDS, self.seed, lambda _news: None)
             if not (isinstance(seen, Raised) and seen.kind == "missing_name"):
@@ -202,7 +244,7 @@ class Submission:
 
     def end_to_end(self, rows: list[tuple[int, str]], val_rows: list[tuple[int, str]]) -> Any:
         """Run all four parts together for one epoch; returns the history."""
-        four = list(NAMES)
+        four = assignments()[MAIN].modules
         return self._do("fit.end_to_end", modules=four, rows=rows, val_rows=val_rows)
 
     def keep(self, key: Any, gather: Callable[[Submission], T]) -> T:
@@ -216,6 +258,43 @@ class Submission:
         if raised is not None:
             raise raised
         return found  # type: ignore[no-any-return]
+
+    def call(
+        self, task: str, name: str, calls: Sequence[Call], seconds: float = SECONDS
+    ) -> list[Called]:
+        """Call a function of a task several times."""
+        module = self.module(task)
+        plain = [call.plain() for call in calls]
+        seen = self._do("call.function", [module], seconds, module=module, name=name, calls=plain)
+        return _called(seen, calls)
+
+    def call_instance(
+        self,
+        task: str,
+        name: str,
+        make: Call,
+        calls: Sequence[Call],
+        state: dict[str, Any] | None = None,
+        seconds: float = SECONDS,
+    ) -> tuple[dict[str, TensorData], list[Called]]:
+        """Make an object of a class of a task, with these weights or its own, and call it.
+
+        Returns its weights by name (none, if it is no `nn.Module`), and what the calls gave.
+        """
+        module = self.module(task)
+        seen = self._do(
+            "call.instance",
+            [module],
+            seconds,
+            module=module,
+            name=name,
+            make=make.plain(),
+            state=state,
+            calls=[call.plain() for call in calls],
+        )
+        fitting(has(seen, weights=dict, called=list))
+        fitting(all(type(weight) is TensorData for weight in seen["weights"].values()))
+        return seen["weights"], _called(seen["called"], calls)
 
     def dataset(
         self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
@@ -328,6 +407,14 @@ class Submission:
         )
         fitting(has(seen, history=object, logits=object, weights=dict, seconds=float))
         return seen  # type: ignore[no-any-return]
+
+
+def _called(seen: Any, calls: Sequence[Call]) -> list[Called]:
+    fitting(type(seen) is list and len(seen) == len(calls))
+    for each in seen:
+        fitting(has(each, result=object, functions=list))
+        fitting(all(type(name) is str for name in each["functions"]))
+    return [Called(**each) for each in seen]
 
 
 LSTM_SIZES = {

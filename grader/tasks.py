@@ -1,17 +1,23 @@
-"""The table of tasks, checks and points, from `tasks.toml`."""
+"""The assignments with their tasks, checks and points, from `assignments/<id>.toml`."""
 
 from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from grader.errors import UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+MAIN = "news-classifier"  # the assignment that is meant where none is named
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -21,10 +27,12 @@ class Check:
     Attributes:
         id: `task.name`.
         task: the task's id.
-        name: the function `test_<name>` in `checks/test_<task>.py`.
+        name: what it is called within its task.
         points: what it is worth.
         hint: the hint level to ask for when it fails.
         needs: ids of the checks that must have passed before.
+        file: the module of `checks/` that holds its function.
+        function: the function that makes the check.
     """
 
     id: str
@@ -33,46 +41,151 @@ class Check:
     points: float
     hint: int
     needs: tuple[str, ...]
+    file: str
+    function: str
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task: `hints` are its three hint levels."""
+    """A task.
+
+    Attributes:
+        id: unique over all assignments.
+        assignment: the assignment's id.
+        title: what it is about.
+        module: the module that students write it in; empty if it has none of its own.
+        names: what it must define there.
+        loads: what a worker needs besides torch, see `worker/warm.py`.
+        hints: three levels.
+        checks: in the order in which a student reads about them.
+    """
+
+    id: str
+    assignment: str
+    title: str
+    module: str
+    names: tuple[str, ...]
+    loads: tuple[str, ...]
+    hints: tuple[str, str, str]
+    checks: tuple[Check, ...]
+
+    @property
+    def points(self) -> float:
+        """The points of all its checks."""
+        return sum(check.points for check in self.checks)
+
+    @property
+    def shares_module(self) -> bool:
+        """Whether other tasks are written in the same module."""
+        return self.module not in ("", self.id)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What is handed out, graded and given marks for as one: 100 points."""
 
     id: str
     title: str
-    hints: tuple[str, str, str]
-    checks: tuple[Check, ...]
+    tasks: dict[str, Task]
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that students write, in order."""
+        return list(dict.fromkeys(task.module for task in self.tasks.values() if task.module))
+
+    @property
+    def checks(self) -> list[Check]:
+        """The checks of all tasks, in order."""
+        return [check for task in self.tasks.values() for check in task.checks]
+
+    @property
+    def points(self) -> float:
+        """The points of all tasks."""
+        return sum(task.points for task in self.tasks.values())
 
 
 def read_toml(name: str) -> dict[str, Any]:
     """Read a data file of the grader."""
-    with open(Path(__file__).parent / name, "rb") as stream:
+    with open(HERE / name, "rb") as stream:
         data: dict[str, Any] = tomllib.load(stream)
     return data
 
 
 @functools.cache
+def assignments() -> dict[str, Assignment]:
+    """Return all assignments by id, the main one first."""
+    ids = sorted(path.stem for path in (HERE / "assignments").glob("*.toml"))
+    ids.sort(key=lambda id_: id_ != MAIN)
+    return {id_: _assignment(id_, read_toml(f"assignments/{id_}.toml")) for id_ in ids}
+
+
+@functools.cache
 def tasks() -> dict[str, Task]:
-    """Return all tasks by id, in order."""
-    return {row["id"]: _task(row) for row in read_toml("tasks.toml")["task"]}
+    """Return the tasks of all assignments by id, in order."""
+    return {id_: task for each in assignments().values() for id_, task in each.tasks.items()}
 
 
-def _task(row: dict[str, Any]) -> Task:
+def assignment(id_: str) -> Assignment:
+    """Return the assignment of that id.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if id_ not in assignments():
+        names = ", ".join(assignments())
+        raise UsageError(f"{id_}: there is no such assignment. It can be {names}.")
+    return assignments()[id_]
+
+
+def assignment_of(modules: Collection[str]) -> Assignment:
+    """Return the assignment that a submission with these modules is meant for.
+
+    Raises:
+        UsageError: it could be for several.
+    """
+    fitting = [each for each in assignments().values() if set(each.modules) & set(modules)]
+    if not fitting or fitting[0].id == MAIN:
+        return assignments()[MAIN]
+    if len(fitting) > 1:
+        names = " or ".join(f"--assignment {each.id}" for each in fitting)
+        raise UsageError(f"It holds modules of several assignments. Say which one: {names}.")
+    return fitting[0]
+
+
+def owner(module: str, name: str) -> Task | None:
+    """Return the task that a definition in a module belongs to, if it is one's."""
+    found = [task for task in tasks().values() if task.module == module]
+    if len(found) == 1:
+        return found[0]
+    return next((task for task in found if name in task.names), None)
+
+
+def written_in(module: str) -> list[Task]:
+    """Return the tasks of a module; a module made of a notebook's cells is named by its task."""
+    return [task for task in tasks().values() if module in (task.module, task.id)]
+
+
+def _assignment(id_: str, table: dict[str, Any]) -> Assignment:
+    found = [_task(id_, row) for row in table["task"]]
+    return Assignment(id_, table["title"], {task.id: task for task in found})
+
+
+def _task(assignment: str, row: dict[str, Any]) -> Task:
+    id_, names = row["id"], tuple(row.get("names", []))
+    module = row.get("module", id_) if names else ""
+    shared = module not in ("", id_)
     checks = tuple(
         Check(
-            id=f"{row['id']}.{check['id']}",
-            task=row["id"],
+            id=f"{id_}.{check['id']}",
+            task=id_,
             name=check["id"],
             points=check["points"],
             hint=check["hint"],
-            needs=tuple(f"{row['id']}.{name}" for name in check.get("needs", [])),
+            needs=tuple(f"{id_}.{name}" for name in check.get("needs", [])),
+            file=f"test_{module if shared else id_}",
+            function=f"test_{id_}_{check['id']}" if shared else f"test_{check['id']}",
         )
         for check in row["checks"]
     )
-    return Task(row["id"], row["title"], tuple(row["hints"]), checks)
-
-
-def modules() -> list[str]:
-    """Return the tasks that have a module of their own."""
-    return [id_ for id_ in tasks() if id_ != "accuracy"]
+    loads, hints = tuple(row.get("loads", [])), tuple(row["hints"])
+    return Task(id_, assignment, row["title"], module, names, loads, hints, checks)

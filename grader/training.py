@@ -29,7 +29,8 @@ from grader.process import WorkerLost
 from grader.reports import training as results
 from grader.sandbox import Limits
 from grader.sources import Sources
-from grader.submission import NAMES, StudentError, Submission
+from grader.submission import StudentError, Submission
+from grader.tasks import MAIN, assignments
 from grader.training_watch import HEADER, Watch, progress_bar
 from grader.vectors import Vectors
 from grader.worker.wire import TensorData
@@ -124,7 +125,7 @@ def run(
     settings = Settings(data, val, rows, epochs, lr, batch_size, seed)
     folder = OUT if out is None else out
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    taken = load(path)
+    taken = load(path, MAIN)
     with session(taken, device=device, seed=seed, confine=confine, limits=LIMITS) as opened:
         train_rows, val_rows = choose(settings)
         refuse_unwritable(folder)
@@ -326,7 +327,8 @@ def _explain(error: StudentError | WorkerLost | Failure) -> str:
         return clean(raised.message)
     if raised.kind == "missing_module":
         return explain_raised(raised, raised.message)
-    owners = [module for module, names in NAMES.items() if raised.message in names]
+    four = assignments()[MAIN].tasks.values()
+    owners = [task.module for task in four if raised.message in task.names]
     return explain_raised(raised, owners[0] if owners else "model")
 
 

@@ -25,14 +25,9 @@ from typing import Any, BinaryIO
 from grader import sandbox
 from grader.errors import UsageError
 from grader.sandbox import STREAMS, Confined, Forked, Limits
+from grader.tasks import written_in
 
 SECONDS = 120.0  # in which the warm process has to answer; loading packages is the most of it
-LOADED = {  # what is loaded before a worker is forked that is to use these modules
-    "dataset": ["torch"],
-    "collate": ["torch", "spacy"],
-    "model": ["torch", "training"],
-    "train": ["torch", "training"],
-}
 LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64")
 CONFIGURATION = (
@@ -118,9 +113,9 @@ class WarmProcess:
         Raises:
             Unavailable: the warm process is gone.
         """
-        warm = dict.fromkeys(step for module in sorted(modules) for step in LOADED.get(module, []))
-        seconds = limits.processor_seconds
-        request = {"warm": [*warm], "memory": limits.memory, "seconds": seconds}
+        users = [task for module in sorted(modules) for task in written_in(module)]
+        warm = list(dict.fromkeys(step for task in users for step in task.loads))
+        request = {"warm": warm, "memory": limits.memory, "seconds": limits.processor_seconds}
         ours, theirs = zip(*(_ends(name) for name in STREAMS), strict=True)
         status, told = os.pipe()
         trace, written = _trace(self.folder)

@@ -5,13 +5,15 @@ import pytest
 from grader.cells import Cell, Taken, latest, take
 from grader.errors import UsageError
 from grader.record import CheckResult, Record
+from grader.tasks import MAIN, assignments
 
 IMPORTS = "import torch\nfrom torch import nn\nimport matplotlib.pyplot as plt"
 COLLATE = "class Collate:\n    def __call__(self, batch):\n        return helper(batch, SIZE)"
 
 
 def taken(*texts: str) -> Taken:
-    return take("a notebook", [Cell(text, f"cell {n}") for n, text in enumerate(texts, 1)])
+    cells = [Cell(text, f"cell {n}") for n, text in enumerate(texts, 1)]
+    return take("a notebook", cells, assignments()[MAIN])
 
 
 def module(name: str, *texts: str) -> str:

@@ -16,6 +16,7 @@ pytest.importorskip("distributed")
 import psutil  # type: ignore[import-untyped]
 from distributed import LocalCluster
 
+from grader import warm as warm_here
 from grader.__main__ import main
 from grader.bank import REFERENCE
 from tests.test_classroom_run import RIGHT, WRONG, alone, make, read, without_times
@@ -77,6 +78,7 @@ def test_a_cluster_that_is_not_there_is_told(
 
 
 def test_a_workers_processes_end_with_it(cluster: Any) -> None:
+    warm_here.close()  # that of this process, which graded for comparison
     family = psutil.Process().children(recursive=True)
     warm = [each for each in family if each.cmdline()[-1:] == [str(_worker())]]
     assert warm, "the workers have no warm processes"

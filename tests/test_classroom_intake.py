@@ -43,7 +43,7 @@ def found(folder: Path) -> dict[str, Handed]:
 
 
 def content(handed: Handed) -> Content:
-    return intake.read(handed)
+    return intake.read(handed, intake.wanted(None))
 
 
 def modules(handed: Handed) -> dict[str, bytes]:

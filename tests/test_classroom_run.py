@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 RIGHT = REFERENCE["dataset"]
 WRONG = RIGHT.replace(b"label - 1", b"label")
 ENDS = b"import os\nos._exit(3)\n"
-SETTING = Setting("cpu", 0, "sandbox", 6 << 30, "", grading.versions())
+SETTING = Setting("", "cpu", 0, "sandbox", 6 << 30, "", grading.versions())
 NOTEBOOK = {"cells": [{"cell_type": "code", "source": RIGHT.decode(), "metadata": {}}]}
 CLASS = {"right": RIGHT, "wrong": WRONG, "<b>": RIGHT, "ends": ENDS}
 

@@ -9,8 +9,7 @@ import json
 import os
 import re
 import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,32 +28,28 @@ from grader.course.confined import sandboxed, why_no_sandbox
 from grader.course.kernel import PlainKernel, RunConfined
 from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
 from grader.sources import Sources
-from grader.tasks import modules, tasks
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
+from grader.tasks import MAIN, assignments
 
 ROOT = Path(__file__).parents[1]
 in_a_sandbox = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
-POINTS = {task.id: float(sum(check.points for check in task.checks)) for task in tasks().values()}
+POINTS = {task.id: float(task.points) for task in assignments()[MAIN].tasks.values()}
 NOTHING = dict.fromkeys(POINTS, 0.0)
 SETTINGS = "c.Execute.timeout = 10\nc.RunConfined.seconds = 30"
 
 
-def released(folder: Path) -> Scratch:
-    course = Scratch.make(folder, SETTINGS + (f"\n{UNCONFINED}" if why_no_sandbox() else ""))
-    done = course.run("generate_assignment", ASSIGNMENT)
+def released(folder: Path, assignment: str = ASSIGNMENT) -> Scratch:
+    settings = SETTINGS + (f"\n{UNCONFINED}" if why_no_sandbox() else "")
+    course = Scratch.make(folder, settings, assignment)
+    done = course.run("generate_assignment", assignment)
     assert done.returncode == 0, done.stderr
     return course
 
 
-def marks(course: Scratch) -> dict[str, dict[str, float]]:
+def marks(course: Scratch, points: Iterable[str] = POINTS) -> dict[str, dict[str, float]]:
     """The marks of every student by task, from the exported CSV."""
     assert course.run("export").returncode == 0
     return {
-        student: {task: float(row[task]) for task in POINTS}
+        student: {task: float(row[task]) for task in points}
         for student, row in course.marks().items()
     }
 
@@ -75,7 +70,7 @@ def bank() -> dict[str, dict[str, bytes]]:
     on the text of the modules, which is another in a notebook.
     """
     wrong = {}
-    for task in modules():
+    for task in assignments()[MAIN].modules:
         entries = [entry for entry in wrong_entries() if entry.task == task]
         for entry in entries[:: len(entries) // 3][:3]:
             wrong[f"wrong-{entry.id}"] = entry.changed
@@ -426,3 +421,30 @@ def test_nothing_runs_without_a_sandbox_unless_the_instructor_says_so(
     done = course.run("autograde", ASSIGNMENT, "--no-execute")
     assert done.returncode == 0, done.stderr
     assert path.is_file()
+
+
+# --- another assignment -----------------------------------------------------------------------
+
+
+def test_another_assignment_has_marks_of_its_own(tmp_path: Path) -> None:
+    course = released(tmp_path, "recurrent-layers")
+    source, release = course.notebook("source"), course.notebook("release")
+    tasks = assignments()[course.assignment].tasks
+    half = copy.deepcopy(source)
+    cell(half, "unroll-unroll").source = cell(release, "unroll-unroll").source
+    for student, notebook in (("all", source), ("half", half), ("nothing", release)):
+        course.hand_in(student, notebook)
+    done = course.run("autograde", course.assignment, "--no-execute")
+    assert done.returncode == 0, done.stderr
+    full = {id_: float(task.points) for id_, task in tasks.items()}
+    assert marks(course, full) == {
+        "all": full,
+        "half": {**full, "unroll": 0.0},
+        "nothing": dict.fromkeys(full, 0.0),
+    }
+    record = json.loads((tmp_path / "records" / course.assignment / "half.json").read_text())
+    assert record["submission"]["assignment"] == course.assignment
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
+        find = (course.assignment, course.assignment, "half")
+        comment = gradebook.find_comment("unroll-unroll", *find).auto_comment
+    assert comment == f"unroll: 0/{full['unroll']:g} points, not started."

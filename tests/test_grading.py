@@ -14,7 +14,7 @@ from grader.record import CheckResult, Record
 from grader.sandbox import Limits
 from grader.sources import Sources
 from grader.submission import Submission
-from grader.tasks import tasks
+from grader.tasks import MAIN, assignments, tasks
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads((ROOT / "grader" / "record.schema.json").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def test_the_stubs_score_exactly_0_and_are_not_started(untouched: Record) -> Non
     assert untouched.score == 0
     assert {check.status for check in untouched.checks} == {"not_started"}
     assert [(task.id, task.state) for task in untouched.tasks] == [
-        (id_, "not_started") for id_ in tasks()
+        (id_, "not_started") for id_ in assignments()[MAIN].tasks
     ]
 
 

@@ -11,8 +11,7 @@ from grader import grading
 from grader.diagnosis import mistakes
 from grader.record import STATES
 from grader.reports.board import STATUS_WORDS
-from grader.submission import NAMES
-from grader.tasks import modules, tasks
+from grader.tasks import assignments, tasks
 
 ROOT = Path(__file__).parents[1]
 CHECKS = [check for task in tasks().values() for check in task.checks]
@@ -48,9 +47,10 @@ def test_the_wire_carries_no_pickle() -> None:
     assert "torch.load" not in (ROOT / "grader/worker/wire.py").read_text(encoding="utf-8")
 
 
-def test_the_points_sum_to_100() -> None:
-    assert sum(check.points for check in CHECKS) == 100
-    assert {task.id: sum(check.points for check in task.checks) for task in tasks().values()} == {
+def test_the_points_of_each_assignment_sum_to_100() -> None:
+    assert {assignment.points for assignment in assignments().values()} == {100}
+    main = assignments()["news-classifier"].tasks.values()
+    assert {task.id: task.points for task in main} == {
         "dataset": 15,
         "collate": 20,
         "model": 30,
@@ -66,12 +66,12 @@ def test_every_row_of_the_table_has_a_function_that_says_what_it_promises(check)
 
 def test_every_check_function_has_a_row_in_the_table() -> None:
     functions = {
-        f"{path.stem.removeprefix('test_')}.{node.name.removeprefix('test_')}"
+        (path.stem, node.name)
         for path in (ROOT / "grader/checks").glob("test_*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }
-    assert functions == {check.id for check in CHECKS}
+    assert functions == {(check.file, check.function) for check in CHECKS}
 
 
 def test_a_check_needs_only_checks_that_come_before_it() -> None:
@@ -88,11 +88,18 @@ def test_every_task_has_three_hints_and_every_check_asks_for_one_of_them() -> No
 
 
 def test_every_task_module_has_the_names_that_the_contract_gives_it() -> None:
-    assert list(NAMES) == modules()
-    for module, names in NAMES.items():
-        tree = ast.parse((ROOT / "solution" / f"{module}.py").read_text(encoding="utf-8"))
+    for task in filter(lambda task: task.module, tasks().values()):
+        tree = ast.parse((ROOT / "solution" / f"{task.module}.py").read_text(encoding="utf-8"))
         defined = {n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
-        assert set(names) <= defined
+        assert set(task.names) <= defined
+
+
+def test_no_task_or_module_is_of_two_assignments() -> None:
+    ids = [id_ for assignment in assignments().values() for id_ in assignment.tasks]
+    modules = [name for assignment in assignments().values() for name in assignment.modules]
+    assert len(set(ids)) == len(ids)
+    assert len(set(modules)) == len(modules)
+    assert {id_ for id_ in set(ids) & set(modules) if tasks()[id_].module != id_} == set()
 
 
 def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() -> None:

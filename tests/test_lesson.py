@@ -10,11 +10,12 @@ import pytest
 
 from grader import lesson
 from grader.build import BuildError
-from grader.tasks import tasks
+from grader.tasks import assignments
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "assignments" / "news-classifier.py"
 SOLUTION = ROOT / "solution"
+NOTEBOOKS = {id_: ROOT / "assignments" / "source" / id_ / f"{id_}.ipynb" for id_ in assignments()}
 NOTEBOOK = ROOT / "assignments" / "source" / "news-classifier" / "news-classifier.ipynb"
 
 
@@ -27,8 +28,10 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
     return script
 
 
-def test_the_committed_notebook_is_what_its_sources_give() -> None:
-    assert lesson.check(SCRIPT, SOLUTION, NOTEBOOK) == []
+@pytest.mark.parametrize("id_", assignments())
+def test_a_committed_notebook_is_what_its_sources_give(id_: str) -> None:
+    script = ROOT / "assignments" / f"{id_}.py"
+    assert lesson.check(script, SOLUTION, NOTEBOOKS[id_]) == []
 
 
 def test_the_notebook_is_the_same_in_every_process() -> None:
@@ -50,8 +53,9 @@ def test_the_notebook_is_the_same_in_every_process() -> None:
     assert made[0] == made[1] == NOTEBOOK.read_bytes()
 
 
-def test_the_notebook_is_valid_and_its_ids_are_the_grade_ids() -> None:
-    notebook = nbformat.read(NOTEBOOK, 4)
+@pytest.mark.parametrize("id_", assignments())
+def test_a_notebook_is_valid_and_its_ids_are_the_grade_ids(id_: str) -> None:
+    notebook = nbformat.read(NOTEBOOKS[id_], 4)
     nbformat.validate(notebook)
     for cell in notebook.cells:
         if "nbgrader" in cell.metadata:
@@ -60,21 +64,23 @@ def test_the_notebook_is_valid_and_its_ids_are_the_grade_ids() -> None:
 
 
 def test_every_definition_of_the_solution_stands_in_a_cell_as_it_is() -> None:
-    text = "\n\n\n".join(cell.source for cell in nbformat.read(NOTEBOOK, 4).cells)
+    notebooks = [nbformat.read(path, 4) for path in NOTEBOOKS.values()]
+    text = "\n\n\n".join(cell.source for notebook in notebooks for cell in notebook.cells)
     for module in SOLUTION.glob("[a-z]*.py"):
         source = module.read_text(encoding="utf-8")
         for part in source.split("\n\n\n")[1:]:
             assert part.strip() in text
 
 
-def test_a_check_is_worth_what_the_table_of_tasks_says() -> None:
+@pytest.mark.parametrize("id_", assignments())
+def test_a_check_is_worth_what_the_table_of_tasks_says(id_: str) -> None:
     points = {
         cell.id: cell.metadata.nbgrader.points
-        for cell in nbformat.read(NOTEBOOK, 4).cells
+        for cell in nbformat.read(NOTEBOOKS[id_], 4).cells
         if cell.id.startswith("check-")
     }
-    table = {f"check-{task.id}": sum(c.points for c in task.checks) for task in tasks().values()}
-    assert points == table
+    tasks = assignments()[id_].tasks.values()
+    assert points == {f"check-{task.id}": task.points for task in tasks}
 
 
 def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from grader.bank import Entry, patched, right, wrong
 from grader.grading import session
-from grader.tasks import modules
+from grader.tasks import MAIN, assignments
 
 WRONG = [
     "dataset-samples-read-twice",
@@ -45,7 +45,7 @@ def chosen() -> list[Entry]:
 def told(entry: Entry, in_process: bool = False) -> Told:
     """Grade the tasks that an entry changes, of the reference all; return what a student sees."""
     with session(entry.sources, device="cpu", in_process=in_process) as opened:
-        concerned = entry.changed.keys() & set(modules())
+        concerned = entry.changed.keys() & set(assignments()[MAIN].modules)
         checks = [check for check in opened.planned if not concerned or check.task in concerned]
         results = [opened.run(check) for check in checks]
     return [(r.id, r.status, r.score, r.mistake, r.message, r.hint) for r in results]

@@ -31,6 +31,7 @@ from grader.process import ProcessWorker
 from grader.record import Record
 from grader.sandbox import Limits
 from grader.sources import Sources
+from grader.tasks import MAIN, assignments
 
 HERE = Path(__file__).parents[1]
 NO_PART = {"classroom", "course", "reports"}  # folders of the grader that change no mark
@@ -43,6 +44,7 @@ class Setting:
     """What marks are made with, apart from the submission.
 
     Attributes:
+        assignment: the id of what is graded; empty for what each submission's modules belong to.
         device: one of `devices.DEVICES`.
         seed: what the grader's inputs are drawn from.
         confine: the least confinement that will do.
@@ -51,6 +53,7 @@ class Setting:
         versions: those of the grader and of what it computes with.
     """
 
+    assignment: str
     device: str
     seed: int
     confine: str
@@ -164,10 +167,11 @@ def _taken(job: dict[str, Any]) -> Taken:
     """
     if job["sources"] is not None:
         return Taken(Sources(*job["sources"]), {})
-    return take_apart(job["student"], job["notebook"], job["script"])
+    assignment = job["setting"]["assignment"] or MAIN
+    return take_apart(job["student"], job["notebook"], job["script"], assignment)
 
 
-def take_apart(student: str, notebook: bytes, script: bytes) -> Taken:
+def take_apart(student: str, notebook: bytes, script: bytes, assignment: str) -> Taken:
     """Take the modules from a notebook, or from one file that holds them all.
 
     Raises:
@@ -178,7 +182,7 @@ def take_apart(student: str, notebook: bytes, script: bytes) -> Taken:
         install = "python -m pip install -c constraints.txt ipython"
         raise Refused(f"IPython is not installed, and a notebook is to be graded: {install}")
     found = cells(notebook) if notebook else [Cell(script.decode("utf-8", "replace"), "your file")]
-    return take(student, found)
+    return take(student, found, assignments()[assignment])
 
 
 def cells(data: bytes) -> list[Cell]:
@@ -242,6 +246,7 @@ def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
             opened = stack.enter_context(
                 grading.session(
                     taken,
+                    assignment=setting.assignment or None,
                     device=setting.device,
                     seed=setting.seed,
                     confine=setting.confine,

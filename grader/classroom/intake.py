@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from grader import sources
 from grader.classroom.names import plain_id
 from grader.errors import UsageError
 from grader.sources import Sources
-from grader.tasks import modules, read_toml
+from grader.tasks import MAIN, assignments, read_toml
+from grader.tasks import assignment as assignment_called
 
 MAX_NOTEBOOK = 20 << 20  # bytes
 DEPTH = 4  # folders to go down in search of a submission
@@ -36,6 +37,11 @@ class Layout:
     holds: str = ""
     inner: str = ""
     root: str = ""
+
+    def of(self, assignment: str) -> Layout:
+        """Return it for an assignment."""
+        inner, holds = (text.format(assignment=assignment) for text in (self.inner, self.holds))
+        return dataclasses.replace(self, inner=inner, holds=holds)
 
     def matches(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
         """Find the entries that this layout explains."""
@@ -105,8 +111,18 @@ def layouts() -> dict[str, Layout]:
     return {row["name"]: Layout(**row) for row in read_toml("classroom/layouts.toml")["layout"]}
 
 
-def find(folder: Path) -> tuple[str, list[Handed], list[str]]:
-    """Find the submissions of a class.
+def wanted(assignment: str | None) -> list[str]:
+    """Return the modules that are looked for: an assignment's, or those of all.
+
+    Raises:
+        UsageError: there is no such assignment.
+    """
+    named = [assignment_called(assignment)] if assignment else assignments().values()
+    return [module for each in named for module in each.modules]
+
+
+def find(folder: Path, assignment: str | None = None) -> tuple[str, list[Handed], list[str]]:
+    """Find the submissions of a class for an assignment, or for any.
 
     Returns:
         The layout's name, or "folders"; the submissions by student; notes on what was left out.
@@ -114,7 +130,8 @@ def find(folder: Path) -> tuple[str, list[Handed], list[str]]:
     Raises:
         UsageError: the folder cannot be read, or holds nothing.
     """
-    for layout in layouts().values():
+    for known in layouts().values():
+        layout = known.of(assignment or MAIN)
         root = folder / layout.root if (folder / layout.root).is_dir() else folder
         entries = _entries(root)
         ignored = [entry for entry in entries if re.fullmatch(layout.ignore, entry.name)]
@@ -216,15 +233,15 @@ def _choose(parts: list[Part]) -> list[list[Part]]:
     return [[part] for part in left]
 
 
-def read(handed: Handed) -> Content:
-    """Read a submission.
+def read(handed: Handed, modules: Sequence[str]) -> Content:
+    """Read a submission, of which `modules` are the tasks' modules.
 
     Raises:
         UsageError: it cannot be read, or holds what no submission may hold.
     """
     if len(handed.parts) == 1:
         part = handed.parts[0]
-        content = _read_one(part, handed.student)
+        content = _read_one(part, handed.student, modules)
     else:
         files = {Path(part.file).stem: sources.read(part.place) for part in handed.parts}
         content = Content(Sources(handed.student, files, {}))
@@ -234,35 +251,35 @@ def read(handed: Handed) -> Content:
     return Content(dataclasses.replace(content.sources, name=handed.student, names=names))
 
 
-def _read_one(part: Part, student: str) -> Content:
-    place = _locate(part.place)
+def _read_one(part: Part, student: str, modules: Sequence[str]) -> Content:
+    place = _locate(part.place, modules)
     suffix = place.suffix.lower()
     if suffix == ".ipynb" and not place.is_dir():
         return Content(notebook=sources.read(place, MAX_NOTEBOOK))
     if suffix == ".py" and not place.is_dir():
         module = Path(part.file or place.name).stem
-        if module in modules():
+        if module in modules:
             return Content(Sources(student, {module: sources.read(place)}, {}, only=module))
         return Content(script=sources.read(place))
     if suffix == ".zip" and not place.is_dir():
-        notebook = sources.notebook_in_zip(place, modules(), MAX_NOTEBOOK)
+        notebook = sources.notebook_in_zip(place, modules, MAX_NOTEBOOK)
         if notebook is not None:
             return Content(notebook=notebook)
-    return Content(sources.load(place, modules()))
+    return Content(sources.load(place, modules))
 
 
-def _locate(place: Path, depth: int = DEPTH) -> Path:
+def _locate(place: Path, modules: Sequence[str], depth: int = DEPTH) -> Path:
     """Go down to what holds the code: where there is one folder, zip or notebook alone.
 
     Raises:
         UsageError: there are several.
     """
-    if place.is_symlink() or not place.is_dir() or depth == 0 or _has_modules(place):
+    if place.is_symlink() or not place.is_dir() or depth == 0 or _has(place, modules):
         return place
     inside = [entry for entry in _entries(place) if entry.suffix != ".py" or entry.is_dir()]
     folders = [entry for entry in inside if not entry.is_dir() or _holds_something(entry)]
     if len(folders) == 1:
-        return _locate(folders[0], depth - 1)
+        return _locate(folders[0], modules, depth - 1)
     if len(folders) > 1:
         names = " and ".join(plain_id(entry.name) for entry in folders[:4])
         raise UsageError(f"It holds {names}, and nobody can tell which is meant. Leave one there.")
@@ -270,10 +287,10 @@ def _locate(place: Path, depth: int = DEPTH) -> Path:
     return scripts[0] if len(scripts) == 1 else place
 
 
-def _has_modules(folder: Path) -> bool:
+def _has(folder: Path, modules: Sequence[str]) -> bool:
     return any(
         (place / f"{module}.py").exists()
-        for module in modules()
+        for module in modules
         for place in (folder, folder / "exercise")
     )
 

@@ -63,11 +63,13 @@ class Task:
 def run(wanted: Wanted) -> int:
     """Grade what is to be graded, write the reports; returns the exit code."""
     console = Console(highlight=False, markup=False, emoji=False)
-    layout, handed, notes = intake.find(wanted.folder)
+    assignment = wanted.setting.assignment or None
+    modules = intake.wanted(assignment)
+    layout, handed, notes = intake.find(wanted.folder, assignment)
     console.print(f"{wanted.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
-    tasks = [_look(each, wanted.folder) for each in handed]
+    tasks = [_look(each, modules, wanted.folder) for each in handed]
     with _journal(wanted.out) as journal:
         todo = _todo(tasks, journal, wanted)
         if kept := len(tasks) - len(todo):
@@ -95,10 +97,10 @@ def _journal(out: Path) -> Iterator[Journal]:
         journal.close()
 
 
-def _look(handed: Handed, folder: Path) -> Task:
+def _look(handed: Handed, modules: list[str], folder: Path) -> Task:
     """Read a submission once, for its digest."""
     try:
-        return Task(handed, digest=intake.read(handed).digest)
+        return Task(handed, digest=intake.read(handed, modules).digest)
     except Exception as error:
         return Task(handed, fault=_fault(error, folder))
 
@@ -144,6 +146,7 @@ def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console)
     """Grade, and write each result into the journal as it comes."""
     by_student = {task.handed.student: task for task in todo}
     digests: dict[str, str] = {}
+    modules = intake.wanted(wanted.setting.assignment or None)
 
     def keep(result: Result) -> None:
         handed = by_student[result.student].handed
@@ -156,7 +159,7 @@ def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console)
         for task in todo:
             student = task.handed.student
             try:
-                content = intake.read(task.handed)
+                content = intake.read(task.handed, modules)
             except Exception as error:
                 keep(Result(student, fault=_fault(error, wanted.folder)))
                 continue

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from grader.course.confined import why_no_sandbox
-from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
+from grader.course.scratch import COURSE, Scratch, cell, name_of
 from grader.errors import UsageError
-from grader.tasks import tasks
+from grader.tasks import Task, tasks
 
 UNCONFINED = "c.Confined.run_student_code_without_a_sandbox = True"
 ATTACK = """
@@ -30,8 +30,19 @@ import grader.notebook
 check = lambda *_: 1e9
 grader.notebook.check = check
 """
-POINTS = {task.id: sum(check.points for check in task.checks) for task in tasks().values()}
 Row = dict[str, str]
+
+
+def _tested(notebook: Any) -> list[Task]:
+    """Return the tasks that a notebook's test cells check."""
+    names = [name_of(each) or "" for each in notebook.cells]
+    return [tasks()[name.removeprefix("check-")] for name in names if name.startswith("check-")]
+
+
+def _code(notebook: Any, task: Task) -> list[Any]:
+    """Return the cells in which a task is written."""
+    names = [f"{task.id}-{name}" for name in task.names]
+    return [each for each in notebook.cells if name_of(each) in names]
 
 
 def _right(source: Any, _: Any) -> Any:
@@ -42,21 +53,31 @@ def _untouched(_: Any, release: Any) -> Any:
     return release
 
 
-def _wrong(source: Any, _: Any) -> Any:
-    text = cell(source, "collate-Collate").source
-    return with_cells(source, collate_Collate=text.replace(", batch_first=True", ""))
+def _unfinished(source: Any, release: Any) -> Any:
+    """Right, but for one task, that is not written."""
+    notebook = copy.deepcopy(source)
+    task = _left_out(notebook)
+    for written, given in zip(_code(notebook, task), _code(release, task), strict=True):
+        written.source = given.source
+    return notebook
+
+
+def _left_out(notebook: Any) -> Task:
+    """Return the second task, or the only one."""
+    return _tested(notebook)[:2][-1]
 
 
 def _meddled(_: Any, release: Any) -> Any:
     """The test cells skipped, worth more and twice there, one gone, another kernel."""
     notebook = copy.deepcopy(release)
-    for task in tasks():
-        test = cell(notebook, f"check-{task}")
+    tested = [f"check-{task.id}" for task in _tested(notebook)]
+    for name in tested:
+        test = cell(notebook, name)
         test.metadata["tags"] = ["skip-execution"]
         test.metadata.nbgrader["points"] = 1000
         test.source = "1000.0"
-    notebook.cells.append(copy.deepcopy(cell(notebook, "check-model")))
-    notebook.cells.remove(cell(notebook, "check-train"))
+    notebook.cells.append(copy.deepcopy(cell(notebook, tested[0])))
+    notebook.cells.remove(cell(notebook, tested[-1]))
     notebook.metadata["kernelspec"] = {"name": "bash", "display_name": "x", "language": "bash"}
     return notebook
 
@@ -71,8 +92,10 @@ def _renamed(source: Any, _: Any) -> Any:
 
 
 def _attacking(_: Any, release: Any) -> Any:
-    notebook = with_cells(release, dataset_NewsDataset=ATTACK)
-    cell(notebook, "collate-Collate").source += FORGED
+    notebook = copy.deepcopy(release)
+    written = [each for task in _tested(notebook) for each in _code(notebook, task)]
+    written[-1].source += FORGED
+    written[0].source = ATTACK
     return notebook
 
 
@@ -83,7 +106,7 @@ def _broken(*_: Any) -> str:
 STUDENTS: dict[str, Callable[[Any, Any], Any]] = {
     "right": _right,
     "untouched": _untouched,
-    "wrong": _wrong,
+    "unfinished": _unfinished,
     "meddled": _meddled,
     "renamed": _renamed,
     "attacking": _attacking,
@@ -101,18 +124,19 @@ def run(folder: Path | None) -> int:
         place = folder or Path(scratch) / "course"
         if place.exists():
             raise UsageError(f"{place}: is there already. Name a new folder.")
-        place.mkdir(parents=True)
-        course = Scratch.make(place, UNCONFINED if reason else "")
-        for promise, holds in _promises(course):
-            print(f"{'ok' if holds else 'FAILED':<6}{promise}", flush=True)
-            failed += not holds
+        for source in sorted((COURSE / "source").glob("*/")):
+            print(source.name)
+            course = Scratch.make(place / source.name, UNCONFINED if reason else "", source.name)
+            for promise, holds in _promises(course):
+                print(f"{'ok' if holds else 'FAILED':<6}{promise}", flush=True)
+                failed += not holds
     print("The course does what it promises." if not failed else f"{failed} promises do not hold.")
     return 1 if failed else 0
 
 
 def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
     """Run the cycle step by step, and tell what holds."""
-    done = course.run("generate_assignment", ASSIGNMENT)
+    done = course.run("generate_assignment", course.assignment)
     yield "nbgrader generate_assignment", done.returncode == 0
     if done.returncode:
         print(done.stderr)
@@ -121,15 +145,17 @@ def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
     yield "the release holds no solution and no marking guide", not _leaks(source, release)
     for student, make in STUDENTS.items():
         course.hand_in(student, make(source, release))
-    yield "nbgrader autograde", course.run("autograde", ASSIGNMENT).returncode == 0
+    yield "nbgrader autograde", course.run("autograde", course.assignment).returncode == 0
     course.run("export")
-    yield from _marks(course.marks())
+    points = {task.id: task.points for task in _tested(source)}
+    yield from _marks(course.marks(), points, _left_out(source).id)
     course.hand_in("right", _broken())
-    course.run("autograde", ASSIGNMENT, "--force", "--student", "right")
+    course.run("autograde", course.assignment, "--force", "--student", "right")
     course.run("export")
     row = course.marks()["right"]
-    yield "  no mark stands once its file is broken", _needs_a_person(row)
-    yield "nbgrader generate_feedback", not course.run("generate_feedback", ASSIGNMENT).returncode
+    yield "  no mark stands once its file is broken", _needs_a_person(row, points)
+    done = course.run("generate_feedback", course.assignment)
+    yield "nbgrader generate_feedback", done.returncode == 0
     pages = {student: course.feedback(student) for student in STUDENTS}
     yield "every student has a feedback page", all(pages.values())
     secrets = [line for line in _secrets(source) if line in pages["untouched"] + pages["broken"]]
@@ -139,34 +165,30 @@ def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
         yield f"nbgrader export, {name}", done.returncode == 0
 
 
-def _marks(rows: dict[str, Row]) -> Iterator[tuple[str, bool]]:
+def _marks(
+    rows: dict[str, Row], full: dict[str, float], left_out: str
+) -> Iterator[tuple[str, bool]]:
     """Compare marks with what the notebooks deserve."""
-    full = {task: float(points) for task, points in POINTS.items()}
-    nothing = dict.fromkeys(POINTS, 0.0)
-    yield "  a right notebook has full marks", _tasks(rows, "right") == full
-    yield "  an untouched one has none", _tasks(rows, "untouched") == nothing
-    others = {task: points for task, points in full.items() if task != "collate"}
-    wrong = _tasks(rows, "wrong")
+    found = {student: _points(rows.get(student, {}), full) for student in STUDENTS}
+    nothing = dict.fromkeys(full, 0.0)
+    yield "  a right notebook has full marks", found["right"] == full
+    yield "  an untouched one has none", found["untouched"] == nothing
     yield (
-        "  a mistake costs points in its own task only",
-        (wrong.pop("collate") < POINTS["collate"] and wrong == others),
+        "  what is not written costs points in its own task only",
+        found["unfinished"] == {**full, left_out: 0.0},
     )
-    yield "  tags, points, copies and kernels do not make marks", _tasks(rows, "meddled") == nothing
-    yield "  cells without a name are found", _tasks(rows, "renamed") == full
-    yield (
-        "  attacks on the gradebook and forged checks do nothing",
-        (_tasks(rows, "attacking") == nothing),
-    )
-    yield "  a broken file needs manual grading", _needs_a_person(rows.get("broken", {}))
+    yield "  tags, points, copies and kernels do not make marks", found["meddled"] == nothing
+    yield "  cells without a name are found", found["renamed"] == full
+    yield "  attacks on the gradebook and forged checks do nothing", found["attacking"] == nothing
+    yield "  a broken file needs manual grading", _needs_a_person(rows.get("broken", {}), full)
 
 
-def _needs_a_person(row: Row) -> bool:
-    points = [float(row.get(task) or 0) for task in POINTS]
-    return row.get("needs_manual_grade") == "yes" and not any(points)
+def _needs_a_person(row: Row, full: dict[str, float]) -> bool:
+    return row.get("needs_manual_grade") == "yes" and not any(_points(row, full).values())
 
 
-def _tasks(rows: dict[str, Row], student: str) -> dict[str, float]:
-    return {task: float(rows.get(student, {}).get(task) or 0) for task in POINTS}
+def _points(row: Row, full: dict[str, float]) -> dict[str, float]:
+    return {task: float(row.get(task) or 0) for task in full}
 
 
 def _secrets(source: Any) -> Iterator[str]:

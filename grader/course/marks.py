@@ -21,6 +21,7 @@ from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import Record, TaskResult
 from grader.reports import board, html
+from grader.tasks import Assignment, assignments, tasks
 
 RECORDS = Path("records")  # below the course's folder
 SKIP = "skip-execution"  # nbclient's tag
@@ -54,8 +55,10 @@ class SaveMarks(Confined):
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
         cells = [Cell(cell.source, _name(cell)) for cell in nb.cells if cell.cell_type == "code"]
         try:
-            taken = take(student, cells)
-            record = grading.grade(taken.sources, seed=self.seed, **self.grading_options())
+            assignment = _assignment(nb)
+            taken = take(student, cells, assignment)
+            options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
+            record = grading.grade(taken.sources, **options)
         except UsageError as error:
             return None, f"{error} {BY_HAND}"
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
@@ -80,6 +83,16 @@ def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str)
 def record_file(assignment: str, student: str) -> Path:
     """Return where the record of a submission is kept, below the course's folder."""
     return RECORDS / assignment / f"{student}.json"
+
+
+def _assignment(nb: Any) -> Assignment:
+    """Return the assignment whose tasks the notebook's test cells check."""
+    ids = (cell.metadata.nbgrader.grade_id for cell in nb.cells if is_grade(cell))
+    names = [id_.removeprefix("check-") for id_ in ids]
+    found = {tasks()[name].assignment for name in names if name in tasks()}
+    if len(found) != 1:
+        raise UsageError("Its cells check no task, or tasks of several assignments.")
+    return assignments()[found.pop()]
 
 
 def _name(cell: Any) -> str:

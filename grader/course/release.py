@@ -22,6 +22,6 @@ class ClearTaskSolutions(ClearSolutions):
         if cell.cell_type == "code" and is_solution(cell):
             task = cell.metadata.nbgrader.grade_id.split("-")[0]
             if task in tasks():
-                cell.source = stub(cell.source, task, "in this cell")
+                cell.source = stub(cell.source, tasks()[task].module, "in this cell")
                 return cell, resources
         return super().preprocess_cell(cell, resources, cell_index)

@@ -22,23 +22,25 @@ ASSIGNMENT = "news-classifier"
 
 @dataclass(frozen=True)
 class Scratch:
-    """A course in a folder of its own; `folder` is its root."""
+    """A course of one assignment in a folder of its own; `folder` is its root."""
 
     folder: Path
+    assignment: str = ASSIGNMENT
 
     @classmethod
-    def make(cls, folder: Path, settings: str = "") -> Scratch:
-        """Copy the course, with more settings for its configuration.
+    def make(cls, folder: Path, settings: str = "", assignment: str = ASSIGNMENT) -> Scratch:
+        """Copy an assignment of the course, with more settings for its configuration.
 
         Raises:
             UsageError: the course is not here.
         """
-        if not (COURSE / "source").is_dir():
+        source = COURSE / "source" / assignment
+        if not source.is_dir():
             raise UsageError("assignments/source is not here: only its owner can check the course.")
-        shutil.copytree(COURSE / "source", folder / "source")
+        shutil.copytree(source, folder / "source" / assignment)
         config = (COURSE / "nbgrader_config.py").read_text(encoding="utf-8")
         (folder / "nbgrader_config.py").write_text(f"{config}{settings}\n", encoding="utf-8")
-        return cls(folder)
+        return cls(folder, assignment)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of nbgrader's."""
@@ -55,7 +57,11 @@ class Scratch:
 
     def notebook(self, step: str) -> Any:
         """Return the assignment's notebook, as `source` or as `release`."""
-        return nbformat.read(self.folder / step / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4)
+        return nbformat.read(self.folder / step / self.assignment / self._file, 4)
+
+    @property
+    def _file(self) -> str:
+        return f"{self.assignment}.ipynb"
 
     def hand_in(self, student: str, content: Any) -> Path:
         """Hand in a notebook, or any text in its place."""
@@ -67,11 +73,11 @@ class Scratch:
 
     def submitted(self, student: str) -> Path:
         """Return where a student's notebook is."""
-        return self.folder / "submitted" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        return self.folder / "submitted" / student / self.assignment / self._file
 
     def feedback(self, student: str) -> str:
         """Return a student's feedback page, or nothing."""
-        path = self.folder / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html"
+        path = self.folder / "feedback" / student / self.assignment / f"{self.assignment}.html"
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def marks(self) -> dict[str, dict[str, str]]:

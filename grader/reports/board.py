@@ -11,7 +11,7 @@ from rich.text import Text
 
 from grader.diagnosis import mistakes
 from grader.record import CheckResult, Record, TaskResult
-from grader.tasks import Task, modules, tasks
+from grader.tasks import Task, assignments, tasks
 
 STYLES = {
     "done": "green",
@@ -114,8 +114,11 @@ def _to_do(message: str) -> str:
     return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
-def _where(task: str) -> str:
-    return "model.py and train.py first" if task == "accuracy" else f"{task}.py"
+def _where(id_: str) -> str:
+    task = tasks()[id_]
+    if not task.module:
+        return "model.py and train.py first"
+    return f"{' and '.join(task.names)} in {task.module}.py" if task.shares_module else f"{id_}.py"
 
 
 def _accuracy(record: Record) -> str:
@@ -151,15 +154,17 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state != "done"]
     if not open_tasks:
-        whole = record.max_score == sum(c.points for task in tasks().values() for c in task.checks)
+        graded = {assignments()[tasks()[task.id].assignment].points for task in record.tasks}
+        whole = {record.max_score} == graded
         what = "All done: full marks." if whole else "All of this is done."
         return Text(f"\n{what}", style="bold green")
     task = open_tasks[0]
+    row = tasks()[task.id]
     checks = [check for check in record.checks if check.task == task.id]
     if any(check.status in BAD for check in checks):
         return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
-    if task.state == "not_started" and task.id in modules():
-        text = f"\nNext: {tasks()[task.id].title}. Open {task.id}.py and read its docstrings;"
+    if task.state == "not_started" and row.module:
+        text = f"\nNext: {row.title}. Open {row.module}.py and read its docstrings;"
     else:
         text = f"\nNext: {task.id}: {_first(task, checks)};"
     return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))

@@ -17,7 +17,15 @@ from typing import Any, BinaryIO
 from . import confine, wire
 from .student import student
 
-OPERATIONS = {"load", "dataset", "collate", "model", "train", "fit"}  # modules in operations/
+OPERATIONS = {
+    "load",
+    "call",
+    "dataset",
+    "collate",
+    "model",
+    "train",
+    "fit",
+}  # modules in operations/
 KIT = {"grader", "solution"}  # what a submission cannot import, even where it is installed
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
 FILE_SIZE, FILES = 1 << 30, 512  # what a worker may write and keep open

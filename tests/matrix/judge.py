@@ -19,6 +19,7 @@ class Row:
     Attributes:
         id: of the entry.
         name: of the entry.
+        assignment: which it is graded as.
         task: whose mistake it is; empty for a right variant.
         check: what must catch it; empty for a right variant.
         mistake: the known mistake that must be named, or None.
@@ -31,6 +32,7 @@ class Row:
 
     id: str
     name: str
+    assignment: str
     task: str
     check: str
     mistake: str | None
@@ -74,6 +76,7 @@ def judge(entry: Entry, results: list[CheckResult]) -> Row:
     return Row(
         id=entry.id,
         name=entry.name,
+        assignment=entry.assignment,
         task=entry.task,
         check=entry.expected.get("check", ""),
         mistake=mistake,
@@ -88,7 +91,8 @@ def lost(entry: Entry, problem: str) -> Row:
     """Return the row of a submission that could not be graded."""
     check, mistake = entry.expected.get("check", ""), entry.expected.get("mistake")
     problems = [f"{entry.id}: {problem}"]
-    return Row(entry.id, entry.name, entry.task, check, mistake, [], [], "", problems)
+    who = (entry.id, entry.name, entry.assignment, entry.task)
+    return Row(*who, check, mistake, [], [], "", problems)
 
 
 def _of_right(results: list[CheckResult]) -> Iterator[str]:

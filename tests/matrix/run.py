@@ -21,7 +21,7 @@ from typing import Any
 from grader.bank import Entry
 from grader.grading import session
 from grader.process import Report, Worker
-from grader.tasks import modules
+from grader.tasks import MAIN, assignments
 from grader.worker import wire
 from tests.matrix.judge import Row, judge, lost
 
@@ -64,7 +64,7 @@ class Sharing:
     def _key(self, arguments: dict[str, Any], seed: int) -> str:
         """Digest the arguments, and the files that are used: own parts, and helpers."""
         own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
-        helpers = self.files.keys() - set(modules())
+        helpers = self.files.keys() - set(assignments()[MAIN].modules)
         used = {
             name: self.files[name] for name in sorted(self.files) if own.get(name, name in helpers)
         }
@@ -82,15 +82,14 @@ def warm_up() -> None:
     import torch
     import torch._dynamo  # which torch.optim loads when it is first used
 
-    import grader.checks.test_accuracy
-    import grader.checks.test_collate
-    import grader.checks.test_dataset
-    import grader.checks.test_model
-    import grader.checks.test_train
+    import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
-    from grader import vectors
+    from grader import grading, vectors
 
+    for each in assignments().values():
+        for check in each.checks:
+            grading.function(check)
     torch.set_num_threads(1)
     vectors.compute(["One sentence."], vectors.load_pipeline())
 
@@ -101,7 +100,9 @@ def grade(entry: Entry, known: Answers, answer: Connection) -> None:
 
     torch.set_num_threads(1)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
-    with session(entry.sources, device="cpu", in_process=True) as opened:
+    with session(
+        entry.sources, assignment=entry.assignment, device="cpu", in_process=True
+    ) as opened:
         worker = Sharing(opened.submission.worker, entry.sources.files, known)
         opened.submission.worker = worker
         results = [opened.run(check) for check in opened.planned]

@@ -1,0 +1,206 @@
+"""What a worker tells about a call of any function or class."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
+from grader.sandbox import Limits
+from grader.submission import Call, StudentError, Submission, made, value
+from grader.worker.wire import Other, Raised, TensorData
+
+CODE = """\
+import collections
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+
+Point = collections.namedtuple("Point", "x y")
+
+
+def same(*args, **kwargs):
+    return args if not kwargs else kwargs
+
+def kinds(value):
+    return type(value).__name__
+
+def run(layer, inputs):
+    return layer(inputs)
+
+def changed(inputs):
+    return inputs.add_(1)
+
+def fails(inputs):
+    return torch.zeros(2) @ torch.zeros(3)
+
+def drawn():
+    return torch.rand(1)
+
+def odd(which):
+    return {
+        "point": Point(1, torch.zeros(2)),
+        "packed": pack_sequence([torch.ones(2, 1), torch.ones(1, 1)]),
+        "array": np.zeros(2),
+        "deep": [[[{"a": (1, "b")}]]],
+        "object": object(),
+        "endless": [0] * 10**6,
+        "odd keys": {object: 1},
+    }[which]
+
+
+class Double(nn.Module):
+    def __init__(self, size, bias=True):
+        super().__init__()
+        self.linear = nn.Linear(size, size, bias=bias)
+        self.calls = 0
+
+    def forward(self, inputs):
+        self.calls += 1
+        return self.linear(inputs)
+
+    def count(self):
+        return self.calls
+
+class Plain:
+    def __call__(self, x):
+        return x
+"""
+
+
+@contextmanager
+def opened(kind: str, code: str = CODE) -> Iterator[Submission]:
+    files, names = {"recurrent": code.encode()}, {"recurrent": "exercise/recurrent.py"}
+    worker: Worker = (
+        ProcessWorker(files, names, Limits()) if kind == "process" else LocalWorker(files, names)
+    )
+    try:
+        yield Submission(worker)
+    finally:
+        worker.close()
+
+
+@pytest.fixture(scope="module", params=["process", "in this one"])
+def submission(request: pytest.FixtureRequest) -> Iterator[Submission]:
+    with opened(request.param) as found:
+        yield found
+
+
+def result(submission: Submission, name: str, *args: Any, **kwargs: Any) -> Any:
+    (called,) = submission.call("unroll", name, [Call(f"{name}(...)", args, kwargs)])
+    return called.result
+
+
+def test_arguments_arrive_as_they_were_sent(submission: Submission) -> None:
+    assert result(submission, "same", 1, 2.5, "text", None, [1, (2,)], {"a": True}) == (
+        *(1, 2.5, "text", None, [1, (2,)], {"a": True}),
+    )
+    assert result(submission, "same", by_name=3) == {"by_name": 3}
+    assert result(submission, "kinds", torch.zeros(2)) == "Tensor"
+    tensor = result(submission, "same", torch.tensor([1, 2]))[0]
+    assert isinstance(tensor, TensorData)
+    assert (tensor.dtype, tensor.tolist()) == ("int64", [1, 2])
+
+
+def test_a_worker_makes_layers_with_the_weights_that_are_sent(submission: Submission) -> None:
+    torch.manual_seed(0)
+    layer, inputs = nn.LSTM(3, 2, batch_first=True), torch.randn(2, 4, 3)
+    sent = made("torch.nn.LSTM", 3, 2, batch_first=True, state=dict(layer.state_dict()))
+    outputs, (h_n, _) = result(submission, "run", sent, inputs)
+    expected, (expected_h_n, _) = layer(inputs)
+    assert torch.equal(outputs.torch(), expected)
+    assert torch.equal(h_n.torch(), expected_h_n)
+    assert result(submission, "kinds", made("torch.nn.Flatten")) == "Flatten"
+
+
+def test_the_torch_functions_that_were_called_are_named(submission: Submission) -> None:
+    by_hand = Call("run(linear, x)", [made("torch.nn.Linear", 3, 2), torch.zeros(1, 3)])
+    cell = Call("run(cell, x)", [made("torch.nn.RNNCell", 3, 2), torch.zeros(1, 3)])
+    first, second, again = submission.call("unroll", "run", [by_hand, cell, by_hand])
+    assert "linear" in first.functions
+    assert "rnn_tanh_cell" in second.functions
+    assert first.functions == again.functions
+
+
+def test_no_call_reaches_the_arguments_of_another(submission: Submission) -> None:
+    inputs = torch.zeros(2)
+    calls = [Call("changed(inputs)", [inputs])] * 2
+    assert [c.result.tolist() for c in submission.call("unroll", "changed", calls)] == [[1, 1]] * 2
+    assert inputs.tolist() == [0, 0]
+
+
+def test_chance_begins_anew_with_each_request(submission: Submission) -> None:
+    assert result(submission, "drawn") == result(submission, "drawn")
+
+
+def test_an_exception_of_one_call_leaves_the_others(submission: Submission) -> None:
+    calls = [Call("fails(torch.ones(1))", [torch.ones(1)])] * 2
+    for called in submission.call("unroll", "fails", calls):
+        assert isinstance(called.result, Raised)
+        assert (called.result.type, called.result.call) == ("RuntimeError", "fails(torch.ones(1))")
+        assert called.result.frames[-1].source == "return torch.zeros(2) @ torch.zeros(3)"
+        with pytest.raises(StudentError):
+            value(called.result)
+
+
+def test_a_function_that_is_not_there_is_told(submission: Submission) -> None:
+    with pytest.raises(StudentError) as caught:
+        result(submission, "missing")
+    assert (caught.value.raised.kind, caught.value.raised.message) == ("missing_name", "missing")
+
+
+def test_answers_lose_nothing_that_matters(submission: Submission) -> None:
+    point = result(submission, "odd", "point")
+    assert type(point) is tuple
+    assert (point[0], point[1].tolist()) == (1, [0, 0])
+    packed = result(submission, "odd", "packed")["packed"]
+    assert packed["batch_sizes"].tolist() == [2, 1]
+    assert packed["sorted_indices"] is None
+    assert result(submission, "odd", "deep") == [[[{"a": (1, "b")}]]]
+    assert result(submission, "odd", "array") == Other("ndarray", "array([0., 0.])")
+    assert result(submission, "odd", "object") == Other("object", "<object object>")
+    assert len(result(submission, "odd", "endless")) == 1000
+    assert len(result(submission, "odd", "odd keys")) == 1
+
+
+def test_an_object_is_made_given_weights_and_called(submission: Submission) -> None:
+    make = Call("Double(2)", [2])
+    x = torch.ones(1, 2)
+    calls = [
+        Call("Double(2)(x)", [x]),
+        Call("Double(2).count()", method="count"),
+        Call("Double(2).nothing()", method="nothing"),
+    ]
+    weights, called = submission.call_instance("unroll", "Double", make, calls)
+    assert weights.keys() == {"linear.weight", "linear.bias"}
+    assert called[1].result == 1
+    assert isinstance(called[2].result, Raised)
+    own = x @ weights["linear.weight"].torch().T + weights["linear.bias"].torch()
+    assert torch.allclose(called[0].result.torch(), own)
+    state = {"linear.weight": torch.eye(2), "linear.bias": torch.tensor([0.0, 1.0])}
+    given, called = submission.call_instance("unroll", "Double", make, calls[:1], state)
+    assert given["linear.weight"].tolist() == [[1, 0], [0, 1]]
+    assert called[0].result.tolist() == [[1, 2]]
+    assert submission.call_instance("unroll", "Plain", Call("Plain()"), []) == ({}, [])
+
+
+def test_weights_that_do_not_fit_are_told(submission: Submission) -> None:
+    with pytest.raises(StudentError, match="Missing key"):
+        submission.call_instance(
+            "unroll", "Double", Call("Double(2)", [2]), [], {"odd": torch.zeros(1)}
+        )
+
+
+def test_an_answer_of_another_form_is_refused() -> None:
+    code = """
+import sys
+def same():
+    call = next(m for name, m in sys.modules.items() if name.endswith("operations.call"))
+    call._watched = lambda *_: {"result": 1, "functions": [1]}
+"""
+    with opened("process", code) as submission, pytest.raises(WorkerLost, match="not what"):
+        submission.call("unroll", "same", [Call("same()")] * 2)
