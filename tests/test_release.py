@@ -145,10 +145,8 @@ def test_each_region_of_the_reference_would_be_found(module: str) -> None:
 def test_stubs_and_common_lines_are_no_leaks() -> None:
     common = "loss.backward()\noptimizer.step()\nmodel.eval()\nlogits = model(padded)\nrows = []\n"
     stubs = {f"exercise/{path.name}": path.read_text() for path in EXERCISE.glob("*.py")}
-    assert (
-        leaks(stubs | {"x.py": common, "grader/assignments/x.toml": f'hint = "`{LINE}` does it"'})
-        == []
-    )
+    hints = {"grader/assignments/x.toml": f'hint = "`{LINE}` does it"'}
+    assert leaks(stubs | hints | {"x.py": common}) == []
 
 
 def kit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -178,9 +176,8 @@ def test_a_release_with_a_leak_is_not_made(
     (root / "news" / "more.py").unlink()
     (root / "exercise" / "model.py").write_bytes((root / "solution" / "model.py").read_bytes())
     assert main(["release", str(out)]) == 2
-    assert (
-        "exercise/ cannot be released: exercise/model.py:25: a solution" in capsys.readouterr().err
-    )
+    err = capsys.readouterr().err
+    assert "exercise/ cannot be released: exercise/model.py:25: a solution marker" in err
     assert not out.exists()
 
 
