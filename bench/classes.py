@@ -293,9 +293,8 @@ def compare(class_: list[Submission], workers: int, otter: str | None, folder: P
     }
     if otter is not None:
         tools["otter run"] = lambda place: by_otter(otter, class_, place)
-    rows: list[Row] = [
-        ("tool", "wall s", "a submission s", "CPU s", "peak MB", "marks wrong", "lost")
-    ]
+    head = ("tool", "wall s", "a submission s", "CPU s", "peak MB", "marks wrong", "lost")
+    rows: list[Row] = [head]
     for number, (name, grade) in enumerate(tools.items()):
         used, marks = grade(folder / f"tool-{number}")
         lost = [each for each in class_ if marks.get(each.student) is None]

@@ -220,11 +220,12 @@ def test_nothing_is_graded_with_less_confinement_than_was_asked_for(
 def test_the_courses_secret_travels_with_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     check = test_dataset.test_texts
-    monkeypatch.setattr(
-        test_dataset,
-        "test_texts",
-        lambda submission: (seen.append(os.environ["GRADER_SECRET"]), check(submission))[1],
-    )
+
+    def looking(submission: Any) -> None:
+        seen.append(os.environ["GRADER_SECRET"])
+        check(submission)
+
+    monkeypatch.setattr(test_dataset, "test_texts", looking)
     monkeypatch.delenv("GRADER_SECRET", raising=False)
     grading.run(job(replace(SETTING, secret="s3cret")))
     assert seen == ["s3cret"]

@@ -100,12 +100,12 @@ def test_a_change_says_by_how_much_and_why(
 ) -> None:
     before, after, old, new, why = CASES[case]
     same = record(PASSED)
-    paths = [
+    both = (
         report(tmp_path / "old", ada=before, bob=same),
         report(tmp_path / "new", ada=after, bob=same),
-    ]
+    )
     expected = {"ada": {"student": "ada", "old": old, "new": new, "why": why}}
-    assert changes(*paths, capsys) == expected
+    assert changes(*both, capsys) == expected
 
 
 def test_who_came_and_who_went_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

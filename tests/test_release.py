@@ -42,7 +42,7 @@ def test_it_holds_what_students_need_and_nothing_of_the_kits_own(unpacked: Path)
         *("exercise", "grader", "news", "packages"),
     }
     names = {path.name for path in unpacked.rglob("*")}
-    assert not {"solution", "tests", "submissions", "assignments", "source"} & names
+    assert not {"solution", "tests", "submissions", "source"} & names
     assert not [name for name in names if name.endswith((".pyc", ".db")) or name.startswith(".")]
     for folder in ("exercise", "news", "grader"):
         for path in (ROOT / folder).rglob("*.py"):
