@@ -55,7 +55,6 @@ LEAVE = b"\n        __import__('os')._exit(1)"
 ENDINGS = {"hangs": LOOP, "crashes": LEAVE}  # in the first line of `NewsDataset.__len__`
 OWN_CELL = {"hangs": "while True:\n    pass", "crashes": "import os\nos._exit(1)"}
 VANILLA = 'c = get_config()\nc.CourseDirectory.course_id = "bench"\n'
-PATIENCE = 600  # seconds for one submission with otter, which has no limit of its own
 INTERVAL = 0.5  # seconds between two looks at the memory
 
 
@@ -242,8 +241,11 @@ def test_{name}():
 """
 
 
-def by_otter(python: str, class_: list[Submission], folder: Path) -> Graded:
-    """Grade with `otter run`, a call a submission, as it is made for."""
+def by_otter(python: str, patience: int, class_: list[Submission], folder: Path) -> Graded:
+    """Grade with `otter run`, a call a submission, as it is made for.
+
+    It has no limit on time, so a call is ended after `patience` seconds.
+    """
     tests = folder / "tests"
     tests.mkdir(parents=True)
     for task in TASKS.values():
@@ -263,7 +265,7 @@ def by_otter(python: str, class_: list[Submission], folder: Path) -> Graded:
         file.write_text(_without_checks(each.notebook), encoding="utf-8")
         out.mkdir()
         line = [*otter, "run", "-a", "autograder.zip", "-o", str(out), "--no-logo", str(file)]
-        used = measured(["timeout", str(PATIENCE), *line], folder, environment)
+        used = measured(["timeout", str(patience), *line], folder, environment)
         total = Used(
             total.seconds + used.seconds,
             total.processor + used.processor,
@@ -283,7 +285,9 @@ def _without_checks(notebook: str) -> str:
     return json.dumps(content)
 
 
-def compare(class_: list[Submission], workers: int, otter: str | None, folder: Path) -> list[Row]:
+def compare(
+    class_: list[Submission], workers: int, otter: str | None, patience: int, folder: Path
+) -> list[Row]:
     """Grade the same class with each tool; return the rows of a table."""
     tools: dict[str, Callable[[Path], Graded]] = {
         f"kit, {workers} processes, sandbox": lambda place: by_kit(
@@ -292,7 +296,7 @@ def compare(class_: list[Submission], workers: int, otter: str | None, folder: P
         "nbgrader autograde": lambda place: by_nbgrader(class_, place),
     }
     if otter is not None:
-        tools["otter run"] = lambda place: by_otter(otter, class_, place)
+        tools["otter run"] = lambda place: by_otter(otter, patience, class_, place)
     head = ("tool", "wall s", "a submission s", "CPU s", "peak MB", "marks wrong", "lost")
     rows: list[Row] = [head]
     for number, (name, grade) in enumerate(tools.items()):
@@ -419,6 +423,9 @@ def main() -> None:
     parser.add_argument("--clusters", type=_counts, default=[1, 2], help="Dask workers [1,2]")
     parser.add_argument("--workers", type=int, default=2, help="processes of the kit [2]")
     parser.add_argument("--otter", metavar="PYTHON", help="the Python with otter-grader")
+    parser.add_argument(
+        "--patience", type=int, default=300, help="seconds for a call of otter's [300]"
+    )
     parser.add_argument("--out", type=Path, default=Path("class-benchmark"), metavar="FOLDER")
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
@@ -427,7 +434,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.submissions:
             class_ = submissions(options.submissions)
-            rows = compare(class_, options.workers, options.otter, Path(folder))
+            rows = compare(class_, options.workers, options.otter, options.patience, Path(folder))
             texts.append(markdown(rows))
         points = []
         for point in grow(options.growth, options.workers, options.clusters, Path(folder)):
