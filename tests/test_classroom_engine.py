@@ -1,7 +1,9 @@
 """Jobs on worker processes: what is lost with a process is done again, alone."""
 
 import os
+import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -39,3 +41,20 @@ def test_a_job_that_ends_its_process_costs_nobody_else_anything(tmp_path: Path) 
         odd.close(at_once=False)
     assert isinstance(answers.pop("always"), Exception)
     assert answers == {name: name.upper() for name in [*(f"s{n}" for n in range(8)), "once"]}
+
+
+def test_a_process_that_is_lost_while_it_waits_is_replaced() -> None:
+    odd = Odd(1)
+
+    def jobs() -> Iterator[Job]:
+        yield {"student": "a"}
+        for process in odd.executor._processes.values():
+            os.kill(process.pid, signal.SIGKILL)
+        while not odd.executor._flags.broken:
+            time.sleep(0.05)
+        yield {"student": "b"}
+
+    try:
+        assert dict(engine.run(odd, jobs())) == {"a": "A", "b": "B"}
+    finally:
+        odd.close(at_once=False)

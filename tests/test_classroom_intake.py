@@ -127,7 +127,7 @@ def test_of_two_uploads_the_newer_counts_and_the_older_is_told(tmp_path: Path) -
     fill(tmp_path, {"a_1_100_work.zip": b"old = 1\n", "a_1_200_final.zip": b"new = 1\n"})
     _, (handed,), notes = intake.find(tmp_path)
     assert modules(handed)["dataset"] == b"new = 1\n"
-    assert notes == ["1: handed in more than once; a_1_100_work.zip is older, left out"]
+    assert notes == ["1: handed in more than once; a_1_100_work.zip is left out"]
 
 
 def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newer(
@@ -145,7 +145,32 @@ def test_what_is_no_submission_is_left_out(tmp_path: Path) -> None:
     fill(tmp_path, {"ada/dataset.py": SOURCE, "..bob/x.py": SOURCE} | dict.fromkeys(junk, b""))
     _, handed, notes = intake.find(tmp_path)
     assert [each.student for each in handed] == ["ada"]
-    assert notes == ["..bob: its name begins with a dot; left out"]
+    assert notes == [
+        "grades.csv: holds no code; left out",
+        "..bob: its name begins with a dot; left out",
+    ]
+
+
+def test_what_a_student_handed_in_is_never_lost_whatever_it_is(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        {
+            "ada_1_100_work.rar": b"Rar!",
+            "bob_2_101_dataset.py": SOURCE,
+            "bob_2_102_model.py": b"m = 1\n",
+            "bob_2_103_readme.txt": b"Hello",
+        },
+    )
+    handed = found(tmp_path)
+    with pytest.raises(UsageError, match="not a submission"):
+        content(handed["1"])
+    assert modules(handed["2"]).keys() == {"dataset", "model"}
+
+
+def test_ids_that_are_made_do_not_meet_those_that_are_there(tmp_path: Path) -> None:
+    fill(tmp_path, {f"{name}/dataset.py": SOURCE for name in ("ada", "ada~2")})
+    fill(tmp_path, {"ada.zip": SOURCE})
+    assert found(tmp_path).keys() == {"ada", "ada~2", "ada~3"}
 
 
 def test_one_file_with_all_parts_is_taken_apart_later(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, Protocol
 
 from grader import warm
@@ -153,7 +153,14 @@ def run(engine: Engine, jobs: Iterable[Job]) -> Iterator[tuple[str, str | Except
             job = alone.popleft() if alone else next(waiting, None)
             if job is None:
                 break
-            running[engine.submit(job)] = job
+            try:
+                running[engine.submit(job)] = job
+            except BrokenExecutor:  # a process was lost while it had nothing to do
+                alone.append(job)
+                break
+        if not running and alone:
+            engine.renew()
+            continue
         if not running:
             return
         done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from grader import sources
@@ -133,28 +134,34 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[Handed]
     for known in layouts().values():
         layout = known.of(assignment or MAIN)
         root = folder / layout.root if (folder / layout.root).is_dir() else folder
-        entries = _entries(root)
+        entries = _visible(root)
         ignored = [entry for entry in entries if re.fullmatch(layout.ignore, entry.name)]
         entries = [entry for entry in entries if entry not in ignored]
         matches = layout.matches(entries)
         if entries and 2 * len(matches) > len(entries):
             break
     else:
-        layout, entries, matches, ignored = Layout("folders", ""), _entries(folder), {}, []
-    if not entries:
+        layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, []
+    if not any(entry in matches or _is_code(entry) for entry in entries):
         raise UsageError(f"{folder}: there is no submission in it. Give the class's folder.")
     handed, notes = _by_student(folder, layout, entries, matches)
+    ignored += [entry for entry in entries if entry not in matches and not _is_code(entry)]
     notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
     notes += [
         f"{plain_id(path.name)}: its name begins with a dot; left out"
         for path in _listed(folder)
-        if _is_code(path) and not _could_be(path)
+        if path.name.startswith(".") and _is_code(path)
     ]
     return layout.name, handed, notes
 
 
 def _entries(folder: Path) -> list[Path]:
-    return [path for path in _listed(folder) if _could_be(path)]
+    return [path for path in _visible(folder) if _is_code(path)]
+
+
+def _visible(folder: Path) -> list[Path]:
+    found = _listed(folder)
+    return [p for p in found if not p.name.startswith(".") and p.name not in NOT_CODE]
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -166,12 +173,8 @@ def _listed(folder: Path) -> list[Path]:
         ) from None
 
 
-def _could_be(path: Path) -> bool:
-    """Tell whether an entry may be a submission, or hold one."""
-    return not path.name.startswith(".") and _is_code(path)
-
-
 def _is_code(path: Path) -> bool:
+    """Tell whether an entry may be a submission, or hold one."""
     if path.name in NOT_CODE:
         return False
     return path.is_symlink() or path.is_dir() or path.suffix.lower() in TAKEN
@@ -189,6 +192,8 @@ def _by_student(
     names: dict[str, str] = {}
     for entry in entries:
         if entry not in matches:
+            if not _is_code(entry):
+                continue
             student = entry.stem if entry.suffix.lower() in TAKEN else entry.name
             parts.setdefault(plain_id(student), []).append(Part(entry))
             continue
@@ -202,15 +207,16 @@ def _by_student(
         parts.setdefault(student, []).append(Part(place, file, newness))
     handed, notes = [], []
     for student, found in parts.items():
-        for number, chosen in enumerate(_choose(found), start=1):
+        free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in parts)
+        for number, chosen in enumerate(_choose(found)):
             path = ", ".join(_shown(folder, part.place) for part in chosen)
-            id_ = student if number == 1 else f"{student}~{number}"
-            if number > 1:
+            id_ = next(free) if number else student
+            if number:
                 notes.append(f"{student}: handed in more than once; {path} is graded as {id_}")
             handed.append(Handed(id_, names.get(student, ""), path, tuple(chosen)))
         kept = {part for chosen in _choose(found) for part in chosen}
         notes += [
-            f"{student}: handed in more than once; {_shown(folder, part.place)} is older, left out"
+            f"{student}: handed in more than once; {_shown(folder, part.place)} is left out"
             for part in found
             if part not in kept
         ]
@@ -225,7 +231,7 @@ def _choose(parts: list[Part]) -> list[list[Part]]:
     newest: dict[str, Part] = {}
     for part in sorted(parts, key=lambda part: part.newness):
         newest[part.file or str(part.place)] = part
-    left = list(newest.values())
+    left = [part for part in newest.values() if _is_code(part.place)] or [*newest.values()]
     if len(left) > 1 and all(part.file.endswith(".py") for part in left):
         return [left]
     if len({part.newness for part in left}) == len(left):
