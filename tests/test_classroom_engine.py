@@ -22,11 +22,12 @@ class Odd(Local):
 def work(job: Job) -> str:
     """End the process, or leave word first and end it once."""
     if job.get("always"):
-        time.sleep(0.2)  # let the others begin
+        time.sleep(0.2)  # the others have begun, and have not ended
         os._exit(1)
     if (once := job.get("once")) and not Path(once).exists():
         Path(once).touch()
         os._exit(1)
+    time.sleep(0.5)
     return str(job["student"]).upper()
 
 
