@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from grader import unseen
-from grader.confinement import TIERS
+from grader.confinement import TIERS, choose
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
@@ -191,8 +191,10 @@ def _grade(options: argparse.Namespace) -> int:
         if file.is_dir() or not file.absolute().parent.is_dir():
             raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
     rows = None if options.data == "sample" else _rows(Path(options.data))
+    taken = load(options.path, options.assignment)
+    _tell_if_unconfined(options)
     record = grade(
-        load(options.path, options.assignment),
+        taken,
         assignment=options.assignment,
         keep=lambda partial: _keep(partial, options.json),
         device=options.device,
@@ -207,6 +209,16 @@ def _grade(options: argparse.Namespace) -> int:
     if any(check.status == "error" for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
+
+
+def _tell_if_unconfined(options: argparse.Namespace) -> None:
+    """Say so if there are only limits round a submission, unless they were asked for."""
+    if options.confine is None and (lacks := choose(None, options.device).lacks):
+        print(
+            f"grader: there is no sandbox, only limits: {lacks}. "
+            "Grade your own code, and that of people you trust. See docs/instructor.md.",
+            file=sys.stderr,
+        )
 
 
 def _keep(record: Record, file: str | None) -> None:

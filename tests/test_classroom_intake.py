@@ -159,6 +159,8 @@ def test_what_a_student_handed_in_is_never_lost_whatever_it_is(tmp_path: Path) -
             "bob_2_101_dataset.py": SOURCE,
             "bob_2_102_model.py": b"m = 1\n",
             "bob_2_103_readme.txt": b"Hello",
+            "bob_2_104_torch.py": b"everything = None",
+            "bob_2_105_my work.py": b"x = 1",
         },
     )
     handed = found(tmp_path)

@@ -249,7 +249,12 @@ def read(handed: Handed, modules: Sequence[str]) -> Content:
         part = handed.parts[0]
         content = _read_one(part, handed.student, modules)
     else:
-        files = {Path(part.file).stem: sources.read(part.place) for part in handed.parts}
+        named = {Path(part.file).stem: part.place for part in handed.parts[: sources.MAX_FILES]}
+        files = {
+            name: sources.read(place)
+            for name, place in named.items()
+            if name in modules or (name.isidentifier() and not sources.left_out(name))
+        }
         content = Content(Sources(handed.student, files, {}))
     if content.sources is None:
         return content

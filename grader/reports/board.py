@@ -57,6 +57,8 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
         failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
+    if left_out := record.submission.get("left_out"):
+        console.print(Text("\n" + "\n".join(left_out), style="yellow"))
     console.print(_next_step(record))
 
 
