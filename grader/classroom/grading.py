@@ -90,7 +90,7 @@ def job(student: str, content: Content, setting: Setting) -> dict[str, Any]:
     own = content.sources
     return {
         "student": student,
-        "sources": None if own is None else [own.name, own.files, own.names, own.only],
+        "sources": own and [own.name, own.files, own.names, own.only, own.left_out],
         "notebook": content.notebook,
         "script": content.script,
         "setting": asdict(setting),

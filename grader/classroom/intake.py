@@ -250,12 +250,14 @@ def read(handed: Handed, modules: Sequence[str]) -> Content:
         content = _read_one(part, handed.student, modules)
     else:
         named = {Path(part.file).stem: part.place for part in handed.parts[: sources.MAX_FILES]}
+        reasons = {name: sources.left_out(name) for name in named if name not in modules}
+        out = {name: reason for name, reason in reasons.items() if reason}
         files = {
             name: sources.read(place)
             for name, place in named.items()
-            if name in modules or (name.isidentifier() and not sources.left_out(name))
+            if name.isidentifier() and name not in out
         }
-        content = Content(Sources(handed.student, files, {}))
+        content = Content(Sources(handed.student, files, {}, left_out=out))
     if content.sources is None:
         return content
     names = {module: f"{module}.py" for module in content.sources.files}
