@@ -95,6 +95,7 @@ class ProcessWorker:
         self.confined: sandbox.Confined | None = None
         self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
+        self.memory = 0  # the most bytes that a process held; 0 where that is not known
         self.ends = time.monotonic() + limits.seconds
 
     def turn_to(self, modules: frozenset[str]) -> None:
@@ -261,6 +262,7 @@ class ProcessWorker:
         except subprocess.TimeoutExpired:
             code = None
         confined.kill()
+        self.memory = max(self.memory, confined.memory)
         for thread in self.threads:
             thread.join(timeout=0.5)
         self.confined = None

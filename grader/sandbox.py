@@ -59,6 +59,7 @@ class Forked:
         self.stdin, self.stdout, self.stderr = (streams[name] for name in STREAMS)
         self.status, self.handle = status, handle
         self.returncode: int | None = None
+        self.memory = 0  # the most bytes that it held, known when it has ended
         self.orphaned = False
 
     @property
@@ -82,9 +83,10 @@ class Forked:
             if not _readable(self.handle, timeout):
                 raise subprocess.TimeoutExpired("worker", timeout or 0)
             # The warm process tells as soon as it can; if it is gone itself, nobody does.
-            told = os.read(self.status, 4) if _readable(self.status, BURIED) else b""
+            told = os.read(self.status, 12) if _readable(self.status, BURIED) else b""
             self.orphaned = not told
-            self.returncode = struct.unpack("=i", told)[0] if told else -signal.SIGKILL
+            ended = struct.unpack("=iq", told) if told else (-signal.SIGKILL, 0)
+            self.returncode, self.memory = ended
             os.close(self.handle)
             os.close(self.status)
         return self.returncode
@@ -122,6 +124,11 @@ class Confined:
     process: subprocess.Popen[bytes] | Forked
     trace: BinaryIO
     folder: Path | None = None
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that it held, once it has ended; 0 where that is not known."""
+        return self.process.memory if isinstance(self.process, Forked) else 0
 
     def kill(self) -> None:
         """End it and all that it started: its process group, on Linux also what left that."""

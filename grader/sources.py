@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -10,7 +11,7 @@ import stat
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -146,7 +147,7 @@ def _from_file(path: Path, wanted: list[str]) -> Sources:
             f"{_plain(path)}: no task has a module of that name. "
             f"It can be one of {_expected(wanted)}."
         )
-    files, names = {path.stem: _read(path)}, {path.stem: _shown(path)}
+    files, names = {path.stem: read(path)}, {path.stem: _shown(path)}
     return Sources(_plain(path), files, names, only=path.stem)
 
 
@@ -164,7 +165,7 @@ def _from_folder(path: Path, wanted: list[str]) -> Sources:
         )
     out = _take_out(found, wanted)
     _check_count(path, len(found))
-    files = {name: _read(file) for name, file in found.items()}
+    files = {name: read(file) for name, file in found.items()}
     _check_size(path, files)
     names = {name: _shown(file) for name, file in found.items()}
     return Sources(_plain(path), files, names, left_out=out)
@@ -231,19 +232,26 @@ def _open(path: Path) -> BinaryIO:
     return stream
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path, most: int = MAX_FILE) -> bytes:
+    """Read a regular file of at most so many bytes.
+
+    Raises:
+        UsageError: it is none, it cannot be read, or it is larger.
+    """
     with _open(path) as stream:
-        return _bounded(stream, _plain(path))
+        return _bounded(stream, _plain(path), most)
 
 
-def _bounded(stream: BinaryIO, name: str) -> bytes:
-    data = stream.read(MAX_FILE + 1)
-    if len(data) > MAX_FILE:
-        raise UsageError(f"{name}: larger than {MAX_FILE >> 20} MiB. Hand in source code only.")
+def _bounded(stream: BinaryIO, name: str, most: int = MAX_FILE) -> bytes:
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise UsageError(f"{name}: larger than {most >> 20} MiB. Hand in source code only.")
     return data
 
 
-def _from_zip(path: Path, wanted: list[str]) -> Sources:
+@contextlib.contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip; whatever is broken in it is told as a UsageError."""
     with _open(path) as stream:
         if os.fstat(stream.fileno()).st_size > MAX_ZIP:
             raise UsageError(
@@ -255,7 +263,7 @@ def _from_zip(path: Path, wanted: list[str]) -> Sources:
             )
         try:
             with zipfile.ZipFile(stream) as archive:
-                files, out, folder = _members(path, archive, wanted)
+                yield archive
         except UsageError:
             raise
         except Exception as error:  # zipfile raises all kinds of them on what is broken
@@ -263,9 +271,33 @@ def _from_zip(path: Path, wanted: list[str]) -> Sources:
             raise UsageError(
                 f"{_plain(path)}: not a zip that can be read ({reason}). Make it anew."
             ) from None
+
+
+def _from_zip(path: Path, wanted: list[str]) -> Sources:
+    with _archive(path) as archive:
+        files, out, folder = _members(path, archive, wanted)
     shown = _plain(folder.name or path.stem)
     names = {name: f"{shown}/{name}.py" for name in files}
     return Sources(_plain(path), files, names, left_out=out)
+
+
+def notebook_in_zip(path: Path, modules: Iterable[str], most: int) -> bytes | None:
+    """Return the notebook of a zip that holds one notebook and none of the tasks' modules.
+
+    Raises:
+        UsageError: it cannot be read, or is larger than `most` bytes.
+    """
+    with _archive(path) as archive:
+        members = [
+            (info, PurePosixPath(info.orig_filename))
+            for info in archive.infolist()
+            if not info.is_dir() and not info.orig_filename.startswith("__MACOSX/")
+        ]
+        files = {f"{module}.py" for module in modules}
+        notebooks = [info for info, name in members if name.suffix == ".ipynb"]
+        if len(notebooks) != 1 or any(name.name in files for _, name in members):
+            return None
+        return _unpack(path, archive, notebooks[0], most)
 
 
 def _members(
@@ -309,7 +341,9 @@ def _refuse_unsafe(path: Path, info: zipfile.ZipInfo) -> None:
         )
 
 
-def _unpack(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def _unpack(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int = MAX_FILE
+) -> bytes:
     name = f"{_plain(path)}: {info.orig_filename!r}"
     if info.flag_bits & 1:
         raise UsageError(f"{name} is encrypted. Zip it without a password.")
@@ -317,7 +351,7 @@ def _unpack(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> byte
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UsageError(f"{name} is packed in a rare way. Make a plain zip.")
     with archive.open(info) as stream:
-        return _bounded(cast(BinaryIO, stream), name)
+        return _bounded(cast(BinaryIO, stream), name, most)
 
 
 def _folder(path: Path, folders: set[PurePosixPath], wanted: list[str]) -> PurePosixPath:

@@ -7,7 +7,8 @@ grader talks to it over the socket that is its stdin, in JSON with descriptors:
                                                       {"error": ...} if it cannot be confined
     {"warm": [...], "memory": ..., "seconds": ...}    fork a worker, with the descriptors of its
                                                       requests, answers, output and trace, and one
-                                                      for its exit status; answered by {} with a
+                                                      for its exit status and the most bytes
+                                                      that it held; answered by {} with a
                                                       descriptor of the worker's process
 """
 
@@ -162,9 +163,10 @@ class Warm:
     def _bury(self, worker: int) -> None:
         process, status = self.workers.pop(worker)
         self.poll.unregister(worker)
-        _, code = os.waitpid(process, 0)
+        _, code, used = os.wait4(process, 0)
+        told = struct.pack("=iq", os.waitstatus_to_exitcode(code), used.ru_maxrss << 10)
         with contextlib.suppress(OSError):  # nobody may be waiting for it
-            os.write(status, struct.pack("=i", os.waitstatus_to_exitcode(code)))
+            os.write(status, told)
         os.close(status)
         os.close(worker)
 
