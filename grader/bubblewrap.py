@@ -70,11 +70,11 @@ def command(
 def why_not() -> str:
     """Return why it cannot be used here, or nothing if it can."""
     if shutil.which("bwrap") is None:
-        return "bubblewrap (bwrap) is not installed"
+        return "bwrap is not installed"
     trial = command([sys.executable, "-I", "-c", ""], {}, scratch=1 << 20)
     try:
         done = subprocess.run(trial, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
-        return "bubblewrap (bwrap) does not answer"
+        return "bwrap does not answer"
     said = done.stderr.strip().split("\n")[-1]
-    return f"bubblewrap (bwrap) does not work here: {said}" if done.returncode else ""
+    return f"bwrap does not work here: {said}" if done.returncode else ""

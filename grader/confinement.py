@@ -79,8 +79,7 @@ def choose(minimum: str | None, device: str) -> Confinement:
     try:
         return sandboxed(device)
     except warm.Unavailable as error:
-        why, remedy = explain(str(error))
-        lacks = f"{why}. What to do: {remedy}"
+        lacks = advise(str(error))
         if minimum == "sandbox":
             raise UsageError(
                 f"--confine sandbox: not to be had here: {lacks}. "
@@ -95,3 +94,9 @@ def explain(error: str) -> tuple[str, str]:
         if row["says"] in error:
             return row.get("why", error), row["remedy"]
     return error, OTHERWISE
+
+
+def advise(error: str) -> str:
+    """Say in a line why a layer is not to be had, and what to do."""
+    why, remedy = explain(error)
+    return f"{why}. What to do: {remedy}"

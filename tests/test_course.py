@@ -743,7 +743,10 @@ def environment_of_the_record(course: Scratch) -> Any:
 @in_a_sandbox
 def test_without_bubblewrap_there_are_marks_but_no_kernels(bare: tuple[Scratch, str]) -> None:
     course, log = bare
-    assert "not run for its feedback page: bubblewrap (bwrap) is not installed" in log
+    assert (
+        "not run for its feedback page: bwrap is not installed. What to do: apt-get install bubblewrap"
+        in log
+    )
     assert marks(course) == {"ann": NOTHING}
     layers = environment_of_the_record(course)["confinement_layers"]
     assert layers == ["rlimits", "landlock", "seccomp"]

@@ -1,11 +1,11 @@
 """`python -m grader train`: what it shows and saves, and what bad input and broken code get."""
 
+import dataclasses
 import json
 import math
 import os
 import shutil
 import struct
-import subprocess
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -21,11 +21,13 @@ from rich.console import Console
 from torch.nn.utils.rnn import pad_sequence
 
 import news
-from grader import training, training_watch, vectors
+from grader import grading, training, training_watch, vectors
 from grader.__main__ import main
+from grader.confinement import Confinement
 from grader.errors import UsageError
 from grader.messages import Failure
 from grader.reports import training as results
+from grader.sandbox import Confined
 from grader.training import Settings
 from grader.training_watch import Epoch, Watch
 from grader.worker.wire import ProtocolError, tensor_data
@@ -415,22 +417,26 @@ def test_what_the_code_prints_is_shown(
 def test_an_interrupted_run_saves_nothing_and_ends_its_worker(
     monkeypatch: pytest.MonkeyPatch, places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Confined] = []
+    choose = grading.choose
 
-    class Recorded(subprocess.Popen):  # type: ignore[type-arg]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            started.append(self)
+    def recording(minimum: str | None, device: str) -> Confinement:
+        chosen = choose(minimum, device)
+
+        def launch(*arguments: Any) -> Confined:
+            started.append(chosen.launch(*arguments))
+            return started[-1]
+
+        return dataclasses.replace(chosen, launch=launch)
 
     def interrupt(_watch: Watch, _report: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    monkeypatch.setattr(grading, "choose", recording)
     monkeypatch.setattr(Watch, "take", interrupt)
     assert main(["train", str(SOLUTION), *QUICK]) == 130
     assert started
-    for process in started:
-        process.wait(timeout=10)
+    assert all(worker.process.poll() is not None for worker in started)
     assert "interrupted" in capsys.readouterr().err
     assert list(places.iterdir()) == []
 

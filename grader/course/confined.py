@@ -13,8 +13,8 @@ REFUSAL = """\
 Nothing was graded, and no mark was changed: there is no sandbox here for student code.
     for the marks (Landlock and seccomp): {marks}
     for the feedback pages (bubblewrap): {pages}
-Grade on Linux 5.13 or newer; `python -m grader doctor` tells more. Or grade in a virtual machine \
-that holds no secrets, and say in nbgrader_config.py:
+`python -m grader doctor` tells more. Or grade in a virtual machine that holds no secrets, and say \
+in nbgrader_config.py:
     c.Confined.run_student_code_without_a_sandbox = True"""
 
 
@@ -44,10 +44,11 @@ def why_no_marks() -> str:
     try:
         confinement.sandboxed("cpu")
     except warm.Unavailable as error:
-        return str(error)
+        return confinement.advise(str(error))
     return ""
 
 
 def why_no_pages() -> str:
     """Return why there is no sandbox for the kernels of feedback pages; empty if there is."""
-    return bubblewrap.why_not()
+    reason = bubblewrap.why_not()
+    return confinement.advise(reason) if reason else ""
