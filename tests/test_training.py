@@ -21,7 +21,7 @@ from rich.console import Console
 from torch.nn.utils.rnn import pad_sequence
 
 import news
-from grader import grading, training, training_watch, vectors
+from grader import confinement, grading, training, training_watch, vectors
 from grader.__main__ import main
 from grader.confinement import Confinement
 from grader.errors import UsageError
@@ -418,10 +418,9 @@ def test_an_interrupted_run_saves_nothing_and_ends_its_worker(
     monkeypatch: pytest.MonkeyPatch, places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     started: list[Confined] = []
-    choose = grading.choose
 
     def recording(minimum: str | None, device: str) -> Confinement:
-        chosen = choose(minimum, device)
+        chosen = confinement.choose(minimum, device)
 
         def launch(*arguments: Any) -> Confined:
             started.append(chosen.launch(*arguments))
