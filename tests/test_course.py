@@ -743,10 +743,8 @@ def environment_of_the_record(course: Scratch) -> Any:
 @in_a_sandbox
 def test_without_bubblewrap_there_are_marks_but_no_kernels(bare: tuple[Scratch, str]) -> None:
     course, log = bare
-    assert (
-        "not run for its feedback page: bwrap is not installed. What to do: apt-get install bubblewrap"
-        in log
-    )
+    reason = "bwrap is not installed. What to do: apt-get install bubblewrap"
+    assert f"not run for its feedback page: {reason}" in log
     assert marks(course) == {"ann": NOTHING}
     layers = environment_of_the_record(course)["confinement_layers"]
     assert layers == ["rlimits", "landlock", "seccomp"]
