@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-from grader.messages import Failure, shape, show
+from grader.messages import Failure, shape, show, show_raised
 from grader.submission import Call, Called, Submission, evidence, made, value
 from grader.worker.wire import Raised, TensorData
 
@@ -15,27 +15,30 @@ if TYPE_CHECKING:
 
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
 
-B, T, F, H = 3, 6, 5, 4  # all different, so that no size can stand for another
+B, T, F, H = 3, 6, 5, 7  # all different, and none the 4 of an LSTM's parts
 TOLERANCE = 1e-5
 BUILT_IN = {  # what torch's recurrent layers and cells call
     *("rnn_tanh", "rnn_relu", "lstm", "gru"),
     *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
 }
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+WEIGHTS_APART = 1_000_000  # weights are drawn from other seeds than inputs
+NOT_TRANSPOSED = {"mat1 and mat2 shapes cannot be multiplied": "weights-not-transposed"}
 
 
-def drawn(submission: Submission, *shapes: Sequence[int]) -> Iterator[Tensor]:
-    """Draw normal tensors from the submission's seed."""
+def drawn(submission: Submission, *shapes: Sequence[int], more: int = 0) -> Iterator[Tensor]:
+    """Draw normal tensors from the submission's seed; with another `more` others."""
     import torch
 
-    generator = torch.Generator().manual_seed(submission.seed)
+    generator = torch.Generator().manual_seed(submission.seed + more)
     return (torch.randn(*sizes, generator=generator) for sizes in shapes)
 
 
 def weights(submission: Submission, gates: int) -> list[Tensor]:
     """Draw the four weights of a cell whose products have `gates` parts of H numbers."""
     rows = gates * H
-    return [0.6 * each for each in drawn(submission, (rows, F), (rows, H), (rows,), (rows,))]
+    shapes = (rows, F), (rows, H), (rows,), (rows,)
+    return [0.6 * each for each in drawn(submission, *shapes, more=WEIGHTS_APART)]
 
 
 def far(one: Tensor, other: Tensor) -> bool:
@@ -69,6 +72,18 @@ def require_float32(
     if found.dtype != "float32":
         raise Failure(call, f"It returned {show(found)}", expected)
     return found.torch()
+
+
+def explain_error(called: Called, call: str, expected: str, known: dict[str, str]) -> None:
+    """Name the mistake behind an exception, if its words are among the known ones.
+
+    Raises:
+        Failure: they are.
+    """
+    if isinstance(raised := called.result, Raised):
+        for words, mistake in known.items():
+            if words in raised.message:
+                raise Failure(call, show_raised(raised), expected, mistake)
 
 
 def pair(called: Called, call: str, names: str) -> tuple[Any, Any]:
@@ -169,6 +184,7 @@ def rnn_cells(submission: Submission) -> list[Called]:
 def test_rnn_cell_shape(submission: Submission) -> None:
     """The new state has shape (B, H), also for one sentence."""
     for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
+        explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
         require_float32(called.result, RNN_CELL, "(B, H)", (rows, H))
 
 
@@ -256,7 +272,9 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
 
 def test_unroll_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H), the state (B, H), also for one sentence and one step."""
+    known = {"doesn't match hidden0 batch size": "sentences-for-steps"}
     for number in range(len(BATCHES)):
+        explain_error(unrolled(submission)[number], UNROLL, "outputs and state", known)
         unrolled_batch(submission, number)
 
 
@@ -541,7 +559,9 @@ def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor
 
 def test_lstm_cell_shape(submission: Submission) -> None:
     """The state h and the cell state c have shape (B, H), also for one sentence."""
-    for number in range(len(ROWS)):
+    known = {**NOT_TRANSPOSED, "values to unpack (expected 4": "not-four-pieces"}
+    for number, called in enumerate(lstm_cells(submission)):
+        explain_error(called, LSTM_CELL, "h and c, (B, H) each", known)
         lstm_states(submission, number)
 
 
@@ -641,6 +661,7 @@ def gru_cells(submission: Submission) -> list[Called]:
 def test_gru_cell_shape(submission: Submission) -> None:
     """The new state has shape (B, H), also for one sentence."""
     for rows, called in zip(ROWS, gru_cells(submission), strict=True):
+        explain_error(called, GRU_CELL, "the new state (B, H)", NOT_TRANSPOSED)
         require_float32(called.result, GRU_CELL, "(B, H)", (rows, H))
 
 
@@ -714,7 +735,8 @@ def lstm_weights(submission: Submission, directions: int = 1) -> dict[str, Tenso
     import torch
 
     names = torch.nn.LSTM(F, H, LAYERS, bidirectional=directions == 2).state_dict()
-    tensors = drawn(submission, *(each.shape for each in names.values()))
+    shapes = [each.shape for each in names.values()]
+    tensors = drawn(submission, *shapes, more=WEIGHTS_APART)
     return dict(zip(names, (0.6 * each for each in tensors), strict=True))
 
 
@@ -771,7 +793,12 @@ def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor
 
 def test_carry_state_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H), the states (L, B, H), whether or not the chunks fit in T."""
-    for number in range(len(LENGTHS)):
+    known = {
+        "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
+        "Expected sequence length to be larger than 0": "empty-chunk",
+    }
+    for number, called in enumerate(carried(submission)[: len(LENGTHS)]):
+        explain_error(called, carry_call(number), "outputs and (h_n, c_n)", known)
         carried_through(submission, number)
 
 
