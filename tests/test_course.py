@@ -443,8 +443,9 @@ def test_another_assignment_has_the_marks_of_the_command_line(tmp_path: Path, id
     left_out = [*tasks][1::2]
     half = copy.deepcopy(source)
     for each in half.cells:
-        if (name_of(each) or "").startswith(tuple(f"{task}-" for task in left_out)):
-            each.source = cell(release, name_of(each)).source
+        name = name_of(each) or ""
+        if name.startswith(tuple(f"{task}-" for task in left_out)):
+            each.source = cell(release, name).source
     handed_in = {"all": source, "nothing": release, "half": half}
     expected = {
         "all": full,
