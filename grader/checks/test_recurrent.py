@@ -261,6 +261,7 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
         (rows, steps * H): "joined-not-stacked",
         (rows * steps, H): "joined-not-stacked",
         (rows, H): "last-step-only",
+        (rows, rows, H): "sentences-counted",
         (rows, steps + 1, H): "start-state-among-outputs",
         list: "list-not-joined",
     }
@@ -429,6 +430,7 @@ def test_last_state_any_depth(submission: Submission) -> None:
 # --- directions ------------------------------------------------------------------------------
 
 SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
+FLOAT = {"slice indices must be integers": "half-not-an-int"}
 
 
 def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
@@ -460,6 +462,7 @@ def test_directions_sum_shape(submission: Submission) -> None:
             (rows, H): "summed-over-time",
             (rows, steps): "summed-over-features",
         }
+        explain_error(called, SUM, "a tensor of shape (B, T, H)", FLOAT)
         require_float32(called.result, SUM, "(B, T, H)", (rows, steps, H), known)
 
 
@@ -498,6 +501,7 @@ def test_directions_join_shape(submission: Submission) -> None:
                 (rows, steps, 2 * H): "every-step-joined",
                 (steps, 2 * H): "time-taken-for-batch",
             }
+        explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", FLOAT)
         require_float32(called.result, JOIN, "(B, 2 * H)", (rows, 2 * H), known)
 
 
@@ -795,6 +799,7 @@ def test_carry_state_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H), the states (L, B, H), whether or not the chunks fit in T."""
     known = {
         "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
+        "stack expects each tensor to be equal size": "stacked-for-joined",
         "Expected sequence length to be larger than 0": "empty-chunk",
     }
     for number, called in enumerate(carried(submission)[: len(LENGTHS)]):
