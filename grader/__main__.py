@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from grader.confinement import TIERS
+from grader.confinement import TIERS, choose
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import Record
+from grader.reports import FACES
 from grader.tasks import assignments, tasks
 from news import NewsError, read_csv
 
@@ -55,6 +56,18 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("-v", "--verbose", action="store_true", help="show every message")
     _add_common(grade)
     grade.set_defaults(run=_grade)
+
+    report = commands.add_parser("report", help="show a record in another form")
+    report.add_argument(
+        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by grade --json"
+    )
+    report.add_argument(
+        "--as", dest="face", metavar="FORM", default="board", help=f"{', '.join(FACES)} [board]"
+    )
+    report.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
+    )
+    report.set_defaults(run=_report)
 
     hint = commands.add_parser("hint", help="read a hint for a task")
     hint.add_argument("task", help=", ".join(tasks()))
@@ -126,8 +139,10 @@ def _grade(options: argparse.Namespace) -> int:
         if file.is_dir() or not file.absolute().parent.is_dir():
             raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
     rows = None if options.data == "sample" else _rows(Path(options.data))
+    taken = load(options.path, options.assignment)
+    _tell_if_unconfined(options)
     record = grade(
-        load(options.path, options.assignment),
+        taken,
         assignment=options.assignment,
         keep=lambda partial: _keep(partial, options.json),
         device=options.device,
@@ -142,6 +157,16 @@ def _grade(options: argparse.Namespace) -> int:
     if any(check.status == "error" for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
+
+
+def _tell_if_unconfined(options: argparse.Namespace) -> None:
+    """Say so if there are only limits round a submission, unless they were asked for."""
+    if options.confine is None and (lacks := choose(None, options.device).lacks):
+        print(
+            f"grader: there is no sandbox, only limits: {lacks}. "
+            "Grade your own code, and that of people you trust. See docs/instructor.md.",
+            file=sys.stderr,
+        )
 
 
 def _keep(record: Record, file: str | None) -> None:
@@ -163,6 +188,31 @@ def _rows(path: Path) -> list[tuple[int, str]]:
     if len(rows) < MIN_ROWS:
         raise UsageError(f"--data {path}: {len(rows)} rows. Give at least {MIN_ROWS}.")
     return rows
+
+
+def _report(options: argparse.Namespace) -> int:
+    from grader import reports
+
+    try:
+        text = reports.convert(options.records, options.face)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, "class") from None
+    if options.out is None:
+        sys.stdout.buffer.write(text.encode())
+        return 0
+    try:
+        with written_whole(options.out) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"--out {options.out}: cannot be written ({error.strerror}). Name another file."
+        ) from None
+    return 0
+
+
+def _not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
+    install = f"python -m pip install -c constraints.txt -e '.[{extra}]'"
+    return UsageError(f"{error.name} is not installed: {install}")
 
 
 def _hint(options: argparse.Namespace) -> int:
@@ -244,8 +294,7 @@ def _course_check(options: argparse.Namespace) -> int:
     try:
         from grader.course import check
     except ModuleNotFoundError as error:
-        install = "python -m pip install -c constraints.txt -e '.[course]'"
-        raise UsageError(f"{error.name} is not installed: {install}") from None
+        raise _not_installed(error, "course") from None
     return check.run(options.keep)
 
 

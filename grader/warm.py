@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +36,8 @@ CONFIGURATION = (
     *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
 )
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
+THREADS = 1000  # of a worker; there is no limit in the kernel that holds for root
+WATCH = 0.1  # seconds between two looks at their number
 SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers cannot write to
 
 
@@ -78,6 +81,10 @@ class WarmProcess:
             )
         self.layers = (*LAYERS, "bubblewrap") if bubblewrap else LAYERS
         self.lacks = lacks
+        self.watched: list[int] = []  # the processes of its workers
+        self.closed = threading.Event()
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+        self.watch.start()
         try:
             self._ask({"readable": [str(home), *readable()]})
         except BaseException:
@@ -131,13 +138,29 @@ class WarmProcess:
         finally:
             for number in handed:
                 os.close(number)
+        self.watched.append(os.dup(handle))
         return Confined(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
+
+    def _watch(self) -> None:
+        """End workers that start threads without end: others could start no process any more."""
+        while not self.closed.wait(WATCH):
+            for handle in [*self.watched]:
+                try:
+                    if os.stat(f"/proc/{sandbox.process_id(handle)}/task").st_nlink > THREADS:
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                except (FileNotFoundError, ProcessLookupError):  # it has ended
+                    self.watched.remove(handle)
+                    os.close(handle)
 
     def close(self) -> None:
         """End it and its workers."""
         if os.getpid() != self.owner:
             return
         self.control.close()
+        self.closed.set()
+        self.watch.join()
+        for handle in self.watched:
+            os.close(handle)
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:  # it is loading something

@@ -10,7 +10,6 @@ points, Canvas and Moodle get an empty mark, which changes nothing there.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +19,9 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
 from grader.course.marks import record_file
+from grader.reports import table
+from grader.reports.table import Row
 from grader.tasks import tasks
-
-Value = str | float | None
-Row = dict[str, Value]
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class MarksCsv(ExportPlugin):
@@ -34,14 +31,9 @@ class MarksCsv(ExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file."""
-        rows = list(self.rows(gradebook))
         to = Path(self.to or self.default_file)
-        columns = list(dict.fromkeys(column for row in rows for column in row))
         with to.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-            writer.writerow([plain(column) for column in columns])
-            for row in rows:
-                writer.writerow([plain(row.get(column)) for column in columns])
+            table.write(self.rows(gradebook), stream)
         self.log.info("Wrote %s", to)
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
@@ -114,15 +106,6 @@ class MoodleCsv(MarksCsv):
             row[assignment.name] = _final(submission)
             row[f"{assignment.name} (feedback)"] = "; ".join(points)
         yield from people.values()
-
-
-def plain(value: Value) -> str | float:
-    """Return a value that a spreadsheet takes for what it is; a text never becomes a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
-    return value
 
 
 def _total(submission: Any) -> float:
