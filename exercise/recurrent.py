@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def rnn_cell(
@@ -42,3 +42,128 @@ def unroll(
         state: the state after the last step, shape (B, H).
     """
     raise NotImplementedError("Task unroll: write unroll in exercise/recurrent.py")
+
+
+def last_state(h_n: Tensor, num_layers: int, num_directions: int) -> Tensor:
+    """Take the states of the last layer out of `h_n`.
+
+    Args:
+        h_n: the last states of all layers, shape (L * D, B, H), as `nn.RNN`, `nn.LSTM` and
+            `nn.GRU` return them: layer by layer, in each layer the forward direction first.
+        num_layers: L, 1 or more.
+        num_directions: D, 1 or 2.
+
+    Returns:
+        The last layer's states, shape (D, B, H), the forward direction first.
+    """
+    raise NotImplementedError("Task last_state: write last_state in exercise/recurrent.py")
+
+
+def sum_directions(outputs: Tensor) -> Tensor:
+    """Add up the two directions at every step.
+
+    Args:
+        outputs: of a bidirectional layer with `batch_first=True`, shape (B, T, 2 * H): at each
+            step the H numbers of the forward state, then the H numbers of the backward state.
+
+    Returns:
+        The sum of both states at each step, shape (B, T, H).
+    """
+    raise NotImplementedError("Task directions: write sum_directions in exercise/recurrent.py")
+
+
+def join_directions(outputs: Tensor) -> Tensor:
+    """Concatenate the two states that have read the whole sentence.
+
+    Args:
+        outputs: as for `sum_directions`, shape (B, T, 2 * H).
+
+    Returns:
+        For each sentence the forward state after its own last step, then the backward state after
+        its own last step, shape (B, 2 * H).
+    """
+    raise NotImplementedError("Task directions: write join_directions in exercise/recurrent.py")
+
+
+def lstm_cell(
+    inputs: Tensor,
+    state: tuple[Tensor, Tensor],
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor,
+    b_hh: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Compute one step of an LSTM, as `nn.LSTMCell` does.
+
+    inputs W_ih^T + b_ih + state W_hh^T + b_hh has 4 * H numbers: H for each of i, f, g, o.
+
+    i, f, o = sigmoid of theirs   the input gate, the forget gate, the output gate
+    g = tanh of its own           what could be written
+    new c = f * c + i * g
+    new h = o * tanh(new c)
+
+    Args:
+        inputs: one token vector of each sentence, shape (B, F).
+        state: (h, c), the state and the cell state that each sentence has reached, (B, H) each.
+        w_ih: the weights for the inputs, shape (4 * H, F): H rows for i, then f, then g, then o.
+        w_hh: the weights for h, shape (4 * H, H), in the same order.
+        b_ih: the bias that goes with `w_ih`, shape (4 * H,), in the same order.
+        b_hh: the bias that goes with `w_hh`, shape (4 * H,), in the same order.
+
+    Returns:
+        h: the new state, shape (B, H).
+        c: the new cell state, shape (B, H).
+    """
+    raise NotImplementedError("Task lstm_cell: write lstm_cell in exercise/recurrent.py")
+
+
+def gru_cell(
+    inputs: Tensor, state: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor
+) -> Tensor:
+    """Compute one step of a GRU, as `nn.GRUCell` does.
+
+    x = inputs W_ih^T + b_ih and s = state W_hh^T + b_hh have 3 * H numbers each: H for each of
+    r, z, n, called x_r, x_z, x_n and s_r, s_z, s_n.
+
+    r = sigmoid(x_r + s_r)        the reset gate
+    z = sigmoid(x_z + s_z)        the update gate
+    n = tanh(x_n + r * s_n)       the candidate
+    new state = (1 - z) * n + z * state
+
+    Args:
+        inputs: one token vector of each sentence, shape (B, F).
+        state: the state that each sentence has reached, shape (B, H).
+        w_ih: the weights for the inputs, shape (3 * H, F): H rows for r, then z, then n.
+        w_hh: the weights for the state, shape (3 * H, H), in the same order.
+        b_ih: the bias that goes with `w_ih`, shape (3 * H,), in the same order.
+        b_hh: the bias that goes with `w_hh`, shape (3 * H,), in the same order.
+
+    Returns:
+        The new state, shape (B, H).
+    """
+    raise NotImplementedError("Task gru_cell: write gru_cell in exercise/recurrent.py")
+
+
+def carry_state(
+    lstm: nn.LSTM, inputs: Tensor, state: tuple[Tensor, Tensor], size: int
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Run an LSTM over long sequences in chunks, as if it were one run.
+
+    Each chunk starts from the states that the chunk before has given. Gradients flow back through
+    them: nothing is detached.
+
+    Args:
+        lstm: a layer with `batch_first=True`, of any depth.
+        inputs: shape (B, T, F).
+        state: (h_0, c_0), the states to start from, shape (L, B, H) each.
+        size: how many steps a chunk has, 1 or more; the last one may have fewer.
+
+    Returns:
+        outputs: of all steps, shape (B, T, H).
+        state: (h_n, c_n), the states after the last step, shape (L, B, H) each.
+
+    Raises:
+        ValueError: the layer is bidirectional. Its backward direction would have to begin at the
+            end of the whole sequence, and no chunk but the last one knows that.
+    """
+    raise NotImplementedError("Task carry_state: write carry_state in exercise/recurrent.py")

@@ -59,6 +59,67 @@ def _draw_direction(axes: Any, y: float, *, forward: bool, last: bool) -> None:
         axes.annotate("", head, tail, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.5})
 
 
+def unrolled() -> None:
+    """Draw a recurrent cell over four tokens: what goes in, what is handed on, what comes out."""
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import FancyBboxPatch
+
+    _, axes = plt.subplots(figsize=(8.2, 3.4))
+    arrow = {"arrowstyle": "->", "color": FORWARD, "lw": 1.5}
+    style = "round,pad=0.02,rounding_size=0.08"
+    for x, word in enumerate(WORDS):
+        axes.add_patch(
+            FancyBboxPatch((x - 0.28, -0.26), 0.56, 0.52, style, fc=PALE, ec=FORWARD, lw=1.3)
+        )
+        axes.text(x, 0, "cell", ha="center", va="center", fontsize=11)
+        axes.text(x, -1.2, f"{word}\nt = {x + 1}", ha="center", va="center", fontsize=10)
+        axes.annotate("", (x, -0.32), (x, -0.88), arrowprops={**arrow, "color": "#999999"})
+        axes.annotate("", (x, 0.78), (x, 0.32), arrowprops=arrow)
+        axes.text(x, 0.95, f"h{x + 1}", ha="center", va="center", fontsize=11)
+        axes.annotate("", (x - 0.32, 0), (x - 0.68, 0), arrowprops=arrow)
+        axes.text(x - 0.5, 0.16, f"h{x}", ha="center", va="center", fontsize=9, color="#555555")
+    axes.text(-0.75, 0, "start", ha="right", va="center", fontsize=10)
+    axes.annotate("", (3.68, 0), (3.32, 0), arrowprops=arrow)
+    axes.text(3.75, 0, "h_n: the last state, h4", va="center", fontsize=10)
+    axes.text(3.75, 0.95, "outputs: all states", va="center", fontsize=10)
+    axes.text(3.75, -1.2, "inputs", va="center", fontsize=10)
+    axes.set(xlim=(-1.5, 5.9), ylim=(-1.55, 1.35), aspect="equal")
+    axes.axis("off")
+    title = "One cell, T = 4 tokens: at every step the same weights"
+    axes.set_title(title, fontsize=11, loc="left")
+    plt.show()
+
+
+def gradients(norms: dict[str, dict[int, Tensor]]) -> None:
+    """Draw how far back a gradient reaches in several layers.
+
+    Args:
+        norms: for each layer by name, and for each length T, the norm of the last output's
+            gradient with respect to each input, shape (T,).
+    """
+    import matplotlib.pyplot as plt
+
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+    colours = (FORWARD, "#7a7a7a", BACKWARD)
+    for (name, of_lengths), colour in zip(norms.items(), colours, strict=False):
+        longest = max(of_lengths)
+        left.plot(range(longest - 1, -1, -1), of_lengths[longest], color=colour, label=name)
+        lengths = sorted(of_lengths)
+        first = [of_lengths[steps][0].item() for steps in lengths]
+        right.plot(lengths, first, "o-", ms=4, color=colour)
+    left.set_title(f"T = {longest}: each input", loc="left", fontweight="bold")
+    left.set_xlabel("how many steps before the last one")
+    left.set_ylabel("norm of the gradient")
+    left.legend(frameon=False, fontsize=9)
+    right.set_title("The first input, for several T", loc="left", fontweight="bold")
+    right.set_xlabel("T, the steps of the sequence")
+    left.set_yscale("log")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#dddddd")
+    plt.show()
+
+
 def padding(padded: Tensor) -> None:
     """Draw which steps of a batch hold a token.
 

@@ -158,11 +158,11 @@ class Called:
 
     Attributes:
         result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
-        functions: names of the torch functions that were called on the way.
+        functions: how often each torch function was called on the way, by name.
     """
 
     result: Any
-    functions: list[str]
+    functions: dict[str, int]
 
 
 def made(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
@@ -411,8 +411,9 @@ class Submission:
 def _called(seen: Any, calls: Sequence[Call]) -> list[Called]:
     fitting(type(seen) is list and len(seen) == len(calls))
     for each in seen:
-        fitting(has(each, result=object, functions=list))
+        fitting(has(each, result=object, functions=dict))
         fitting(all(type(name) is str for name in each["functions"]))
+        fitting(all(type(count) is int for count in each["functions"].values()))
     return [Called(**each) for each in seen]
 
 

@@ -13,7 +13,7 @@ from grader.grading import Session
 from grader.process import ProcessWorker, Worker, WorkerLost
 from grader.sandbox import Limits
 from grader.submission import Submission
-from grader.tasks import tasks
+from grader.tasks import assignments, tasks
 from grader.worker.wire import Other, Raised, TensorData
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +95,9 @@ def results(worker: Worker, task: str) -> list[Any]:
     return [session.run(check) for check in tasks()[task].checks]
 
 
-@pytest.mark.parametrize("task", ["dataset", "collate", "model", "train"])
+@pytest.mark.parametrize(
+    "task", ["dataset", "collate", "model", "train", *assignments()["recurrent-layers"].tasks]
+)
 def test_no_answer_makes_the_grader_fail(task: str) -> None:
     recording = Recording(ProcessWorker(REFERENCE, NAMES, Limits()))
     try:

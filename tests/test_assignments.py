@@ -22,6 +22,7 @@ from grader.tasks import MAIN, assignment_of, assignments, tasks
 ROOT = Path(__file__).parents[1]
 RECURRENT = assignments()["recurrent-layers"]
 RNN_CELL, UNROLL = (f"{part}\n\n" for part in REFERENCE["recurrent"].decode().split("\n\n\n")[1:3])
+NOTHING = dict.fromkeys(RECURRENT.tasks, "not_started")
 IMPORTS = REFERENCE["recurrent"].decode().split("\n\n\n")[0]
 
 
@@ -80,8 +81,8 @@ def test_pytest_grades_an_assignment_that_is_named() -> None:
     command = [sys.executable, "-m", "pytest", "--assignment", "recurrent-layers"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for more, says in (
-        ([], "rnn_cell    0/50  not started  write rnn_cell in recurrent.py"),
-        (["-k", "rnn_cell", "--submission=solution"], "rnn_cell   50/50  done"),
+        ([], "rnn_cell       0/12  not started  write rnn_cell in recurrent.py"),
+        (["-k", "rnn_cell", "--submission=solution"], "rnn_cell   12/12  done"),
         (["-k", "dataset"], "Tasks of recurrent-layers: rnn_cell, "),
     ):
         done = subprocess.run(
@@ -109,26 +110,25 @@ def test_the_reference_has_full_marks_and_the_stubs_have_none() -> None:
 
 def test_what_is_not_written_costs_its_own_task_only() -> None:
     whole = REFERENCE["recurrent"].decode()
-    for task in RECURRENT.tasks:
-        stubs = stub(whole, "recurrent").split("\n\n\n")
-        parts = whole.split("\n\n\n")
-        index = 1 + list(RECURRENT.tasks).index(task)
-        parts[index] = stubs[index]
+    written, stubs = (text.split("\n\n\n") for text in (whole, stub(whole, "recurrent")))
+    for task in RECURRENT.tasks.values():
+        beginnings = tuple(f"def {name}(" for name in task.names)
+        parts = [
+            empty if part.startswith(beginnings) else part
+            for part, empty in zip(written, stubs, strict=True)
+        ]
         found = states(of_file("\n\n\n".join(parts)))
-        assert found == {**dict.fromkeys(RECURRENT.tasks, "done"), task: "not_started"}
+        assert found == {**dict.fromkeys(RECURRENT.tasks, "done"), task.id: "not_started"}
 
 
 def test_a_task_that_calls_one_that_is_not_written_waits_for_it() -> None:
-    text = stub(REFERENCE["recurrent"].decode(), "recurrent")
+    parts = stub(REFERENCE["recurrent"].decode(), "recurrent").split("\n\n\n")
     called = patched("recurrent", [["state = cell(step, state)", "state = rnn_cell(*[state] * 6)"]])
-    record = of_file(text.split("\n\n\ndef unroll")[0] + "\n\n\n" + unroll_of(called.decode()))
-    assert states(record) == {"rnn_cell": "not_started", "unroll": "blocked"}
+    parts[2] = called.decode().split("\n\n\n")[2]
+    record = of_file("\n\n\n".join(parts))
+    assert states(record) == {**NOTHING, "unroll": "blocked"}
     message = next(check.message for check in record.checks if check.id == "unroll.shape")
     assert message == "Not looked at yet: finish the task rnn_cell first."
-
-
-def unroll_of(text: str) -> str:
-    return "def unroll" + text.split("\n\n\ndef unroll")[1]
 
 
 def test_a_definition_that_no_task_names_cannot_hold_a_region() -> None:
@@ -148,14 +148,15 @@ def of_cells(*texts: str) -> Record:
 
 def test_the_tasks_of_a_notebook_are_apart_although_they_share_a_file() -> None:
     """Each is what its cells give at its check: no broken cell, no later name is in its way."""
+    absent = dict.fromkeys(RECURRENT.tasks, "wrong")
     checks = 'check("rnn_cell", rnn_cell)', 'check("unroll", unroll)'
     right = of_cells(IMPORTS, RNN_CELL, checks[0], UNROLL, checks[1])
-    assert set(states(right).values()) == {"done"}
+    assert states(right) == {**absent, "rnn_cell": "done", "unroll": "done"}
     broken = of_cells(IMPORTS, RNN_CELL + "    )", checks[0], UNROLL, checks[1])
-    assert states(broken) == {"rnn_cell": "wrong", "unroll": "done"}
+    assert states(broken) == {**absent, "rnn_cell": "wrong", "unroll": "done"}
     assert "cell 2, line" in broken.checks[0].message
     again = of_cells(IMPORTS, RNN_CELL, checks[0], "torch = None", UNROLL, checks[1])
-    assert states(again) == {"rnn_cell": "done", "unroll": "wrong"}
+    assert states(again) == {**absent, "rnn_cell": "done", "unroll": "wrong"}
 
 
 def test_a_name_that_is_missing_is_told_by_its_file() -> None:

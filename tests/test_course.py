@@ -26,14 +26,14 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 
-from grader import grading
+from grader import grading, lesson
 from grader.bank import REFERENCE
 from grader.bank import right as right_entries
 from grader.bank import wrong as wrong_entries
 from grader.course.check import UNCONFINED, only_in_source
 from grader.course.confined import why_no_marks, why_no_pages
 from grader.course.kernel import PlainKernel, RunConfined, kernel_command
-from grader.course.scratch import ASSIGNMENT, Scratch, cell, name_of, with_cells
+from grader.course.scratch import ASSIGNMENT, COURSE, Scratch, cell, name_of, with_cells
 from grader.sources import Sources
 from grader.tasks import MAIN, assignments
 from tests.hostile.bank import bank as hostile_bank
@@ -772,28 +772,53 @@ def test_without_a_sandbox_for_workers_nothing_is_touched_unless_the_instructor_
     assert environment_of_the_record(course)["confinement"] == "limits"
 
 
-# --- another assignment -----------------------------------------------------------------------
+# --- other assignments ------------------------------------------------------------------------
 
 
-def test_another_assignment_has_marks_of_its_own(tmp_path: Path) -> None:
-    course = released(tmp_path, assignment="recurrent-layers")
+def notebook_of(assignment: str, files: dict[str, bytes], folder: Path) -> Any:
+    """The notebook of an assignment with these modules in its cells."""
+    for module, source in files.items():
+        (folder / f"{module}.py").write_bytes(source)
+    return nbformat.reads(lesson.notebook(COURSE / f"{assignment}.py", folder), 4)
+
+
+@pytest.mark.parametrize("id_", [id_ for id_ in assignments() if id_ != MAIN])
+def test_another_assignment_has_the_marks_of_the_command_line(tmp_path: Path, id_: str) -> None:
+    """The reference, nothing, half of it, and three mistakes of the bank."""
+    course = released(tmp_path, assignment=id_)
     source, release = course.notebook("source"), course.notebook("release")
-    tasks = assignments()[course.assignment].tasks
+    tasks = assignments()[id_].tasks
+    full = {task.id: float(task.points) for task in tasks.values()}
+    left_out = [*tasks][1::2]
     half = copy.deepcopy(source)
-    cell(half, "unroll-unroll").source = cell(release, "unroll-unroll").source
-    for student, notebook in (("all", source), ("half", half), ("nothing", release)):
-        course.hand_in(student, notebook)
-    done = course.run("autograde", course.assignment, "--no-execute")
-    assert done.returncode == 0, done.stderr
-    full = {id_: float(task.points) for id_, task in tasks.items()}
-    assert marks(course, full) == {
+    for each in half.cells:
+        name = name_of(each) or ""
+        if name.startswith(tuple(f"{task}-" for task in left_out)):
+            each.source = cell(release, name).source
+    handed_in = {"all": source, "nothing": release, "half": half}
+    expected = {
         "all": full,
-        "half": {**full, "unroll": 0.0},
         "nothing": dict.fromkeys(full, 0.0),
+        "half": {**full, **dict.fromkeys(left_out, 0.0)},
     }
-    record = json.loads((tmp_path / "records" / course.assignment / "half.json").read_text())
-    assert record["submission"]["assignment"] == course.assignment
+    entries = [entry for entry in wrong_entries() if entry.assignment == id_]
+    for entry in entries[1 :: len(entries) // 3][:3]:
+        folder = tmp_path / entry.id
+        folder.mkdir()
+        handed_in[entry.id] = notebook_of(id_, entry.files, folder)
+        names = {module: f"{module}.py" for module in entry.files}
+        record = grading.grade(Sources(entry.id, entry.files, names), assignment=id_)
+        assert record.score < 100
+        expected[entry.id] = {task.id: task.score for task in record.tasks}
+    for student, notebook in handed_in.items():
+        course.hand_in(student, notebook)
+    done = course.run("autograde", id_, "--no-execute")
+    assert done.returncode == 0, done.stderr
+    assert marks(course, full) == expected
+    record = json.loads((tmp_path / "records" / id_ / "half.json").read_text(encoding="utf-8"))
+    assert record["submission"]["assignment"] == id_
     with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
-        find = (course.assignment, course.assignment, "half")
-        comment = gradebook.find_comment("unroll-unroll", *find).auto_comment
-    assert comment == f"unroll: 0/{full['unroll']:g} points, not started."
+        find = (id_, id_, "half")
+        task = tasks[left_out[0]]
+        comment = gradebook.find_comment(f"{task.id}-{task.names[0]}", *find).auto_comment
+    assert comment == f"{task.id}: 0/{task.points:g} points, not started."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections import Counter
 from itertools import islice
 from typing import Any
 
@@ -31,8 +32,8 @@ def function(module: str, name: str, calls: list[Call]) -> list[dict[str, Any]]:
         calls: for each call its arguments, and its text in the words that the student will read.
 
     Returns:
-        For each call `result` (plain data, or `Raised`), and `functions`: the names of the torch
-        functions that were called on the way.
+        For each call `result` (plain data, or `Raised`), and `functions`: how often each torch
+        function was called on the way, by name.
     """
     called = student.get(module, name)
     return [_watched(called, call) for call in calls]
@@ -65,25 +66,25 @@ def instance(
         method = call.get("method")
         called = made if method is None else student.attempt(call["text"], getattr, made, method)
         if isinstance(called, Raised):
-            seen.append({"result": called, "functions": []})
+            seen.append({"result": called, "functions": {}})
         else:
             seen.append(_watched(called, call))
     return {"weights": weights, "called": seen}
 
 
 class Names(TorchFunctionMode):
-    """Notes the names of the torch functions that are called."""
+    """Counts the calls of torch functions by name."""
 
     def __init__(self) -> None:
         """Start with none."""
         super().__init__()
-        self.names: set[str] = set()
+        self.counts = Counter[str]()
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Note one call and do it."""
-        self.names.add(getattr(func, "__name__", ""))
+        """Count one call and do it."""
+        self.counts[getattr(func, "__name__", "")] += 1
         return func(*args, **(kwargs or {}))
 
 
@@ -92,7 +93,7 @@ def _watched(called: Any, call: Call) -> dict[str, Any]:
     names = Names()
     with names:
         result = student.attempt(call["text"], called, *args, **kwargs)
-    return {"result": plain(result), "functions": sorted(names.names)}
+    return {"result": plain(result), "functions": dict(sorted(names.counts.items()))}
 
 
 def _made(value: Any) -> Any:

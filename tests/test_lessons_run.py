@@ -1,0 +1,31 @@
+"""Each lesson runs from the top down, with the reference in its cells and without a network."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from grader.course.confined import why_no_sandbox
+from grader.course.kernel import SandboxedKernel
+from grader.tasks import assignments
+
+SOURCE = Path(__file__).parents[1] / "assignments" / "source"
+SECONDS = 600  # for one cell, on a machine that has other work
+
+
+@pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
+@pytest.mark.parametrize("id_", assignments())
+def test_a_lesson_runs_and_every_check_gives_full_points(id_: str) -> None:
+    notebook = nbformat.read(SOURCE / id_ / f"{id_}.ipynb", 4)
+    NotebookClient(notebook, timeout=SECONDS, kernel_manager_class=SandboxedKernel).execute()
+    outputs = {cell.id: cell.get("outputs", []) for cell in notebook.cells}
+    shown = [output for outputs_ in outputs.values() for output in outputs_]
+    assert [output for output in shown if output.get("name") == "stderr"] == []
+    assert [output for output in shown if "image/png" in output.get("data", {})] != []
+    given = {
+        task: [output.data["text/plain"] for output in outputs[f"check-{task}"]][-1]
+        for task in assignments()[id_].tasks
+    }
+    tasks = assignments()[id_].tasks.values()
+    assert given == {task.id: str(float(task.points)) for task in tasks}
