@@ -400,7 +400,7 @@ class Submission:
         return _loop_seen(seen, scene)
 
     def token_vectors(self, task: str, batches: Sequence[tuple[str, list[str]]]) -> list[Watched]:
-        """Call `token_vectors` on batches, each with its call's text; see what tok2vec was given."""
+        """Call `token_vectors` on batches, each with its call's text; see what tok2vec gets."""
         module = self.module(task)
         plain = [{"text": text, "texts": texts} for text, texts in batches]
         seen = self._do("text.vectors", [module], module=module, batches=plain)

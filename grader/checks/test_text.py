@@ -1,4 +1,4 @@
-"""The tasks of text.py: the vectors are spaCy's, and what is packed and padded can be told apart."""
+"""The tasks of text.py: token vectors, padding and packing, and what a pipeline costs."""
 
 from __future__ import annotations
 
@@ -286,8 +286,7 @@ def why_padded(found: Tensor, sentences: Sequence[Tensor]) -> str | None:
         return "padded-in-front"
     if all(close(row[: len(each)], each) for (row, _), each in pairs):
         return "padded-with-other-value"
-    rows = [row for row in by_hand(sentences)]
-    if all(any(close(row, other) for other in rows) for row in found):
+    if all(any(close(row, other) for other in by_hand(sentences)) for row in found):
         return "sentences-reordered"
     return None
 
@@ -771,7 +770,7 @@ def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | N
     import torch
 
     padded = by_hand(sentences)
-    output, (h_n, c_n) = lstm(padded)
+    output, (h_n, _) = lstm(padded)
     in_packs = [lstm(sentence[None]) for sentence in sentences]
     right_states = alone(lstm, sentences)
     own_h = torch.cat([h for _, (h, _) in in_packs], dim=1)
@@ -783,7 +782,10 @@ def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | N
     own_end = torch.cat([at_the_end[:, :H], output[:, 0, H:]], dim=1)
     zeros = torch.zeros_like(right_states)
     of_box = torch.stack(
-        [one if n == max(lengths) else zero for one, zero, n in zip(last, zeros, lengths)]
+        [
+            one if n == max(lengths) else zero
+            for one, zero, n in zip(last, zeros, lengths, strict=True)
+        ]
     )
     b = len(sentences)
     mistakes = {
