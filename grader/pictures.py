@@ -135,11 +135,13 @@ def costs(seconds: dict[str, float]) -> None:
     plt.show()
 
 
-def arrows(vectors: dict[str, Sequence[float]]) -> None:
-    """Draw word vectors of two numbers as points, with the step from the first to each other.
+def arrows(vectors: dict[str, tuple[float, float]], x: str, y: str) -> None:
+    """Draw word vectors of two numbers, with an arrow from the first to the second of each pair.
 
     Args:
-        vectors: word to its two numbers; every two words in turn are joined by an arrow.
+        vectors: word to its two numbers, pair after pair.
+        x: what the first number tells.
+        y: what the second number tells.
     """
     import matplotlib.pyplot as plt
 
@@ -148,10 +150,11 @@ def arrows(vectors: dict[str, Sequence[float]]) -> None:
     for start, end in zip(words[::2], words[1::2], strict=True):
         style = {"arrowstyle": "->", "color": BACKWARD, "lw": 1.6, "shrinkA": 6, "shrinkB": 6}
         axes.annotate("", vectors[end], vectors[start], arrowprops=style)
-    for word, (x, y) in vectors.items():
-        axes.plot(x, y, "o", color=FORWARD)
-        axes.annotate(word, (x, y), (7, 6), textcoords="offset points", fontsize=11)
+    for word, place in vectors.items():
+        axes.plot(*place, "o", color=FORWARD)
+        axes.annotate(word, place, (7, 6), textcoords="offset points", fontsize=11)
     axes.margins(0.25)
+    axes.set(xlabel=x, ylabel=y)
     axes.grid(color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)
     plt.show()

@@ -414,7 +414,8 @@ class Submission:
 
     def fast_pipeline(self, task: str, texts: list[str], batch_size: int) -> PipelineSeen:
         """Call `fast_pipeline`, and run what it returns on texts."""
-        module, arguments = self.module(task), {"texts": texts, "batch_size": batch_size}
+        module = self.module(task)
+        arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size}
         seen = self._do("text.pipeline", [module], module=module, **arguments)
         fitting(has(seen, made=object, components=(list, type(None)), vectors=object))
         fitting(all(type(name) is str for name in seen["components"] or []))
@@ -424,8 +425,9 @@ class Submission:
         self, task: str, texts: list[str], batch_size: int, rounds: int
     ) -> dict[str, list[float]]:
         """Run the pipelines plain, least and fast in turn; returns the seconds of the rounds."""
-        module, arguments = self.module(task), {"texts": texts, "batch_size": batch_size}
-        seen = self._do("text.race", [module], module=module, rounds=rounds, **arguments)
+        module = self.module(task)
+        arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size, "rounds": rounds}
+        seen = self._do("text.race", [module], module=module, **arguments)
         fitting(has(seen, plain=list, least=list, fast=list))
         for seconds in seen.values():
             fitting(len(seconds) == rounds and all(type(each) is float for each in seconds))

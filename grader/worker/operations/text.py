@@ -29,7 +29,7 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     function = student.get(module, "token_vectors")
     nlp = spacy.load(MODEL)
-    tok2vec = nlp.get_pipe("tok2vec")
+    tok2vec: Any = nlp.get_pipe("tok2vec")
     predict = tok2vec.predict
     sizes: list[int] = []
 
