@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 LOAD_SECONDS = 45.0  # importing a module, torch and spaCy included
 SECONDS = 20.0  # any other operation
+PIPELINE_SECONDS = 60.0  # loading whole pipelines and running them
 
 
 class StudentError(Exception):
@@ -403,7 +404,7 @@ class Submission:
         """Call `token_vectors` on batches, each with its call's text; see what tok2vec gets."""
         module = self.module(task)
         plain = [{"text": text, "texts": texts} for text, texts in batches]
-        seen = self._do("text.vectors", [module], module=module, batches=plain)
+        seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
         return _watched(seen, "sizes", len(plain))
 
     def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[Watched]:
@@ -416,7 +417,7 @@ class Submission:
         """Call `fast_pipeline`, and run what it returns on texts."""
         module = self.module(task)
         arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size}
-        seen = self._do("text.pipeline", [module], module=module, **arguments)
+        seen = self._do("text.pipeline", [module], PIPELINE_SECONDS, module=module, **arguments)
         fitting(has(seen, made=object, components=(list, type(None)), vectors=object))
         fitting(all(type(name) is str for name in seen["components"] or []))
         return PipelineSeen(**seen)
@@ -427,7 +428,7 @@ class Submission:
         """Run the pipelines plain, least and fast in turn; returns the seconds of the rounds."""
         module = self.module(task)
         arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size, "rounds": rounds}
-        seen = self._do("text.race", [module], module=module, **arguments)
+        seen = self._do("text.race", [module], PIPELINE_SECONDS, module=module, **arguments)
         fitting(has(seen, plain=list, least=list, fast=list))
         for seconds in seen.values():
             fitting(len(seconds) == rounds and all(type(each) is float for each in seconds))

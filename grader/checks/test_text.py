@@ -844,7 +844,7 @@ def test_sentence_states_packed(submission: Submission) -> None:
 BATCH_SIZE = 8
 NOT_NEEDED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "ner", "senter")
 TIMES, AS_FAST = 3, 1.4
-ROUNDS, TRIES = 2, 4
+ROUNDS, TRIES = 2, 3
 FAST = "fast_pipeline()"
 
 
