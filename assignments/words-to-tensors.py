@@ -309,7 +309,8 @@ pictures.packing([["Rain", "stops", "play"], ["Oil", "rose", "in", "New", "York"
 # - `sorted_indices`: which sentence stands in which row, here 1, 0, 2;
 # - `unsorted_indices`: the way back.
 #
-# The last two are None if the sentences came sorted.
+# The last two are None where the packing was told that the sentences are sorted already
+# (`enforce_sorted=True`, which is the default).
 
 # %% definition="pack_sentences.pack_sentences"
 
