@@ -7,21 +7,26 @@ that cannot be used, or a fault of the grader; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from grader.confinement import TIERS
+from grader import unseen
+from grader.confinement import TIERS, choose
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import Record
+from grader.reports import FACES
 from grader.tasks import assignments, tasks
 from news import NewsError, read_csv
 
 # From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
 # on both sides of the pass mark.
 MIN_ROWS = 3600
+LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
 ROOT = Path(__file__).parent.parent
 
 
@@ -40,11 +45,7 @@ def parser() -> argparse.ArgumentParser:
 
     grade = commands.add_parser("grade", help="grade a submission and show the board")
     grade.add_argument("path", type=Path, help="a folder, a .zip, or one .py of a task")
-    grade.add_argument(
-        "--assignment",
-        metavar="ID",
-        help=f"{', '.join(assignments())}; by default the one that its files belong to",
-    )
+    _add_assignment(grade)
     grade.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
     grade.add_argument(
         "--data",
@@ -55,6 +56,61 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("-v", "--verbose", action="store_true", help="show every message")
     _add_common(grade)
     grade.set_defaults(run=_grade)
+
+    report = commands.add_parser("report", help="show a record in another form")
+    report.add_argument(
+        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by grade --json"
+    )
+    report.add_argument(
+        "--as", dest="face", metavar="FORM", default="board", help=f"{', '.join(FACES)} [board]"
+    )
+    report.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
+    )
+    report.set_defaults(run=_report)
+
+    class_ = commands.add_parser("class", help="grade a class; run it again to go on")
+    class_.add_argument(
+        "folder",
+        type=Path,
+        help="submissions as folders, zips, notebooks or .py, or an export of Moodle, Canvas, "
+        "GitHub Classroom or nbgrader",
+    )
+    _add_assignment(class_)
+    class_.add_argument("--out", type=Path, metavar="REPORT", required=True, help="a folder")
+    class_.add_argument(
+        "--only",
+        choices=("failed", "error", "changed"),
+        help="grade again: below full marks; with an error; what was handed in anew",
+    )
+    class_.add_argument("--student", action="append", default=[], metavar="ID", help="repeatable")
+    class_.add_argument(
+        "--workers", type=_count, default=os.cpu_count() or 1, help="processes [one a core]"
+    )
+    class_.add_argument(
+        "--limit-memory", type=_size, default="6G", metavar="SIZE", help="of a submission [6G]"
+    )
+    class_.add_argument(
+        "--cluster", metavar="tcp://HOST:8786", help="grade on the Dask cluster of this scheduler"
+    )
+    _add_common(class_)
+    class_.set_defaults(run=_class, confine="sandbox")
+
+    diff = commands.add_parser("diff", help="whose mark changes between two runs, and why")
+    diff.add_argument("old", type=Path, help="a REPORT of `class`, or a record")
+    diff.add_argument("new", type=Path, help="the same, made later")
+    diff.add_argument("--json", action="store_true", help="as JSON")
+    diff.set_defaults(run=_diff)
+
+    release = commands.add_parser("release", help="make what students get, without the solution")
+    release.add_argument("out", type=Path, metavar="OUT.zip")
+    release.set_defaults(run=_release)
+
+    gradescope = commands.add_parser("gradescope", help="make an autograder for Gradescope")
+    gradescope.add_argument("out", type=Path, metavar="OUT.zip")
+    _add_assignment(gradescope)
+    _add_common(gradescope)
+    gradescope.set_defaults(run=_gradescope, confine="sandbox")
 
     hint = commands.add_parser("hint", help="read a hint for a task")
     hint.add_argument("task", help=", ".join(tasks()))
@@ -101,6 +157,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_assignment(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--assignment",
+        metavar="ID",
+        help=f"{', '.join(assignments())}; by default the one that its files belong to",
+    )
+
+
 def _add_common(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto")
     command.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
@@ -109,6 +173,20 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         choices=TIERS,
         help="the least confinement that will do; the strongest there is, is used in any case",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])i?B?", text, re.IGNORECASE)
+    size = float(match[1]) * (1 << {"M": 20, "G": 30}[match[2].upper()]) if match else 0
+    if size < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size from 1G; write it as 4G or 1500M")
+    return int(size)
 
 
 def _seed(text: str) -> int:
@@ -126,8 +204,10 @@ def _grade(options: argparse.Namespace) -> int:
         if file.is_dir() or not file.absolute().parent.is_dir():
             raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
     rows = None if options.data == "sample" else _rows(Path(options.data))
+    taken = load(options.path, options.assignment)
+    _tell_if_unconfined(options)
     record = grade(
-        load(options.path, options.assignment),
+        taken,
         assignment=options.assignment,
         keep=lambda partial: _keep(partial, options.json),
         device=options.device,
@@ -142,6 +222,16 @@ def _grade(options: argparse.Namespace) -> int:
     if any(check.status == "error" for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
+
+
+def _tell_if_unconfined(options: argparse.Namespace) -> None:
+    """Say so if there are only limits round a submission, unless they were asked for."""
+    if options.confine is None and (lacks := choose(None, options.device).lacks):
+        print(
+            f"grader: there is no sandbox, only limits: {lacks}. "
+            "Grade your own code, and that of people you trust. See docs/instructor.md.",
+            file=sys.stderr,
+        )
 
 
 def _keep(record: Record, file: str | None) -> None:
@@ -163,6 +253,85 @@ def _rows(path: Path) -> list[tuple[int, str]]:
     if len(rows) < MIN_ROWS:
         raise UsageError(f"--data {path}: {len(rows)} rows. Give at least {MIN_ROWS}.")
     return rows
+
+
+def _report(options: argparse.Namespace) -> int:
+    from grader import reports
+
+    try:
+        text = reports.convert(options.records, options.face)
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, "class") from None
+    if options.out is None:
+        sys.stdout.buffer.write(text.encode())
+        return 0
+    try:
+        with written_whole(options.out) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"--out {options.out}: cannot be written ({error.strerror}). Name another file."
+        ) from None
+    return 0
+
+
+def _not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
+    install = f"python -m pip install -c constraints.txt -e '.[{extra}]'"
+    return UsageError(f"{error.name} is not installed: {install}")
+
+
+def _class(options: argparse.Namespace) -> int:
+    from grader.classroom import grading, run
+
+    try:
+        import grader.reports.classroom  # noqa: F401 - told before the class is graded
+    except ModuleNotFoundError as error:
+        raise _not_installed(error, "class") from None
+
+    setting = grading.Setting(
+        assignment=options.assignment or "",
+        device=options.device,
+        seed=options.seed,
+        confine=options.confine,
+        memory=options.limit_memory,
+        secret=os.environ.get(unseen.SECRET, ""),
+        versions=grading.versions(),
+    )
+    return run.run(
+        run.Wanted(
+            folder=options.folder,
+            out=options.out,
+            only=options.only,
+            students=options.student,
+            workers=options.workers,
+            cluster=options.cluster,
+            setting=setting,
+        )
+    )
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from grader import impact
+
+    return impact.run(options.old, options.new, as_json=options.json)
+
+
+def _release(options: argparse.Namespace) -> int:
+    from grader import release
+
+    return release.run(options.out)
+
+
+def _gradescope(options: argparse.Namespace) -> int:
+    from grader import gradescope
+
+    return gradescope.run(
+        options.out,
+        assignment=options.assignment,
+        confine=options.confine,
+        seed=options.seed,
+        device=options.device,
+    )
 
 
 def _hint(options: argparse.Namespace) -> int:
@@ -244,8 +413,7 @@ def _course_check(options: argparse.Namespace) -> int:
     try:
         from grader.course import check
     except ModuleNotFoundError as error:
-        install = "python -m pip install -c constraints.txt -e '.[course]'"
-        raise UsageError(f"{error.name} is not installed: {install}") from None
+        raise _not_installed(error, "course") from None
     return check.run(options.keep)
 
 

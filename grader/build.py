@@ -62,7 +62,7 @@ def stub(source: str, module: str, place: str | None = None) -> str:
     """
     file = f"solution/{module}.py"
     tree = _parse(source, file)
-    regions = _regions(source, file)
+    regions = find_regions(source, file)
     if not regions:
         raise BuildError(file, 1, "no solution region", f"put one in, from `{BEGIN}` to `{END}`")
     lines = source.split("\n")
@@ -150,7 +150,7 @@ def _parse(source: str, file: str) -> ast.Module:
         raise BuildError(file, line, f"does not compile ({reason})", "mend the line") from error
 
 
-def _regions(source: str, file: str) -> list[Region]:
+def find_regions(source: str, file: str) -> list[Region]:
     """Find the regions by the comments of a source, in order."""
     regions: list[Region] = []
     lines = source.split("\n")
@@ -278,15 +278,15 @@ def _markers(actual: str) -> list[tuple[int, str]]:
 
 def _survivors(actual: str, source: str, expected: str) -> list[tuple[int, str]]:
     """Find statements that a solution has in its regions only."""
-    secret = _statements(source).keys() - _statements(expected).keys()
+    secret = statements(source).keys() - statements(expected).keys()
     return [
         (line, f"a line of the solution survives, `{code}`")
-        for code, line in _statements(actual).items()
+        for code, line in statements(actual).items()
         if code in secret
     ]
 
 
-def _statements(source: str) -> dict[str, int]:
+def statements(source: str) -> dict[str, int]:
     """Map the first line of each statement, free of comments and formatting, to its number."""
     return {
         ast.unparse(node).split("\n")[0]: node.lineno

@@ -109,10 +109,10 @@ def run(job: Job) -> tuple[float | None, float]:
         unseen.pool(submission), unseen.key("calibration", job.number, 0), job.shuffled
     )
     try:
-        accuracy = unseen.measure(submission, drawn, own_model=job.own_model, own_loop=job.own_loop)
+        measured = unseen.measure(submission, drawn, own_model=job.own_model, own_loop=job.own_loop)
     except (StudentError, Failure, WorkerLost):
         return None, time.process_time() - start
-    return accuracy, time.process_time() - start
+    return measured.accuracy, time.process_time() - start
 
 
 def runs(listed: list[Job]) -> Iterator[tuple[Job, float | None, float]]:

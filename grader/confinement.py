@@ -4,7 +4,8 @@ none     in the grader's own process (`--in-process`), for breakpoints;
 limits   a process group and an empty folder of its own, bounded time, memory, files and
          output, a clean environment and an isolated interpreter. This keeps a grading run
          going; it is no security: the worker can read, write, connect and send signals as its
-         user can, and a child that leaves the process group (os.setsid) lives on;
+         user can. A child that leaves the process group (os.setsid) is found on Linux by the
+         folder or by HOME, unless it changes both; elsewhere it lives on;
 sandbox  (Linux) forked by the warm process: no file but Python, its packages and /dev/null,
          nothing to write to, no other process, no signal, no socket, no privilege. Landlock
          and a filter of system calls do that; bubblewrap round the warm process, where it
@@ -16,13 +17,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader import sandbox, warm
 from grader.errors import UsageError
 from grader.sandbox import Confined, Limits
+from grader.tasks import read_toml
 from grader.worker.serve import GPUS
 
+OTHERWISE = "grade in a virtual machine with Linux 5.13 or newer, or only people you trust"
 TIERS = ("none", "limits", "sandbox")  # from weak to strong
 Launch = Callable[[Limits, frozenset[str]], Confined]
 
@@ -36,12 +39,14 @@ class Confinement:
         layers: what it is made of.
         launch: starts a worker that is to use some modules of a submission.
         apart: whether each set of modules gets a worker of its own.
+        lacks: why there is no stronger one, and what to do; empty if it is the strongest.
     """
 
     tier: str
     layers: tuple[str, ...]
     launch: Launch
     apart: bool
+    lacks: str = ""
 
 
 LIMITS = Confinement(
@@ -56,14 +61,12 @@ def sandboxed(device: str) -> Confinement:
     """Return the tier sandbox for models that run on `device`.
 
     Raises:
-        Unavailable: it cannot be had here; the text says why and what to do.
+        Unavailable: it cannot be had here; `explain` tells why and what to do.
     """
     if sys.platform != "linux":
-        raise warm.Unavailable(
-            "it needs Linux. Use WSL2 on Windows, a Linux container or virtual machine on macOS"
-        )
+        raise warm.Unavailable("it needs Linux")
     if device != "cpu" and any(map(os.path.exists, GPUS)):
-        raise warm.Unavailable("a GPU cannot be used in it. Add --device cpu")
+        raise warm.Unavailable("a GPU cannot be used in it")
     return Confinement("sandbox", warm.warm_process().layers, warm.fork, apart=True)
 
 
@@ -76,9 +79,19 @@ def choose(minimum: str | None, device: str) -> Confinement:
     try:
         return sandboxed(device)
     except warm.Unavailable as error:
+        why, remedy = explain(str(error))
+        lacks = f"{why}. What to do: {remedy}"
         if minimum == "sandbox":
             raise UsageError(
-                f"--confine sandbox: not to be had here: {error}. "
-                "See `python -m grader doctor`; --confine limits is for people you trust."
+                f"--confine sandbox: not to be had here: {lacks}. "
+                "--confine limits is for people you trust."
             ) from None
-        return LIMITS
+        return replace(LIMITS, lacks=lacks)
+
+
+def explain(error: str) -> tuple[str, str]:
+    """Say why a layer is not to be had, in plain words, and what to do; see `no_sandbox.toml`."""
+    for row in read_toml("no_sandbox.toml")["reason"]:
+        if row["says"] in error:
+            return row.get("why", error), row["remedy"]
+    return error, OTHERWISE

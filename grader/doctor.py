@@ -15,11 +15,7 @@ from grader.tasks import MAIN, assignments
 
 INSTALL = "python -m pip install -c constraints.txt"
 MODEL = f"{INSTALL} ./packages/en_core_web_sm"
-NO_SANDBOX = "use Linux 5.13 or newer with Landlock, or grade only people you trust"
-NO_BUBBLEWRAP = (
-    "nothing, if the layers above will do; else apt-get install bubblewrap, and allow user "
-    "namespaces (Ubuntu from 23.10 on: an AppArmor profile for bwrap; Docker: run it outside)"
-)
+ENOUGH = "nothing, if the layers above will do; else "
 
 
 @dataclass(frozen=True)
@@ -130,12 +126,13 @@ def _sandbox() -> Line:
     try:
         found = confinement.sandboxed("cpu")
     except warm.Unavailable as error:
-        what, _, remedy = str(error).partition(". ")
-        return Line("sandbox", f"none: {what}", remedy or NO_SANDBOX, needed=False)
+        why, remedy = confinement.explain(str(error))
+        return Line("sandbox", f"none: {why}", remedy, needed=False)
     layers = ", ".join(found.layers)
     if lacks := warm.warm_process().lacks:
-        what = f"{layers}; without bubblewrap: {lacks}"
-        return Line("sandbox", what, NO_BUBBLEWRAP, needed=False)
+        why, remedy = confinement.explain(lacks)
+        what = f"{layers}; without bubblewrap: {why}"
+        return Line("sandbox", what, f"{ENOUGH}{remedy}", needed=False)
     return Line("sandbox", layers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import platform
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ class Session:
         submission: the handle that checks get.
         planned: the checks that the record will hold.
         assignment: the id of what is graded.
+        left_out: files that were not taken, by module, with a line that says why.
         results: check id to result.
     """
 
@@ -57,6 +59,7 @@ class Session:
     submission: Submission
     planned: list[Check]
     assignment: str = MAIN
+    left_out: dict[str, str] = field(default_factory=dict)
     results: dict[str, CheckResult] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,7 +79,7 @@ class Session:
                 score=round(verdict.share * check.points, 2),
                 max_score=check.points,
                 mistake=verdict.mistake,
-                message=shorten(clean(verdict.message), MAX_MESSAGE),
+                message=shorten(clean(self._explained(verdict.message)), MAX_MESSAGE),
                 hint=check.hint if mendable else None,
                 seconds=round(time.monotonic() - start, 3),
             )
@@ -92,17 +95,25 @@ class Session:
                 return Verdict("blocked", message=f"Not looked at yet: mend {need} first.")
         return judge(function(check), self.submission, check)
 
+    def _explained(self, message: str) -> str:
+        """Add to a message why the module that it names was not taken."""
+        named = (why for name, why in self.left_out.items() if re.search(rf"\b{name}'", message))
+        return "\n".join([message, *named])
+
     def _state(self, task: str) -> str:
         return state([self.run(check) for check in tasks()[task].checks])
 
     def record(self) -> Record:
         """Return the record; a planned check that did not run is in it, with no points."""
+        submission: dict[str, Any] = {
+            "name": self.name,
+            "digest": self.digest,
+            "assignment": self.assignment,
+        }
+        if self.left_out:
+            submission["left_out"] = [*self.left_out.values()]
         return Record(
-            submission={
-                "name": self.name,
-                "digest": self.digest,
-                "assignment": self.assignment,
-            },
+            submission=submission,
             checks=[
                 self.results.get(check.id, CheckResult.not_run(check.id, check.task, check.points))
                 for check in self.planned
@@ -201,7 +212,9 @@ def session(
     wanted = [task for task in chosen.tasks.values() if taken.only in (None, task.module)]
     planned = [check for task in wanted for check in task.checks]
     try:
-        yield Session(taken.name, taken.digest, submission, planned, chosen.id)
+        yield Session(
+            taken.name, taken.digest, submission, planned, chosen.id, left_out=taken.left_out
+        )
     finally:
         worker.close()
 

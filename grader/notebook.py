@@ -16,6 +16,7 @@ from grader.reports import board, html
 from grader.tasks import assignments, tasks
 
 T = TypeVar("T")
+VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it where Validate runs a notebook
 
 
 class Table:
@@ -32,6 +33,13 @@ class Table:
         return html.table(self.record)
 
 
+class PointsMissing(Exception):
+    """What Validate says about a check without full marks, in a line and without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
 def check(task: str, *parts: object) -> float:
     """Check a task of the exercise: `check("collate", Collate)`; show a table, return the points.
 
@@ -41,7 +49,9 @@ def check(task: str, *parts: object) -> float:
     versions of a cell left in them, and a check of them would be another check than the one that
     gives the marks.
 
-    Everything that goes wrong here is an exception, which nbgrader takes as no points.
+    Everything that goes wrong here is an exception, which nbgrader takes as no points. So are
+    missing points where Validate runs the notebook, because it would call all of them "partial
+    credit", even where nothing is written yet.
 
     Args:
         task: the task's id.
@@ -52,12 +62,15 @@ def check(task: str, *parts: object) -> float:
 
     Raises:
         UsageError: there is no such task, or what is given are not its parts.
+        PointsMissing: Validate runs the notebook, and these are not full marks.
     """
     _require_parts(task, parts)
     with _silence():
         record = _grade(task)
     _show(record)
     score, most = float(record.score), float(record.max_score)
+    if score < most and VALIDATING in os.environ:
+        raise PointsMissing(f"{board.line(record, record.tasks[0])} Run the cell to read more.")
     return min(max(score, 0.0), most)
 
 

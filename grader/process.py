@@ -6,6 +6,8 @@ import io
 import os
 import queue
 import re
+import secrets
+import select
 import subprocess
 import threading
 import time
@@ -14,20 +16,28 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from grader import sandbox
 from grader.confinement import LIMITS, Confinement
+from grader.errors import UsageError
 from grader.worker import wire
 
 Report = Callable[[dict[str, Any]], None]
+UNASKED = "it does not belong to what was asked"
 
 
 class WorkerLost(Exception):
-    """The worker ended, or was ended, before it answered."""
+    """The worker ended, or was ended, before it answered.
+
+    Attributes:
+        what: what happened.
+        where: the student's line that was running, if it is known.
+        excused: whether it ended because the warm process did.
+    """
 
     status = "crashed"
 
-    def __init__(self, what: str, where: str = "") -> None:
-        """Tell `what` happened, and the student's line that was running, if it is known."""
+    def __init__(self, what: str, where: str = "", excused: bool = False) -> None:
+        """Tell what happened."""
         super().__init__(what)
-        self.what, self.where = what, where
+        self.what, self.where, self.excused = what, where, excused
 
 
 class TimeUp(WorkerLost):
@@ -46,7 +56,7 @@ class Worker(Protocol):
         """Make ready for operations that use these modules of the submission."""
 
     def call(
-        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
         """Do one operation within `seconds`; return its plain data."""
 
@@ -81,33 +91,71 @@ class ProcessWorker:
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()
+        self.inherited = False  # whether the process served other modules before
         self.confined: sandbox.Confined | None = None
         self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
+        self.memory = 0  # the most bytes that a process held; 0 where that is not known
         self.ends = time.monotonic() + limits.seconds
 
     def turn_to(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
-        if self.confined_by.apart and modules != self.modules:
-            self._end()
+        if modules != self.modules:
+            if self.confined_by.apart:
+                self._end()
+            self.inherited = self.confined is not None
         self.modules = modules
 
     def call(
-        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
-        """Do one operation.
+        """Do one operation; once more, in a fresh process, where the loss was not its doing.
+
+        That is so where the warm process was lost, and at the first call of a module in a process
+        that served others, which may have left a thread or a frame. What was told to `report`
+        cannot be taken back, so that then nothing is done again.
 
         Raises:
             TimeUp: it took longer than `seconds`, or the submission's time is used up.
             WorkerLost: the process ended, or answered nonsense.
+            UsageError: the warm process was lost again.
         """
+        told = False
+        inherited, self.inherited = self.inherited, False
+
+        def tell(news: dict[str, Any]) -> None:
+            nonlocal told
+            if report is not None:
+                told = True
+                report(news)
+
+        for again in (True, False):
+            try:
+                return self._once(do, arguments, seconds, seed, tell)
+            except WorkerLost as lost:
+                innocent = lost.excused or (inherited and not isinstance(lost, TimeUp))
+                if again and innocent and not told:
+                    continue
+                if lost.excused:
+                    raise UsageError(f"{lost.what} Grade again.") from None
+                raise
+        raise AssertionError
+
+    def _once(
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
+    ) -> Any:
         allowed = min(seconds, self.ends - time.monotonic())
         if allowed <= 0:
             raise TimeUp(f"The {self.limits.seconds:.0f} s for the whole submission are used up.")
         deadline = time.monotonic() + allowed
-        parts = wire.encode({"do": do, "with": arguments, "seed": seed, "seconds": allowed})
+        number = secrets.randbits(63)
+        request = {"id": number, "do": do, "with": arguments, "seed": seed, "seconds": allowed}
+        parts = wire.encode(request)
         if self.confined is not None and self.confined.process.poll() is not None:
             self._end()  # it ended between two calls
+        if self.confined is not None and _unread(self.confined):
+            self._end()
+            raise WorkerLost(f"What came back cannot be taken: {UNASKED}.")
         if self.confined is None:
             parts = self._start() + parts
         confined = self.confined
@@ -115,7 +163,7 @@ class ProcessWorker:
         mark = confined.trace.seek(0, os.SEEK_END)
         try:
             while True:
-                kind, content = self._exchange(confined, parts, deadline)
+                kind, content = self._exchange(confined, parts, deadline, number)
                 if kind == "answer":
                     return content
                 report(content)
@@ -126,7 +174,11 @@ class ProcessWorker:
             raise TimeUp(f"It did not come back within {allowed:.3g} s.", where) from None
         except _Closed:
             where = self._where(mark)
-            raise WorkerLost(_how_it_ended(self._end(grace=0.5)), where) from None
+            code = self._end(grace=0.5)
+            if getattr(confined.process, "orphaned", False):
+                what = "The process that the grader starts workers from was ended."
+                raise WorkerLost(what, excused=True) from None
+            raise WorkerLost(_how_it_ended(code), where) from None
         except wire.ProtocolError as error:
             self._end()
             raise WorkerLost(f"What came back cannot be taken: {error}.") from None
@@ -151,9 +203,16 @@ class ProcessWorker:
                 self.printed += chunk[: max(self.limits.output - len(self.printed), 0)]
 
     def _exchange(
-        self, confined: sandbox.Confined, parts: list[bytes | memoryview], deadline: float
+        self,
+        confined: sandbox.Confined,
+        parts: list[bytes | memoryview],
+        deadline: float,
+        number: int,
     ) -> tuple[str, Any]:
         """Send something and receive one message: its kind (progress or answer) and content.
+
+        A message has the number of the request that it belongs to. So what student code has left
+        in the pipe, or writes there later, is not taken for the answer to another request.
 
         Raises:
             queue.Empty: it took too long.
@@ -179,7 +238,9 @@ class ProcessWorker:
             raise _Closed
         if isinstance(message, Exception):
             raise message
-        if type(message) is dict and len(message) == 1:
+        if type(message) is dict and len(message) == 2 and "id" in message:
+            if message.pop("id") != number:
+                raise wire.ProtocolError(UNASKED)
             ((kind, content),) = message.items()
             if kind == "answer" or (kind == "progress" and type(content) is dict):
                 return kind, content
@@ -201,6 +262,7 @@ class ProcessWorker:
         except subprocess.TimeoutExpired:
             code = None
         confined.kill()
+        self.memory = max(self.memory, confined.memory)
         for thread in self.threads:
             thread.join(timeout=0.5)
         self.confined = None
@@ -226,6 +288,15 @@ FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MU
 
 class _Closed(Exception):
     """The worker's pipes are closed."""
+
+
+def _unread(confined: sandbox.Confined) -> bool:
+    """Tell whether something came that nobody asked for; Windows cannot tell without waiting."""
+    if not sandbox.POSIX:
+        return False
+    watch = select.poll()
+    watch.register(cast(BinaryIO, confined.process.stdout), select.POLLIN)
+    return any(event & select.POLLIN for _, event in watch.poll(0))
 
 
 def _own_line(dump: str, names: dict[str, str]) -> str:
@@ -268,15 +339,15 @@ class LocalWorker:
         """Be ready for everything, always."""
 
     def call(
-        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
         """Do one operation; there is no deadline, so that one can step through it."""
         del seconds
         from grader.worker.serve import answer
 
-        sent = wire.encode({"do": do, "with": arguments, "seed": seed})
+        sent = wire.encode({"id": 0, "do": do, "with": arguments, "seed": seed})
         request = wire.read(io.BytesIO(b"".join(sent)), max_blobs=None)
-        parts = answer(request, report)
+        parts = answer(request, report or (lambda _news: None))
         return wire.read(io.BytesIO(b"".join(parts)))["answer"]
 
     def close(self) -> None:

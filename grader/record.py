@@ -57,9 +57,16 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Record:
-    """The whole result."""
+    """The whole result.
 
-    submission: dict[str, str]
+    Attributes:
+        submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`.
+        checks: what each planned check found.
+        environment: what the marks were made with.
+        accuracy: the figures of the task accuracy, if it ran.
+    """
+
+    submission: dict[str, Any]
     checks: list[CheckResult]
     environment: dict[str, Any]
     accuracy: dict[str, Any] = field(default_factory=dict)

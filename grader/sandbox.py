@@ -48,19 +48,24 @@ class Limits:
 
 
 class Forked:
-    """A worker that the warm process forked, in the manner of `subprocess.Popen`."""
+    """A worker that the warm process forked, in the manner of `subprocess.Popen`.
+
+    Attributes:
+        orphaned: whether it ended without the warm process telling how: that is gone itself.
+    """
 
     def __init__(self, streams: dict[str, BinaryIO], status: int, handle: int) -> None:
         """Take the streams, where its exit status comes from, and its process (a pidfd)."""
         self.stdin, self.stdout, self.stderr = (streams[name] for name in STREAMS)
         self.status, self.handle = status, handle
         self.returncode: int | None = None
+        self.memory = 0  # the most bytes that it held, known when it has ended
+        self.orphaned = False
 
     @property
     def pid(self) -> int:
         """Its id here, whatever it is called in a namespace of its own; -1 when it has ended."""
-        with open(f"/proc/self/fdinfo/{self.handle}", encoding="ascii") as stream:
-            return next(int(line.split()[1]) for line in stream if line.startswith("Pid:"))
+        return process_id(self.handle)
 
     def poll(self) -> int | None:
         """Return the exit code if it has ended; negative for a signal."""
@@ -78,8 +83,10 @@ class Forked:
             if not _readable(self.handle, timeout):
                 raise subprocess.TimeoutExpired("worker", timeout or 0)
             # The warm process tells as soon as it can; if it is gone itself, nobody does.
-            told = os.read(self.status, 4) if _readable(self.status, BURIED) else b""
-            self.returncode = struct.unpack("=i", told)[0] if told else -signal.SIGKILL
+            told = os.read(self.status, 12) if _readable(self.status, BURIED) else b""
+            self.orphaned = not told
+            ended = struct.unpack("=iq", told) if told else (-signal.SIGKILL, 0)
+            self.returncode, self.memory = ended
             os.close(self.handle)
             os.close(self.status)
         return self.returncode
@@ -89,6 +96,12 @@ class Forked:
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+
+
+def process_id(handle: int) -> int:
+    """Return the id of a process (a pidfd); -1 when it has ended."""
+    with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as stream:
+        return next(int(line.split()[1]) for line in stream if line.startswith("Pid:"))
 
 
 def _readable(handle: int, seconds: float | None) -> bool:
@@ -112,8 +125,13 @@ class Confined:
     trace: BinaryIO
     folder: Path | None = None
 
+    @property
+    def memory(self) -> int:
+        """The most bytes that it held, once it has ended; 0 where that is not known."""
+        return self.process.memory if isinstance(self.process, Forked) else 0
+
     def kill(self) -> None:
-        """End it and all that it started in its process group."""
+        """End it and all that it started: its process group, on Linux also what left that."""
         if isinstance(self.process, Forked):
             self.process.kill()
         elif POSIX:
@@ -124,6 +142,8 @@ class Confined:
             subprocess.run(tree, capture_output=True, check=False)
             self.process.kill()
         self.process.wait()
+        if sys.platform == "linux" and self.folder is not None:
+            _end_strays(str(self.folder / "home"))
 
     def clean_up(self) -> None:
         """Remove its folder, also what was locked in it."""
@@ -138,6 +158,26 @@ class Confined:
             shutil.rmtree(self.folder, ignore_errors=True)
         if POSIX and self.folder.exists():  # nested too deeply for Python
             subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
+
+
+def _end_strays(home: str) -> None:
+    """End the processes that run in `home`, or have it as HOME; who hides both is not found."""
+    for _ in range(10):  # one may start another while they are looked for
+        found = [pid for pid in os.listdir("/proc") if pid.isdecimal() and _is_stray(pid, home)]
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(pid), signal.SIGKILL)
+        if not found:
+            return
+
+
+def _is_stray(pid: str, home: str) -> bool:
+    with contextlib.suppress(OSError):
+        if os.readlink(f"/proc/{pid}/cwd").startswith(home):
+            return True
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as stream:
+        return b"HOME=" + os.fsencode(home) in stream.read().split(b"\0")
+    return False
 
 
 def environment(home: Path) -> dict[str, str]:

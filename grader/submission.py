@@ -239,7 +239,7 @@ class Submission:
         modules: Sequence[str] = (),
         seconds: float = SECONDS,
         seed: int | None = None,
-        report: Report = lambda _news: None,
+        report: Report | None = None,
         **arguments: Any,
     ) -> Any:
         """Do an operation of the worker that uses the given student modules."""
@@ -259,8 +259,7 @@ class Submission:
         def load(self: Submission) -> None:
             needs = [name for task in written_in(module) for name in task.names]
             arguments = {"name": module, "needs": needs}
-            call = self.worker.call
-            seen = call("load.module", arguments, LOAD_SECONDS, self.seed, lambda _news: None)
+            seen = self.worker.call("load.module", arguments, LOAD_SECONDS, self.seed, None)
             if not (isinstance(seen, Raised) and seen.kind == "missing_name"):
                 value(seen)
 
@@ -442,7 +441,7 @@ class Submission:
         *,
         seconds: float,
         seed: int,
-        report: Report = lambda _news: None,
+        report: Report | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
         """Train on vectors and classify unseen ones, whose targets stay here.

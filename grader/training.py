@@ -25,7 +25,7 @@ from grader import vectors
 from grader.errors import UsageError
 from grader.grading import Session, environment, load, session
 from grader.messages import Failure, clean, explain_raised, show
-from grader.process import WorkerLost
+from grader.process import Report, WorkerLost
 from grader.reports import training as results
 from grader.sandbox import Limits
 from grader.sources import Sources
@@ -249,7 +249,11 @@ def _train(
 
 
 def _fit(
-    submission: Submission, train: Vectors, val: Vectors, settings: Settings, report: Any = None
+    submission: Submission,
+    train: Vectors,
+    val: Vectors,
+    settings: Settings,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     return submission.fit(
         train,
@@ -257,7 +261,7 @@ def _fit(
         val,
         seconds=MONTH,
         seed=settings.seed,
-        report=report or (lambda _news: None),
+        report=report,
         own_model=True,
         own_loop=True,
         n_targets=len(news.CLASSES),

@@ -13,7 +13,7 @@ import functools
 import hmac
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import news
@@ -32,6 +32,8 @@ PUBLISHED = "published"  # what stands for it where there is none
 SECONDS = 120.0  # for one training run
 TRIES = 3  # at most, each with news, weights and batches drawn anew; the best one counts
 MOST_ROWS = 4800  # of an instructor's own file; the sample has 1,200
+KEYS = ("train_loss", "val_loss", "val_accuracy")  # of an epoch in a history
+MOST_EPOCHS, LARGEST = 100, 1e6  # in a history that is kept
 SHARES = (8, 9, 12)  # of 12 rows the first 8 are learned from, 1 evaluated on, 3 unseen
 
 
@@ -56,6 +58,19 @@ class Draw:
     val: Vectors
     unseen: Vectors
     seed: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one try gave.
+
+    Attributes:
+        accuracy: the share of the unseen news that was classified right.
+        history: the epochs' figures by `KEYS`, as the loop returned them; empty if it did not.
+    """
+
+    accuracy: float
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def draw(pool: Vectors, key: int, shuffled: bool = False) -> Draw:
@@ -116,8 +131,8 @@ def pool(submission: Submission) -> Vectors:
     return vectors.embed(random.Random(submission.seed).sample(submission.rows, count))
 
 
-def measure(submission: Submission, drawn: Draw, *, own_model: bool, own_loop: bool) -> float:
-    """Train once, and return the share of the unseen news that is classified right.
+def measure(submission: Submission, drawn: Draw, *, own_model: bool, own_loop: bool) -> Measured:
+    """Train once, and classify the unseen news.
 
     Args:
         submission: what is measured.
@@ -148,4 +163,17 @@ def measure(submission: Submission, drawn: Draw, *, own_model: bool, own_loop: b
     if scores is None or not np.isfinite(scores).all():
         found = f"The logits of {len(drawn.unseen)} sentences are {show(logits)}"
         raise Failure("model(padded)", found, "finite numbers of shape (N, C)")
-    return float((scores.argmax(axis=1) == drawn.unseen.targets).mean())
+    accuracy = float((scores.argmax(axis=1) == drawn.unseen.targets).mean())
+    return Measured(accuracy, curve(seen["history"]))
+
+
+def curve(history: Any) -> list[dict[str, float]]:
+    """Return the figures of a history that a loop returned; empty if it does not hold them."""
+    if type(history) is not list or len(history) > MOST_EPOCHS or not all(map(_is_epoch, history)):
+        return []
+    return [{key: round(float(epoch[key]), 4) for key in KEYS} for epoch in history]
+
+
+def _is_epoch(epoch: Any) -> bool:
+    figures: list[Any] = [epoch.get(key) for key in KEYS] if type(epoch) is dict else [None]
+    return all(type(figure) in (int, float) and 0 <= figure <= LARGEST for figure in figures)

@@ -13,28 +13,24 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from grader import sandbox
+from grader import bubblewrap, sandbox
 from grader.errors import UsageError
 from grader.sandbox import STREAMS, Confined, Forked, Limits
 from grader.tasks import written_in
 
 SECONDS = 120.0  # in which the warm process has to answer; loading packages is the most of it
 LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
-SYSTEM = ("/usr", "/lib", "/lib32", "/lib64")
-CONFIGURATION = (
-    *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives"),
-    *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
-)
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
+THREADS = 1000  # of a worker; there is no limit in the kernel that holds for root
+WATCH = 0.1  # seconds between two looks at their number
 SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers cannot write to
 
 
@@ -50,8 +46,8 @@ class WarmProcess:
         lacks: why bubblewrap is not among the layers; empty if it is.
     """
 
-    def __init__(self, bubblewrap: str | None, lacks: str = "") -> None:
-        """Start it, inside bubblewrap if its path is given; it loads torch by itself.
+    def __init__(self, lacks: str = "") -> None:
+        """Start it, inside bubblewrap unless that `lacks` something; it loads torch by itself.
 
         Raises:
             Unavailable: it cannot be started, or its workers cannot be confined.
@@ -62,10 +58,10 @@ class WarmProcess:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(SECONDS)
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as it lives
-        home = Path("/tmp" if bubblewrap else self.folder)
-        command = sandbox.command()
-        if bubblewrap is not None:
-            command = [bubblewrap, *_bubblewrap(home), *command]
+        home = Path(self.folder) if lacks else bubblewrap.HOME
+        command, environment = sandbox.command(), _environment(home)
+        if not lacks:
+            command = bubblewrap.command(command, environment, more=_own(), scratch=SCRATCH)
         with theirs:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
@@ -73,11 +69,15 @@ class WarmProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=self.errors,
                 cwd=self.folder,
-                env=_environment(home),
+                env=environment,
                 start_new_session=True,
             )
-        self.layers = (*LAYERS, "bubblewrap") if bubblewrap else LAYERS
+        self.layers = LAYERS if lacks else (*LAYERS, "bubblewrap")
         self.lacks = lacks
+        self.watched: list[int] = []  # the processes of its workers
+        self.closed = threading.Event()
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+        self.watch.start()
         try:
             self._ask({"readable": [str(home), *readable()]})
         except BaseException:
@@ -131,13 +131,29 @@ class WarmProcess:
         finally:
             for number in handed:
                 os.close(number)
+        self.watched.append(os.dup(handle))
         return Confined(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
+
+    def _watch(self) -> None:
+        """End workers that start threads without end: others could start no process any more."""
+        while not self.closed.wait(WATCH):
+            for handle in [*self.watched]:
+                try:
+                    if os.stat(f"/proc/{sandbox.process_id(handle)}/task").st_nlink > THREADS:
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                except (FileNotFoundError, ProcessLookupError):  # it has ended
+                    self.watched.remove(handle)
+                    os.close(handle)
 
     def close(self) -> None:
         """End it and its workers."""
         if os.getpid() != self.owner:
             return
         self.control.close()
+        self.closed.set()
+        self.watch.join()
+        for handle in self.watched:
+            os.close(handle)
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:  # it is loading something
@@ -170,29 +186,13 @@ def _trace(folder: str) -> tuple[BinaryIO, int]:
 
 def readable() -> list[str]:
     """Return all that a worker may read: Python, its packages, what the system's libraries need."""
-    paths = sysconfig.get_paths()
-    own = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    python = [sys.prefix, sys.base_prefix, *own]
-    packages = dict.fromkeys(map(os.path.abspath, python))
-    return [*SYSTEM, *CONFIGURATION, *packages, *_news(), str(sandbox.WORKER)]
+    return [*bubblewrap.readable(), *_own()]
 
 
-def _news() -> list[str]:
-    """Return the code of the package `news`, which submissions may import, without its data."""
+def _own() -> list[str]:
+    """Return the worker's code, and that of `news`, which submissions may import, without data."""
     folder = sandbox.WORKER.parents[1] / "news"
-    return [str(path) for path in sorted(folder.glob("*.py"))]
-
-
-def _bubblewrap(home: Path) -> list[str]:
-    line = ["--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"]
-    line += ["--cap-drop", "ALL", "--disable-userns", "--hostname", "worker"]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", str(SCRATCH), "--tmpfs", str(home)]
-    for path in readable():
-        if os.path.islink(path) and path in SYSTEM:
-            line += ["--symlink", os.readlink(path), path]
-        elif not path.startswith("/dev/"):
-            line += ["--ro-bind-try", path, path]
-    return [*line, "--remount-ro", "/", "--chdir", str(home)]
+    return [*map(str, sorted(folder.glob("*.py"))), str(sandbox.WORKER)]
 
 
 _lock = threading.Lock()
@@ -215,13 +215,13 @@ def warm_process() -> WarmProcess:
 
 def _start() -> WarmProcess:
     """Start the warm process, in bubblewrap if that works."""
-    path = shutil.which("bwrap")
-    if path is None:
-        return WarmProcess(None, "bwrap is not installed")
-    try:
-        return WarmProcess(path)
-    except Unavailable as error:
-        return WarmProcess(None, str(error))
+    lacks = bubblewrap.why_not()
+    if not lacks:
+        try:
+            return WarmProcess()
+        except Unavailable as error:
+            lacks = str(error)
+    return WarmProcess(lacks)
 
 
 @atexit.register

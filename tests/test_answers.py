@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from grader.confinement import choose
 from grader.grading import Session
 from grader.process import ProcessWorker, Worker, WorkerLost
 from grader.sandbox import Limits
@@ -114,3 +115,95 @@ def test_no_answer_makes_the_grader_fail(task: str) -> None:
         worker.answers = {**recording.answers, request: put(answer, path, odd)}
         for result in results(worker, task):
             assert result.status != "error", f"{request[:60]} {path} = {odd}: {result.message}"
+
+
+# What student code may return instead of what it should, as an expression.
+STRANGE = {
+    "not a number": "torch.full((3, 5), float('nan'))",
+    "infinite": "torch.full((3, 5), float('inf'))",
+    "huge": "torch.zeros(1).expand(10**12)",
+    "empty": "torch.zeros(0)",
+    "empty and huge": "torch.zeros(0, 1 << 40)",
+    "of no dimension": "torch.tensor(1.0)",
+    "of nine dimensions": "torch.zeros(*[1] * 9)",
+    "bool": "torch.ones(3, 5, dtype=torch.bool)",
+    "half": "torch.ones(3, 5).half()",
+    "complex": "torch.ones(3, 5, dtype=torch.complex64)",
+    "quantized": "torch.quantize_per_tensor(torch.ones(3, 5), 1.0, 0, torch.qint8)",
+    "sparse": "torch.ones(3, 5).to_sparse()",
+    "meta": "torch.ones(3, 5, device='meta')",
+    "with gradient": "torch.ones(3, 5, requires_grad=True) * 2",
+    "nested": "torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])",
+    "subclass": "torch.ones(3, 5).as_subclass(Hostile)",
+    "NumPy float": "numpy.float64(1)",
+    "NumPy int": "numpy.int64(3)",
+    "NumPy objects": "numpy.array([object()])",
+    "backwards": "numpy.arange(6.0)[::-1]",
+    "generator": "(x for x in ())",
+    "huge int": "10**5000",
+    "deep": "deep()",
+    "liar": "Liar()",
+}
+DEFINITIONS = """\
+import numpy, torch
+
+class Hostile(torch.Tensor):
+    shape = property(lambda self: (1 << 60,))
+    @classmethod
+    def __torch_function__(cls, *args, **kwargs): raise KeyboardInterrupt
+
+class Liar:
+    __class__ = property(lambda self: torch.Tensor)
+    def __eq__(self, other): return True
+    def __len__(self): return -1
+    def __getattr__(self, name): return self
+    def __call__(self, *args, **kwargs): return self
+    def __iter__(self): return iter([self, self])
+    def __repr__(self): raise SystemExit
+
+def deep():
+    value = []
+    for _ in range(10**5): value = [value]
+    return value
+
+def strange(): return {value}
+
+class NewsDataset:
+    def __init__(self, samples): self.samples = self.targets = self.n_targets = strange()
+    def __len__(self): return strange()
+    def __getitem__(self, index): return strange()
+
+class Collate:
+    def __init__(self): self.nlp = strange()
+    def __call__(self, batch): return strange(), strange()
+
+class LSTMClassifier(torch.nn.Module):
+    def __init__(self, n_targets, input_size=96, hidden_size=64, num_layers=2):
+        super().__init__()
+        self.lstm = torch.nn.LSTM(input_size, hidden_size, num_layers, bidirectional=True)
+    def forward(self, padded):
+        self.lstm(padded)
+        return strange()
+
+def evaluate(*args): return strange(), strange()
+def train(*args, epochs, **kwargs): return [dict.fromkeys(KEYS, strange())] * epochs
+KEYS = ("train_loss", "val_loss", "val_accuracy")
+"""
+
+
+@pytest.mark.parametrize("task", ["dataset", "collate", "model", "train"])
+def test_what_a_student_returns_is_judged_and_told_whatever_it_is(task: str) -> None:
+    for name, expression in STRANGE.items():
+        code = DEFINITIONS.replace("{value}", expression)
+        worker = ProcessWorker(
+            {**REFERENCE, task: code.encode()}, NAMES, Limits(), choose(None, "cpu")
+        )
+        try:
+            found = results(worker, task)
+        finally:
+            worker.close()
+        told = [result for result in found if result.status not in ("passed", "blocked")]
+        assert told, name
+        for result in told:
+            assert result.status in ("failed", "memory"), f"{name}: {result.message}"
+            assert result.message.startswith("Called `"), f"{name}: {result.message}"

@@ -1,6 +1,7 @@
 """The marks of the task accuracy follow from recorded runs, and the runs can be repeated."""
 
 import itertools
+import math
 import statistics
 from typing import Any
 
@@ -162,7 +163,7 @@ def test_the_key_depends_on_secret_submission_seed_and_try(monkeypatch: pytest.M
 def graded(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> Any:
     """Grade the task accuracy of a submission that reaches these accuracies, try by try."""
     rest = iter(accuracies)
-    monkeypatch.setattr(unseen, "measure", lambda *_args, **_options: next(rest))
+    monkeypatch.setattr(unseen, "measure", lambda *_args, **_options: unseen.Measured(next(rest)))
     monkeypatch.setenv(unseen.SECRET, "ours")
     with session(Sources("right", {}, {}), device="cpu") as opened:
         opened.submission.state = lambda _task: "done"
@@ -195,6 +196,48 @@ def test_the_best_try_counts_and_earns_a_share_in_the_band(
     assert result.score == pytest.approx(7.5, abs=0.01)
     assert f"0.10 and {middle:.2f} and 0.10 in 3 tries" in result.message
     assert accuracy["tries"] == [0.1, round(middle, 4), 0.1]
+
+
+def test_the_record_keeps_the_history_of_the_best_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = iter([0.1, 0.3, 0.2])
+    epoch = {"train_loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5}
+
+    def measure(*_args: Any, **_options: Any) -> unseen.Measured:
+        accuracy = next(tries)
+        return unseen.Measured(accuracy, [epoch | {"val_accuracy": accuracy}])
+
+    monkeypatch.setattr(unseen, "measure", measure)
+    with session(Sources("right", {}, {}), device="cpu") as opened:
+        opened.submission.state = lambda _task: "done"
+        opened.run(tasks()["accuracy"].checks[0])
+    assert opened.submission.accuracy["history"] == [epoch | {"val_accuracy": 0.3}]
+
+
+EPOCH = {"train_loss": 1.23456, "val_loss": 1, "val_accuracy": 0.5, "more": "ignored"}
+
+
+def test_a_history_is_kept_as_plain_numbers() -> None:
+    kept = {"train_loss": 1.2346, "val_loss": 1.0, "val_accuracy": 0.5}
+    assert unseen.curve([EPOCH, EPOCH]) == [kept, kept]
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        None,
+        "text",
+        [EPOCH, None],
+        [EPOCH, {}],
+        [EPOCH | {"val_loss": math.nan}],
+        [EPOCH | {"val_loss": math.inf}],
+        [EPOCH | {"val_loss": -1.0}],
+        [EPOCH | {"val_loss": "1"}],
+        [EPOCH | {"val_loss": True}],
+        [EPOCH] * 1000,
+    ],
+)
+def test_a_history_that_cannot_be_shown_is_not_kept(history: Any) -> None:
+    assert unseen.curve(history) == []
 
 
 def test_guessing_earns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

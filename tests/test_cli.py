@@ -1,18 +1,29 @@
 """The command line: what it prints, what it writes, how it exits."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema
+import psutil  # type: ignore[import-untyped]
 import pytest
 
+from grader import grading
 from grader.__main__ import main
+from grader.submission import Submission
 from grader.tasks import tasks
 
 ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "grader" / "record.schema.json").read_text(encoding="utf-8"))
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
 
 @pytest.fixture
@@ -141,6 +152,221 @@ def test_cuda_where_there_is_none_is_one_line_and_exit_2(
         pytest.skip("this machine has CUDA")
     assert main(["grade", str(dataset_only), "--device", "cuda"]) == 2
     assert "Use --device cpu" in capsys.readouterr().err
+
+
+# --- nothing is lost -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    """A right dataset.py beside a collate.py that never comes back."""
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    (folder / "dataset.py").write_bytes((ROOT / "solution" / "dataset.py").read_bytes())
+    (folder / "collate.py").write_text("while True: pass\n", encoding="utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def grading_of(path: Path, file: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a real `grade PATH --json FILE` in the background."""
+    command = [sys.executable, "-m", "grader", "grade", str(path), "--json", str(file)]
+    process = subprocess.Popen(
+        [*command, "--device", "cpu"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in the background with Ctrl-C ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def when(file: Path, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until a record is there of which something holds; whatever is there, is whole."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        if file.exists():
+            record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if holds(record):
+                return record
+        time.sleep(0.02)
+    raise AssertionError("the record did not come")
+
+
+def statuses(record: dict[str, Any], task: str) -> set[str]:
+    return {check["status"] for check in record["checks"] if check["task"] == task}
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_was_graded_is_kept_when_grading_is_cut_short(
+    hanging: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "records" / "ann.json"
+    file.parent.mkdir()
+    with grading_of(hanging, file) as process:
+        when(file, lambda record: statuses(record, "dataset") == {"passed"})
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert family
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    if number == signal.SIGINT:
+        assert (process.returncode, told) == (130, "\ngrader: interrupted\n")
+    record = json.loads(file.read_text(encoding="utf-8"))
+    jsonschema.validate(record, SCHEMA)
+    assert record["score"] == 15
+    for task in ("collate", "model", "train", "accuracy"):
+        assert statuses(record, task) == {"not_run"}
+    assert [path.name for path in file.parent.iterdir()] == ["ann.json"]
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+
+
+@posix
+def test_an_older_record_does_not_pass_for_the_one_that_is_being_made(
+    hanging: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "ann.json"
+    assert main(["grade", str(hanging / "dataset.py"), "--json", str(file)]) == 0
+    assert json.loads(file.read_text(encoding="utf-8"))["score"] == 15
+    (hanging / "dataset.py").write_text("while True: pass\n", encoding="utf-8")
+    digest = grading.load(hanging).digest
+    with grading_of(hanging, file) as process:
+        when(file, lambda record: record["submission"]["digest"] == digest)
+        process.kill()
+        process.wait()
+    record = json.loads(file.read_text(encoding="utf-8"))
+    jsonschema.validate(record, SCHEMA)
+    assert record["score"] == 0
+    assert {check["status"] for check in record["checks"]} == {"not_run"}
+
+
+@posix
+@pytest.mark.parametrize("room", [0, 300])
+def test_a_full_disk_is_told_and_leaves_the_last_whole_record(
+    dataset_only: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], room: int
+) -> None:
+    """There is room for `room` bytes more than the first record takes, or for none at all."""
+    import resource
+
+    dataset_only.write_text("class NewsDataset:\n    " + "long_name = 1 / 0\n", encoding="utf-8")
+    file = tmp_path / "records" / "ann.json"
+    file.parent.mkdir()
+    file.write_text("an earlier record\n", encoding="utf-8")
+    with grading.session(grading.load(dataset_only), device="cpu") as opened:
+        first = opened.record().to_json()
+    largest = len(first.encode()) + room if room else 100
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        code = main(["grade", str(dataset_only), "--json", str(file), "--device", "cpu"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    told = capsys.readouterr().err
+    assert code == 2
+    assert f"--json {file}: cannot be written (File too large)" in told
+    assert "Make room, and grade again" in told
+    text = file.read_text(encoding="utf-8")
+    if room:
+        assert statuses(json.loads(text), "dataset") == {"failed", "not_run"}
+    else:
+        assert text == "an earlier record\n"
+    assert [path.name for path in file.parent.iterdir()] == ["ann.json"]
+
+
+def test_a_fault_of_the_grader_exits_with_2_and_is_no_zero(
+    dataset_only: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def faulty(_submission: Submission) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(grading, "function", lambda _check: faulty)
+    file = tmp_path / "r.json"
+    assert main(["grade", str(dataset_only), "--json", str(file), "--device", "cpu"]) == 2
+    record = json.loads(file.read_text(encoding="utf-8"))
+    assert [task["state"] for task in record["tasks"]] == ["error"]
+    assert "not your fault: the grader could not judge this" in capsys.readouterr().out
+
+
+# --- confinement -----------------------------------------------------------------------------
+
+
+@posix
+def test_grade_says_in_a_line_that_there_is_no_sandbox_unless_limits_were_asked_for(
+    dataset_only: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    arguments = ["grade", str(dataset_only), "--device", "cpu"]
+    assert main(arguments) == 0
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith("grader: there is no sandbox, only limits: it needs Linux. ")
+    assert main([*arguments, "--confine", "limits"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*arguments, "--confine", "sandbox"]) == 2
+    assert "--confine sandbox: not to be had here: it needs Linux" in capsys.readouterr().err
+
+
+# --- files that are not taken ----------------------------------------------------------------
+
+
+def test_a_file_that_is_not_taken_is_told_where_it_is_missed_and_on_the_board(
+    dataset_only: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = dataset_only.read_text(encoding="utf-8")
+    line = "random.py is not taken: Python already has a module of that name. Rename it."
+    (dataset_only.parent / "random.py").write_text("def own(): pass\n", encoding="utf-8")
+    for code in ("from .random import own", "from random import own", "import random\nrandom.own"):
+        dataset_only.write_text(f"{text}\n{code}\n", encoding="utf-8")
+        assert main(["grade", str(dataset_only.parent), "--json", "-", "--device", "cpu"]) == 1
+        record = json.loads(capsys.readouterr().out)
+        jsonschema.validate(record, SCHEMA)
+        assert record["submission"]["left_out"] == [line]
+        assert record["checks"][0]["message"].endswith(line), record["checks"][0]["message"]
+    assert main(["grade", str(dataset_only.parent), "--device", "cpu"]) == 1
+    assert line in capsys.readouterr().out.split("\nNext:")[0].splitlines()[-1]
+
+
+def test_a_submission_is_only_read(tmp_path: Path) -> None:
+    folder = tmp_path / "ann"
+    folder.mkdir()
+    (folder / "dataset.py").write_bytes((ROOT / "solution" / "dataset.py").read_bytes())
+    planted = f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+    for name in ("conftest", "sitecustomize", "usercustomize", "test_it", "torch", "json"):
+        (folder / f"{name}.py").write_text(planted, encoding="utf-8")
+    (folder / "a.pth").write_text(f"import sys; {planted}", encoding="utf-8")
+    for name in ("pytest.ini", "tox.ini"):
+        (folder / name).write_text("[pytest]\naddopts = --collect-only\n", encoding="utf-8")
+    for path in folder.iterdir():
+        path.chmod(0o444)
+        os.utime(path, ns=(10**18, 10**18))
+    folder.chmod(0o555)
+    before = [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())]
+    changed = folder.stat().st_mtime_ns
+    try:
+        graded = subprocess.run(
+            [sys.executable, "-m", "grader", "grade", str(folder), "--device", "cpu"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "dataset    15/15  done" in graded.stdout
+        tested = run_pytest("-k", "dataset", f"--submission={folder}")
+        assert "dataset   15/15  done" in tested.stdout
+    finally:
+        folder.chmod(0o755)
+    after = [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())]
+    assert (after, folder.stat().st_mtime_ns) == (before, changed)
+    assert not (tmp_path / "ran").exists()
 
 
 # --- hint, build, doctor ---------------------------------------------------------------------

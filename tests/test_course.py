@@ -1,20 +1,27 @@
 """The nbgrader course, by nbgrader's own commands in a scratch copy.
 
-`COURSE_BANK=all` compares the marks of a larger part of the banks; without it a few stand for all.
+One course of many students: parts of the banks, whose marks must be those of the command line;
+hostile submissions; notebooks as nobody should hand them in. `COURSE_BANK=all` takes more of the
+banks; without it a few stand for all.
 """
 
 import asyncio
+import contextlib
 import copy
 import json
 import os
 import re
-import socket
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil  # type: ignore[import-untyped]
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
@@ -23,23 +30,39 @@ from grader import grading
 from grader.bank import REFERENCE
 from grader.bank import right as right_entries
 from grader.bank import wrong as wrong_entries
-from grader.course.check import UNCONFINED
-from grader.course.confined import sandboxed, why_no_sandbox
-from grader.course.kernel import PlainKernel, RunConfined
-from grader.course.scratch import ASSIGNMENT, Scratch, cell, with_cells
+from grader.course.check import UNCONFINED, only_in_source
+from grader.course.confined import why_no_marks, why_no_pages
+from grader.course.kernel import PlainKernel, RunConfined, kernel_command
+from grader.course.scratch import ASSIGNMENT, Scratch, cell, name_of, with_cells
 from grader.sources import Sources
 from grader.tasks import MAIN, assignments
+from tests.hostile.bank import bank as hostile_bank
+from tests.hostile.scene import SECRET as NEIGHBOUR
+from tests.hostile.scene import Scene, scene
 
 ROOT = Path(__file__).parents[1]
-in_a_sandbox = pytest.mark.skipif(bool(why_no_sandbox()), reason=why_no_sandbox())
+NO_SANDBOX = why_no_marks() or why_no_pages()
+in_a_sandbox = pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
+ALL = os.environ.get("COURSE_BANK") == "all"
 POINTS = {task.id: float(task.points) for task in assignments()[MAIN].tasks.values()}
 NOTHING = dict.fromkeys(POINTS, 0.0)
+ONLY_DATASET = {**NOTHING, "dataset": POINTS["dataset"]}
 SETTINGS = "c.Execute.timeout = 10\nc.RunConfined.seconds = 30"
+SECRET = "what-only-the-grader-of-this-course-knows"
+STUBS = {
+    name: (ROOT / "exercise" / f"{name}.py").read_bytes() for name in assignments()[MAIN].modules
+}
+CELLS = {  # of a module; the first one gets its text
+    "dataset": ["dataset_NewsDataset"],
+    "collate": ["collate_Collate"],
+    "model": ["model_LSTMClassifier"],
+    "train": ["train_evaluate", "train_train"],
+}
 
 
-def released(folder: Path, assignment: str = ASSIGNMENT) -> Scratch:
-    settings = SETTINGS + (f"\n{UNCONFINED}" if why_no_sandbox() else "")
-    course = Scratch.make(folder, settings, assignment)
+def released(folder: Path, settings: str = "", assignment: str = ASSIGNMENT) -> Scratch:
+    unconfined = UNCONFINED if NO_SANDBOX else ""
+    course = Scratch.make(folder, "\n".join([SETTINGS, unconfined, settings]), assignment)
     done = course.run("generate_assignment", assignment)
     assert done.returncode == 0, done.stderr
     return course
@@ -48,73 +71,108 @@ def released(folder: Path, assignment: str = ASSIGNMENT) -> Scratch:
 def marks(course: Scratch, points: Iterable[str] = POINTS) -> dict[str, dict[str, float]]:
     """The marks of every student by task, from the exported CSV."""
     assert course.run("export").returncode == 0
-    return {
-        student: {task: float(row[task]) for task in points}
-        for student, row in course.marks().items()
-    }
+    return {student: tasks_of(row, points) for student, row in course.marks().items()}
 
 
-# --- marks are those of the command line ------------------------------------------------------
+def tasks_of(row: dict[str, str], points: Iterable[str] = POINTS) -> dict[str, float]:
+    return {task: float(row[task]) for task in points}
+
+
+def as_notebook(release: Any, texts: dict[str, str]) -> Any:
+    """Put modules into the solution cells of a notebook."""
+    sources: dict[str, str] = {}
+    for module, (first, *others) in CELLS.items():
+        if module in texts:
+            sources |= {first: texts[module], **dict.fromkeys(others, "# all of it is above")}
+    return with_cells(release, **sources)
+
+
+# --- parts of the banks: the marks are those of the command line --------------------------------
 
 RIGHT = (
     *("dataset_plain_loop", "dataset_numpy", "collate_numpy", "collate_plain_loop"),
     *("model_output_slices", "model_packed", "train_plain", "train_decorated"),
 )
-FEW = 2, 1  # wrong and right ones where not all are compared
+HOSTILE = (
+    *("leaves-at-once", "forges-the-gradebook", "a-history-that-was-never-lived", "fork-bomb"),
+    *("memory-bomb", "prints-100-megabytes", "test-frameworks-that-always-pass"),
+    *("reads-a-hidden-file", "connects", "signals-the-grader", "leaves-a-process-behind"),
+    *("equal-to-everything", "writes-its-own-answers", "endless-recursion"),
+)
+FEW = 2, 2, 3  # wrong, right and hostile ones where not all are compared
+READS_WHEN_MADE = """\
+        for path in ({gradebook!r}, {answers!r}, "/etc/shadow"):
+            try: raise ValueError(open(path).read())
+            except OSError: pass
+"""
+Files = dict[str, bytes]
 
 
-def bank() -> dict[str, dict[str, bytes]]:
-    """Submissions of the banks by name: the modules in which each differs from the reference.
+def bank() -> dict[str, Callable[[Scene], Files]]:
+    """Submissions of the banks by name: the modules of each in a scene.
 
-    Those of the task accuracy are left out: what they lose there depends on the news drawn, and so
-    on the text of the modules, which is another in a notebook.
+    What is wrong has its own module only: what it loses in the task accuracy depends on the news
+    drawn, and so on the text of the modules, which is another in a notebook.
     """
-    wrong = {}
+    wrong: dict[str, Files] = {}
     for task in assignments()[MAIN].modules:
         entries = [entry for entry in wrong_entries() if entry.task == task]
-        for entry in entries[:: len(entries) // 3][:3]:
-            wrong[f"wrong-{entry.id}"] = entry.changed
-    right = {f"right-{e.name}": e.changed for e in right_entries() if e.name in RIGHT}
-    if os.environ.get("COURSE_BANK") != "all":
+        wrong |= {f"read-wrong-{e.id}": e.changed for e in entries[:: len(entries) // 3][:3]}
+    right = {f"read-right-{e.name}": e.files for e in right_entries() if e.name in RIGHT}
+    attacks = list(HOSTILE)
+    if not ALL:
         wrong = {name: wrong[name] for name in list(wrong)[1::4][: FEW[0]]}
-        right = {name: right[name] for name in list(right)[4 :: len(right) // 2][: FEW[1]]}
-    return {"solution": {}, **wrong, **right}
+        right = {name: right[name] for name in list(right)[: FEW[1]]}
+        attacks = attacks[: FEW[2]]
+    of_modules = {"tried-solution": REFERENCE, "read-stub": {}, **wrong, **right}
+    return {
+        **{name: partial(as_they_are, files) for name, files in of_modules.items()},
+        **{f"run-{name}": partial(attack, name) for name in attacks},
+        "run-reads-when-made": reading,
+    }
 
 
-def as_notebook(release: Any, modules: dict[str, bytes]) -> Any:
-    """Put modules into the solution cells of a notebook."""
-    texts = {name: data.decode() for name, data in {**REFERENCE, **modules}.items()}
-    return with_cells(
-        release,
-        dataset_NewsDataset=texts["dataset"],
-        collate_Collate=texts["collate"],
-        model_LSTMClassifier=texts["model"],
-        train_evaluate="# all of it is below",
-        train_train=texts["train"],
-    )
+def as_they_are(files: Files, _here: Scene) -> Files:
+    return files
 
 
-@pytest.fixture(scope="module")
-def of_the_bank(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    """What the course gives to submissions of the banks; the notebooks are not run."""
-    course = released(tmp_path_factory.mktemp("bank"))
-    for name, changed in bank().items():
-        course.hand_in(name, as_notebook(course.notebook("release"), changed))
-    done = course.run("autograde", ASSIGNMENT, "--no-execute")
-    assert done.returncode == 0, done.stderr
-    return marks(course)
+def attack(name: str, here: Scene) -> Files:
+    """The module of an entry of the hostile bank."""
+    entry = hostile_bank()[name]
+    return {entry.module: here.fill(entry.sources()[entry.module]).encode()}
+
+
+def reading(here: Scene) -> Files:
+    """A part that looks for files when it is made."""
+    text = REFERENCE["collate"].decode()
+    first = "        self.nlp = "
+    assert text.count(first) == 1
+    return {"collate": here.fill(text.replace(first, READS_WHEN_MADE + first)).encode()}
+
+
+def of_the_bank(name: str, files: Files, release: Any) -> Any:
+    """A submission as a notebook.
+
+    What a hostile one does at its beginning becomes one statement with the part that is wanted:
+    top-level calls are not run otherwise.
+    """
+    texts = {module: data.decode() for module, data in files.items()}
+    if name.startswith("run-"):
+        texts = {n: f"if True:\n{textwrap.indent(t, '    ')}" for n, t in texts.items()}
+    return as_notebook(release, texts)
 
 
 @pytest.mark.parametrize("name", bank())
-def test_a_notebook_has_the_marks_of_its_modules(
-    of_the_bank: dict[str, dict[str, float]], name: str
+def test_a_notebook_has_the_marks_that_the_command_line_gives_to_its_modules(
+    graded: "Graded", name: str
 ) -> None:
-    files = {**REFERENCE, **bank()[name]}
-    record = grading.grade(Sources(name, files, {stem: f"{stem}.py" for stem in files}))
-    assert of_the_bank[name] == {task.id: task.score for task in record.tasks}
+    files = {**STUBS, **bank()[name](graded.here)}
+    taken = Sources(name, files, {stem: f"{stem}.py" for stem in files})
+    record = grading.grade(taken, device="cpu")
+    assert graded.marks(name) == {task.id: task.score for task in record.tasks}
 
 
-# --- what students hand in, and should not ----------------------------------------------------
+# --- what students hand in, and should not ------------------------------------------------------
 
 LOOP = """
 import time
@@ -124,89 +182,69 @@ while True:
     except BaseException:
         pass
 """
-GRADEBOOK = """
-import contextlib, glob, pathlib, sqlite3
-for path in ["../../../gradebook.db", "{root}/gradebook.db"]:
-    try:
-        with sqlite3.connect(path) as db:
-            db.execute("update grade set auto_score = 1000")
-    except Exception as error:
-        print("gradebook:", error)
-for path in [*glob.glob("{kit}/*"), *glob.glob("../../../*")]:
-    print("seen:", path)
-for path in glob.glob("{root}/**", recursive=True):
-    print("seen:", path)
-    with contextlib.suppress(OSError):
-        pathlib.Path(path).write_text("mine")
-"""
-NETWORK = """
-import socket
-try:
-    socket.create_connection(("127.0.0.1", {port}), 2).send(b"hello")
-except OSError as error:
-    print("network:", error)
-"""
 FORGED = """
-import builtins, grader.notebook, torch
+import ast, builtins, grader.notebook, torch
 class Full(float):
     def __eq__(self, other): return True
     def __repr__(self): return "30.0"
+class NoAsserts(ast.NodeTransformer):
+    def visit_Assert(self, node): return ast.Pass()
+shell = get_ipython()
+shell.ast_transformers.append(NoAsserts())
+shell.display_formatter.formatters["text/plain"].for_type(float, lambda *_: "30.0")
+send = shell.kernel.session.send
+send(shell.kernel.iopub_socket, "stream", {"name": 7, "text": [None]}, parent=shell.parent_header)
 grader.notebook.check = check = lambda *_: Full(30)
 torch.equal = torch.allclose = lambda *_, **__: True
 builtins.float = Full
 """
+# Looks for what is hidden, as a kernel and as a worker. It holds the secrets back to front, so as
+# not to find itself.
+LOOKS = """
+import glob, os, socket, sqlite3, sys
 
+def look():
+    for path in ["../../../gradebook.db", "{root}/gradebook.db"]:
+        try:
+            with sqlite3.connect(path) as db:
+                db.execute("update grade set auto_score = 1000")
+            yield "gradebook changed"
+        except sqlite3.Error:
+            pass
+    try:
+        socket.create_connection(("127.0.0.1", {port}), 2).send(b"hello")
+        yield "network"
+    except OSError:
+        pass
+    hidden = [text[::-1].encode() for text in {backwards}]
+    system = ("/usr", "/lib", "/bin", "/sbin", "/proc/", "/sys", "/dev")
+    system += (sys.prefix, sys.base_prefix)
+    places = glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")
+    for folder, folders, files in os.walk("/"):
+        folders[:] = [each for each in folders if not os.path.join(folder, each).startswith(system)]
+        places += [os.path.join(folder, file) for file in files]
+    for path in places:
+        try:
+            with open(path, "rb") as stream:
+                content = stream.read(1 << 22)
+        except OSError:
+            continue
+        for text in hidden:
+            if text in content:
+                yield f"{{text}} in {{path}}"
+    for path in glob.glob("{root}/**", recursive=True):
+        try:
+            open(path, "w").close()
+            yield "wrote " + path
+        except OSError:
+            pass
 
+found = [*look()]
+print("found:", found)
+if found:
+    1 / 0
+"""
 ODD_CELLS = '{"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
-
-
-def meddled(source: Any, **changes: Any) -> Any:
-    """A copy of a notebook with other metadata in its test cells."""
-    notebook = copy.deepcopy(source)
-    for task in POINTS:
-        cell(notebook, f"check-{task}").metadata.update(copy.deepcopy(changes))
-    return notebook
-
-
-def without(source: Any, *names: str) -> Any:
-    notebook = copy.deepcopy(source)
-    for name in names:
-        notebook.cells.remove(cell(notebook, name))
-    return notebook
-
-
-def with_twice(source: Any, release: Any) -> Any:
-    """The stub's cell first, the solution's behind it, both of one name."""
-    notebook = copy.deepcopy(release)
-    place = notebook.cells.index(cell(notebook, "dataset-NewsDataset"))
-    notebook.cells.insert(place + 1, copy.deepcopy(cell(source, "dataset-NewsDataset")))
-    return notebook
-
-
-def with_helper(source: Any) -> Any:
-    """A part that needs a constant and a function of an extra cell, among calls that would fail."""
-    text = cell(source, "dataset-NewsDataset").source
-    notebook = with_cells(
-        source, dataset_NewsDataset=text.replace("label - 1 for", "shifted(label) for")
-    )
-    helper = nbformat.v4.new_code_cell("ONE = 1\ndef shifted(label): return label - ONE\n1 / 0")
-    notebook.cells.insert(2, helper)
-    return notebook
-
-
-def with_kernel(source: Any) -> Any:
-    notebook = copy.deepcopy(source)
-    notebook.metadata.kernelspec = {"name": "no-such", "display_name": "x", "language": "bash"}
-    return notebook
-
-
-def odd(source: Any) -> str:
-    """Metadata of forms that nobody writes."""
-    content = json.loads(nbformat.v4.writes_json(copy.deepcopy(source)))
-    content["metadata"]["nbgrader"] = {"schema_version": 99}
-    for number, each in enumerate(content["cells"]):
-        each["metadata"]["nbgrader"] = [{"schema_version": 99}, "x", None, 7][number % 4]
-    return json.dumps(content)
 
 
 @dataclass(frozen=True)
@@ -215,157 +253,408 @@ class Given:
 
     Attributes:
         source, release: the assignment's notebook with and without the solution.
-        root: the course's folder.
-        port: of this machine, where something listens.
+        part: the release with one part written, the first one.
+        looks: code that looks for what is hidden.
     """
 
     source: Any
     release: Any
-    root: Path
-    port: int
+    part: Any
+    looks: str
 
 
-def in_dataset(given: Given, text: str) -> Any:
-    """The released notebook with a text in place of the first part."""
-    return with_cells(given.release, dataset_NewsDataset=text)
+def changed(notebook: Any, change: Callable[[Any], None]) -> Any:
+    """A copy of a notebook in which each cell with a name was changed."""
+    notebook = copy.deepcopy(notebook)
+    for each in notebook.cells:
+        if name_of(each):
+            change(each)
+    return notebook
 
 
-def with_points(given: Given) -> Any:
-    claimed = {**cell(given.release, "check-model").metadata.nbgrader, "points": 1000}
-    return meddled(given.release, nbgrader=claimed)
+def without(notebook: Any, *names: str) -> Any:
+    notebook = copy.deepcopy(notebook)
+    notebook.cells = [each for each in notebook.cells if name_of(each) not in names]
+    return notebook
+
+
+def skipped(given: Given) -> Any:
+    def skip(each: Any) -> None:
+        each.metadata.tags = ["skip-execution"]
+
+    return changed(given.release, skip)
+
+
+def worth_more(given: Given) -> Any:
+    def double(each: Any) -> None:
+        each.metadata.nbgrader.points = 1000
+        if name_of(each) in TESTS:
+            each.source = "1000.0"
+
+    return changed(given.release, double)
+
+
+def renamed(given: Given) -> Any:
+    def rename(each: Any) -> None:
+        each.metadata.nbgrader.grade_id += "-2"
+
+    return changed(given.part, rename)
+
+
+def retagged(given: Given) -> Any:
+    """Tests become solutions, and solutions tests; code becomes text."""
+
+    def turn(each: Any) -> None:
+        told = each.metadata.nbgrader
+        told.grade, told.solution, told.locked = not told.grade, not told.solution, not told.locked
+        if each.cell_type == "code":
+            each.cell_type = "raw"
+            del each["outputs"], each["execution_count"]
+
+    return changed(given.part, turn)
+
+
+def twice(given: Given) -> Any:
+    """The stub's cell first, the one that is written behind it, both of one name."""
+    notebook = copy.deepcopy(given.release)
+    place = notebook.cells.index(cell(notebook, "dataset-NewsDataset"))
+    notebook.cells.insert(place + 1, copy.deepcopy(cell(given.part, "dataset-NewsDataset")))
+    return notebook
+
+
+def doubled_tests(given: Given) -> Any:
+    """Tests of the right names with other sources, in front of the true ones and behind them."""
+    notebook = copy.deepcopy(given.release)
+    forged = [copy.deepcopy(cell(notebook, name)) for name in TESTS]
+    for each in forged:
+        each.source = f"{each.metadata.nbgrader.points}.0"
+    notebook.cells = [*copy.deepcopy(forged), *notebook.cells, *forged]
+    return notebook
+
+
+def helper(given: Given) -> Any:
+    """A part that needs a constant and a function of an extra cell, among calls that would fail."""
+    text = cell(given.part, "dataset-NewsDataset").source
+    notebook = with_cells(
+        given.part, dataset_NewsDataset=text.replace("label - 1 for", "shifted(label) for")
+    )
+    extra = nbformat.v4.new_code_cell("ONE = 1\ndef shifted(label): return label - ONE\n1 / 0")
+    notebook.cells.insert(2, extra)
+    return notebook
+
+
+def other_kernel(given: Given) -> Any:
+    notebook = copy.deepcopy(given.part)
+    notebook.metadata.kernelspec = {"name": "no-such", "display_name": "x", "language": "bash"}
+    return notebook
+
+
+def odd_metadata(given: Given) -> str:
+    """Metadata of forms that nobody writes."""
+    content = json.loads(nbformat.v4.writes_json(copy.deepcopy(given.part)))
+    content["metadata"]["nbgrader"] = {"schema_version": 99}
+    for number, each in enumerate(content["cells"]):
+        each["metadata"]["nbgrader"] = [{"schema_version": 99}, "x", None, 7][number % 4]
+    return json.dumps(content)
+
+
+def running(text: str) -> Callable[[Given], Any]:
+    """The release with a text in place of the first part, run by kernel and worker."""
+    body = textwrap.indent(text, "    ")
+    return lambda given: with_cells(
+        given.release, dataset_NewsDataset=f"class NewsDataset:\n{body}"
+    )
 
 
 def forged(given: Given) -> Any:
     return with_cells(given.release, imports=FORGED, dataset_NewsDataset=FORGED)
 
 
-ONLY_DATASET = {**NOTHING, "dataset": POINTS["dataset"]}
+def looking(given: Given) -> Any:
+    text = f"{given.looks}\n{cell(given.part, 'dataset-NewsDataset').source}"
+    whole = f"if True:\n{textwrap.indent(text, '    ')}"
+    return with_cells(given.release, dataset_NewsDataset=whole)
+
+
 TESTS = [f"check-{task}" for task in POINTS]
 Handed = dict[str, tuple[Callable[[Given], Any], dict[str, float] | None]]
-READ: Handed = {  # what is handed in, and its marks; None: a person is needed
-    "skipped": (lambda given: meddled(given.release, tags=["skip-execution"]), NOTHING),
-    "points": (with_points, NOTHING),
-    "tests-deleted": (lambda given: without(given.source, *TESTS), POINTS),
-    "part-deleted": (
-        lambda given: without(given.source, "collate-Collate"),
-        {**POINTS, "collate": 0.0},
+ODD: Handed = {  # what is handed in, and its marks; None: a person is needed
+    "read-skipped": (skipped, NOTHING),
+    "read-points": (worth_more, NOTHING),
+    "read-tests-deleted": (lambda given: without(given.part, *TESTS), ONLY_DATASET),
+    "read-tests-twice": (doubled_tests, NOTHING),
+    "read-part-deleted": (lambda given: without(given.part, "dataset-NewsDataset"), NOTHING),
+    "read-renamed": (renamed, ONLY_DATASET),
+    "read-retagged": (retagged, ONLY_DATASET),
+    "read-twice": (twice, ONLY_DATASET),
+    "read-helper": (helper, ONLY_DATASET),
+    "read-kernel": (other_kernel, ONLY_DATASET),
+    "read-odd-metadata": (odd_metadata, ONLY_DATASET),
+    "read-no-notebook": (lambda _: '{"cells": [', None),
+    "read-deep": (lambda _: '{"cells": ' + "[" * 100_000, None),
+    "read-odd-cells": (lambda _: ODD_CELLS.replace("CELLS", '[7, {"cell_type": "code"}]'), None),
+    "read-odd-list": (lambda _: ODD_CELLS.replace("CELLS", '{"a": 7}'), None),
+    "read-half-cells": (lambda _: ODD_CELLS.replace("CELLS", '[{"cell_type": "code"}]'), None),
+    "read-empty": (lambda _: ODD_CELLS.replace("CELLS", "[]"), NOTHING),
+    "read-data-in-a-cell": (
+        lambda given: with_cells(given.release, dataset_NewsDataset=f"x = '{'a' * 70_000}'"),
+        None,
     ),
-    "twice": (lambda given: with_twice(given.source, given.release), ONLY_DATASET),
-    "helper": (lambda given: with_helper(given.source), POINTS),
-    "kernel": (lambda given: with_kernel(given.release), NOTHING),
-    "odd-metadata": (lambda given: odd(given.source), POINTS),
-    "no-notebook": (lambda _: '{"cells": [', None),
-    "deep": (lambda _: '{"cells": ' + "[" * 100_000, None),
-    "odd-cells": (lambda _: ODD_CELLS.replace("CELLS", '[7, {"cell_type": "code"}]'), None),
-    "odd-list": (lambda _: ODD_CELLS.replace("CELLS", '{"a": 7}'), None),
-    "half-cells": (lambda _: ODD_CELLS.replace("CELLS", '[{"cell_type": "code"}]'), None),
-    "empty": (lambda _: ODD_CELLS.replace("CELLS", "[]"), NOTHING),
-    "data-in-a-cell": (lambda given: in_dataset(given, f"x = '{'a' * 70_000}'"), None),
-}
-RUN: Handed = {  # the same, for notebooks that are run, too
+    "read-marked-by-hand": (lambda given: given.release, ONLY_DATASET),
     "run-forged": (forged, NOTHING),
-    "run-exits": (lambda given: in_dataset(given, "import os; os._exit(0)"), NOTHING),
-    "run-loops": (lambda given: in_dataset(given, LOOP), NOTHING),
-    "run-prints": (lambda given: in_dataset(given, "while True: print('x' * 1000)"), NOTHING),
-    "run-gradebook": (
-        lambda given: in_dataset(given, GRADEBOOK.format(root=given.root, kit=ROOT)),
+    "run-exits": (running("import os; os._exit(0)"), NOTHING),
+    "run-loops": (lambda given: with_cells(given.release, dataset_NewsDataset=LOOP), NOTHING),
+    "run-prints": (
+        lambda given: with_cells(
+            given.release, dataset_NewsDataset="while True: print('x' * 1000)"
+        ),
         NOTHING,
     ),
-    "run-network": (lambda given: in_dataset(given, NETWORK.format(port=given.port)), NOTHING),
+    "tried-looks": (looking, ONLY_DATASET),
 }
-HANDED_IN = READ | RUN
 
 
-def handed_in_bytes(course: Scratch) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in course.folder.glob("submitted/*/*/*.ipynb")}
+def another_name(path: Path) -> None:
+    path.rename(path.with_name(f"{path.stem} (1).ipynb"))
+
+
+def link(path: Path) -> None:
+    path.rename(path.with_name("true.ipynb"))
+    path.symlink_to("true.ipynb")
+
+
+def link_beside(path: Path) -> None:
+    (path.parent / "data.txt").symlink_to(path.parents[3] / "gradebook.db")
+
+
+def pipe_beside(path: Path) -> None:
+    os.mkfifo(path.parent / "data.txt")
+
+
+def no_date(path: Path) -> None:
+    (path.parent / "timestamp.txt").write_bytes(b"\xffyesterday")
+
+
+# What nbgrader would pass over or give up half-way: what is done to the folder, and what is said.
+FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "read-another-name": (another_name, rf"{ASSIGNMENT}\.ipynb.*{ASSIGNMENT} \(1\)\.ipynb"),
+    "read-no-file": (Path.unlink, rf"{ASSIGNMENT}\.ipynb.*none"),
+    "read-link": (link, rf"{ASSIGNMENT}\.ipynb is a link"),
+    "read-link-beside": (link_beside, r"data\.txt is a link"),
+    "read-pipe-beside": (pipe_beside, r"data\.txt is .* no file"),
+    "read-no-date": (no_date, "timestamp.txt"),
+}
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The course after its cycle.
+
+    Attributes:
+        here: what hostile submissions could harm.
+        rows: the exported marks.
+        harm: what was found harmed.
+        log: what nbgrader said while it graded.
+    """
+
+    course: Scratch
+    here: Scene
+    rows: dict[str, dict[str, str]]
+    harm: list[str]
+    log: str
+
+    def marks(self, student: str) -> dict[str, float]:
+        return tasks_of(self.rows[student])
+
+    def shown(self, student: str) -> str:
+        """What the cells of a notebook show on the feedback page."""
+        path = self.course.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        notebook = nbformat.read(path, 4)
+        return "\n".join(
+            json.dumps(output) for each in notebook.cells for output in each.get("outputs", [])
+        )
+
+
+def children() -> set[psutil.Process]:
+    """The living processes below this one, also those that lost their parents."""
+    found = psutil.Process().children(recursive=True)
+    return {each for each in found if each.status() != psutil.STATUS_ZOMBIE}
+
+
+def submitted(course: Scratch) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in course.folder.glob("submitted/*/*/*.ipynb")}
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield server
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
+    """The whole cycle. Everybody had full marks, and others a record, before they were graded."""
+    with contextlib.ExitStack() as stack:
+        set_up = stack.enter_context(pytest.MonkeyPatch.context())
+        set_up.setenv("GRADER_SECRET", SECRET)
+        here = stack.enter_context(scene())
+        here.lay_out()
+        course = released(tmp_path_factory.mktemp("course"))
+        hand_in_all(course, here)
+        before = submitted(course), here.state()
+        family = children()
+        log = ""
+        for options in (
+            ("--student", "read-*", "--no-execute"),
+            ("--student", "run-*"),
+            ("--student", "tried-*", "--Execute.timeout=600", "--RunConfined.seconds=600"),
+        ):
+            done = course.run("autograde", ASSIGNMENT, *options)
+            log += done.stderr
+            assert done.returncode == 0, done.stderr
+        harm = {
+            "what was handed in": submitted(course) != before[0],
+            "files outside": here.state() != before[1],
+            "somebody was called": bool(here.heard),
+            f"processes left: {children() - family}": bool(children() - family),
+        }
+        done = course.run("generate_feedback", ASSIGNMENT)
+        assert done.returncode == 0, done.stderr
+        marks(course)
+        yield Graded(
+            course, here, course.marks(), [what for what, true in harm.items() if true], log
+        )
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory, listener: socket.socket) -> Scratch:
-    """A course in which all of these had full marks before they were graded."""
-    course = released(tmp_path_factory.mktemp("hostile"))
+def hand_in_all(course: Scratch, here: Scene) -> None:
+    """Give everybody full marks, then hand in."""
+    source, release = course.notebook("source"), course.notebook("release")
+    part = with_cells(release, dataset_NewsDataset=cell(source, "dataset-NewsDataset").source)
+    hidden = [SECRET, NEIGHBOUR, "A full answer" + " says", "### BEGIN SOLUTION" + "\n"]
+    looks = LOOKS.format(
+        root=course.folder, port=here.port, backwards=[text[::-1] for text in hidden]
+    )
+    given = Given(source, release, part, looks)
+    everybody = [*bank(), *ODD, *FOLDERS]
     with Gradebook(f"sqlite:///{course.folder}/gradebook.db") as gradebook:
-        for name in [*HANDED_IN, "link"]:
+        for name in everybody:
             gradebook.update_or_create_student(name)
             gradebook.update_or_create_submission(ASSIGNMENT, name)
             for task, points in POINTS.items():
                 grade = gradebook.find_grade(f"check-{task}", ASSIGNMENT, ASSIGNMENT, name)
                 grade.auto_score, grade.needs_manual_grade = points, False
+        find = (ASSIGNMENT, ASSIGNMENT, "read-marked-by-hand")
+        gradebook.find_grade("check-dataset", *find).manual_score = POINTS["dataset"]
         gradebook.db.commit()
-    assert marks(course)["link"] == POINTS
-    notebooks = course.notebook("source"), course.notebook("release")
-    given = Given(*notebooks, course.folder, listener.getsockname()[1])
-    for name, (make, _) in HANDED_IN.items():
+    assert marks(course) == dict.fromkeys(everybody, POINTS)
+    for name, files in bank().items():
+        course.hand_in(name, of_the_bank(name, files(here), release))
+    for name, (make, _) in ODD.items():
         course.hand_in(name, make(given))
-    course.submitted("link").parent.mkdir(parents=True)
-    course.submitted("link").symlink_to(course.submitted("helper"))
-    link = course.submitted("twice").parent / "data.txt"
-    link.symlink_to(course.folder / "gradebook.db")
-    before = handed_in_bytes(course)
-    for options in (("--student", "[!r]*", "--no-execute"), ("--student", "run-*")):
-        done = course.run("autograde", ASSIGNMENT, *options)
-        assert done.returncode == 0, done.stderr
-    assert handed_in_bytes(course) == before
-    assert course.run("generate_feedback", ASSIGNMENT).returncode == 0
-    marks(course)
-    return course
+    for name, (change, _) in FOLDERS.items():
+        change(course.hand_in(name, part))
 
 
 @in_a_sandbox
-@pytest.mark.parametrize("name", [*HANDED_IN, "link"])
-def test_a_notebook_has_the_marks_that_its_code_deserves(hostile: Scratch, name: str) -> None:
-    row = hostile.marks()[name]
-    expected = HANDED_IN[name][1] if name in HANDED_IN else None
+@pytest.mark.parametrize("name", ODD)
+def test_a_notebook_has_the_marks_that_its_code_deserves(graded: Graded, name: str) -> None:
+    expected = ODD[name][1]
     if expected is None:
-        assert row["needs_manual_grade"] == "yes"
-    assert {task: float(row[task]) for task in POINTS} == (expected or NOTHING)
+        assert graded.rows[name]["needs_manual_grade"] == "yes"
+    assert graded.marks(name) == (expected or NOTHING)
 
 
 @in_a_sandbox
-@pytest.mark.parametrize("name", ["no-notebook", "deep", "data-in-a-cell", "link"])
-def test_what_cannot_be_graded_says_so_where_the_teacher_looks(hostile: Scratch, name: str) -> None:
-    with Gradebook(f"sqlite:///{hostile.folder}/gradebook.db") as gradebook:
-        find = (ASSIGNMENT, ASSIGNMENT, name)
-        comment = gradebook.find_comment("dataset-NewsDataset", *find).comment
-    assert re.search("cannot be graded|at most 65,536", comment)
-    assert "your teacher will look at it" in comment
-    assert "your teacher will look at it" in hostile.feedback(name)
+@pytest.mark.parametrize("name", [name for name, (_, points) in ODD.items() if points is None])
+def test_what_cannot_be_graded_says_so_where_the_teacher_looks(graded: Graded, name: str) -> None:
+    for text in (graded.rows[name]["problem"], graded.course.feedback(name)):
+        assert re.search("cannot be graded|at most 65,536", text)
+        assert "your teacher will look at it" in text
 
 
 @in_a_sandbox
-def test_student_code_saw_neither_gradebook_nor_other_files(hostile: Scratch) -> None:
-    page = hostile.feedback("run-gradebook")
-    assert "unable to open database file" in page
-    assert "source/news-classifier" not in page
-    assert "submitted/" not in page
-    of_the_kit = set(re.findall(rf"seen: {ROOT}/(.*)", page))
-    assert {"grader", "news"} <= of_the_kit <= {"grader", "news", ".venv", ".tox"}
+@pytest.mark.parametrize("name", FOLDERS)
+def test_no_mark_stays_where_a_folder_cannot_be_taken_in(graded: Graded, name: str) -> None:
+    assert graded.marks(name) == NOTHING
+    assert graded.rows[name]["needs_manual_grade"] == "yes"
+    assert re.search(FOLDERS[name][1], graded.rows[name]["problem"])
+    assert re.search(f"{name} is not graded: .*{FOLDERS[name][1]}", graded.log)
+    assert graded.course.feedback(name) == ""
 
 
 @in_a_sandbox
-def test_student_code_has_no_network(hostile: Scratch, listener: socket.socket) -> None:
-    assert "network: [Errno" in hostile.feedback("run-network")
-    with pytest.raises(BlockingIOError):  # nobody called
-        listener.accept()
+def test_who_gave_a_mark_by_hand_is_to_look_again(graded: Graded) -> None:
+    assert graded.rows["read-marked-by-hand"]["needs_manual_grade"] == "yes"
+    find = (ASSIGNMENT, ASSIGNMENT, "read-marked-by-hand")
+    with Gradebook(f"sqlite:///{graded.course.folder}/gradebook.db") as gradebook:
+        assert gradebook.find_grade("check-dataset", *find).auto_score == 0.0
 
 
 @in_a_sandbox
-def test_a_link_beside_a_notebook_brings_nothing_back(hostile: Scratch) -> None:
-    found = [path.parts[-4] for path in hostile.folder.glob("*/twice/*/data.txt")]
-    assert found == ["submitted"]
+def test_who_was_graded_has_no_problem(graded: Graded) -> None:
+    names = [*bank(), *(name for name, (_, points) in ODD.items() if points is not None)]
+    assert {name: graded.rows[name]["problem"] for name in names} == dict.fromkeys(names, "")
 
 
 @in_a_sandbox
-def test_every_submission_has_a_page_with_the_results_of_its_tasks(hostile: Scratch) -> None:
-    for name in HANDED_IN:
-        assert "your teacher" in hostile.feedback(name) or "of 15 points" in hostile.feedback(name)
+def test_nothing_was_harmed(graded: Graded) -> None:
+    assert graded.harm == []
+    assert set(graded.rows) == {*bank(), *ODD, *FOLDERS}
+
+
+@in_a_sandbox
+def test_student_code_saw_nothing_that_is_hidden(graded: Graded) -> None:
+    assert "found: []" in graded.shown("tried-looks")
+
+
+def test_looking_finds_what_is_there(tmp_path: Path) -> None:
+    """Else the last test would not tell anything."""
+    (tmp_path / "gradebook.db").write_text("no database")
+    code = LOOKS.format(root=tmp_path, port=9, backwards=[SECRET[::-1]])
+    code = code.replace('os.walk("/")', f"os.walk({str(tmp_path)!r})")
+    (tmp_path / "hidden").write_text(f"...{SECRET}...")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"GRADER_SECRET": SECRET},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    for what in (f"{SECRET}' in {tmp_path}/hidden", "/environ", f"wrote {tmp_path}/gradebook.db"):
+        assert what in done.stdout
+
+
+@in_a_sandbox
+def test_the_secret_of_the_course_stands_in_no_file(graded: Graded) -> None:
+    files = [path for path in graded.course.folder.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+    record = graded.course.folder / "records" / ASSIGNMENT / "tried-solution.json"
+    assert '"secret": "course"' in record.read_text(encoding="utf-8")
+
+
+@in_a_sandbox
+def test_what_only_the_source_holds_stands_on_no_page_of_others(graded: Graded) -> None:
+    hidden = list(only_in_source(graded.course.notebook("source")))
+    assert len(hidden) > 30
+    release = "\n".join(each.source for each in graded.course.notebook("release").cells)
+    pages = [
+        graded.course.feedback(name) for name in ("read-stub", "read-no-notebook", "run-exits")
+    ]
+    for text in (release, *pages):
+        assert text
+        assert [line for line in hidden if line in text] == []
+
+
+@in_a_sandbox
+def test_every_submission_has_a_page_with_the_results_of_its_tasks(graded: Graded) -> None:
+    for name in [*bank(), *ODD]:
+        page = graded.course.feedback(name)
+        assert "your teacher" in page or "of 15 points" in page
+
+
+@in_a_sandbox
+def test_every_cell_of_the_lesson_runs_without_a_network(graded: Graded) -> None:
+    shown = graded.shown("tried-solution")
+    assert '"output_type": "error"' not in shown
+    assert '"stderr"' not in shown
+    assert shown.count("image/png") == 3  # padding, the picture of the states, curves
+    assert "epoch 8 of 8" in shown
 
 
 # --- the feedback run -------------------------------------------------------------------------
@@ -376,7 +665,7 @@ def test_no_kernel_gets_what_is_meant_for_the_grader(monkeypatch: pytest.MonkeyP
     _, options = asyncio.run(PlainKernel(kernel_name="python3").pre_start_kernel())
     assert "PATH" in options["env"]
     assert "a secret" not in options["env"].values()
-    assert "a secret" not in sandboxed(["true"], [])
+    assert not any("a secret" in part for part in kernel_command(Path("/tmp/k")))
 
 
 @pytest.fixture
@@ -400,27 +689,86 @@ def test_a_page_shows_no_more_than_its_limit(run: RunConfined) -> None:
     assert run.output([], message, None, 0) is None
 
 
-# --- other ends -------------------------------------------------------------------------------
+# --- without a sandbox ------------------------------------------------------------------------
+
+WITHOUT_LANDLOCK = """
+import ctypes, os, sys
+from grader.worker import confine
+rules = [confine._load(confine.NUMBER), confine._step(confine.JUMP_EQUAL, 444, 0, 1)]
+rules += [confine._refuse(confine.ENOSYS), confine._step(confine.RETURN, confine.ALLOW)]
+program = b"".join(rules)
+held = ctypes.create_string_buffer(program, len(program))
+confine._call("prctl", confine.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+where = confine._buffer("@HP", len(rules), ctypes.addressof(held))
+confine._call("prctl", confine.PR_SET_SECCOMP, 2, where)
+os.execv(sys.executable, [sys.executable, "-m", "nbgrader", *sys.argv[1:]])
+"""
+
+
+def regraded_without_landlock(course: Scratch) -> subprocess.CompletedProcess[str]:
+    arguments = ["autograde", ASSIGNMENT, "--force", "--no-execute"]
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_LANDLOCK, *arguments],
+        cwd=course.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def everything(course: Scratch) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in course.folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scratch, str]:
+    """A course graded where there is no bubblewrap, and what nbgrader said."""
+    course = released(tmp_path_factory.mktemp("bare"))
+    course.hand_in("ann", course.notebook("release"))
+    empty = course.folder / "bin"
+    empty.mkdir()
+    with pytest.MonkeyPatch.context() as changes:
+        changes.setenv("PATH", str(empty))
+        done = course.run("autograde", ASSIGNMENT)
+    assert done.returncode == 0, done.stderr
+    return course, done.stderr
+
+
+def environment_of_the_record(course: Scratch) -> Any:
+    file = course.folder / "records" / ASSIGNMENT / "ann.json"
+    return json.loads(file.read_text(encoding="utf-8"))["environment"]
 
 
 @in_a_sandbox
-def test_nothing_runs_without_a_sandbox_unless_the_instructor_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_bubblewrap_there_are_marks_but_no_kernels(bare: tuple[Scratch, str]) -> None:
+    course, log = bare
+    assert "not run for its feedback page: bubblewrap (bwrap) is not installed" in log
+    assert marks(course) == {"ann": NOTHING}
+    layers = environment_of_the_record(course)["confinement_layers"]
+    assert layers == ["rlimits", "landlock", "seccomp"]
+    path = course.folder / "autograded" / "ann" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    cells = nbformat.read(path, 4).cells
+    assert [name_of(each) for each in cells if each.get("outputs")] == TESTS
+
+
+@in_a_sandbox
+def test_without_a_sandbox_for_workers_nothing_is_touched_unless_the_instructor_says_so(
+    bare: tuple[Scratch, str],
 ) -> None:
-    course = released(tmp_path)
-    path = course.hand_in("ann", course.notebook("release"))
-    bare = tmp_path / "bin"
-    bare.mkdir()
-    monkeypatch.setenv("PATH", str(bare))
-    done = course.run("autograde", ASSIGNMENT)
+    course, _ = bare
+    before = everything(course)
+    done = regraded_without_landlock(course)
     assert done.returncode == 1
-    assert "bubblewrap (bwrap) is not installed" in done.stderr
-    assert "run_student_code_without_a_sandbox = True" in done.stderr
+    for text in ("no Landlock", "there is one", "run_student_code_without_a_sandbox = True"):
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert everything(course) == before
     config = course.folder / "nbgrader_config.py"
     config.write_text(f"{config.read_text(encoding='utf-8')}\n{UNCONFINED}\n", encoding="utf-8")
-    done = course.run("autograde", ASSIGNMENT, "--no-execute")
+    done = regraded_without_landlock(course)
     assert done.returncode == 0, done.stderr
-    assert path.is_file()
+    assert environment_of_the_record(course)["confinement"] == "limits"
 
 
 # --- another assignment -----------------------------------------------------------------------
@@ -428,7 +776,7 @@ def test_nothing_runs_without_a_sandbox_unless_the_instructor_says_so(
 
 @pytest.mark.parametrize("id_", [id_ for id_ in assignments() if id_ != MAIN])
 def test_another_assignment_has_marks_of_its_own(tmp_path: Path, id_: str) -> None:
-    course = released(tmp_path, id_)
+    course = released(tmp_path, assignment=id_)
     source, release = course.notebook("source"), course.notebook("release")
     tasks = assignments()[id_].tasks
     left_out = [*tasks][-1]

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from nbgrader.api import Gradebook
 
-from grader.course.export import CanvasCsv, MarksCsv, MoodleCsv, plain
-from grader.course.marks import record_file
+from grader.course.export import CanvasCsv, MarksCsv, MoodleCsv
+from grader.course.folders import record_file
+from grader.reports.table import plain
 
 
 @pytest.fixture

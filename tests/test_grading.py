@@ -1,14 +1,20 @@
 """What a grading run promises: the marks of the reference, the stubs, and broken submissions."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from grader import grading
-from grader.confinement import choose
+from grader import grading, sandbox, warm
+from grader.confinement import choose, sandboxed
+from grader.errors import UsageError
 from grader.grading import load, session
 from grader.record import CheckResult, Record
 from grader.sandbox import Limits
@@ -19,6 +25,7 @@ from grader.tasks import MAIN, assignments, tasks
 ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads((ROOT / "grader" / "record.schema.json").read_text(encoding="utf-8"))
 GOLDEN = ROOT / "tests" / "golden"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 def reference(**changed: str | None) -> Sources:
@@ -74,7 +81,7 @@ def normalised(record: Record) -> dict[str, Any]:
     for check in data["checks"]:
         check["seconds"] = 0.0
     if data["accuracy"]:
-        data["accuracy"] |= {"value": 0.6, "tries": [0.6]}
+        data["accuracy"] |= {"value": 0.6, "tries": [0.6], "history": []}
     return data
 
 
@@ -246,3 +253,180 @@ def test_in_process_gives_the_same_marks() -> None:
         with session(load(ROOT / "solution"), device="cpu", in_process=in_process) as opened:
             both.append([opened.run(check).score for check in checks])
     assert both[0] == both[1] == [check.points for check in checks]
+
+
+def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark() -> None:
+    try:
+        sandboxed("cpu")
+    except warm.Unavailable as error:
+        pytest.skip(str(error))
+    path = ROOT / "solution" / "dataset.py"
+    lost = []
+
+    def lose(_record: Record) -> None:
+        lost.append(warm.warm_process().process)
+        lost[-1].kill()
+        lost[-1].wait()
+
+    record = grading.grade(load(path), keep=lose, device="cpu", confine="sandbox")
+    assert (record.score, record.max_score) == (15, 15)
+    assert len({process.pid for process in lost}) == len(record.checks) + 1
+
+
+# --- confinement -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minimum", [None, "none", "limits"])
+def test_the_strongest_confinement_is_used_whatever_the_least_is(minimum: str | None) -> None:
+    try:
+        strongest = sandboxed("cpu").tier
+    except warm.Unavailable:
+        strongest = "limits"
+    assert choose(minimum, "cpu").tier == strongest
+
+
+def test_a_sandbox_that_cannot_be_had_is_refused_with_the_reason_and_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert choose(None, "cpu").tier == choose("limits", "cpu").tier == "limits"
+    assert "it needs Linux" in choose(None, "cpu").lacks
+    with pytest.raises(UsageError) as caught:
+        choose("sandbox", "cpu")
+    assert str(caught.value).startswith("--confine sandbox: not to be had here: it needs Linux. ")
+    assert "WSL2" in str(caught.value)
+    with (
+        pytest.raises(UsageError, match="choose one"),
+        session(reference(), confine="sandbox", in_process=True),
+    ):
+        pass
+
+
+@linux
+def test_a_gpu_cannot_be_used_in_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = tmp_path / "gpu"
+    gpu.touch()
+    monkeypatch.setattr("grader.confinement.GPUS", (str(gpu),))
+    for device in ("auto", "cuda"):
+        assert choose(None, device).tier == "limits"
+        with pytest.raises(UsageError, match=r"a GPU cannot be used in it.* --device cpu"):
+            choose("sandbox", device)
+
+
+@pytest.fixture
+def old_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The warm process finds no Landlock."""
+    copy = tmp_path / "worker"
+    shutil.copytree(sandbox.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / "confine.py").open("a", encoding="utf-8") as stream:
+        stream.write(OLD_KERNEL)
+    monkeypatch.setattr(sandbox, "WORKER", copy)
+    warm.close()
+    yield
+    warm.close()
+
+
+OLD_KERNEL = """
+
+def landlock_abi() -> int:
+    raise OSError(ENOSYS, f"no Landlock: {NO_LANDLOCK[ENOSYS]}")
+"""
+
+
+@linux
+@pytest.mark.usefixtures("old_kernel")
+def test_what_the_kernel_lacks_is_told() -> None:
+    found = choose(None, "cpu")
+    assert (found.tier, found.layers) == ("limits", ("rlimits",))
+    assert "no Landlock: the kernel is older than 5.13, or built without it" in found.lacks
+    with pytest.raises(UsageError, match=r"the kernel is older than 5\.13"):
+        choose("sandbox", "cpu")
+
+
+@linux
+def test_without_bubblewrap_the_other_layers_are_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    warm.close()
+    try:
+        found = choose("sandbox", "cpu")
+        assert (found.tier, found.layers) == ("sandbox", ("rlimits", "landlock", "seccomp"))
+        assert warm.warm_process().lacks == "bwrap is not installed"
+    except UsageError as error:
+        pytest.skip(str(error))
+    finally:
+        warm.close()
+
+
+def test_a_record_names_the_tier_and_its_layers() -> None:
+    for minimum, in_process in ((None, False), (None, True)):
+        with session(reference(), device="cpu", confine=minimum, in_process=in_process) as opened:
+            told = opened.record().environment
+        expected = (
+            ("none", ()) if in_process else (choose(None, "cpu").tier, choose(None, "cpu").layers)
+        )
+        assert (told["confinement"], tuple(told["confinement_layers"])) == expected
+
+
+# What only some systems have. The worker's half runs in the process that the grader starts.
+STRIP = """\
+import argparse, ctypes, faulthandler, fractions, json, os, pathlib, platform, random, runpy
+import select, shutil, signal, socket, subprocess, sys, tempfile, threading, zipfile
+import torch, torch.utils.data
+LACKING = {
+    "darwin": {os: ["pidfd_open", "sched_getaffinity"], signal: ["pidfd_send_signal"]},
+    "win32": {
+        os: ["pidfd_open", "sched_getaffinity", "fork", "forkpty", "killpg", "setsid", "getuid",
+             "geteuid"],
+        signal: ["pidfd_send_signal", "alarm", "SIGALRM", "setitimer"],
+        socket: ["send_fds", "recv_fds", "AF_UNIX", "socketpair"],
+        select: ["poll", "epoll"],
+    },
+}
+for owner, names in LACKING[PLATFORM].items():
+    for name in names:
+        delattr(owner, name)
+if PLATFORM == "win32":
+    sys.modules["resource"] = sys.modules["fcntl"] = None
+sys.platform = PLATFORM
+"""
+TRUSTED = """
+import grader.sandbox as sandbox
+sandbox.command = lambda: [sys.executable, "-I", "-c", WORKER, str(sandbox.WORKER)]
+sandbox.POSIX = PLATFORM == "darwin"
+from grader.__main__ import main
+sys.exit(main(["grade", SUBMISSION, "--device", "cpu", "--json", "-"]))
+"""
+WORKER = """
+os.name = "posix" if PLATFORM == "darwin" else "nt"
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@linux
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_where_there_is_no_safe_fork_nothing_of_linux_is_used(tmp_path: Path, system: str) -> None:
+    """On a system with no more than macOS or Windows has, each worker is a fresh process."""
+    (tmp_path / "dataset.py").write_bytes((ROOT / "solution" / "dataset.py").read_bytes())
+    kill = tmp_path / "taskkill"  # /F /T /PID number
+    kill.write_text('#!/bin/sh\nkill -9 "$4"\n')
+    kill.chmod(0o755)
+    begin = f"PLATFORM = {system!r}\n{STRIP}"
+    values = f"\nWORKER = {begin + WORKER!r}\nSUBMISSION = {str(tmp_path / 'dataset.py')!r}"
+    done = subprocess.run(
+        [sys.executable, "-c", begin + values + TRUSTED],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads(done.stdout)
+    assert record["score"] == 15
+    told = record["environment"]
+    layers = ["rlimits"] if system == "darwin" else []
+    assert (told["confinement"], told["confinement_layers"]) == ("limits", layers)
+    assert "there is no sandbox, only limits: it needs Linux" in done.stderr

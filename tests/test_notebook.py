@@ -200,6 +200,8 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_validate_names_the_cell_that_fails_and_no_other(stub: Path) -> None:
     failed = validated(stub)["failed"]
     assert [cell["source"] for cell in failed] == ['check("collate", Collate)']
+    said = "collate: 0/20 points, wrong, to mend: loads once, shape. Run the cell to read more."
+    assert failed[0]["error"] == said
 
 
 def test_validate_passes_the_solution() -> None:

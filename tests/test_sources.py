@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import random
+import socket
 import stat
 import struct
 import zipfile
@@ -14,7 +15,7 @@ import pytest
 
 from grader import sources
 from grader.errors import UsageError
-from grader.sources import MAX_FILE, MAX_FILES, MAX_ZIP, Sources
+from grader.sources import MAX_ENTRIES, MAX_FILE, MAX_FILES, MAX_TOTAL, MAX_ZIP, Sources
 
 MODULES = ["dataset", "collate", "model", "train"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
@@ -86,6 +87,7 @@ def test_files_below_the_current_folder_are_shown_from_there(
 def test_a_folder_may_hold_the_folder_exercise(tmp_path: Path) -> None:
     folder(tmp_path / "kit" / "exercise", model="m")
     folder(tmp_path / "kit" / "solution", model="other")
+    (tmp_path / "kit" / "conftest.py").touch()
     assert load(folder(tmp_path / "kit", setup="s")).files == {"model": b"m"}
 
 
@@ -143,6 +145,89 @@ def test_the_digest_tells_names_and_contents(tmp_path: Path) -> None:
     assert len(one.digest) == hashlib.sha256().digest_size * 2
 
 
+# What is left out, and told
+
+
+TOLD = {
+    "random": "Python already has a module of that name. Rename it.",
+    "typing": "Python already has a module of that name. Rename it.",
+    "torch": "a package that the exercise uses has that name. Rename it.",
+    "numpy": "a package that the exercise uses has that name. Rename it.",
+    "thinc": "a package that the exercise uses has that name. Rename it.",
+    "en_core_web_sm": "a package that the exercise uses has that name. Rename it.",
+    "news": "a package that the exercise uses has that name. Rename it.",
+    "conftest": "Python or pytest would run it by itself. Rename it.",
+    "sitecustomize": "Python or pytest would run it by itself. Rename it.",
+    "usercustomize": "Python or pytest would run it by itself. Rename it.",
+    "test_model": "it is named like a file of tests. Rename it if your code needs it.",
+    "model_test": "it is named like a file of tests. Rename it if your code needs it.",
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_would_shadow_or_run_unasked_is_left_out_and_told(
+    tmp_path: Path, packed: bool
+) -> None:
+    path = folder(tmp_path / "ann", model="m", helpers="h", **dict.fromkeys(TOLD, "no"))
+    if packed:
+        entries = [(file.name, file.read_bytes()) for file in path.iterdir()]
+        path = zipped(tmp_path / "ann.zip", *entries)
+    taken = load(path)
+    assert taken.files == {"model": b"m", "helpers": b"h"}
+    assert taken.names.keys() == taken.files.keys()
+    assert taken.left_out == {
+        name: f"{name}.py is not taken: {why}" for name, why in sorted(TOLD.items())
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["utils", "helpers", "notebook", "psutil", "data", "solution", "testing", "__init__"]
+)
+def test_other_names_are_taken_whatever_is_installed(tmp_path: Path, name: str) -> None:
+    taken = load(folder(tmp_path / "ann", model="m", **{name: "h"}))
+    assert (taken.files, taken.left_out) == ({"model": b"m", name: b"h"}, {})
+
+
+def test_a_module_of_a_task_is_always_taken(tmp_path: Path) -> None:
+    path = folder(tmp_path / "ann", random="r", model="m")
+    assert sources.load(path, ["random"]).files == {"random": b"r", "model": b"m"}
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were opened."""
+    files: list[Path] = []
+    real = os.open
+
+    def noting(file: Path, flags: int) -> int:
+        files.append(file)
+        return real(file, flags)
+
+    monkeypatch.setattr(os, "open", noting)
+    return files
+
+
+def test_what_is_left_out_is_not_opened_and_does_not_count(
+    tmp_path: Path, opened: list[Path]
+) -> None:
+    names = [f"test_{number}" for number in range(MAX_FILES + 1)]
+    path = folder(tmp_path / "ann", model="m", **dict.fromkeys(names, ""))
+    assert load(path).files == {"model": b"m"}
+    assert opened == [path / "model.py"]
+
+
+def test_only_python_files_are_looked_at(tmp_path: Path, opened: list[Path]) -> None:
+    path = folder(tmp_path / "ann", model="m")
+    for name in ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "start.pth", "a.so"):
+        (path / name).write_text("x")
+    for name in ("__pycache__/model.cpython-311.pyc", "model.pyc", "tests/helper.py", "a/model.py"):
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_text("x")
+    taken = load(path)
+    assert (taken.files, taken.left_out) == ({"model": b"m"}, {})
+    assert opened == [path / "model.py"]
+
+
 # What is refused: paths
 
 
@@ -193,23 +278,48 @@ def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path, name: str) -> 
 
 
 @posix
-def test_a_device_and_a_folder_in_place_of_a_file_are_refused(
+@pytest.mark.parametrize("kind", ["folder", "socket", "device"])
+def test_what_is_no_regular_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = folder(tmp_path / "ann") / "model.py"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        monkeypatch.chdir(path.parent)  # a whole path may be too long for a socket
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(path.name)
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))  # /dev/zero
+        except (AttributeError, PermissionError):
+            pytest.skip("only root on Linux makes devices")
+    assert "model.py: not a regular file" in refusal(path.parent, tmp_path)
+
+
+@posix
+def test_a_file_that_is_exchanged_while_it_is_opened_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder(tmp_path / "ann") / "model.py").mkdir()
-    assert "not a regular file" in refusal(tmp_path / "ann", tmp_path)
-    path = folder(tmp_path / "bob", model="m")
-    real = Path.stat
+    path = folder(tmp_path / "ann", model="m") / "model.py"
+    real = os.open
 
-    def device(file: Path, **options: bool) -> os.stat_result:
-        found = real(file, **options)
-        if file.name == "model.py":
-            return os.stat_result((stat.S_IFCHR | 0o666, *found[1:]))
-        return found
+    def exchanging(file: Path, flags: int) -> int:
+        path.unlink()
+        os.mkfifo(path)
+        return real(file, flags)
 
-    monkeypatch.setattr(Path, "stat", device)
-    with pytest.raises(UsageError, match="not a regular file"):
-        load(path)
+    monkeypatch.setattr(os, "open", exchanging)
+    with pytest.raises(UsageError, match=r"model\.py: not a regular file"):
+        load(path.parent)
+
+
+@posix
+def test_a_huge_sparse_file_is_refused_after_little_reading(tmp_path: Path) -> None:
+    path = folder(tmp_path / "ann", model="m")
+    with (path / "helper.py").open("wb") as stream:
+        stream.truncate(1 << 40)
+    assert "helper.py: larger than 1 MiB" in refusal(path, tmp_path)
 
 
 def test_an_unreadable_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +357,16 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     assert "Python files; at most" in refusal(zipped(tmp_path / "a.zip", *entries), tmp_path)
 
 
+def test_too_many_bytes_in_all_are_refused(tmp_path: Path) -> None:
+    whole = dict.fromkeys(["model", "train", "collate", "dataset"], b"#" * MAX_FILE)
+    assert sum(map(len, whole.values())) == MAX_TOTAL
+    assert load(folder(tmp_path / "ann", **whole)).files
+    path = folder(tmp_path / "bob", **whole, helper=b"#")
+    assert "larger than 4 MiB in all" in refusal(path, tmp_path)
+    entries = [(file.name, file.read_bytes()) for file in path.iterdir()]
+    assert "larger than 4 MiB in all" in refusal(zipped(tmp_path / "a.zip", *entries), tmp_path)
+
+
 @posix
 def test_names_that_cannot_be_printed_are_made_so(tmp_path: Path) -> None:
     try:
@@ -256,6 +376,8 @@ def test_names_that_cannot_be_printed_are_made_so(tmp_path: Path) -> None:
     taken = load(path)
     assert taken.names == {"model": "??[31m/model.py"}
     assert taken.name.isprintable()
+    Path(os.fsdecode(os.fsencode(path) + b"/\xff.py")).touch()
+    assert load(path).files == taken.files
     (path / "model.py").unlink()
     assert "??[31m: none of" in refusal(path, tmp_path)
 
@@ -364,6 +486,17 @@ def test_a_huge_zip_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.Monk
         stream.truncate(MAX_ZIP + 1)  # sparse
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was opened"))
     assert "larger than 16 MiB. Zip the Python files only" in refusal(path, tmp_path)
+
+
+def test_a_zip_of_very_many_files_is_refused_unopened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [("model.py", b"m"), *((f"{number}.txt", b"") for number in range(MAX_ENTRIES - 1))]
+    path = zipped(tmp_path / "a.zip", *entries)
+    assert load(path).files == {"model": b"m"}
+    path = zipped(tmp_path / "b.zip", *entries, ("one", b""))
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was opened"))
+    assert "more than 10000 files. Zip the Python files only" in refusal(path, tmp_path)
 
 
 @pytest.mark.parametrize(

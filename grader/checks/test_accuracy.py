@@ -6,6 +6,7 @@ While one of the two is not done, a part of the grader's own stands in for it.
 from __future__ import annotations
 
 import news
+from grader import unseen
 from grader.calibration import calibration
 from grader.messages import Blocked, Failure, show
 from grader.submission import Submission, value
@@ -25,11 +26,13 @@ def test_unseen(submission: Submission) -> None:
     }
     who, mark = parts[own_model, own_loop]
     full, none = calibration()["marks"]["full"], calibration()["marks"]["none"]
-    accuracies, count = _accuracies(submission, own_model, own_loop, full)
+    measured, count = _tries(submission, own_model, own_loop, full)
+    accuracies = [each.accuracy for each in measured]
     best, tries = max(accuracies), [round(accuracy, 4) for accuracy in accuracies]
     submission.accuracy.update(
         value=max(tries), tries=tries, unseen=count, full=full, none=none, parts=mark
     )
+    submission.accuracy.update(history=measured[accuracies.index(best)].history)
     submission.accuracy.update(_comparison(submission))
     if best < full:
         training = read_toml("accuracy.toml")["training"]
@@ -43,28 +46,24 @@ def test_unseen(submission: Submission) -> None:
         )
 
 
-def _accuracies(
+def _tries(
     submission: Submission, own_model: bool, own_loop: bool, enough: float
-) -> tuple[list[float], int]:
+) -> tuple[list[unseen.Measured], int]:
     """Train and classify until an accuracy is enough, `unseen.TRIES` times at most.
 
-    Returns the accuracies, and how many news items each was measured on.
+    Returns what each try gave, and how many news items it was measured on.
     """
-    from grader import unseen
-
-    pool, accuracies = unseen.pool(submission), []
+    pool, measured = unseen.pool(submission), []
     for attempt in range(unseen.TRIES):
         drawn = unseen.draw(pool, unseen.key(submission.digest, submission.seed, attempt))
-        accuracies.append(unseen.measure(submission, drawn, own_model=own_model, own_loop=own_loop))
-        if accuracies[-1] >= enough:
+        measured.append(unseen.measure(submission, drawn, own_model=own_model, own_loop=own_loop))
+        if measured[-1].accuracy >= enough:
             break
-    return accuracies, len(drawn.unseen)
+    return measured, len(drawn.unseen)
 
 
 def _comparison(submission: Submission) -> dict[str, object]:
     """Tell what the accuracy can be compared with, and by whose key the news was drawn."""
-    from grader import unseen
-
     secret = "course" if unseen.has_secret() else unseen.PUBLISHED
     reference = calibration()["reference"] if submission.rows is None else None
     return {"secret": secret, "reference": reference}

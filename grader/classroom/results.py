@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from grader.record import Record
 
@@ -30,3 +31,21 @@ class Result:
     seconds: float = 0.0
     memory: int = 0
     fingerprints: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def faulty(self) -> bool:
+        """Whether it has no mark that can be given: unreadable, or a fault of the grader."""
+        if self.record is None:
+            return True
+        return any(check.status == "error" for check in self.record.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        own = asdict(self)
+        return own | {"record": self.record.as_dict() if self.record else None}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Result:
+        """Return the result that `as_dict` gave."""
+        record = data["record"] and Record.from_dict(data["record"])
+        return cls(**data | {"record": record})

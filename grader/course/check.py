@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from grader.course.confined import why_no_sandbox
+from grader.course.confined import why_no_marks, why_no_pages
 from grader.course.scratch import COURSE, Scratch, cell, name_of
 from grader.errors import UsageError
 from grader.tasks import Task, tasks
@@ -116,9 +116,11 @@ STUDENTS: dict[str, Callable[[Any, Any], Any]] = {
 
 def run(folder: Path | None) -> int:
     """Check the course, print a line a promise; returns 1 if one does not hold."""
-    reason = why_no_sandbox()
+    reason = why_no_marks()
     if reason:
-        print(f"note  no sandbox ({reason}): notebooks run with your rights here")
+        print(f"note  no sandbox ({reason}): student code runs with your rights here")
+    elif why_no_pages():
+        print(f"note  notebooks are not run for their feedback pages: {why_no_pages()}")
     failed = 0
     with tempfile.TemporaryDirectory(prefix="course-") as scratch:
         place = folder or Path(scratch) / "course"
@@ -158,7 +160,9 @@ def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
     yield "nbgrader generate_feedback", done.returncode == 0
     pages = {student: course.feedback(student) for student in STUDENTS}
     yield "every student has a feedback page", all(pages.values())
-    secrets = [line for line in _secrets(source) if line in pages["untouched"] + pages["broken"]]
+    secrets = [
+        line for line in only_in_source(source) if line in pages["untouched"] + pages["broken"]
+    ]
     yield "no feedback page shows what only the source holds", not secrets
     for name in ("CanvasCsv", "MoodleCsv"):
         done = course.run("export", "--exporter", f"grader.course.export.{name}")
@@ -191,7 +195,7 @@ def _points(row: Row, full: dict[str, float]) -> dict[str, float]:
     return {task: float(row.get(task) or 0) for task in full}
 
 
-def _secrets(source: Any) -> Iterator[str]:
+def only_in_source(source: Any) -> Iterator[str]:
     """List the lines that only the source may hold: solutions and marking guides."""
     for each in source.cells:
         nbgrader = each.metadata.get("nbgrader", {})
@@ -207,4 +211,4 @@ def _secrets(source: Any) -> Iterator[str]:
 
 def _leaks(source: Any, release: Any) -> list[str]:
     text = "\n".join(each.source for each in release.cells)
-    return [line for line in _secrets(source) if line in text]
+    return [line for line in only_in_source(source) if line in text]

@@ -10,7 +10,6 @@ points, Canvas and Moodle get an empty mark, which changes nothing there.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +18,10 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
-from grader.course.marks import record_file
+from grader.course.folders import record_file
+from grader.reports import table
+from grader.reports.table import Row
 from grader.tasks import tasks
-
-Value = str | float | None
-Row = dict[str, Value]
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class MarksCsv(ExportPlugin):
@@ -34,14 +31,9 @@ class MarksCsv(ExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file."""
-        rows = list(self.rows(gradebook))
         to = Path(self.to or self.default_file)
-        columns = list(dict.fromkeys(column for row in rows for column in row))
         with to.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-            writer.writerow([plain(column) for column in columns])
-            for row in rows:
-                writer.writerow([plain(row.get(column)) for column in columns])
+            table.write(self.rows(gradebook), stream)
         self.log.info("Wrote %s", to)
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
@@ -57,6 +49,7 @@ class MarksCsv(ExportPlugin):
                 "needs_manual_grade": "yes" if submission and submission.needs_manual_grade else "",
                 "score": _total(submission) if submission else 0.0,
                 "max_score": assignment.max_score,
+                "problem": _problem(assignment.name, submission) if submission else "",
                 **_cells(submission),
                 **_checks(assignment.name, student.id),
             }
@@ -116,15 +109,6 @@ class MoodleCsv(MarksCsv):
         yield from people.values()
 
 
-def plain(value: Value) -> str | float:
-    """Return a value that a spreadsheet takes for what it is; a text never becomes a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
-    return value
-
-
 def _total(submission: Any) -> float:
     return max(0.0, round(submission.score - (submission.late_submission_penalty or 0.0), 2))
 
@@ -148,6 +132,14 @@ def _cells(submission: Any) -> dict[str, float]:
     }
     names = [name for name in order if name in scores] + sorted(scores.keys() - set(order))
     return {name.removeprefix("check-"): scores[name] for name in names}
+
+
+def _problem(assignment: str, submission: Any) -> str:
+    """Return why a submission could not be graded: there is no record of it, but a comment."""
+    if record_file(assignment, submission.student.id).is_file():
+        return ""
+    comments = (comment for each in submission.notebooks for comment in each.comments)
+    return next((str(comment.auto_comment) for comment in comments if comment.auto_comment), "")
 
 
 def _checks(assignment: str, student: str) -> Row:

@@ -9,9 +9,12 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grader.cells import defined
 from grader.course.confined import Confined
+from grader.course.folders import look_over, take_back
 
 MAX_NOTEBOOK = 20 << 20  # bytes
 MISSING = "*This cell was missing from the submission; it was put back.*"
@@ -21,11 +24,25 @@ class Unreadable(Exception):
     """What was handed in is no notebook; the text says why."""
 
 
-class SubmissionExporter(NotebookExporter):
+class SubmissionExporter(Confined, NotebookExporter):
     """Reads a submission; one that cannot be read becomes an empty notebook that says so.
 
     Otherwise nbgrader would leave it out, with the marks of an earlier run still standing.
     """
+
+    def __init__(self, **options: Any) -> None:
+        """Refuse if student code must not run, else look over what was handed in.
+
+        nbgrader comes by here before it touches anything.
+
+        Raises:
+            NbGraderException: there is no sandbox, and the instructor did not allow to go without.
+        """
+        super().__init__(**options)
+        if reason := self.refusal():
+            self.log.error(reason)
+            raise NbGraderException(reason)
+        look_over(self.parent)
 
     def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:
         """Read a notebook and convert it."""
@@ -44,8 +61,6 @@ def read(path: Path) -> Any:
     Raises:
         Unreadable: it is none.
     """
-    if path.is_symlink():
-        raise Unreadable("it is a symbolic link")
     try:
         if path.stat().st_size > MAX_NOTEBOOK:
             raise Unreadable(f"it is larger than {MAX_NOTEBOOK >> 20} MiB")
@@ -74,7 +89,7 @@ class Known:
         return self.kind == "code" and bool(self.metadata["solution"])
 
 
-class TakeIn(Confined):
+class TakeIn(NbGraderPreprocessor):
     """Makes a sound notebook of a submission, and takes back the marks of earlier runs.
 
     Kept are the texts of the cells, in their order. The cells that the assignment knows get their
@@ -85,9 +100,7 @@ class TakeIn(Confined):
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Take in one notebook."""
-        self.refuse_unconfined()
         told = resources["nbgrader"]
-        self._remove_linked_files(told["assignment"], told["student"])
         with Gradebook(told["db_url"]) as gradebook:
             take_back(gradebook, told["notebook"], told["assignment"], told["student"])
             known = known_cells(gradebook, told["notebook"], told["assignment"])
@@ -103,29 +116,6 @@ class TakeIn(Confined):
         for note in notes:
             self.log.warning("%s: %s", told["student"], note)
         return clean, resources
-
-    def _remove_linked_files(self, assignment: str, student: str) -> None:
-        """Remove the copies of what links in a submission point to.
-
-        nbgrader copies the files beside a notebook, also what a link points to, and hands them
-        back with the feedback: a link to the gradebook would tell everybody's marks.
-        """
-        course = self.parent.parent.coursedir  # the exporter's converter has it
-        steps = (course.submitted_directory, course.autograded_directory)
-        handed_in, copied = (Path(course.format_path(step, student, assignment)) for step in steps)
-        for path in handed_in.rglob("*"):
-            if path.is_symlink() and path.suffix != ".ipynb":
-                (copied / path.relative_to(handed_in)).unlink(missing_ok=True)
-
-
-def take_back(gradebook: Any, notebook: str, assignment: str, student: str) -> None:
-    """Take back what the grader gave before: no mark stands until a new one is made."""
-    submission = gradebook.find_submission_notebook(notebook, assignment, student)
-    for grade in submission.grades:
-        grade.auto_score, grade.needs_manual_grade = None, True
-    for comment in submission.comments:
-        comment.auto_comment = None
-    gradebook.db.commit()
 
 
 def known_cells(gradebook: Any, notebook: str, assignment: str) -> list[Known]:

@@ -5,17 +5,18 @@ What a kernel prints or returns has no part in it.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets import Int
 
 from grader import grading
 from grader.cells import Cell, take
 from grader.course.confined import Confined
+from grader.course.folders import record_file
 from grader.course.intake import MISSING
 from grader.errors import UsageError
 from grader.files import written_whole
@@ -23,19 +24,17 @@ from grader.record import Record, TaskResult
 from grader.reports import board, html
 from grader.tasks import Assignment, assignments, tasks
 
-RECORDS = Path("records")  # below the course's folder
 SKIP = "skip-execution"  # nbclient's tag
 BY_HAND = "It could not be graded automatically; your teacher will look at it."
 
 
-class SaveMarks(Confined):
+class SaveMarks(Confined, NbGraderPreprocessor):
     """Grades one notebook and saves marks, comments and the record."""
 
     seed = Int(0, help="Seed of the grader's inputs, 0 to 2**32 - 1.").tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Grade one notebook."""
-        self.refuse_unconfined()
         told = resources["nbgrader"]
         place = record_file(told["assignment"], told["student"])
         place.unlink(missing_ok=True)
@@ -78,11 +77,6 @@ def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str)
     for name, text in _comments(nb, record, fault).items():
         gradebook.find_comment(name, *find).auto_comment = text
     gradebook.db.commit()
-
-
-def record_file(assignment: str, student: str) -> Path:
-    """Return where the record of a submission is kept, below the course's folder."""
-    return RECORDS / assignment / f"{student}.json"
 
 
 def _assignment(nb: Any) -> Assignment:

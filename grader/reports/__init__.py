@@ -1,1 +1,65 @@
 """Faces of a record: each is made from it and from nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from grader.errors import UsageError
+from grader.record import SCHEMA_VERSION, Record
+
+# name: the function that makes it, and whether it takes the results of many submissions
+FACES = {
+    "board": ("board.text", False),
+    "markdown": ("markdown.text", False),
+    "html": ("feedback.text", False),
+    "gradescope": ("gradescope.text", False),
+    "exercism": ("exercism.text", False),
+    "junit": ("junit.text", True),
+    "csv": ("marks.every_check", True),
+    "canvas": ("marks.canvas", True),
+    "moodle": ("marks.moodle", True),
+}
+
+
+def convert(paths: Sequence[Path], face: str) -> str:
+    """Return records on disk in another form, one of `FACES`; a file's name tells the student.
+
+    Raises:
+        UsageError: there is no such form, it takes one record, or a file is no record.
+    """
+    from grader.classroom.results import Result
+
+    if face not in FACES:
+        raise UsageError(f"--as {face}: there is no such form. It can be {', '.join(FACES)}.")
+    place, many = FACES[face]
+    if not many and len(paths) > 1:
+        raise UsageError(f"--as {face}: one record is shown at a time. Give one file.")
+    module, name = place.split(".")
+    function: Callable[[Any], str] = getattr(
+        importlib.import_module(f"grader.reports.{module}"), name
+    )
+    found = [Result(path.stem, path=path.name, record=read(path)) for path in paths]
+    return function(found if many else found[0].record)
+
+
+def read(path: Path) -> Record:
+    """Read a record that `grade --json` wrote.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from grader.reports.words import cleaned
+
+    try:
+        data = json.loads(path.read_bytes())
+        if data["schema_version"] == SCHEMA_VERSION:
+            return cleaned(Record.from_dict(data))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UsageError(f"{path}: not a record of this grader. Give a file that grade --json wrote.")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from grader.diagnosis import mistakes
 from grader.record import CheckResult, Record, TaskResult
+from grader.reports import words
 from grader.tasks import Task, assignments, tasks
 
 STYLES = {
@@ -27,6 +28,11 @@ STATUS_WORDS = {
     "memory": "too much memory",
     "crashed": "the program ended",
     "error": "not your fault: the grader could not judge this",
+}
+UNTOLD = {  # what a status means where there is no message
+    "not_started": "Not started.",
+    "blocked": "Not looked at yet.",
+    "not_run": "This did not run: grade again.",
 }
 
 
@@ -52,12 +58,56 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
     console.print()
     console.print(_table(record))
     if record.accuracy:
-        console.print(Text(_accuracy(record)))
+        console.print(Text("\n" + accuracy(record)))
     for task in record.tasks:
         failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
+    if left_out := record.submission.get("left_out"):
+        console.print(Text("\n" + "\n".join(left_out), style="yellow"))
     console.print(_next_step(record))
+
+
+def next_line(record: Record) -> str:
+    """Say in one line what to do next, wherever the messages stand."""
+    task = next((task for task in record.tasks if task.state != "done"), None)
+    if task is None:
+        return _all_done(record)
+    failing = [c for c in record.checks if c.task == task.id and c.status in BAD and c.hint]
+    command = hint_command(failing[0]) if failing else f"python -m grader hint {task.id}"
+    return f"Next: {words.title(task.id)}: {first(record, task)}. A hint: {command}"
+
+
+def told(check: CheckResult) -> str:
+    """Return what there is to say about a check, with the command for its hint; empty if passed."""
+    if check.status == "passed":
+        return ""
+    lines = [check.message or UNTOLD.get(check.status, f"{check.status}.")]
+    if check.hint is not None and check.status in BAD:
+        lines.append(f"Hint: {hint_command(check)}")
+    return "\n".join(lines)
+
+
+def to_mend(record: Record, task: str) -> list[list[CheckResult]]:
+    """Return a task's checks with something to mend; those with the same message are together.
+
+    A module that cannot be imported fails all its checks in the same way.
+    """
+    groups: dict[tuple[str, str | None, str], list[CheckResult]] = {}
+    for check in record.checks:
+        if check.task == task and check.status in BAD:
+            groups.setdefault((check.status, check.mistake, check.message), []).append(check)
+    return list(groups.values())
+
+
+def points_of(checks: Sequence[CheckResult]) -> str:
+    """Return the points of checks, as earned of possible."""
+    return _points(sum(c.score for c in checks), sum(c.max_score for c in checks))
+
+
+def hint_command(check: CheckResult) -> str:
+    """Return the command that shows the hint of a check."""
+    return f"python -m grader hint {check.task} {check.hint}"
 
 
 def line(record: Record, task: TaskResult) -> str:
@@ -75,12 +125,11 @@ def _table(record: Record) -> Table:
     table.add_column("State", no_wrap=True)
     table.add_column("First to mend")
     for task in record.tasks:
-        checks = [check for check in record.checks if check.task == task.id]
         table.add_row(
             task.id,
             _points(task.score, task.max_score),
             Text(task.state.replace("_", " "), style=STYLES[task.state]),
-            Text(_first(task, checks)),
+            Text(first(record, task)),
         )
     total = _points(record.score, record.max_score)
     table.add_section()
@@ -92,21 +141,21 @@ def _points(score: float, max_score: float) -> str:
     return f"{score:g}/{max_score:g}"
 
 
-def _first(task: TaskResult, checks: list[CheckResult]) -> str:
-    """Say in a few words what to look at first."""
+def first(record: Record, task: TaskResult) -> str:
+    """Say in a few words what to look at first in a task."""
     if task.state == "done":
         return ""
     if task.state == "not_started":
         return f"write {_where(task.id)}"
-    open_checks = [check for check in checks if check.status != "passed"]
-    first = next((check for check in open_checks if check.status in BAD), open_checks[0])
-    if first.mistake is not None:
-        return mistakes()[first.mistake].title
-    if first.status == "not_run":
-        return f"{first.id.split('.')[1]} did not run"
-    if first.status not in BAD:
-        return _to_do(first.message) or f"write {_where(task.id)}"
-    return first.message.split("\n")[1 if "\n" in first.message else 0].rstrip(",.")
+    open_checks = [c for c in record.checks if c.task == task.id and c.status != "passed"]
+    check = next((check for check in open_checks if check.status in BAD), open_checks[0])
+    if check.mistake is not None:
+        return words.mistake(check.mistake).title
+    if check.status == "not_run":
+        return f"{check.id.split('.')[1]} did not run"
+    if check.status not in BAD:
+        return _to_do(check.message) or f"write {_where(task.id)}"
+    return check.message.split("\n")[1 if "\n" in check.message else 0].rstrip(",.")
 
 
 def _to_do(message: str) -> str:
@@ -115,17 +164,19 @@ def _to_do(message: str) -> str:
 
 
 def _where(id_: str) -> str:
-    task = tasks()[id_]
+    task = tasks().get(id_)
+    if task is None:
+        return f"{id_}.py"
     if not task.module:
         return "model.py and train.py first"
     return f"{' and '.join(task.names)} in {task.module}.py" if task.shares_module else f"{id_}.py"
 
 
-def _accuracy(record: Record) -> str:
+def accuracy(record: Record) -> str:
     """Hold the accuracy against the marks, and against the reference's where they compare."""
     found = record.accuracy
     text = (
-        f"\nAccuracy on {found['unseen']} news items not seen before:\n"
+        f"Accuracy on {found['unseen']} news items not seen before:\n"
         f"  yours {found['value']:.2f}, "
         f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
     )
@@ -140,7 +191,7 @@ def _details(check: CheckResult, others: int) -> Group:
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
     lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]
     if check.hint is not None:
-        hint = f"Hint: python -m grader hint {check.task} {check.hint}"
+        hint = f"Hint: {hint_command(check)}"
         more = f"   ({others} more in {check.task}; -v shows all)" if others else ""
         lines.append(Padding(Text.assemble((hint, "cyan"), (more, "dim")), (0, 0, 0, 2)))
     return Group(*lines)
@@ -154,20 +205,23 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state != "done"]
     if not open_tasks:
-        graded = {assignments()[tasks()[task.id].assignment].points for task in record.tasks}
-        whole = {record.max_score} == graded
-        what = "All done: full marks." if whole else "All of this is done."
-        return Text(f"\n{what}", style="bold green")
+        return Text(f"\n{_all_done(record)}", style="bold green")
     task = open_tasks[0]
-    row = tasks()[task.id]
+    row = tasks().get(task.id)
     checks = [check for check in record.checks if check.task == task.id]
     if any(check.status in BAD for check in checks):
         return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
-    if task.state == "not_started" and row.module:
+    if task.state == "not_started" and row and row.module:
         text = f"\nNext: {row.title}. Open {row.module}.py and read its docstrings;"
     else:
-        text = f"\nNext: {task.id}: {_first(task, checks)};"
+        text = f"\nNext: {task.id}: {first(record, task)};"
     return Text.assemble(text, " a first hint: ", (f"python -m grader hint {task.id}", "cyan"))
+
+
+def _all_done(record: Record) -> str:
+    known = [tasks()[task.id] for task in record.tasks if task.id in tasks()]
+    whole = {record.max_score} == {assignments()[task.assignment].points for task in known}
+    return "All done: full marks." if whole else "All of this is done."
 
 
 def show_hint(task: Task, level: int) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from grader.diagnosis import mistakes
 from grader.record import CheckResult, Record, TaskResult
-from grader.tasks import tasks
+from grader.reports import words
 
 GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
 OPEN = ("blocked", "not_started", "not_run")  # statuses with nothing to mend in them
@@ -23,7 +22,7 @@ def table(record: Record) -> str:
 
 def _task(task: TaskResult, record: Record) -> str:
     checks = [check for check in record.checks if check.task == task.id]
-    title = f"{escape(tasks()[task.id].title)}: {task.score:g} of {task.max_score:g} points"
+    title = f"{escape(words.title(task.id))}: {task.score:g} of {task.max_score:g} points"
     state = task.state.replace("_", " ")
     rows = "".join(_row(check) for check in checks)
     return (
@@ -39,7 +38,7 @@ def _row(check: CheckResult) -> str:
         sign, colour = ("&#10003;", GREEN)
     elif check.status in OPEN:
         sign, colour = ("&ndash;", GREY)
-    name = escape(check.id.split(".")[1].replace("_", " "))
+    name = escape(words.name(check))
     points = f"{check.score:g}/{check.max_score:g}" if check.max_score else ""
     return (
         f'<tr><td style="{CELL}; color: {colour}; width: 1em"><b>{sign}</b></td>'
@@ -54,14 +53,13 @@ def _told(check: CheckResult) -> str:
         return check.status.replace("_", " ")
     parts = []
     if check.mistake is not None:
-        parts.append(f"<b>{escape(mistakes()[check.mistake].title)}</b>")
+        parts.append(f"<b>{escape(words.mistake(check.mistake).title)}</b>")
     if check.message:
         parts.append(f'<div style="{TEXT}">{escape(check.message)}</div>')
     if check.hint is not None and check.status not in OPEN:
-        hint = tasks()[check.task].hints[check.hint - 1]
         parts.append(
             f"<details><summary>Hint {check.hint}</summary>"
-            f'<div style="{TEXT}">{escape(hint)}</div></details>'
+            f'<div style="{TEXT}">{escape(words.hint(check))}</div></details>'
         )
     return "".join(parts)
 

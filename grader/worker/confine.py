@@ -15,6 +15,9 @@ from collections.abc import Iterable
 
 from . import syscalls
 
+if os.name == "posix":
+    import resource  # here, so that the warm process has it and no worker waits for it
+
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # Landlock's calls, on every processor
@@ -67,8 +70,6 @@ def limit(memory: int | None, seconds: float | None, size: int, files: int) -> N
         size: bytes of a file that it writes.
         files: open files.
     """
-    import resource
-
     for what, bound in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, memory),
@@ -137,17 +138,21 @@ def filter_calls() -> None:
     Raises:
         OSError: there is no table for this processor, or the kernel takes no filter.
     """
-    program = b"".join(_program(platform.machine(), os.getpid()))
-    held = ctypes.create_string_buffer(program, len(program))
-    _call("prctl", PR_SET_SECCOMP, 2, _buffer("@HP", len(program) // 8, ctypes.addressof(held)))
+    steps = b"".join(program(platform.machine(), os.getpid()))
+    held = ctypes.create_string_buffer(steps, len(steps))
+    _call("prctl", PR_SET_SECCOMP, 2, _buffer("@HP", len(steps) // 8, ctypes.addressof(held)))
 
 
-def _program(machine: str, pid: int) -> list[bytes]:
-    """Make the filter: classic BPF, each rule complete in itself, the last one allows."""
+def program(machine: str, pid: int) -> list[bytes]:
+    """Make the filter: classic BPF, each rule complete in itself, the last one allows.
+
+    Raises:
+        OSError: there is no table for this processor.
+    """
     if machine not in syscalls.PROCESSORS:
         raise OSError(ENOSYS, f"there is no table of system calls for {machine}")
     column, processor = syscalls.PROCESSORS[machine]
-    program = [
+    steps = [
         *(_load(PROCESSOR), _step(JUMP_EQUAL, processor, 1, 0), _step(RETURN, KILL)),
         *(_load(NUMBER), _step(JUMP_GREATER, syscalls.NEWEST, 0, 1), _refuse(ENOSYS)),
         # The C library makes threads by clone where there is no clone3, whose flags no filter sees.
@@ -155,13 +160,13 @@ def _program(machine: str, pid: int) -> list[bytes]:
     ]
     for numbers in syscalls.REFUSED.values():
         if (number := numbers[column]) is not None:
-            program += [_step(JUMP_EQUAL, number, 0, 1), _refuse(EPERM)]
-    program += _only_if(syscalls.CLONE[column], 0, [(JUMP_SET, CLONE_THREAD)])
+            steps += [_step(JUMP_EQUAL, number, 0, 1), _refuse(EPERM)]
+    steps += _only_if(syscalls.CLONE[column], 0, [(JUMP_SET, CLONE_THREAD)])
     for numbers in syscalls.SELF.values():
-        program += _only_if(numbers[column], 0, [(JUMP_EQUAL, pid)])
+        steps += _only_if(numbers[column], 0, [(JUMP_EQUAL, pid)])
     for numbers, argument, values in syscalls.ALLOWED.values():
-        program += _only_if(numbers[column], argument, [(JUMP_EQUAL, value) for value in values])
-    return [*program, _step(RETURN, ALLOW)]
+        steps += _only_if(numbers[column], argument, [(JUMP_EQUAL, value) for value in values])
+    return [*steps, _step(RETURN, ALLOW)]
 
 
 def _only_if(number: int, argument: int, tests: list[tuple[int, int]]) -> list[bytes]:

@@ -49,18 +49,20 @@ class KitHider(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname: str, *_: Any) -> None:
         """Find nothing; refuse what belongs to the kit."""
-        if fullname.partition(".")[0] in KIT and fullname not in student.files:
+        if fullname.partition(".")[0] in KIT:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes | memoryview]:
-    """Do one request, `{"do": "module.function", "with": {...}, "seed": ...}`.
+    """Do one request, `{"id": ..., "do": "module.function", "with": {...}, "seed": ...}`.
 
     Operations that take a `report` function tell their progress through it.
 
     Returns:
-        The frame with what the operation gives, or `wire.Raised` where student code raised.
+        The frame with the request's id and what the operation gives, or `wire.Raised` where
+        student code raised.
     """
+    number = request["id"]
     module, function = request["do"].split(".")
     assert module in OPERATIONS
     try:
@@ -69,9 +71,9 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
         arguments = request["with"]
         if "report" in inspect.signature(operation).parameters:
             arguments["report"] = report
-        return wire.encode({"answer": operation(**arguments)}, wire.MAX_BLOBS)
+        return wire.encode({"id": number, "answer": operation(**arguments)}, wire.MAX_BLOBS)
     except BaseException as error:  # whatever student code raises, sys.exit too
-        return wire.encode({"answer": student.describe(error)})
+        return wire.encode({"id": number, "answer": student.describe(error)})
 
 
 def begin_anew(seed: int) -> None:
@@ -153,8 +155,12 @@ def main(trace: BinaryIO) -> None:
             student.receive(request["files"], request["names"])
             continue
         settle(home)
+
+        def report(news: Any, number: int = request["id"]) -> None:
+            wire.write(answers, {"id": number, "progress": news})
+
         with watched(request["seconds"], trace):
-            parts = answer(request, lambda news: wire.write(answers, {"progress": news}))
+            parts = answer(request, report)
         with contextlib.suppress(BaseException):  # it may be closed
             printed.flush()
         wire.send(answers, parts)

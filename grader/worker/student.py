@@ -41,9 +41,9 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA out of memory", "MPS backend out o
 class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the submission's modules from memory.
 
-    A module `x` is `exercise.x`; the bare name `x` is another name for the same module. The
-    package is found before anything else, whatever else is called `exercise`. Bare names are
-    found last, so that a submission cannot shadow an installed module.
+    A module `x` is `exercise.x`; the bare name `x` is another name for the same module. Both are
+    found before anything else, so that the same modules are found on every machine. Names that
+    would shadow what is needed do not come here, see `sources.left_out`.
     """
 
     def __init__(self, files: dict[str, bytes], names: dict[str, str], *, bare: bool) -> None:
@@ -111,13 +111,14 @@ class Student:
 
     def receive(self, files: dict[str, bytes], names: dict[str, str]) -> None:
         """Take over a submission's files; nothing is imported yet."""
-        for name, module in list(sys.modules.items()):
+        # A worker that was just forked has none, and would copy the memory of all that it looks at.
+        earlier = list(sys.modules.items()) if self.files or PACKAGE in sys.modules else []
+        for name, module in earlier:
             loader = getattr(module, "__loader__", None)
             if name.partition(".")[0] == PACKAGE or isinstance(loader, SubmissionFinder):
                 del sys.modules[name]
         sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, SubmissionFinder)]
-        sys.meta_path.insert(0, SubmissionFinder(files, names, bare=False))
-        sys.meta_path.append(SubmissionFinder(files, names, bare=True))
+        sys.meta_path[:0] = [SubmissionFinder(files, names, bare=b) for b in (False, True)]
         self.files, self.names = files, names
 
     def get(self, module: str, name: str) -> Any:

@@ -7,7 +7,8 @@ grader talks to it over the socket that is its stdin, in JSON with descriptors:
                                                       {"error": ...} if it cannot be confined
     {"warm": [...], "memory": ..., "seconds": ...}    fork a worker, with the descriptors of its
                                                       requests, answers, output and trace, and one
-                                                      for its exit status; answered by {} with a
+                                                      for its exit status and the most bytes
+                                                      that it held; answered by {} with a
                                                       descriptor of the worker's process
 """
 
@@ -33,6 +34,11 @@ HIGH, ALL = 100, 1 << 20  # descriptors out of the way of those that a worker ge
 FILE_SIZE, FILES = 1 << 20, 128  # what a worker may write, which is the trace, and keep open
 
 
+def load_news() -> None:
+    """Load what the kit lets submissions import; a worker may not look into its folder."""
+    import news  # noqa: F401
+
+
 def load_torch() -> None:
     """Load torch; with one thread, because a pool of threads does not survive a fork."""
     import torch
@@ -40,6 +46,7 @@ def load_torch() -> None:
     torch.set_num_threads(1)
     torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
     serve.begin_anew(0)
+    from .operations import call, dataset, fit, load, model, train  # noqa: F401
 
 
 def load_spacy() -> None:
@@ -47,6 +54,7 @@ def load_spacy() -> None:
     import spacy
 
     list(spacy.load("en_core_web_sm").pipe(["warm up"]))
+    from .operations import collate  # noqa: F401
 
 
 def load_training() -> None:
@@ -62,7 +70,7 @@ def load_training() -> None:
     optimizer.step()
 
 
-STEPS = {"torch": load_torch, "spacy": load_spacy, "training": load_training}
+STEPS = {"news": load_news, "torch": load_torch, "spacy": load_spacy, "training": load_training}
 
 
 class Warm:
@@ -89,27 +97,32 @@ class Warm:
             trial = os.fork()
             if trial == 0:
                 self._try()
-            if os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) != 0:
-                raise OSError("a process could not be confined")
         except OSError as error:
-            self.control.send(json.dumps({"error": str(error)}).encode())
+            self._refuse(error)
             return False
+        if os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) != 0:
+            return False  # it has told why
         self.control.send(b"{}")
         return True
 
     def _try(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             confine.drop_privileges()
             confine.restrict_files(self.rules)
             confine.filter_calls()
-            os._exit(0)
-        os._exit(1)
+        except OSError as error:
+            self._refuse(error)
+            os._exit(1)
+        os._exit(0)
+
+    def _refuse(self, error: OSError) -> None:
+        self.control.send(json.dumps({"error": error.strerror or str(error)}).encode())
 
     def run(self) -> None:
         """Fork workers and bury them, until the grader is gone."""
         if not self.start():
             return
-        self.warm(["torch"])
+        self.warm(["news", "torch"])
         while True:
             for handle, _ in self.poll.poll():
                 if handle != self.control.fileno():
@@ -150,9 +163,10 @@ class Warm:
     def _bury(self, worker: int) -> None:
         process, status = self.workers.pop(worker)
         self.poll.unregister(worker)
-        _, code = os.waitpid(process, 0)
+        _, code, used = os.wait4(process, 0)
+        told = struct.pack("=iq", os.waitstatus_to_exitcode(code), used.ru_maxrss << 10)
         with contextlib.suppress(OSError):  # nobody may be waiting for it
-            os.write(status, struct.pack("=i", os.waitstatus_to_exitcode(code)))
+            os.write(status, told)
         os.close(status)
         os.close(worker)
 

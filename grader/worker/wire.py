@@ -13,7 +13,7 @@ import json
 import math
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -194,7 +194,7 @@ class _Encoder:
             found = value if kind is TensorData else tensor_data(value)
         except BaseException:  # no array, or none that can be read
             return {"other": asdict(describe(value))}
-        if found.dtype not in ITEM_SIZES:
+        if found.dtype not in ITEM_SIZES or not _is_shape(found.shape):
             return {"other": asdict(describe(value))}
         self._array(found.data)
         return {"tensor": [found.dtype, [*found.shape], found.device, found.requires_grad]}
@@ -203,6 +203,13 @@ class _Encoder:
         view = memoryview(data)
         self.arrays.append(view.cast("B") if view.nbytes else memoryview(b""))
         return view.nbytes
+
+
+def _is_shape(sizes: Sequence[int]) -> bool:
+    """Tell whether a shape may travel: not too many sizes, and none that are huge by the way."""
+    return len(sizes) <= MAX_DIMS and (
+        0 not in sizes or math.prod(size or 1 for size in sizes) <= MAX_EMPTY
+    )
 
 
 def _fits(number: int) -> bool:
@@ -315,10 +322,8 @@ class _Decoder:
         return _read_exactly(self.stream, size)
 
     def _tensor(self, dtype: str, shape: list[int], device: str, grad: bool) -> TensorData:
-        if len(_a(list, shape)) > MAX_DIMS or any(_a(int, size) < 0 for size in shape):
+        if any(_a(int, size) < 0 for size in _a(list, shape)) or not _is_shape(shape):
             raise ProtocolError("a shape that is none")
-        if math.prod(size or 1 for size in shape) > MAX_EMPTY and 0 in shape:
-            raise ProtocolError("an empty tensor of huge sizes")
         data = self._array(math.prod(shape) * ITEM_SIZES[dtype])
         if dtype == "bool" and data.strip(b"\0\1"):
             raise ProtocolError("a bool that is neither true nor false")

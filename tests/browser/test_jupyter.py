@@ -115,7 +115,9 @@ def test_validate_fails_before_and_succeeds_after_the_solution_is_put_in(
     page = opened(browser, address, kind, file)
     said = validated(page, f"{kind}-validate-stub")
     assert "failed" in said
-    assert 'check("dataset", NewsDataset)' in said
+    for cell in ('check("dataset", NewsDataset)', 'check("collate", Collate)', 'check("accuracy")'):
+        assert cell in said
+    assert "dataset: 0/15 points, not started. Run the cell to read more." in said
     page.close()
 
     shutil.copyfile(course.folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / file)

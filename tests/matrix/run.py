@@ -50,7 +50,7 @@ class Sharing:
         self.worker.turn_to(modules)
 
     def call(
-        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
         """Do one operation, or look its answer up."""
         if do != "fit.fit":

@@ -1,0 +1,258 @@
+"""Grades one submission in a worker process of the class's run, here or on another machine.
+
+A job and its answer are plain data: what a submission holds travels in as bytes, what came of it
+travels back as JSON text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from grader import confinement, grading, unseen, warm
+from grader.cells import Cell, Taken, take
+from grader.classroom.fingerprints import fingerprints
+from grader.classroom.intake import Content
+from grader.classroom.results import Result
+from grader.errors import UsageError
+from grader.process import ProcessWorker
+from grader.record import Record
+from grader.sandbox import Limits
+from grader.sources import Sources
+from grader.tasks import MAIN, assignments
+
+HERE = Path(__file__).parents[1]
+NO_PART = {"classroom", "course", "reports"}  # folders of the grader that change no mark
+PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy", "thinc")
+_alone = threading.Lock()  # torch's random numbers belong to the whole process
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What marks are made with, apart from the submission.
+
+    Attributes:
+        assignment: the id of what is graded; empty for what each submission's modules belong to.
+        device: one of `devices.DEVICES`.
+        seed: what the grader's inputs are drawn from.
+        confine: the least confinement that will do.
+        memory: bytes that a student's worker may use.
+        secret: the course's secret, which other machines have to be told.
+        versions: those of the grader and of what it computes with.
+    """
+
+    assignment: str
+    device: str
+    seed: int
+    confine: str
+    memory: int
+    secret: str
+    versions: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
+
+@functools.cache
+def versions() -> str:
+    """Return what has to be the same wherever a class is graded; a digest for the grader."""
+    total = hashlib.sha256()
+    for path in sorted(HERE.rglob("*")):
+        place = path.relative_to(HERE)
+        if path.suffix in (".py", ".toml", ".json") and place.parts[0] not in NO_PART:
+            total.update(f"{place.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    python = ".".join(platform.python_version_tuple()[:2])
+    found = [f"grader {total.hexdigest()[:12]}", f"Python {python}"]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} missing")
+    return ", ".join(found)
+
+
+def job(student: str, content: Content, setting: Setting) -> dict[str, Any]:
+    """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
+    own = content.sources
+    return {
+        "student": student,
+        "sources": own and [own.name, own.files, own.names, own.only, own.left_out],
+        "notebook": content.notebook,
+        "script": content.script,
+        "setting": asdict(setting),
+    }
+
+
+def run(job: dict[str, Any]) -> str:
+    """Grade a submission; returns JSON text.
+
+    It holds `result`, or `refused`: why nothing can be graded here.
+    """
+    setting = Setting(**job["setting"])
+    with _alone, _told(setting.secret):
+        if setting.versions != versions():
+            return json.dumps(
+                {
+                    "refused": f"{platform.node()} has {versions()}; this machine has "
+                    f"{setting.versions}. Install the same on all machines"
+                }
+            )
+        _warm_up()
+        start = time.monotonic()
+        try:
+            taken = _taken(job)
+            record, memory = _graded(taken.sources, setting)
+        except Refused as refused:
+            return json.dumps({"refused": str(refused)})
+        except UsageError as error:
+            result = Result(job["student"], fault=str(error))
+        else:
+            result = Result(
+                job["student"],
+                record=taken.in_cells(record),
+                memory=memory,
+                fingerprints=fingerprints(taken.sources.files),
+            )
+        data = result.as_dict() | {"seconds": round(time.monotonic() - start, 3)}
+    return json.dumps({"result": data}, ensure_ascii=False)
+
+
+@functools.cache
+def _warm_up() -> None:
+    """Load what every submission needs, once, so that it counts for none of them."""
+    import torch
+
+    torch.set_num_threads(1)  # as many processes as cores are at work
+    with contextlib.suppress(warm.Unavailable):
+        confinement.sandboxed("cpu")
+
+
+class Refused(UsageError):
+    """Nothing can be graded with this setting; the text says why."""
+
+
+@contextlib.contextmanager
+def _told(secret: str) -> Iterator[None]:
+    """Let the checks find the course's secret, also where the environment does not hold it."""
+    before = os.environ.get(unseen.SECRET)
+    os.environ[unseen.SECRET] = secret
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[unseen.SECRET]
+        else:
+            os.environ[unseen.SECRET] = before
+
+
+def _taken(job: dict[str, Any]) -> Taken:
+    """Unpack what was handed in.
+
+    Raises:
+        UsageError: it is a notebook that cannot be read.
+    """
+    if job["sources"] is not None:
+        return Taken(Sources(*job["sources"]), {})
+    assignment = job["setting"]["assignment"] or MAIN
+    return take_apart(job["student"], job["notebook"], job["script"], assignment)
+
+
+def take_apart(student: str, notebook: bytes, script: bytes, assignment: str) -> Taken:
+    """Take the modules from a notebook, or from one file that holds them all.
+
+    Raises:
+        UsageError: it is a notebook that cannot be read, or too long.
+        Refused: a package for that is missing here.
+    """
+    if find_spec("IPython") is None:  # which reads what only notebooks may hold, such as %time
+        install = "python -m pip install -c constraints.txt ipython"
+        raise Refused(f"IPython is not installed, and a notebook is to be graded: {install}")
+    found = cells(notebook) if notebook else [Cell(script.decode("utf-8", "replace"), "your file")]
+    return take(student, found, assignments()[assignment])
+
+
+def cells(data: bytes) -> list[Cell]:
+    """Return the code cells of a notebook.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        notebook = json.loads(data)
+        found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        return [Cell("".join(cell["source"]), _cell_name(cell)) for cell in found]
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"It is no notebook that can be read ({type(error).__name__}). "
+            "Open it in Jupyter, save it, and hand it in again."
+        ) from None
+
+
+def _cell_name(cell: dict[str, Any]) -> str:
+    name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+    return f"the cell {name}" if name else "a cell of your own"
+
+
+def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
+    """Grade, and once more if the grader failed; also return the most bytes a worker held.
+
+    Raises:
+        UsageError: the grader failed twice.
+    """
+    record, memory, fault = None, 0, ""
+    for _ in range(2):
+        try:
+            with _session(taken, setting) as opened:
+                for check in opened.planned:
+                    opened.run(check)
+                record = opened.record()
+            if isinstance(worker := opened.submission.worker, ProcessWorker):
+                memory = max(memory, worker.memory)
+        except Refused:
+            raise
+        except Exception as error:  # a fault of the grader: never a mark, never a lost class
+            fault = f"The grader itself failed twice: {error!r}. Grade it again."
+            continue
+        if all(check.status != "error" for check in record.checks):
+            break
+    if record is None:
+        raise UsageError(fault)
+    return record, memory
+
+
+@contextlib.contextmanager
+def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
+    """Open a session.
+
+    Raises:
+        Refused: there can be none with this setting, whatever is graded.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(
+                grading.session(
+                    taken,
+                    assignment=setting.assignment or None,
+                    device=setting.device,
+                    seed=setting.seed,
+                    confine=setting.confine,
+                    limits=Limits(memory=setting.memory),
+                )
+            )
+        except UsageError as error:
+            raise Refused(str(error)) from None
+        yield opened

@@ -1,0 +1,322 @@
+"""Finds the submissions of a class in a folder, however it was exported, and reads them.
+
+Nothing of a submission is executed here; its names become ids, and never paths.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from grader import sources
+from grader.classroom.names import plain_id
+from grader.errors import UsageError
+from grader.sources import Sources
+from grader.tasks import MAIN, assignments, read_toml
+from grader.tasks import assignment as assignment_called
+
+MAX_NOTEBOOK = 20 << 20  # bytes
+DEPTH = 4  # folders to go down in search of a submission
+NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
+TAKEN = (".zip", ".py", ".ipynb")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an export names its entries; the fields are explained in `layouts.toml`."""
+
+    name: str
+    entry: str
+    ignore: str = ""
+    holds: str = ""
+    inner: str = ""
+    root: str = ""
+
+    def of(self, assignment: str) -> Layout:
+        """Return it for an assignment."""
+        inner, holds = (text.format(assignment=assignment) for text in (self.inner, self.holds))
+        return dataclasses.replace(self, inner=inner, holds=holds)
+
+    def matches(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
+        """Find the entries that this layout explains."""
+        entries = list(entries)
+        prefix = os.path.commonprefix([entry.name for entry in entries])  # noqa: RUF071
+        start = prefix[: prefix.rfind("-") + 1]
+        pattern = re.compile(self.entry.replace("{prefix}", re.escape(start)), re.DOTALL)
+        found = {entry: pattern.fullmatch(entry.name) for entry in entries}
+        return {
+            entry: match
+            for entry, match in found.items()
+            if match and (not self.holds or (entry / self.holds).exists())
+        }
+
+
+@dataclass(frozen=True)
+class Part:
+    """An entry of the folder that belongs to a student: `file` is what the student called it."""
+
+    place: Path
+    file: str = ""
+    newness: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What a student handed in.
+
+    Attributes:
+        student: the id.
+        name: what they are called, if the export tells.
+        path: where it is, relative to the class's folder, as text.
+        parts: the entries that make it: one, or some single modules.
+    """
+
+    student: str
+    name: str
+    path: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What was read of a submission: sources, or what is still to be taken apart.
+
+    Attributes:
+        sources: its modules.
+        notebook: a notebook's JSON.
+        script: a file that holds all modules.
+    """
+
+    sources: Sources | None = None
+    notebook: bytes = b""
+    script: bytes = b""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of it."""
+        if self.sources is not None:
+            return self.sources.digest
+        return hashlib.sha256(self.notebook or self.script).hexdigest()
+
+
+@functools.cache
+def layouts() -> dict[str, Layout]:
+    """Return the known layouts by name."""
+    return {row["name"]: Layout(**row) for row in read_toml("classroom/layouts.toml")["layout"]}
+
+
+def wanted(assignment: str | None) -> list[str]:
+    """Return the modules that are looked for: an assignment's, or those of all.
+
+    Raises:
+        UsageError: there is no such assignment.
+    """
+    named = [assignment_called(assignment)] if assignment else assignments().values()
+    return [module for each in named for module in each.modules]
+
+
+def find(folder: Path, assignment: str | None = None) -> tuple[str, list[Handed], list[str]]:
+    """Find the submissions of a class for an assignment, or for any.
+
+    Returns:
+        The layout's name, or "folders"; the submissions by student; notes on what was left out.
+
+    Raises:
+        UsageError: the folder cannot be read, or holds nothing.
+    """
+    for known in layouts().values():
+        layout = known.of(assignment or MAIN)
+        root = folder / layout.root if (folder / layout.root).is_dir() else folder
+        entries = _visible(root)
+        ignored = [entry for entry in entries if re.fullmatch(layout.ignore, entry.name)]
+        entries = [entry for entry in entries if entry not in ignored]
+        matches = layout.matches(entries)
+        if entries and 2 * len(matches) > len(entries):
+            break
+    else:
+        layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, []
+    if not any(entry in matches or _is_code(entry) for entry in entries):
+        raise UsageError(f"{folder}: there is no submission in it. Give the class's folder.")
+    handed, notes = _by_student(folder, layout, entries, matches)
+    ignored += [entry for entry in entries if entry not in matches and not _is_code(entry)]
+    notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
+    notes += [
+        f"{plain_id(path.name)}: its name begins with a dot; left out"
+        for path in _listed(folder)
+        if path.name.startswith(".") and _is_code(path)
+    ]
+    return layout.name, handed, notes
+
+
+def _entries(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if _is_code(path)]
+
+
+def _visible(folder: Path) -> list[Path]:
+    found = _listed(folder)
+    return [p for p in found if not p.name.startswith(".") and p.name not in NOT_CODE]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be read ({error.strerror}). Give a folder that you may read."
+        ) from None
+
+
+def _is_code(path: Path) -> bool:
+    """Tell whether an entry may be a submission, or hold one."""
+    if path.name in NOT_CODE:
+        return False
+    return path.is_symlink() or path.is_dir() or path.suffix.lower() in TAKEN
+
+
+def _shown(folder: Path, path: Path) -> str:
+    return plain_id(path.relative_to(folder).as_posix())
+
+
+def _by_student(
+    folder: Path, layout: Layout, entries: list[Path], matches: dict[Path, re.Match[str]]
+) -> tuple[list[Handed], list[str]]:
+    """Put together what belongs to a student."""
+    parts: dict[str, list[Part]] = {}
+    names: dict[str, str] = {}
+    for entry in entries:
+        if entry not in matches:
+            if not _is_code(entry):
+                continue
+            student = entry.stem if entry.suffix.lower() in TAKEN else entry.name
+            parts.setdefault(plain_id(student), []).append(Part(entry))
+            continue
+        told = {"name": "", "file": "", "suffix": "", "number": None, "upload": None}
+        told |= matches[entry].groupdict()
+        student = plain_id(str(told["student"]))
+        names.setdefault(student, plain_id(str(told["name"])))
+        newness = (int(told["number"] or 0), int(told["upload"] or 0))
+        place = entry / layout.inner if layout.inner else entry
+        file = f"{told['file'] or ''}{told['suffix'] or ''}"
+        parts.setdefault(student, []).append(Part(place, file, newness))
+    handed, notes = [], []
+    for student, found in parts.items():
+        free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in parts)
+        for number, chosen in enumerate(_choose(found)):
+            path = ", ".join(_shown(folder, part.place) for part in chosen)
+            id_ = next(free) if number else student
+            if number:
+                notes.append(f"{student}: handed in more than once; {path} is graded as {id_}")
+            handed.append(Handed(id_, names.get(student, ""), path, tuple(chosen)))
+        kept = {part for chosen in _choose(found) for part in chosen}
+        notes += [
+            f"{student}: handed in more than once; {_shown(folder, part.place)} is left out"
+            for part in found
+            if part not in kept
+        ]
+    return handed, notes
+
+
+def _choose(parts: list[Part]) -> list[list[Part]]:
+    """Choose what counts of a student's parts: the newest; all if nobody can tell which is newer.
+
+    Single modules with names of their own make one submission.
+    """
+    newest: dict[str, Part] = {}
+    for part in sorted(parts, key=lambda part: part.newness):
+        newest[part.file or str(part.place)] = part
+    left = [part for part in newest.values() if _is_code(part.place)] or [*newest.values()]
+    if len(left) > 1 and all(part.file.endswith(".py") for part in left):
+        return [left]
+    if len({part.newness for part in left}) == len(left):
+        return [left[-1:]]
+    return [[part] for part in left]
+
+
+def read(handed: Handed, modules: Sequence[str]) -> Content:
+    """Read a submission, of which `modules` are the tasks' modules.
+
+    Raises:
+        UsageError: it cannot be read, or holds what no submission may hold.
+    """
+    if len(handed.parts) == 1:
+        part = handed.parts[0]
+        content = _read_one(part, handed.student, modules)
+    else:
+        named = {Path(part.file).stem: part.place for part in handed.parts[: sources.MAX_FILES]}
+        reasons = {name: sources.left_out(name) for name in named if name not in modules}
+        out = {name: reason for name, reason in reasons.items() if reason}
+        files = {
+            name: sources.read(place)
+            for name, place in named.items()
+            if name.isidentifier() and name not in out
+        }
+        content = Content(Sources(handed.student, files, {}, left_out=out))
+    if content.sources is None:
+        return content
+    names = {module: f"{module}.py" for module in content.sources.files}
+    return Content(dataclasses.replace(content.sources, name=handed.student, names=names))
+
+
+def _read_one(part: Part, student: str, modules: Sequence[str]) -> Content:
+    place = _locate(part.place, modules)
+    suffix = place.suffix.lower()
+    if suffix == ".ipynb" and not place.is_dir():
+        return Content(notebook=sources.read(place, MAX_NOTEBOOK))
+    if suffix == ".py" and not place.is_dir():
+        module = Path(part.file or place.name).stem
+        if module in modules:
+            return Content(Sources(student, {module: sources.read(place)}, {}, only=module))
+        return Content(script=sources.read(place))
+    if suffix == ".zip" and not place.is_dir():
+        notebook = sources.notebook_in_zip(place, modules, MAX_NOTEBOOK)
+        if notebook is not None:
+            return Content(notebook=notebook)
+    return Content(sources.load(place, modules))
+
+
+def _locate(place: Path, modules: Sequence[str], depth: int = DEPTH) -> Path:
+    """Go down to what holds the code: where there is one folder, zip or notebook alone.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if place.is_symlink() or not place.is_dir() or depth == 0 or _has(place, modules):
+        return place
+    inside = [entry for entry in _entries(place) if entry.suffix != ".py" or entry.is_dir()]
+    folders = [entry for entry in inside if not entry.is_dir() or _holds_something(entry)]
+    if len(folders) == 1:
+        return _locate(folders[0], modules, depth - 1)
+    if len(folders) > 1:
+        names = " and ".join(plain_id(entry.name) for entry in folders[:4])
+        raise UsageError(f"It holds {names}, and nobody can tell which is meant. Leave one there.")
+    scripts = [entry for entry in _entries(place) if entry.suffix == ".py"]
+    return scripts[0] if len(scripts) == 1 else place
+
+
+def _has(folder: Path, modules: Sequence[str]) -> bool:
+    return any(
+        (place / f"{module}.py").exists()
+        for module in modules
+        for place in (folder, folder / "exercise")
+    )
+
+
+def _holds_something(folder: Path) -> bool:
+    return any(True for _ in _walk(folder, DEPTH))
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    """List what could be code below a folder."""
+    for entry in _entries(folder):
+        if entry.is_dir() and not entry.is_symlink():
+            if depth:
+                yield from _walk(entry, depth - 1)
+        else:
+            yield entry

@@ -1,0 +1,87 @@
+"""What was graded already: one line of JSON a submission, written as soon as it is there.
+
+The last line of a student counts. A line that a crash cut short is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.classroom.results import Result
+from grader.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result, and the digests of what it was made from: the submission; all the rest."""
+
+    result: Result
+    submission: str
+    setting: str
+
+
+class Journal:
+    """The journal of a class, a file in the folder of its reports.
+
+    Attributes:
+        entries: the last entry of each student.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the journal at `path`, if there is one.
+
+        Raises:
+            UsageError: it cannot be read or written.
+        """
+        self.path = path
+        self.entries: dict[str, Entry] = {}
+        try:
+            self.stream = path.open("ab+")
+            self.stream.seek(0)
+            line = b"\n"
+            for line in self.stream:
+                self._take(line)
+            if not line.endswith(b"\n"):
+                self.stream.write(b"\n")
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _take(self, line: bytes) -> None:
+        try:
+            data = json.loads(line)
+            entry = Entry(Result.from_dict(data["result"]), data["submission"], data["setting"])
+        except (ValueError, KeyError, TypeError):
+            return
+        self.entries[entry.result.student] = entry
+
+    def add(self, entry: Entry) -> None:
+        """Write an entry down.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        self.entries[entry.result.student] = entry
+        data = {
+            "submission": entry.submission,
+            "setting": entry.setting,
+            "result": entry.result.as_dict(),
+        }
+        try:
+            self.stream.write(json.dumps(data, ensure_ascii=False).encode() + b"\n")
+            self.stream.flush()
+            os.fsync(self.stream.fileno())
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self.stream.close()
+
+    def _unusable(self, error: OSError) -> UsageError:
+        return UsageError(
+            f"{self.path}: cannot be written ({error.strerror}). Give a folder that you may write "
+            "to, with room in it, and run the same command again: it goes on where it stood."
+        )

@@ -1,0 +1,34 @@
+"""Names that students chose: as ids that can be shown anywhere, and as names of files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+from grader.messages import clean
+
+MAX_ID = 120  # characters
+MAX_FILE = 60
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
+
+
+def plain_id(name: str) -> str:
+    """Return a name from a file system as an id: printable text, another one for each name."""
+    plain = clean(name).replace("\n", "?")[:MAX_ID]
+    return plain if plain == name else f"{plain}-{_digest(name)}"
+
+
+def file_name(student: str) -> str:
+    """Return the name of a file or folder for an id, without a suffix.
+
+    It is safe on every system and unique, also where case does not count, whatever the id holds.
+    """
+    safe = re.sub(r"[^a-z0-9_.@+-]", "_", student.lower()).strip(".-")[:MAX_FILE] or "_"
+    if safe == student and not RESERVED.fullmatch(safe):
+        return safe
+    return f"{safe.split('.')[0] if RESERVED.fullmatch(safe) else safe}-{_digest(student)}"
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]

@@ -1,0 +1,289 @@
+"""`python -m grader class FOLDER --out REPORT`: grades a class, and goes on where it stood."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+
+from grader.classroom import engine, grading, intake
+from grader.classroom.engine import Cluster, Engine, Job, Local
+from grader.classroom.grading import Setting
+from grader.classroom.intake import Handed
+from grader.classroom.journal import Entry, Journal
+from grader.classroom.progress import VERDICTS, Watching, verdict
+from grader.classroom.results import Result
+from grader.errors import UsageError
+from grader.files import written_whole
+from grader.tasks import MAIN
+
+JOURNAL, RESULTS = "journal.jsonl", "results.json"
+STUBS = Path(__file__).parents[2] / "exercise"
+ONLY = ("failed", "error", "changed")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is to do.
+
+    Attributes:
+        folder: the class.
+        out: where the journal and the reports are.
+        only: one of `ONLY`, or None for all that has no result of this setting yet.
+        students: ids; none means all.
+        workers: processes on this machine.
+        cluster: the address of a Dask scheduler to use instead.
+        setting: what marks are made with.
+    """
+
+    folder: Path
+    out: Path
+    only: str | None
+    students: Sequence[str]
+    workers: int
+    cluster: str | None
+    setting: Setting
+
+
+@dataclass(frozen=True)
+class Task:
+    """A submission of the class: what was handed in, its digest, or why it cannot be read."""
+
+    handed: Handed
+    digest: str = ""
+    fault: str = ""
+
+
+def run(wanted: Wanted) -> int:
+    """Grade what is to be graded, write the reports; returns the exit code."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    assignment = wanted.setting.assignment or None
+    modules = intake.wanted(assignment)
+    layout, handed, notes = intake.find(wanted.folder, assignment)
+    console.print(f"{wanted.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True)
+    tasks = [_look(each, modules, wanted.folder) for each in handed]
+    with _journal(wanted.out) as journal:
+        todo = _todo(tasks, journal, wanted)
+        if kept := len(tasks) - len(todo):
+            console.print(f"{kept} as graded before, {len(todo)} to grade")
+        interrupted = False
+        try:
+            _grade(todo, journal, wanted, console)
+        except KeyboardInterrupt:
+            interrupted = True
+        return _report(tasks, layout, journal, wanted, console, interrupted)
+
+
+@contextlib.contextmanager
+def _journal(out: Path) -> Iterator[Journal]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: cannot be made ({error.strerror}). Give a folder that you may write to."
+        ) from None
+    journal = Journal(out / JOURNAL)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _look(handed: Handed, modules: list[str], folder: Path) -> Task:
+    """Read a submission once, for its digest."""
+    try:
+        return Task(handed, digest=intake.read(handed, modules).digest)
+    except Exception as error:
+        return Task(handed, fault=_fault(error, folder))
+
+
+def _fault(error: Exception, folder: Path) -> str:
+    """Say why a submission cannot be read, without the path of the class's folder."""
+    if not isinstance(error, UsageError):
+        return f"It cannot be read: {error!r}. Ask for it again."
+    return str(error).replace(f"{folder}{os.sep}", "")
+
+
+def _todo(tasks: list[Task], journal: Journal, wanted: Wanted) -> list[Task]:
+    """Choose what is to be graded.
+
+    Raises:
+        UsageError: a student was asked for who is not there.
+    """
+    known = {task.handed.student for task in tasks}
+    for student in wanted.students:
+        if student not in known:
+            raise UsageError(
+                f"--student {student}: nobody of that id is in {wanted.folder}. "
+                f"Ids look like {min(known)}."
+            )
+    asked = [task for task in tasks if task.handed.student in (wanted.students or known)]
+    return [task for task in asked if _is_to_do(task, journal, wanted)]
+
+
+def _is_to_do(task: Task, journal: Journal, wanted: Wanted) -> bool:
+    before = journal.entries.get(task.handed.student)
+    if wanted.only == "failed":
+        return before is None or verdict(before.result) != "full marks"
+    if wanted.only == "error":
+        return before is None or before.result.faulty
+    if before is None or task.fault or before.submission != task.digest:
+        return True
+    if wanted.only == "changed":
+        return False
+    return bool(wanted.students) or before.result.faulty or before.setting != wanted.setting.digest
+
+
+def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console) -> None:
+    """Grade, and write each result into the journal as it comes."""
+    by_student = {task.handed.student: task for task in todo}
+    digests: dict[str, str] = {}
+    modules = intake.wanted(wanted.setting.assignment or None)
+
+    def keep(result: Result) -> None:
+        handed = by_student[result.student].handed
+        whole = dataclasses.replace(result, name=handed.name, path=handed.path)
+        digest = digests.get(result.student, "")
+        journal.add(Entry(whole, digest, wanted.setting.digest))
+        watching.show(whole)
+
+    def jobs() -> Iterator[Job]:
+        for task in todo:
+            student = task.handed.student
+            try:
+                content = intake.read(task.handed, modules)
+            except Exception as error:
+                keep(Result(student, fault=_fault(error, wanted.folder)))
+                continue
+            digests[student] = content.digest
+            yield grading.job(student, content, wanted.setting)
+
+    with Watching(console, len(todo)) as watching, _engine(wanted, len(todo)) as opened:
+        for student, answer in engine.run(opened, jobs()):
+            keep(_result(student, answer))
+
+
+def _result(student: str, answer: str | Exception) -> Result:
+    """Unpack an answer.
+
+    Raises:
+        UsageError: nothing can be graded where it comes from.
+    """
+    if isinstance(answer, Exception):
+        return Result(
+            student, fault=f"The process that graded it was lost twice ({answer}). Grade it again."
+        )
+    told = json.loads(answer)
+    if "refused" in told:
+        raise UsageError(told["refused"])
+    return Result.from_dict(told["result"])
+
+
+@contextlib.contextmanager
+def _engine(wanted: Wanted, jobs: int) -> Iterator[Engine]:
+    opened: Engine
+    if wanted.cluster is not None:
+        opened = Cluster(wanted.cluster)
+    else:
+        opened = Local(max(1, min(wanted.workers, jobs)))
+    at_once = True
+    try:
+        yield opened
+        at_once = False
+    finally:
+        opened.close(at_once)
+
+
+def _report(
+    tasks: list[Task],
+    layout: str,
+    journal: Journal,
+    wanted: Wanted,
+    console: Console,
+    interrupted: bool,
+) -> int:
+    """Write the reports of all that has a result, and say what is in them."""
+    entries = [journal.entries.get(task.handed.student) for task in tasks]
+    there = [entry for entry in entries if entry is not None]
+    results = [entry.result for entry in there]
+    write(results, wanted.out, wanted.folder.resolve().name, layout, _code(tasks, wanted))
+    counts = {name: sum(verdict(result) == name for result in results) for name in VERDICTS}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    console.print(f"{len(results)} of {len(tasks)}: {told or 'nothing graded'}")
+    if other := sum(entry.setting != wanted.setting.digest for entry in there):
+        console.print(
+            f"note: {other} of them were graded with other checks, versions or options; "
+            "leave --only out to grade them anew"
+        )
+    console.print(f"reports: {wanted.out}", soft_wrap=True)
+    if interrupted:
+        console.print("interrupted; the same command goes on from here")
+        return 130
+    if len(results) < len(tasks) or any(result.faulty for result in results):
+        return 2
+    return 0 if all(verdict(result) == "full marks" for result in results) else 1
+
+
+def _code(tasks: list[Task], wanted: Wanted) -> dict[str, dict[str, bytes]] | None:
+    """Return student to module to source, to look for similar code; None without `copydetect`."""
+    if find_spec("copydetect") is None:
+        return None
+    assignment = wanted.setting.assignment or None
+    modules = intake.wanted(assignment)
+    found = {}
+    for task in tasks:
+        student = task.handed.student
+        with contextlib.suppress(UsageError, grading.Refused, OSError):
+            content = intake.read(task.handed, modules)
+            taken = (
+                content.sources
+                or grading.take_apart(
+                    student, content.notebook, content.script, assignment or MAIN
+                ).sources
+            )
+            found[student] = taken.files
+    return found
+
+
+def write(
+    results: list[Result],
+    out: Path,
+    title: str,
+    layout: str,
+    code: dict[str, dict[str, bytes]] | None = None,
+) -> None:
+    """Write all reports on a class into the folder `out`.
+
+    `code` is student to module to source, to look for similar code.
+
+    Raises:
+        UsageError: they cannot be written.
+    """
+    data = {"title": title, "results": [result.as_dict() for result in results]}
+    try:
+        with written_whole(out / RESULTS) as stream:
+            stream.write(json.dumps(data, ensure_ascii=False, indent=1).encode())
+        from grader.reports import classroom
+
+        given = {path.stem: path.read_bytes() for path in STUBS.glob("*.py")}
+        classroom.write(results, out, title, layout=layout, code=code, given=given)
+    except ModuleNotFoundError as error:
+        install = "python -m pip install -c constraints.txt -e '.[class]'"
+        raise UsageError(
+            f"{error.name} is not installed: {install}. Then run the same command again; what was "
+            "graded is kept."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "
+            "make room, and run the same command again."
+        ) from None

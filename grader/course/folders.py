@@ -1,0 +1,89 @@
+"""Looks over what was handed in before nbgrader does, for folders that it would stumble over.
+
+nbgrader passes them over, or gives them up half-way, and the marks of an earlier run stay.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.utils import rmtree
+
+RECORDS = Path("records")  # below the course's folder
+
+
+def look_over(converter: Any) -> None:
+    """Take such folders out of a run of `nbgrader autograde`, and take back their marks.
+
+    Args:
+        converter: nbgrader's, before its run; `assignments` are the folders that it found.
+    """
+    course = converter.coursedir
+    assignment = course.assignment_id
+    with Gradebook(course.db_url, course.course_id) as gradebook:
+        try:
+            notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
+        except MissingEntry:  # nbgrader says so
+            return
+        for student, folder in _handed_in(course):
+            problem = _problem(folder, notebooks, course)
+            if not problem:
+                continue
+            converter.log.error("%s is not graded: %s", student, problem)
+            converter.assignments.pop(str(folder), None)
+            old = course.format_path(course.autograded_directory, student, assignment)
+            if Path(old).exists():
+                rmtree(old)
+            (Path(course.root) / record_file(assignment, student)).unlink(missing_ok=True)
+            gradebook.update_or_create_student(student)
+            gradebook.update_or_create_submission(assignment, student)
+            for name in notebooks:
+                take_back(gradebook, name, assignment, student, problem)
+
+
+def _handed_in(course: Any) -> Iterator[tuple[str, Path]]:
+    """Go through the students' folders that were asked for."""
+    where = course.submitted_directory, course.student_id, course.assignment_id
+    student = course.format_path(where[0], "(?P<student>.*)", re.escape(where[2]), escape=True)
+    for folder in sorted(glob.glob(course.format_path(*where))):
+        found = re.fullmatch(student, folder)
+        if found and found["student"] not in course.student_id_exclude.split(","):
+            yield found["student"], Path(folder)
+
+
+def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
+    """Return why nbgrader cannot take in a folder, or nothing if it can."""
+    for name in notebooks:
+        if not (folder / f"{name}.ipynb").is_file():
+            others = ", ".join(sorted(path.name for path in folder.glob("*.ipynb"))) or "none"
+            return f"there is no {name}.ipynb in its folder (notebooks there: {others})"
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            return f"{path.relative_to(folder)} is a link or no file at all"
+    try:
+        course.get_existing_timestamp(str(folder))
+    except Exception:  # it raises what it comes by
+        return "timestamp.txt holds no date"
+    return ""
+
+
+def record_file(assignment: str, student: str) -> Path:
+    """Return where the record of a submission is kept, below the course's folder."""
+    return RECORDS / assignment / f"{student}.json"
+
+
+def take_back(
+    gradebook: Any, notebook: str, assignment: str, student: str, reason: str | None = None
+) -> None:
+    """Take back what the grader gave before; comments say the reason, if there is one."""
+    submission = gradebook.find_submission_notebook(notebook, assignment, student)
+    for grade in submission.grades:
+        grade.auto_score, grade.needs_manual_grade = None, True
+    for comment in submission.comments:
+        comment.auto_comment = reason
+    gradebook.db.commit()

@@ -1,0 +1,141 @@
+"""An autograder for Gradescope: `python -m grader gradescope OUT.zip`, and what runs there.
+
+Gradescope unpacks the zip into /autograder/source, runs `setup.sh` once, and `run_autograder` for
+each submission; it shows what is in /autograder/results/results.json. Where that file is missing
+it tells that the autograder failed, and gives no mark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from grader import grading, release, unseen
+from grader.cells import Taken
+from grader.classroom import intake
+from grader.classroom.grading import take_apart
+from grader.confinement import TIERS
+from grader.devices import DEVICES
+from grader.errors import UsageError
+from grader.files import written_whole
+from grader.reports.gradescope import to_dict
+from grader.tasks import MAIN
+
+SETUP = """\
+#!/usr/bin/env bash
+# Run once by Gradescope: makes the environment.
+set -euo pipefail
+root=${AUTOGRADER_ROOT:-/autograder}
+if [ "$root" = /autograder ]; then
+  apt-get update
+  DEBIAN_FRONTEND=noninteractive apt-get install -y python3 python3-venv bubblewrap
+fi
+cd "$root/source"
+python3 -m venv "$root/venv"
+"$root/venv/bin/python" -m pip install --no-cache-dir -c constraints.txt \\
+  ./packages/en_core_web_sm -e . ipython
+"""
+RUN = """\
+#!/usr/bin/env bash
+# Run by Gradescope for each submission: writes results/results.json.
+set -euo pipefail
+root=${{AUTOGRADER_ROOT:-/autograder}}
+{secret}
+cd "$root/source"
+exec "$root/venv/bin/python" -m grader.gradescope "$root" {options}
+"""
+
+
+def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
+    """Make the zip; returns the exit code."""
+    secret = os.environ.get(unseen.SECRET, "")
+    options = ["--confine", confine, "--seed", str(seed), "--device", device]
+    intake.wanted(assignment)
+    options += ["--assignment", assignment] if assignment else []
+    script = RUN.format(
+        secret=f"export {unseen.SECRET}={shlex.quote(secret)}" if secret else "",
+        options=shlex.join(options),
+    )
+    scripts = {"setup.sh": SETUP.encode(), "run_autograder": script.encode()}
+    files = release.kit() | scripts
+    solution, exercise = release.ROOT / "solution", release.ROOT / "exercise"
+    if leaks := list(release.find_leaks(files, release.secrets(solution, exercise))):
+        raise UsageError(f"{out} was not made: " + "; ".join(leaks))
+    release.write(out, files, programs=scripts)
+    print(f"wrote {out}: upload it to Gradescope, and give it 2 GB of memory there or more")
+    if secret:
+        print(f"{unseen.SECRET} is in it: keep the file to yourself")
+    else:
+        print(f"{unseen.SECRET} is not set: the published one will be used")
+    return 0
+
+
+def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
+    """Grade what is in the folder `submission` of `root`; returns the exit code."""
+    results = root / "results" / "results.json"
+    results.unlink(missing_ok=True)
+    try:
+        taken = _taken(root / "submission", assignment)
+    except UsageError as error:
+        reason = str(error).replace(f"{root / 'submission'}", "What you handed in")
+        _write(results, {"score": 0, "output": reason, "output_format": "text"})
+        return 0
+    try:
+        for _ in range(2):
+            record = grading.grade(
+                taken.sources,
+                keep=lambda partial: _write(results, to_dict(taken.in_cells(partial))),
+                assignment=assignment,
+                **options,
+            )
+            faults = [check.message for check in record.checks if check.status == "error"]
+            if not faults:
+                return 0
+    except Exception as error:
+        faults = [str(error) if isinstance(error, UsageError) else repr(error)]
+    results.unlink(missing_ok=True)  # no mark is better than one that the student did not earn
+    print(f"grader: {faults[0]}", file=sys.stderr)
+    return 2
+
+
+def _taken(folder: Path, assignment: str | None) -> Taken:
+    """Take in a submission: modules, a zip, or a notebook.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    handed = intake.Handed("submission", "", "", (intake.Part(folder),))
+    content = intake.read(handed, intake.wanted(assignment))
+    if content.sources is not None:
+        return Taken(content.sources, {})
+    return take_apart(handed.student, content.notebook, content.script, assignment or MAIN)
+
+
+def _write(results: Path, content: dict[str, Any]) -> None:
+    with written_whole(results) as stream:
+        stream.write(json.dumps(content, ensure_ascii=False, allow_nan=False).encode())
+
+
+def main() -> int:
+    """Grade at Gradescope; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m grader.gradescope")
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--assignment")
+    parser.add_argument("--confine", choices=TIERS, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--device", choices=DEVICES, required=True)
+    options = vars(parser.parse_args())
+    try:
+        return autograde(options.pop("root"), **options)
+    except UsageError as error:
+        print(f"grader: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""`python -m grader release OUT.zip`: what students get, and never a line of the solution."""
+
+from __future__ import annotations
+
+import io
+import json
+import keyword
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grader import build, lesson
+from grader.errors import UsageError
+from grader.files import written_whole
+from grader.tasks import assignments
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "news-classifier"  # in the archive
+FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
+FOLDERS = ("grader", "news", "packages/en_core_web_sm/en_core_web_sm")
+SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
+MODEL = "packages/en_core_web_sm/pyproject.toml"
+# Hints and messages may quote a call: students are to read them.
+FOR_STUDENTS = re.compile(r"grader/(assignments/.*|mistakes|advice)\.toml|README\.md")
+NAMES = 4  # different ones at least in a line that says something
+NAME = re.compile(r"[^\W\d]\w*")
+DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
+README = """\
+# News classifier
+
+Once, in this folder (Python 3.10 to 3.13; on Windows `py` for `python3` and
+`.venv\\Scripts\\activate` for `source .venv/bin/activate`):
+
+```
+python3 -m venv .venv
+source .venv/bin/activate
+python -m pip install -c constraints.txt ./packages/en_core_web_sm -e .
+python -m grader doctor
+```
+
+For a notebook instead of the files: `-e '.[course]'` in place of `-e .`, then `jupyter lab`.
+
+"""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A line of the solution that students must not get: `place` says where it stands."""
+
+    text: str
+    place: str
+
+
+def run(out: Path) -> int:
+    """Make the archive; returns the exit code."""
+    files = _exercise() | kit() | _notebooks()
+    if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
+        raise UsageError(f"{out} was not made: " + "; ".join(leaks))
+    write(out, {f"{FOLDER}/{name}": data for name, data in files.items()})
+    print(f"wrote {out}: {len(files)} files, no line of the solution among them")
+    return 0
+
+
+def kit() -> dict[str, bytes]:
+    """Read the grader and all that it needs, by their names in the archive.
+
+    Raises:
+        UsageError: this is not the kit's folder.
+    """
+    paths = [ROOT / name for name in (*FILES, MODEL)]
+    for folder in FOLDERS:
+        found = sorted((ROOT / folder).rglob("*"))
+        paths += [path for path in found if path.suffix in SUFFIXES or path.name == "LICENSE"]
+    try:
+        guide = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
+        files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
+    except OSError as error:
+        raise UsageError(f"{error.filename} is not here: make it in the kit's folder.") from None
+    return files | {"README.md": (README + guide.partition("\n\n")[2]).encode()}
+
+
+def _exercise() -> dict[str, bytes]:
+    """Read the stubs.
+
+    Raises:
+        UsageError: they are not what the solution makes.
+    """
+    solution, exercise = ROOT / "solution", ROOT / "exercise"
+    if not solution.is_dir():
+        raise UsageError("solution/ is not here: only its owner can make a release.")
+    problems = build.check(solution, exercise)
+    if problems:
+        raise UsageError("exercise/ cannot be released: " + "; ".join(problems))
+    return {f"exercise/{path.name}": path.read_bytes() for path in sorted(exercise.glob("*.py"))}
+
+
+def _notebooks() -> dict[str, bytes]:
+    """Make the notebooks, as nbgrader's generate_assignment does, in a scratch copy.
+
+    Raises:
+        UsageError: nbgrader is missing, or fails.
+    """
+    try:
+        from grader.course.scratch import Scratch
+    except ModuleNotFoundError as error:
+        install = "python -m pip install -c constraints.txt -e '.[course,dev]'"
+        raise UsageError(f"{error.name} is not installed: {install}") from None
+    found = {}
+    for assignment in assignments():
+        course = ROOT / "assignments"
+        source = course / "source" / assignment / f"{assignment}.ipynb"
+        if problems := lesson.check(course / f"{assignment}.py", ROOT / "solution", source):
+            raise UsageError("a notebook cannot be released: " + "; ".join(problems))
+        with tempfile.TemporaryDirectory() as folder:
+            scratch = Scratch.make(Path(folder) / "course", assignment=assignment)
+            done = scratch.run("generate_assignment", assignment)
+            if done.returncode != 0:
+                raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")
+            name = f"{assignment}.ipynb"
+            found[name] = (scratch.folder / "release" / assignment / name).read_bytes()
+    return found
+
+
+def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> None:
+    """Write a zip, byte for byte the same for the same files.
+
+    Args:
+        out: where it will be.
+        files: contents by name.
+        programs: the names of files that can be executed.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            info = zipfile.ZipInfo(name, DATE)
+            info.create_system = 3  # Unix, whatever this is
+            info.external_attr = (0o100755 if name in programs else 0o100644) << 16
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
+    try:
+        with written_whole(out) as stream:
+            stream.write(content.getvalue())
+    except OSError as error:
+        raise UsageError(
+            f"{out}: cannot be written ({error.strerror}). Name a file in a folder that is there."
+        ) from None
+
+
+def secrets(solution: Path, exercise: Path) -> list[Secret]:
+    """List what stands in the solution's regions, and not in a stub, and says something.
+
+    A line says something if it holds `NAMES` different names: `loss.backward()` and
+    `logits = model(padded)` stand in any lesson. Each statement counts once more, as `ast.unparse`
+    writes it.
+    """
+    public = {
+        line
+        for path in exercise.glob("*.py")
+        for line in map(_plain, path.read_text(encoding="utf-8").split("\n"))
+    }
+    found: dict[str, Secret] = {}
+    for path in sorted(solution.glob("*.py")):
+        source = build.read(path)
+        numbered = [*enumerate(source.split("\n"), 1)]
+        lines = [
+            (number, text)
+            for region in build.find_regions(source, path.name)
+            for number, text in numbered[region.begin : region.end - 1]
+        ]
+        inside = {number for number, _ in lines}
+        lines += [
+            (number, text) for text, number in build.statements(source).items() if number in inside
+        ]
+        for number, text in lines:
+            plain = _plain(text)
+            names = {name for name in NAME.findall(text) if not keyword.iskeyword(name)}
+            if len(names) >= NAMES and plain not in public:
+                found.setdefault(plain, Secret(plain, f"line {number} of solution/{path.name}"))
+    return list(found.values())
+
+
+def _plain(text: str) -> str:
+    """Return a text with every run of white space as one blank."""
+    return " ".join(text.split())
+
+
+def find_leaks(files: dict[str, bytes], secrets: list[Secret]) -> Iterator[str]:
+    """Find lines of the solution in files; one text a leak: where, and what it is."""
+    for name, data in sorted(files.items()):
+        for start, text in _texts(name, data):
+            lines = [_plain(line) for line in text.split("\n")]
+            whole = " ".join(lines)
+            statements = _statements(text) if name.endswith((".py", ".ipynb")) else {}
+            for secret in secrets:
+                if secret.text in (lines if FOR_STUDENTS.fullmatch(name) else whole):
+                    line = 1 + next((i for i, line in enumerate(lines) if secret.text in line), 0)
+                elif secret.text in statements:
+                    line = statements[secret.text]
+                else:
+                    continue
+                where = f"{name}, line {start + line - 1}"
+                yield f"{where}, holds {secret.place}, `{secret.text}`"
+
+
+def _statements(text: str) -> dict[str, int]:
+    """Return the statements of Python text as `ast.unparse` writes them, and where they are."""
+    try:
+        return {_plain(statement): line for statement, line in build.statements(text).items()}
+    except (SyntaxError, ValueError):
+        return {}
+
+
+def _texts(name: str, data: bytes) -> Iterator[tuple[int, str]]:
+    """Give the texts in a file, each with the line that it begins at; a notebook's cell by cell."""
+    text = data.decode("utf-8", "replace")
+    if not name.endswith(".ipynb"):
+        yield 1, text
+        return
+    notebook: Any = json.loads(text)
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        first = json.dumps(cell["source"][0] if cell["source"] else "", ensure_ascii=False)
+        yield text[: text.find(first)].count("\n") + 1, source

@@ -1,0 +1,220 @@
+"""What the results of a class say: marks, checks, mistakes, outliers, equal submissions."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from grader.classroom.results import Result
+from grader.record import CheckResult, Record
+from grader.reports import words
+from grader.reports.marks import final
+from grader.tasks import tasks
+
+JUDGED = ("passed", "failed", "timeout", "memory", "crashed")  # the check ran and said something
+ENOUGH = 20  # submissions, below which a discrimination says nothing
+EACH_SIDE = 5  # and as many that passed, and that failed
+FAR_OUT = 3.0  # interquartile ranges above the third quartile
+COMMON = 0.2  # the share of a class from which on equal code is likely the usual form
+
+
+@dataclass(frozen=True)
+class Item:
+    """A check over the class.
+
+    Attributes:
+        id: the check's id.
+        promise: the sentence that it checks.
+        reached: submissions that it could judge.
+        passed: those of them that passed.
+        discrimination: the correlation of passing with the points earned elsewhere, -1 to 1 (the
+            corrected item-total point-biserial); None if there are too few to tell.
+        says: what that means.
+    """
+
+    id: str
+    promise: str
+    reached: int
+    passed: int
+    discrimination: float | None
+    says: str
+
+    @property
+    def share(self) -> float | None:
+        """The share of the submissions reached that passed."""
+        return self.passed / self.reached if self.reached else None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A known mistake, where it was met, and who made it."""
+
+    title: str
+    explanation: str
+    checks: list[str] = field(default_factory=list)
+    by: list[Result] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A submission that took far more than the others; `times` the median."""
+
+    result: Result
+    what: str
+    amount: str
+    times: float
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Submissions with the same code in the same modules; `common` if a large share has it."""
+
+    by: list[Result]
+    modules: list[str]
+    common: bool
+
+
+def records(results: Sequence[Result]) -> list[Record]:
+    """Return the records whose marks are final."""
+    return [r.record for r in results if r.record is not None and final(r.record) is not None]
+
+
+def to_grade_again(results: Sequence[Result]) -> list[tuple[Result, list[CheckResult]]]:
+    """Return who has no final mark: with no record, or with the checks that could not be judged."""
+    found = []
+    for result in results:
+        checks = result.record.checks if result.record else []
+        if final(result.record) is None:
+            found.append((result, [c for c in checks if c.status in ("error", "not_run")]))
+    return found
+
+
+def settings(results: Sequence[Result]) -> dict[str, Counter[str]]:
+    """Return what the marks were made with; more than one value means not all were graded alike."""
+    seen: dict[str, Counter[str]] = defaultdict(Counter)
+    for result in results:
+        for name, value in (result.record.environment if result.record else {}).items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            seen[name][words.one_line(shown)] += 1
+    return dict(seen)
+
+
+def histogram(marks: Sequence[float], most: float, bins: int = 10) -> list[tuple[str, int]]:
+    """Count marks in bins, named by where they begin; full marks have a bin of their own."""
+    width = most / bins
+    counts = Counter(min(int(mark / width), bins - 1) if mark < most else bins for mark in marks)
+    return [(f"{place * width:g}", counts[place]) for place in range(bins + 1)]
+
+
+def items(found: Sequence[Record]) -> list[Item]:
+    """Return the analysis of each check, in the order of the records."""
+    seen: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+    for record in found:
+        for check in record.checks:
+            seen.setdefault(check.id, [])
+            if check.status in JUDGED:
+                seen[check.id].append((check.status == "passed", record.score - check.score))
+    return [_item(id_, pairs) for id_, pairs in seen.items()]
+
+
+def _item(id_: str, pairs: list[tuple[bool, float]]) -> Item:
+    reached, passed = len(pairs), sum(right for right, _ in pairs)
+    correlation = _discrimination(pairs)
+    says = _says(reached, passed, correlation)
+    return Item(id_, words.promise(id_), reached, passed, correlation, says)
+
+
+def _discrimination(pairs: list[tuple[bool, float]]) -> float | None:
+    passed = sum(right for right, _ in pairs)
+    if len(pairs) < ENOUGH or min(passed, len(pairs) - passed) < EACH_SIDE:
+        return None
+    rest = [points for _, points in pairs]
+    if len(set(rest)) == 1:
+        return None
+    return statistics.correlation([float(right) for right, _ in pairs], rest)
+
+
+def _says(reached: int, passed: int, discrimination: float | None) -> str:
+    if not reached:
+        return "Nobody has got as far as this."
+    if passed == reached:
+        return "All passed: it does not tell submissions apart."
+    if not passed:
+        return "Nobody passed: was it taught, and is the check right?"
+    if discrimination is None:
+        return f"Too few to say whom it tells apart ({passed} passed, {reached - passed} did not)."
+    if abs(discrimination) < 2 / math.sqrt(reached):  # two standard errors
+        return "Goes with the other points no more than chance would have it."
+    if discrimination < 0:
+        return "Those who do well elsewhere pass it less often: look at this check."
+    if discrimination < 0.4:
+        return "Those who do well elsewhere pass it more often."
+    return "Tells well who can do the rest."
+
+
+def mistakes_made(results: Sequence[Result]) -> list[Made]:
+    """Return the mistakes of the class, those that most made first."""
+    made: dict[str, Made] = {}
+    for result in results:
+        for check in result.record.checks if result.record else []:
+            if check.mistake is None:
+                continue
+            known = words.mistake(check.mistake)
+            each = made.setdefault(check.mistake, Made(known.title, known.explanation))
+            if check.id not in each.checks:
+                each.checks.append(check.id)
+            if result not in each.by:
+                each.by.append(result)
+    return sorted(made.values(), key=lambda each: -len(each.by))
+
+
+def outliers(results: Sequence[Result]) -> list[Outlier]:
+    """Return who took far more time or memory than the others."""
+    kinds = (
+        ("time", {r.student: r.seconds for r in results}, "{:.0f} s", 1.0),
+        ("memory", {r.student: float(r.memory) for r in results}, "{:.0f} MiB", 1 << 20),
+    )
+    found = []
+    for what, amounts, shown, unit in kinds:
+        known = [amount for amount in amounts.values() if amount > 0]
+        if len(known) < 2:
+            continue
+        first, median, third = statistics.quantiles(known, n=4, method="inclusive")
+        limit = max(third + FAR_OUT * (third - first), 1.5 * median)
+        for result in results:
+            if (amount := amounts[result.student]) > limit:
+                text = shown.format(amount / unit)
+                found.append(Outlier(result, what, text, amount / median))
+    return sorted(found, key=lambda each: (each.what, each.times), reverse=True)
+
+
+def alike(results: Sequence[Result]) -> list[Alike]:
+    """Return who has equal code; most modules first, code that many share last.
+
+    A module of which no task is started is a stub, and left out; so is what `__init__` holds.
+    """
+    who: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        stubs = _stubs(result.record) if result.record else ()
+        for module, digest in result.fingerprints.items():
+            if module not in stubs and not module.startswith("__"):
+                who[module, digest].append(result)
+    groups: dict[tuple[str, ...], Alike] = {}
+    for (module, _), by in who.items():
+        if len(by) > 1:
+            key = tuple(result.student for result in by)
+            common = len(by) > max(EACH_SIDE, COMMON * len(results))
+            groups.setdefault(key, Alike(by, [], common)).modules.append(module)
+    return sorted(groups.values(), key=lambda each: (each.common, -len(each.modules)))
+
+
+def _stubs(record: Record) -> set[str]:
+    """Return the modules of which no task is started."""
+    begun: dict[str, bool] = defaultdict(bool)
+    for task in record.tasks:
+        module = tasks()[task.id].module if task.id in tasks() else task.id
+        begun[module] |= task.state != "not_started"
+    return {module for module, is_begun in begun.items() if not is_begun}

@@ -1,0 +1,52 @@
+"""Gradescope's `results.json`: what an autograder there leaves for students to see."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from grader.record import CheckResult, Record
+from grader.reports import board
+from grader.reports.words import for_students, name, title
+
+
+def text(record: Record) -> str:
+    """Return the record as JSON text."""
+    return json.dumps(to_dict(record), indent=2, allow_nan=False) + "\n"
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """Return the record as JSON data for `/autograder/results/results.json`.
+
+    Nothing in it is hidden: with a hidden test, students would not see their total.
+    """
+    record = for_students(record)
+    tests = [
+        _test(f"{number}.{place}", check)
+        for number, task in enumerate(record.tasks, 1)
+        for place, check in enumerate((c for c in record.checks if c.task == task.id), 1)
+    ]
+    return {
+        "score": record.score,
+        "execution_time": round(sum(check.seconds for check in record.checks), 3),
+        "output": board.next_line(record),
+        "output_format": "text",
+        "test_output_format": "text",
+        "test_name_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+    }
+
+
+def _test(number: str, check: CheckResult) -> dict[str, Any]:
+    test: dict[str, Any] = {
+        "number": number,
+        "name": f"{title(check.task)}: {name(check)}",
+        "status": "passed" if check.status == "passed" else "failed",
+        "output": board.told(check),
+        "tags": [check.task, check.status],
+    }
+    if check.max_score:
+        test |= {"score": check.score, "max_score": check.max_score}
+    return test

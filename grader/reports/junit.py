@@ -1,0 +1,75 @@
+"""JUnit XML, as Jenkins, GitLab and GitHub read it: a suite a submission, a case a check.
+
+What has no points yet is a failure, so that nothing is green by being left out; only a check that
+waits for another one that failed is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from grader.classroom.results import Result
+from grader.record import CheckResult, Record
+from grader.reports import board
+from grader.reports.words import cleaned, one_line
+
+KINDS = {"blocked": "skipped", "error": "error", "not_run": "error"}  # all others are failures
+COUNTS = {"errors": "error", "failures": "failure", "skipped": "skipped"}
+
+
+def text(results: Sequence[Result]) -> str:
+    """Return the results as XML text."""
+    root = ElementTree.Element("testsuites")
+    for result in results:
+        _suite(root, result)
+    for count in ("tests", "failures", "errors"):
+        root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
+    root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root):.3f}")
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _suite(root: ElementTree.Element, result: Result) -> None:
+    suite = ElementTree.SubElement(root, "testsuite", name=one_line(result.student))
+    if result.record is None:
+        case = _case(suite, "grader", "grade", result.seconds)
+        _outcome(case, "error", "fault", one_line(result.fault))
+    else:
+        record = cleaned(result.record)
+        _properties(suite, record)
+        for check in record.checks:
+            _check(suite, check)
+    cases = suite.findall("testcase")
+    suite.set("tests", str(len(cases)))
+    for count, kind in COUNTS.items():
+        suite.set(count, str(sum(case.find(kind) is not None for case in cases)))
+    suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+
+
+def _properties(suite: ElementTree.Element, record: Record) -> None:
+    properties = ElementTree.SubElement(suite, "properties")
+    for name in ("score", "max_score"):
+        value = f"{getattr(record, name):g}"
+        ElementTree.SubElement(properties, "property", name=name, value=value)
+
+
+def _check(suite: ElementTree.Element, check: CheckResult) -> None:
+    case = _case(suite, check.task, check.id.partition(".")[2], check.seconds)
+    if check.status != "passed":
+        kind = KINDS.get(check.status, "failure")
+        _outcome(case, kind, check.mistake or check.status, board.told(check))
+
+
+def _case(suite: ElementTree.Element, task: str, name: str, seconds: float) -> ElementTree.Element:
+    return ElementTree.SubElement(
+        suite, "testcase", classname=task, name=name, time=f"{seconds:.3f}"
+    )
+
+
+def _outcome(case: ElementTree.Element, kind: str, type_: str, message: str) -> None:
+    """Say what became of a case: the first line as an attribute, all of it as text."""
+    outcome = ElementTree.SubElement(case, kind, message=message.split("\n")[0])
+    if kind != "skipped":
+        outcome.set("type", type_)
+        outcome.text = message

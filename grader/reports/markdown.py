@@ -1,0 +1,68 @@
+"""Markdown: a student's feedback, and the step summary of GitHub Actions.
+
+    python -m grader report RECORD.json --as markdown >> "$GITHUB_STEP_SUMMARY"
+
+Text that student code can choose stands in fenced blocks, or with the signs of Markdown escaped.
+"""
+
+from __future__ import annotations
+
+import re
+
+from grader.record import CheckResult, Record
+from grader.reports import board
+from grader.reports.words import for_students, hint, mistake, name, one_line, title
+
+
+def text(record: Record, student: str = "") -> str:
+    """Return the record as Markdown; `student` is who it is for."""
+    record = for_students(record)
+    student = one_line(student)
+    heading = f"# Feedback for {escape(student)}" if student else "# Result"
+    parts = [heading, f"**{record.score:g} of {record.max_score:g} points**", _table(record)]
+    if record.accuracy:
+        parts.append(escape(board.accuracy(record)))
+    for task in record.tasks:
+        if groups := board.to_mend(record, task.id):
+            parts.append(f"## {escape(title(task.id))}")
+            parts += map(_checks, groups)
+    parts.append(escape(board.next_line(record)))
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return a text as one line that Markdown shows as it is, without mark-up or links."""
+    escaped = re.sub(r"[\\`*_{}\[\]<>#|~&!$@]", r"\\\g<0>", " ".join(text.split()))
+    return re.sub(
+        r"(?i)(www)\.|:(?=//)", lambda found: f"{found[1] or ''}\\{found[0][-1]}", escaped
+    )
+
+
+def fenced(text: str) -> str:
+    """Return a text as a block that nothing in it can end."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _table(record: Record) -> str:
+    rows = [
+        f"| {escape(title(task.id))} | {task.score:g}/{task.max_score:g} "
+        f"| {escape(task.state.replace('_', ' '))} | {escape(board.first(record, task))} |"
+        for task in record.tasks
+    ]
+    return "\n".join(["| Task | Points | State | First to mend |", "|---|--:|---|---|", *rows])
+
+
+def _checks(checks: list[CheckResult]) -> str:
+    """Show checks that have the same to say."""
+    check = checks[0]
+    names = ", ".join(escape(name(each)) for each in checks)
+    known = f": {escape(mistake(check.mistake).title)}" if check.mistake else ""
+    heading = f"### {names} ({board.points_of(checks)} points){known}"
+    parts = [heading, fenced(board.told(check))]
+    if advice := hint(check):
+        parts.append(
+            f"<details><summary>Hint {check.hint}</summary>\n\n{fenced(advice)}\n\n</details>"
+        )
+    return "\n\n".join(parts)

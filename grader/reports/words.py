@@ -1,0 +1,87 @@
+"""What a record's ids are called, and its texts made safe to show, whatever version made it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+from grader.diagnosis import Mistake, mistakes
+from grader.messages import clean
+from grader.record import CheckResult, Record
+from grader.tasks import tasks
+
+CHECKS = Path(__file__).parents[1] / "checks"
+NOT_JUDGED = (
+    "The grader could not judge this. That is no fault of yours: the mark is not final before it "
+    "has been graded again."
+)
+
+
+def cleaned(record: Record) -> Record:
+    """Return a record without a control or direction character in what students can choose."""
+    checks = [
+        replace(
+            check, message=clean(check.message), mistake=check.mistake and one_line(check.mistake)
+        )
+        for check in record.checks
+    ]
+    submission = {name: one_line(text) for name, text in record.submission.items()}
+    return replace(record, submission=submission, checks=checks)
+
+
+def one_line(text: str) -> str:
+    """Return a name as one line that can be shown anywhere."""
+    return clean(text.replace("\n", " "))
+
+
+def for_students(record: Record) -> Record:
+    """Return a cleaned record that tells nothing of the grader's own faults."""
+    record = cleaned(record)
+    checks = [
+        replace(check, message=NOT_JUDGED) if check.status == "error" else check
+        for check in record.checks
+    ]
+    return replace(record, checks=checks)
+
+
+def name(check: CheckResult) -> str:
+    """Return what a check is called within its task."""
+    return check.id.partition(".")[2].replace("_", " ")
+
+
+def title(task: str) -> str:
+    """Return the title of a task."""
+    return tasks()[task].title if task in tasks() else task
+
+
+def mistake(id_: str) -> Mistake:
+    """Return a known mistake; one that is no longer known has its id for a title."""
+    return mistakes().get(id_) or Mistake(id_, id_.replace("-", " "), "")
+
+
+def hint(check: CheckResult) -> str:
+    """Return the hint that a check asks for; empty if there is none."""
+    task = tasks().get(check.task)
+    if task is None or check.hint is None:
+        return ""
+    return task.hints[check.hint - 1]
+
+
+def promise(id_: str) -> str:
+    """Return the sentence of the contract that a check stands for; empty if it is not known."""
+    task = tasks().get(id_.partition(".")[0])
+    check = next((check for check in task.checks if check.id == id_), None) if task else None
+    return _promises(check.file)[check.function] if check else ""
+
+
+@functools.cache
+def _promises(file: str) -> dict[str, str]:
+    """Read the first lines of the docstrings of a module of checks, without importing it."""
+    tree = ast.parse((CHECKS / f"{file}.py").read_text(encoding="utf-8"))
+    return {
+        node.name: (ast.get_docstring(node) or "").split("\n")[0]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }

@@ -1,0 +1,72 @@
+"""The entries of the hostile bank."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from grader.bank import REFERENCE, ROOT
+from grader.tasks import tasks
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BANK = ROOT / "tests" / "submissions" / "hostile"
+BREACH = "BREACH"
+PRELUDE = f"def breach(what): print({BREACH!r}, what, flush=True)\n"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission; the package's docstring tells the fields. `kind` is the name of its file."""
+
+    name: str
+    kind: str
+    marks: dict[str, float]
+    module: str = "dataset"
+    code: str = ""
+    source: str | None = None
+    replace: list[list[str]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+    says: str = ""
+    status: str | None = None
+    seconds: float = 60.0
+    limit: float = 240.0
+    only: str | None = None
+    unguarded: dict[str, float] | None = None
+
+    def earns(self, tier: str) -> dict[str, float]:
+        """Return the points of its tasks in a tier."""
+        return self.unguarded if tier == "limits" and self.unguarded else self.marks
+
+    @property
+    def is_partial(self) -> bool:
+        """Tell whether a task has some of its points and not all."""
+        return any(marks not in (0, tasks()[task].points) for task, marks in self.marks.items())
+
+    def sources(self) -> dict[str, str]:
+        """Return its modules, what is known only when it is graded left open."""
+        files = {name: content.decode() for name, content in REFERENCE.items()}
+        text = files[self.module] if self.source is None else self.source
+        for old, new in self.replace:
+            assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {self.module}"
+            text = text.replace(old, new)
+        files[self.module] = f"{PRELUDE}{self.code.strip()}\n{text}"
+        return files | {name: PRELUDE + code for name, code in self.files.items()}
+
+
+@functools.cache
+def bank() -> dict[str, Entry]:
+    """Return all entries by name."""
+    rows: dict[str, dict[str, dict[str, Any]]] = {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(BANK.glob("*.toml"))
+    }
+    entries = [Entry(name, kind, **row) for kind in rows for name, row in rows[kind].items()]
+    assert len({entry.name for entry in entries}) == len(entries)
+    return {entry.name: entry for entry in entries}

@@ -1,0 +1,155 @@
+"""Grades entries of the hostile bank, in this process, and says what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import psutil  # type: ignore[import-untyped]
+
+from grader import grading, warm
+from grader.bank import REFERENCE
+from grader.confinement import LIMITS, Confinement, sandboxed
+from grader.process import ProcessWorker
+from grader.record import CheckResult
+from grader.sandbox import Limits
+from grader.submission import Submission
+from grader.tasks import tasks
+from tests.hostile.bank import BREACH, Entry
+from tests.hostile.scene import SECRET, Scene, family, scene
+
+MEMORY = 2 << 30
+LATE = 0.5  # seconds in which what was left behind shows
+HARM = {
+    "reported": "the submission says that it got through",
+    "read": "it read what it must not",
+    "wrote": "it changed files",
+    "connected": "it reached the network",
+    "left": "it left a process behind",
+    "neighbours": "it changed a neighbour's marks",
+    "warm": "it ended the warm process",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an entry in a set-up.
+
+    Attributes:
+        name: the entry.
+        tier: of the confinement; its `layers`.
+        marks: task to points.
+        statuses: those of all checks.
+        status: that of the first check of the entry's module that did not pass, with its
+            `message`.
+        harm: keys of `HARM`.
+        printed: the end of what it printed.
+        seconds: how long it took.
+    """
+
+    name: str
+    tier: str
+    layers: tuple[str, ...]
+    marks: dict[str, float]
+    statuses: list[str]
+    status: str
+    message: str
+    harm: list[str]
+    printed: str
+    seconds: float
+
+    def forged(self, entry: Entry) -> list[str]:
+        """Name the tasks with more points than their honest parts earn."""
+        earned = entry.earns(self.tier)
+        return [task for task, points in self.marks.items() if points > earned[task]]
+
+    def problems(self, entry: Entry) -> list[str]:
+        """Say which promises were broken, a sentence each."""
+        found = [f"{HARM[kind]}: {self.printed!r}" for kind in self.harm]
+        if (earned := entry.earns(self.tier)) != self.marks:
+            found.append(f"it has the marks {self.marks}, its honest parts earn {earned}")
+        if entry.says not in self.message:
+            found.append(f"its message does not say {entry.says!r}: {self.message!r}")
+        if entry.status not in (None, self.status):
+            found.append(f"its status is {self.status}, not {entry.status}: {self.message!r}")
+        if "error" in self.statuses:
+            found.append(f"the grader failed: {self.message!r}")
+        if self.seconds > entry.seconds:
+            found.append(f"it took {self.seconds:.0f} s, longer than {entry.seconds:.0f} s")
+        return found
+
+
+def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
+    """Grade an entry beside an honest neighbour, and another one after it."""
+    here.lay_out()
+    before, processes = here.state(), family()
+    warm_before = warm.warm_process() if confined_by.tier == "sandbox" else None
+    neighbours: list[float] = []
+
+    def be_neighbour() -> None:
+        results, _ = grade(REFERENCE, ["dataset"], confined_by)
+        neighbours.append(sum(result.score for result in results["dataset"]))
+
+    files = {name: here.fill(text).encode() for name, text in entry.sources().items()}
+    beside = threading.Thread(target=be_neighbour)
+    beside.start()
+    start = time.monotonic()
+    results, printed = grade(files, list(entry.marks), confined_by, entry.limit)
+    seconds = time.monotonic() - start
+    beside.join()
+    be_neighbour()
+    if any(word in entry.code for word in ("fork", "atexit", "Thread")):
+        time.sleep(LATE)
+    left = [process for pid, process in family().items() if pid not in processes]
+    told = [r for r in results.get(entry.module, []) if r.status not in ("passed", "blocked")]
+    text = printed + "".join(r.message for rows in results.values() for r in rows)
+    harm = {
+        "reported": BREACH in printed,
+        "read": SECRET in text,
+        "wrote": here.state() != before,
+        "connected": bool(here.heard),
+        "left": bool(left),
+        "neighbours": neighbours != [15.0, 15.0],
+        "warm": warm_before is not None and warm.warm_process() is not warm_before,
+    }
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    return Outcome(
+        name=entry.name,
+        tier=confined_by.tier,
+        layers=confined_by.layers,
+        marks={task: round(sum(r.score for r in rows), 2) for task, rows in results.items()},
+        statuses=sorted({r.status for rows in results.values() for r in rows}),
+        status=told[0].status if told else "passed",
+        message=told[0].message if told else "",
+        harm=[kind for kind, done in harm.items() if done],
+        printed=printed[-400:],
+        seconds=round(seconds, 2),
+    )
+
+
+def grade(
+    files: dict[str, bytes], names: list[str], confined_by: Confinement, seconds: float = 240.0
+) -> tuple[dict[str, list[CheckResult]], str]:
+    """Grade some tasks of a submission; return their results and what was printed."""
+    shown = {name: f"exercise/{name}.py" for name in files}
+    worker = ProcessWorker(files, shown, Limits(seconds, MEMORY), confined_by)
+    try:
+        session = grading.Session("hostile", "0" * 64, Submission(worker, 0, "cpu"), [])
+        results = {name: [session.run(check) for check in tasks()[name].checks] for name in names}
+    finally:
+        worker.close()
+    return results, worker.output
+
+
+def run(entries: Iterable[Entry], tier: str) -> Iterator[Outcome]:
+    """Grade entries one after the other; those that the tier may not try are left out."""
+    confined_by = LIMITS if tier == "limits" else sandboxed("cpu")
+    with scene() as here:
+        for entry in entries:
+            if entry.only in (None, tier):
+                yield attack(entry, here, confined_by)

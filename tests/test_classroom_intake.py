@@ -1,0 +1,361 @@
+"""What a class handed in, however it was exported and whatever it is called."""
+
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grader.classroom import intake
+from grader.classroom.fingerprints import fingerprints
+from grader.classroom.grading import cells
+from grader.classroom.intake import Content, Handed
+from grader.classroom.names import file_name, plain_id
+from grader.errors import UsageError
+
+SOURCE = b"class NewsDataset:\n    pass\n"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs names as POSIX has them")
+NOTEBOOK = json.dumps(
+    {"cells": [{"cell_type": "code", "source": ["x = 1\n", "y = 2"], "metadata": {}}]}
+).encode()
+
+
+def fill(root: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("work/dataset.py", data)
+        else:
+            path.write_bytes(data)
+    return root
+
+
+def found(folder: Path) -> dict[str, Handed]:
+    _, handed, _ = intake.find(folder)
+    ids = [each.student for each in handed]
+    assert len(ids) == len(set(ids))
+    return {each.student: each for each in handed}
+
+
+def content(handed: Handed) -> Content:
+    return intake.read(handed, intake.wanted(None))
+
+
+def modules(handed: Handed) -> dict[str, bytes]:
+    sources = content(handed).sources
+    assert sources is not None
+    return sources.files
+
+
+EXPORTS = {
+    "folders": (
+        {
+            "alice/dataset.py": SOURCE,
+            "bob/exercise/dataset.py": SOURCE,
+            "carol.zip": SOURCE,
+            "dora/deep/er/dataset.py": SOURCE,
+            "eve/hand-in.zip": SOURCE,
+        },
+        dict.fromkeys(("alice", "bob", "carol", "dora", "eve"), ""),
+    ),
+    "moodle": (
+        {
+            "Ada Lovelace_1001_assignsubmission_file_/dataset.py": SOURCE,
+            "Ada Lovelace_1001_assignsubmission_onlinetext_/onlinetext.html": b"",
+            "Bo_b Smith_1002_assignsubmission_file_/work.zip": SOURCE,
+            "Participant_1003_assignsubmission_file_dataset.py": SOURCE,
+        },
+        {"1001": "Ada Lovelace", "1002": "Bo_b Smith", "1003": "Participant"},
+    ),
+    "canvas": (
+        {
+            "lovelaceada_11_900_work.zip": SOURCE,
+            "smithbob_LATE_12_901_work.zip": SOURCE,
+            "turingalan_13_902_dataset.py": SOURCE,
+            "turingalan_13_903_model-2.py": b"m = 2\n",
+            "turingalan_13_903_model-1.py": b"m = 1\n",
+        },
+        {"11": "lovelaceada", "12": "smithbob", "13": "turingalan"},
+    ),
+    "github": (
+        {
+            f"news-2026-{user}/{name}": data
+            for user in ("ada-l", "al")
+            for name, data in {".git/HEAD": b"", "exercise/dataset.py": SOURCE}.items()
+        },
+        {"ada-l": "", "al": ""},
+    ),
+    "nbgrader": (
+        {
+            "submitted/ada/news-classifier/work.ipynb": NOTEBOOK,
+            "submitted/ada/news-classifier/timestamp.txt": b"2026",
+            "submitted/ada/another/x.ipynb": NOTEBOOK,
+            "submitted/bob/news-classifier/work.ipynb": NOTEBOOK,
+            "source/news-classifier/news-classifier.ipynb": NOTEBOOK,
+        },
+        {"ada": "", "bob": ""},
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", EXPORTS)
+def test_an_export_is_recognised_and_each_submission_has_its_students_id(
+    layout: str, tmp_path: Path
+) -> None:
+    files, expected = EXPORTS[layout]
+    name, handed, _ = intake.find(fill(tmp_path, files))
+    assert name == layout
+    assert {each.student: each.name for each in handed} == expected
+    for each in handed:
+        read = content(each)
+        assert read.notebook == NOTEBOOK or modules(each)["dataset"] == SOURCE
+
+
+def test_single_modules_of_a_student_are_one_submission_and_the_newest_counts(
+    tmp_path: Path,
+) -> None:
+    turing = found(fill(tmp_path, EXPORTS["canvas"][0]))["13"]
+    assert modules(turing) == {"dataset": SOURCE, "model": b"m = 2\n"}
+
+
+def test_of_two_uploads_the_newer_counts_and_the_older_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, {"a_1_100_work.zip": b"old = 1\n", "a_1_200_final.zip": b"new = 1\n"})
+    _, (handed,), notes = intake.find(tmp_path)
+    assert modules(handed)["dataset"] == b"new = 1\n"
+    assert notes == ["1: handed in more than once; a_1_100_work.zip is left out"]
+
+
+def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newer(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path, {"ada/dataset.py": b"a = 1\n", "ada.zip": b"b = 1\n"})
+    _, handed, notes = intake.find(tmp_path)
+    assert [each.student for each in handed] == ["ada", "ada~2"]
+    assert {modules(each)["dataset"] for each in handed} == {b"a = 1\n", b"b = 1\n"}
+    assert notes == ["ada: handed in more than once; ada.zip is graded as ada~2"]
+
+
+def test_what_is_no_submission_is_left_out(tmp_path: Path) -> None:
+    junk = [".DS_Store", "grades.csv", "__MACOSX/x.py", ".git/x.py"]
+    fill(tmp_path, {"ada/dataset.py": SOURCE, "..bob/x.py": SOURCE} | dict.fromkeys(junk, b""))
+    _, handed, notes = intake.find(tmp_path)
+    assert [each.student for each in handed] == ["ada"]
+    assert notes == [
+        "grades.csv: holds no code; left out",
+        "..bob: its name begins with a dot; left out",
+    ]
+
+
+def test_what_a_student_handed_in_is_never_lost_whatever_it_is(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        {
+            "ada_1_100_work.rar": b"Rar!",
+            "bob_2_101_dataset.py": SOURCE,
+            "bob_2_102_model.py": b"m = 1\n",
+            "bob_2_103_readme.txt": b"Hello",
+            "bob_2_104_torch.py": b"everything = None",
+            "bob_2_105_my work.py": b"x = 1",
+        },
+    )
+    handed = found(tmp_path)
+    with pytest.raises(UsageError, match="not a submission"):
+        content(handed["1"])
+    assert modules(handed["2"]).keys() == {"dataset", "model"}
+
+
+def test_ids_that_are_made_do_not_meet_those_that_are_there(tmp_path: Path) -> None:
+    fill(tmp_path, {f"{name}/dataset.py": SOURCE for name in ("ada", "ada~2")})
+    fill(tmp_path, {"ada.zip": SOURCE})
+    assert found(tmp_path).keys() == {"ada", "ada~2", "ada~3"}
+
+
+def test_one_file_with_all_parts_is_taken_apart_later(tmp_path: Path) -> None:
+    assert content(found(fill(tmp_path, {"ada.py": SOURCE}))["ada"]).script == SOURCE
+
+
+def test_a_notebook_in_a_zip_is_found(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "ada.zip", "w") as archive:
+        archive.writestr("work/a.ipynb", NOTEBOOK)
+        archive.writestr("__MACOSX/work/._a.ipynb", b"")
+    assert content(found(tmp_path)["ada"]).notebook == NOTEBOOK
+
+
+def link(root: Path) -> None:
+    fill(root, {"elsewhere/dataset.py": SOURCE, "class/bob/dataset.py": SOURCE})
+    (root / "class" / "ada").symlink_to(root / "elsewhere")
+
+
+def inner_link(root: Path) -> None:
+    fill(root, {"elsewhere/dataset.py": SOURCE})
+    (root / "class" / "ada").mkdir(parents=True)
+    (root / "class" / "ada" / "work").symlink_to(root / "elsewhere")
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a broken zip": (
+        lambda root: (fill(root, {"class/x": b""}) / "class/ada.zip").write_bytes(b"PK"),
+        "not a zip that can be read",
+    ),
+    "no module": (
+        lambda root: fill(root, {"class/ada/x.py": SOURCE, "class/ada/y.py": SOURCE}),
+        "none of",
+    ),
+    "a link": (link, "a symbolic link"),
+    "a link inside": (inner_link, "a symbolic link"),
+    "two notebooks": (
+        lambda root: fill(root, {"class/ada/a.ipynb": NOTEBOOK, "class/ada/b.ipynb": NOTEBOOK}),
+        "a.ipynb and b.ipynb",
+    ),
+    "an empty folder": (lambda root: (root / "class" / "ada").mkdir(parents=True), "none of"),
+    "a huge notebook": (
+        lambda root: fill(root, {"class/ada.ipynb": b" " * (intake.MAX_NOTEBOOK + 1)}),
+        "larger than 20 MiB",
+    ),
+}
+
+
+@posix
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_cannot_be_read_says_why(case: str, tmp_path: Path) -> None:
+    make, says = UNREADABLE[case]
+    make(tmp_path)
+    handed = next(each for id_, each in found(tmp_path / "class").items() if id_.startswith("ada"))
+    with pytest.raises(UsageError, match=says):
+        content(handed)
+
+
+def test_an_empty_class_is_told(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match=r"no submission in it|cannot be read"):
+            intake.find(folder)
+
+
+BROKEN = [b"", b"[]", b"{", b'{"cells": 3}', b'{"cells": [{"cell_type": "code"}]}', b"\xff",
+          b'{"cells": [{"cell_type": "code", "source": [1], "metadata": {}}]}',
+          b'{"cells": [{"cell_type": "code", "source": "", "metadata": 3}]}',
+          b'{"cells": [{"cell_type": "code", "source": "", "metadata": {"nbgrader": 3}}]}',
+          b"[" * 100_000]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", BROKEN, ids=range(len(BROKEN)))
+def test_a_notebook_that_is_none_says_so(data: bytes) -> None:
+    with pytest.raises(UsageError, match="no notebook that can be read"):
+        cells(data)
+
+
+def test_a_notebooks_cells_have_names() -> None:
+    (cell,) = cells(NOTEBOOK)
+    assert (cell.text, cell.name) == ("x = 1\ny = 2", "a cell of your own")
+
+
+# --- names -----------------------------------------------------------------------------------
+
+NAMES = [
+    "ada",
+    "Ada",
+    "ADA",
+    "..",
+    ".",
+    "...",
+    "con",
+    "CON",
+    "con.py",
+    "Lpt1",
+    "a/b",
+    "a\\b",
+    "a_b",
+    "<script>alert(1)</script>",
+    "\u202egpj.exe",
+    "na\u0131ve",
+    "NA\u0131VE",
+    "a" * 255,
+    "a" * 254,
+    "-rf",
+    ".hidden",
+    "x\ny",
+    "x y",
+    "",
+    "é" * 85,
+    "e\u0301",
+    "ada ",
+    "a:b",
+]
+
+
+def test_names_of_files_are_safe_and_unique_where_case_does_not_count() -> None:
+    made = [file_name(name) for name in NAMES]
+    assert len({name.casefold() for name in made}) == len(NAMES)
+    for name in made:
+        assert 0 < len(name) <= 80
+        assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.@+-")
+        assert name[0] not in ".-"
+        assert name.split(".")[0] not in ("con", "prn", "aux", "nul", "com1", "lpt1")
+    assert file_name("ada") == "ada"
+    assert file_name("s.smith@example.org") == "s.smith@example.org"
+
+
+def test_ids_can_be_shown_and_written_and_stay_apart() -> None:
+    bad = ["a\udcff", "a\udcfe", "a\n", "a\r", "\u202ea", "a" * 255, "a" * 254]
+    ids = [plain_id(name) for name in bad]
+    assert len(set(ids)) == len(bad)
+    assert all(id_.isprintable() and id_.encode() for id_ in ids)
+    assert plain_id("<b> é ж") == "<b> é ж"
+
+
+@posix
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses such names")
+def test_a_class_with_odd_names_is_read(tmp_path: Path) -> None:
+    odd = [os.fsencode(name) for name in ("<script>", "CON", "con", "x y", "x..", "a" * 255)]
+    for name in [*odd, b"\xff\xfe", b"new\nline"]:
+        folder = os.fsencode(tmp_path) + b"/" + name
+        os.mkdir(folder)
+        with open(folder + b"/dataset.py", "wb") as stream:
+            stream.write(SOURCE)
+    handed = found(tmp_path)
+    assert len(handed) == 8
+    for each in handed.values():
+        assert modules(each) == {"dataset": SOURCE}
+        json.dumps([each.student, each.path], ensure_ascii=False).encode()
+
+
+# --- fingerprints ----------------------------------------------------------------------------
+
+CODE = b'''
+def mean(values, count=0):
+    """Average."""
+    total = 0  # so far
+    for value in values:
+        total += value
+    return total / len(values)
+'''
+SAME = b"""
+def mean(xs: list[float], n=0) -> float:
+    s = 0
+    for x in xs: s += x
+    return s / len(xs)
+"""
+
+
+def test_renamed_and_reformatted_code_has_the_same_fingerprint() -> None:
+    first, second = fingerprints({"m": CODE}), fingerprints({"m": SAME})
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "change", [(b"+=", b"-="), (b"total = 0", b"total = 1"), (b"len(values)", b"len(total)")]
+)
+def test_other_code_has_another_fingerprint(change: tuple[bytes, bytes]) -> None:
+    assert fingerprints({"m": CODE}) != fingerprints({"m": CODE.replace(*change)})
+
+
+@pytest.mark.parametrize(
+    "source", [b"def f(:", b"\0", b"(" * 5000, b"x" + b".a" * 100_000, b"\xff"]
+)
+def test_what_cannot_be_parsed_has_no_fingerprint(source: bytes) -> None:
+    assert fingerprints({"bad": source, "m": CODE}).keys() == {"m"}

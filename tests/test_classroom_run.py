@@ -1,0 +1,406 @@
+"""A class is graded once, goes on after any end, and has the marks of grading one by one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from grader import grading as grading_of_one
+from grader.__main__ import main
+from grader.bank import REFERENCE
+from grader.checks import test_dataset
+from grader.classroom import grading, run
+from grader.classroom.engine import Job
+from grader.classroom.grading import Setting
+from grader.classroom.intake import Content
+from grader.classroom.journal import Entry, Journal
+from grader.classroom.results import Result
+from grader.confinement import Confinement
+from grader.errors import UsageError
+from grader.record import CheckResult, Record
+from grader.sources import Sources
+from grader.warm import Unavailable
+from tests.test_worker import gone
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
+ROOT = Path(__file__).parents[1]
+RIGHT = REFERENCE["dataset"]
+WRONG = RIGHT.replace(b"label - 1", b"label")
+ENDS = b"import os\nos._exit(3)\n"
+SETTING = Setting("", "cpu", 0, "sandbox", 6 << 30, "", grading.versions())
+NOTEBOOK = {"cells": [{"cell_type": "code", "source": RIGHT.decode(), "metadata": {}}]}
+CLASS = {"right": RIGHT, "wrong": WRONG, "<b>": RIGHT, "ends": ENDS}
+
+
+def make(folder: Path, submissions: dict[str, bytes]) -> Path:
+    for student, source in submissions.items():
+        (folder / student).mkdir(parents=True)
+        (folder / student / "dataset.py").write_bytes(source)
+    return folder
+
+
+def read(out: Path) -> dict[str, Result]:
+    data = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    return {each["student"]: Result.from_dict(each) for each in data["results"]}
+
+
+def alone(name: str, files: dict[str, bytes]) -> Record:
+    """Grade one submission in this process, as `grade` does."""
+    sources = Sources(name, files, {module: f"{module}.py" for module in files})
+    return grading_of_one.grade(sources, device="cpu", confine="sandbox")
+
+
+def without_times(record: Record | None) -> Record:
+    assert record is not None
+    return replace(record, checks=[replace(check, seconds=0) for check in record.checks])
+
+
+# --- a real run ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a class, and the reports on it, graded by two processes."""
+    root = tmp_path_factory.mktemp("class")
+    make(root / "class", CLASS)
+    (root / "class" / "note.ipynb").write_text(json.dumps(NOTEBOOK), encoding="utf-8")
+    (root / "class" / "broken.zip").write_bytes(b"PK")
+    done = graded_by_command(root)
+    assert done.returncode == 2, done.stderr
+    assert "broken  error: broken.zip: not a zip that can be read" in done.stdout
+    assert "5 partly" not in done.stdout
+    assert "6 of 6: 4 partly, 1 nothing yet, 1 error" in done.stdout
+    return root
+
+
+def command(root: Path, *options: str) -> list[str]:
+    paths = [str(root / "class"), "--out", str(root / "out")]
+    return [sys.executable, "-m", "grader", "class", *paths, "--workers", "2", *options]
+
+
+def graded_by_command(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(root, *options), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@linux
+@pytest.mark.parametrize("student", [*CLASS, "note"])
+def test_marks_are_those_of_grading_one_by_one(student: str, graded: Path) -> None:
+    result = read(graded / "out")[student]
+    if student == "note":
+        assert result.record is not None
+        assert result.record.score == 15
+    else:
+        expected = without_times(alone(student, {"dataset": CLASS[student]}))
+        assert without_times(result.record) == expected
+    assert result.memory > 50 << 20
+    assert result.seconds > 0
+
+
+@linux
+def test_equal_code_has_equal_fingerprints(graded: Path) -> None:
+    results = read(graded / "out")
+    assert results["right"].fingerprints == results["<b>"].fingerprints
+    assert results["right"].fingerprints != results["wrong"].fingerprints
+    assert results["right"].fingerprints["dataset"] == results["note"].fingerprints["dataset"]
+
+
+@linux
+def test_what_was_graded_is_not_graded_again(graded: Path) -> None:
+    before = read(graded / "out")
+    done = graded_by_command(graded)
+    assert "5 as graded before, 1 to grade" in done.stdout
+    assert read(graded / "out")["right"] == before["right"]
+
+
+@linux
+def test_there_are_reports_and_one_file_of_results(graded: Path) -> None:
+    assert {"results.json", "journal.jsonl"} <= {path.name for path in (graded / "out").iterdir()}
+
+
+ENDINGS: dict[str, tuple[Callable[[psutil.Process], None], int]] = {
+    "ctrl-c": (lambda main: _signal_all(main, signal.SIGINT), 130),
+    "killed": (lambda main: main.kill(), -signal.SIGKILL),
+    "a worker killed": (lambda main: _workers(main)[0].kill(), 1),
+}
+
+
+def _workers(main: psutil.Process) -> list[psutil.Process]:
+    return [each for each in main.children() if "popen_loky" in " ".join(each.cmdline())]
+
+
+def _signal_all(main: psutil.Process, number: int) -> None:
+    """Do what a terminal does: signal the command and its workers."""
+    for each in [*_workers(main), main]:
+        each.send_signal(number)
+
+
+@linux
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_however_a_run_ends_nothing_is_lost_and_nothing_is_left(
+    ending: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "class", {f"s{n}": RIGHT + b"# %d\n" % n for n in range(5)})
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    started = psutil.Popen(
+        command(tmp_path),
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job's may be ignored
+    )
+    first = next(line for line in started.stdout if line.startswith("1/"))
+    assert "15/100" in first
+    family = started.children(recursive=True)
+    assert len(family) >= 4  # two workers, each with a warm process
+    end, code = ENDINGS[ending]
+    end(started)
+    rest = started.stdout.read()
+    started.stdout.close()
+    assert started.wait() == code, rest
+    assert all(gone(each.pid, seconds=20) for each in family)
+    assert [*scratch.iterdir()] == []
+    kept = (tmp_path / "out" / "journal.jsonl").read_text(encoding="utf-8").count("\n")
+    assert 1 <= kept <= 5
+    done = graded_by_command(tmp_path)
+    assert f"{kept} as graded before, {5 - kept} to grade" in done.stdout
+    assert done.returncode == 1
+    assert [
+        result.record and result.record.score for result in read(tmp_path / "out").values()
+    ] == [15] * 5
+
+
+# --- one job -----------------------------------------------------------------------------------
+
+
+def job(setting: Setting = SETTING) -> Job:
+    return grading.job("ada", Content(Sources("ada", {"dataset": RIGHT}, {}, "dataset")), setting)
+
+
+def test_a_job_is_made_of_builtin_types_only() -> None:
+    def look(value: Any) -> None:
+        assert type(value) in (dict, list, str, bytes, int, type(None))
+        if isinstance(value, dict | list):
+            for each in value.values() if isinstance(value, dict) else value:
+                look(each)
+
+    look(job())
+
+
+def test_a_machine_with_other_versions_grades_nothing() -> None:
+    answer = grading.run(job(replace(SETTING, versions="grader of yesterday")))
+    with pytest.raises(UsageError, match=r"this machine has grader of yesterday"):
+        run._result("ada", answer)
+
+
+def test_nothing_is_graded_with_less_confinement_than_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none(_device: str) -> Confinement:
+        raise Unavailable("no Landlock here")
+
+    monkeypatch.setattr("grader.confinement.sandboxed", none)
+    with pytest.raises(UsageError, match=r"not to be had here: no Landlock here.*--confine limits"):
+        run._result("ada", grading.run(job()))
+
+
+@linux
+def test_the_courses_secret_travels_with_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    check = test_dataset.test_texts
+
+    def looking(submission: Any) -> None:
+        seen.append(os.environ["GRADER_SECRET"])
+        check(submission)
+
+    monkeypatch.setattr(test_dataset, "test_texts", looking)
+    monkeypatch.delenv("GRADER_SECRET", raising=False)
+    grading.run(job(replace(SETTING, secret="s3cret")))
+    assert seen == ["s3cret"]
+    assert "GRADER_SECRET" not in os.environ
+
+
+@linux
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
+    failures: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter([True] * failures + [False])
+    check = test_dataset.test_texts
+
+    def faulty(submission: Any) -> None:
+        if next(left):
+            raise RuntimeError("the grader is ill")
+        check(submission)
+
+    monkeypatch.setattr(test_dataset, "test_texts", faulty)
+    result = run._result("ada", grading.run(job()))
+    assert result.faulty == (failures == 2)
+    assert result.record is not None
+    assert (result.record.score == 15) == (failures == 1)
+
+
+# --- what is to be graded ----------------------------------------------------------------------
+
+
+class Noting:
+    """An engine that answers at once, and notes whom it graded."""
+
+    slots = 2
+
+    def __init__(self) -> None:
+        self.students: list[str] = []
+        self.points: dict[str, float] = {}
+
+    def submit(self, job: Job) -> Future[str]:
+        self.students.append(job["student"])
+        score = self.points.get(job["student"], 2.0)
+        status = "error" if score < 0 else "passed" if score == 2 else "failed"
+        check = CheckResult("dataset.texts", "dataset", status, max(score, 0), 2.0)
+        record = Record({"name": job["student"], "digest": ""}, [check], {})
+        future: Future[str] = Future()
+        future.set_result(json.dumps({"result": Result(job["student"], record=record).as_dict()}))
+        return future
+
+    def renew(self) -> None: ...
+
+    def close(self, at_once: bool) -> None: ...
+
+
+@pytest.fixture
+def noting(monkeypatch: pytest.MonkeyPatch) -> Noting:
+    engine = Noting()
+    monkeypatch.setattr(run, "Local", lambda _workers: engine)
+    return engine
+
+
+def again(root: Path, noting: Noting, *options: str) -> list[str]:
+    noting.students.clear()
+    main(["class", str(root / "class"), "--out", str(root / "out"), *options])
+    return sorted(noting.students)
+
+
+def test_only_what_needs_it_is_graded(tmp_path: Path, noting: Noting) -> None:
+    make(tmp_path / "class", dict.fromkeys("abcd", RIGHT))
+    noting.points = {"a": 2.0, "b": 1.0, "c": -1.0}
+    assert again(tmp_path, noting) == ["a", "b", "c", "d"]
+    assert again(tmp_path, noting) == ["c"], "an error is never kept"
+    assert again(tmp_path, noting, "--only", "failed") == ["b", "c"]
+    assert again(tmp_path, noting, "--only", "error") == ["c"]
+    assert again(tmp_path, noting, "--student", "a", "--student", "d") == ["a", "d"]
+    (tmp_path / "class" / "d" / "dataset.py").write_bytes(WRONG)
+    make(tmp_path / "class", {"e": RIGHT})
+    assert again(tmp_path, noting, "--only", "changed", "--seed", "1") == ["d", "e"]
+    assert again(tmp_path, noting, "--seed", "1") == ["a", "b", "c"]
+    assert again(tmp_path, noting, "--seed", "1") == ["c"]
+
+
+def test_other_options_and_another_secret_are_another_setting(
+    tmp_path: Path, noting: Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+    for options in ([], ["--seed", "1"], ["--limit-memory", "3G"], ["--device", "cpu"]):
+        assert again(tmp_path, noting, *options) == ["a"]
+        assert again(tmp_path, noting, *options) == []
+    monkeypatch.setenv("GRADER_SECRET", "x")
+    assert again(tmp_path, noting) == ["a"]
+    assert "GRADER" not in (tmp_path / "out" / "journal.jsonl").read_text(encoding="utf-8")
+
+
+def test_results_of_another_setting_are_told(
+    tmp_path: Path, noting: Noting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
+    again(tmp_path, noting)
+    again(tmp_path, noting, "--student", "a", "--seed", "1")
+    assert "1 of them were graded with other checks, versions or options" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("points", "code"), [({}, 0), ({"a": 1.0}, 1), ({"a": -1.0}, 2), ({"a": 0.0, "b": -1.0}, 2)]
+)
+def test_exit_codes(points: dict[str, float], code: int, tmp_path: Path, noting: Noting) -> None:
+    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
+    noting.points = points
+    assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == code
+
+
+BAD = {
+    "no folder": (["class", "nowhere", "--out", "out"], "nowhere: cannot be read"),
+    "out is a file": (
+        ["class", "class", "--out", "class/a/dataset.py"],
+        "--out class/a/dataset.py",
+    ),
+    "an unknown student": (
+        ["class", "class", "--out", "out", "--student", "x"],
+        "--student x: nobody of that id is in class. Ids look like a.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_2(
+    case: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+    monkeypatch.chdir(tmp_path)
+    arguments, says = BAD[case]
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("size", ["6", "0G", "1K", "999M", "x"])
+def test_a_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["class", "x", "--out", "y", "--limit-memory", size])
+    assert f"{size!r} is no size from 1G" in capsys.readouterr().err
+
+
+# --- the journal -------------------------------------------------------------------------------
+
+
+def entry(student: str, seconds: float = 0.0) -> Entry:
+    return Entry(Result(student, fault="?", seconds=seconds), "digest", "setting")
+
+
+def test_a_line_that_was_cut_short_costs_itself_only(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    for each in (entry("a", 1), entry("a", 2), entry("é\u2028")):
+        journal.add(each)
+    journal.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[: len(whole) // 4])
+    journal = Journal(path)
+    assert journal.entries == {"a": entry("a", 2), "é\u2028": entry("é\u2028")}
+    journal.add(entry("b"))
+    journal.close()
+    again = Journal(path)
+    again.close()
+    assert again.entries.keys() == {"a", "é\u2028", "b"}
+
+
+@pytest.mark.parametrize("line", [b"null", b"{}", b"\xff", b'{"result": {"x": 1}}', b"[1]"])
+def test_a_line_that_is_no_entry_is_skipped(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(line + b"\n")
+    journal = Journal(path)
+    journal.close()
+    assert journal.entries == {}

