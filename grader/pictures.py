@@ -171,3 +171,121 @@ def curves(history: Sequence[dict[str, float]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#dddddd")
     plt.show()
+
+
+def costs(seconds: dict[str, float]) -> None:
+    """Draw what each part of a pipeline costs.
+
+    Args:
+        seconds: the part's name, to the seconds that it took; what makes the vectors is marked.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(8, 0.9 + 0.35 * len(seconds)), layout="constrained")
+    total = sum(seconds.values())
+    colours = [BACKWARD if name == "tok2vec" else FORWARD for name in seconds]
+    bars = axes.barh([*seconds], [1000 * each for each in seconds.values()], color=colours)
+    shares = [f" {each / total:.0%}" for each in seconds.values()]
+    axes.bar_label(bars, shares, fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set_xlabel("milliseconds")
+    title = "What each part of the pipeline costs (orange: makes the vectors)"
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    plt.show()
+
+
+def arrows(vectors: dict[str, tuple[float, float]], x: str, y: str) -> None:
+    """Draw word vectors of two numbers, with an arrow from the first to the second of each pair.
+
+    Args:
+        vectors: word to its two numbers, pair after pair.
+        x: what the first number tells.
+        y: what the second number tells.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+    words = [*vectors]
+    for start, end in zip(words[::2], words[1::2], strict=True):
+        style = {"arrowstyle": "->", "color": BACKWARD, "lw": 1.6, "shrinkA": 6, "shrinkB": 6}
+        axes.annotate("", vectors[end], vectors[start], arrowprops=style)
+    for word, place in vectors.items():
+        axes.plot(*place, "o", color=FORWARD)
+        axes.annotate(word, place, (7, 6), textcoords="offset points", fontsize=11)
+    axes.margins(0.25)
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(color="#dddddd")
+    axes.spines[["top", "right"]].set_visible(False)
+    plt.show()
+
+
+def similarities(names: Sequence[str], cosines: Tensor) -> None:
+    """Draw how similar vectors are to each other.
+
+    Args:
+        names: what each of N vectors belongs to.
+        cosines: shape (N, N), from -1 to 1.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(8, 0.8 + 0.5 * len(names)), layout="constrained")
+    axes.pcolormesh(cosines, cmap="Blues", vmin=0, vmax=1.4, edgecolor="white", lw=1)
+    for row, numbers in enumerate(cosines.tolist()):
+        for column, number in enumerate(numbers):
+            axes.text(column + 0.5, row + 0.5, f"{number:.2f}", ha="center", va="center")
+    axes.invert_yaxis()
+    places = [place + 0.5 for place in range(len(names))]
+    axes.set_yticks(places, [f"{name}   {number}" for number, name in enumerate(names, 1)])
+    axes.set_xticks(places, [*map(str, range(1, len(names) + 1))])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    plt.show()
+
+
+def packing(sentences: Sequence[Sequence[str]]) -> None:
+    """Draw the same sentences padded and packed.
+
+    Args:
+        sentences: the tokens of each.
+    """
+    import matplotlib.pyplot as plt
+
+    longest = max(map(len, sentences))
+    by_length = sorted(range(len(sentences)), key=lambda b: -len(sentences[b]))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
+    for axes, order in ((left, range(len(sentences))), (right, by_length)):
+        for row, b in enumerate(order):
+            _draw_tokens(axes, row, sentences[b], f"C{b}", longest if axes is left else 0)
+            axes.text(-0.2, row, f"sentence {b}", ha="right", va="center", fontsize=10)
+        axes.set(xlim=(-1.6, longest + 0.1), ylim=(len(sentences) + 0.9, -0.7))
+        axes.axis("off")
+    cells = len(sentences) * longest
+    tokens = sum(map(len, sentences))
+    left.set_title(f"padded: {cells} vectors, {cells - tokens} of them zeros", loc="left")
+    right.set_title(f"packed: {tokens} vectors, step by step", loc="left")
+    style = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 11}
+    for step in range(longest):
+        alive = sum(len(sentence) > step for sentence in sentences)
+        right.text(step + 0.47, len(sentences) - 0.1, str(alive), **style)
+        arrow = {"arrowstyle": "->", "color": "#777777", "lw": 1.2}
+        right.annotate("", (step + 0.04, alive - 0.58), (step + 0.04, -0.48), arrowprops=arrow)
+    right.text(-0.2, len(sentences) - 0.1, "batch_sizes", style | {"ha": "right", "fontsize": 9})
+    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
+    plt.show()
+
+
+def _draw_tokens(axes: Any, row: int, tokens: Sequence[str], colour: str, steps: int) -> None:
+    """Draw a sentence as a row of boxes, filled up with zeros to so many steps."""
+    from matplotlib.patches import Rectangle
+
+    for step in range(max(len(tokens), steps)):
+        is_token = step < len(tokens)
+        face = colour if is_token else PALE
+        box = Rectangle(
+            (step, row - 0.4), 0.94, 0.8, fc=face, ec="white", alpha=0.35 if is_token else 1
+        )
+        axes.add_patch(box)
+        text = tokens[step] if is_token else "0"
+        axes.text(step + 0.47, row, text, ha="center", va="center", fontsize=9)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 LOAD_SECONDS = 45.0  # importing a module, torch and spaCy included
 SECONDS = 20.0  # any other operation
+PIPELINE_SECONDS = 60.0  # loading whole pipelines and running them
 
 
 class StudentError(Exception):
@@ -163,6 +164,29 @@ class Called:
 
     result: Any
     functions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a call gave, and what a component or layer was given on the way, call by call."""
+
+    result: Any
+    given: list[Any]
+
+
+@dataclass(frozen=True)
+class PipelineSeen:
+    """What `fast_pipeline` returned.
+
+    Attributes:
+        made: what came back.
+        components: the factories of the components that run; None if it is no pipeline.
+        vectors: for each text (tokens, F), or `Raised`.
+    """
+
+    made: Any
+    components: list[str] | None
+    vectors: Any
 
 
 def made(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
@@ -375,6 +399,40 @@ class Submission:
         )
         return _loop_seen(seen, scene)
 
+    def token_vectors(self, task: str, batches: Sequence[tuple[str, list[str]]]) -> list[Watched]:
+        """Call `token_vectors` on batches, each with its call's text; see what tok2vec gets."""
+        module = self.module(task)
+        plain = [{"text": text, "texts": texts} for text, texts in batches]
+        seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
+        return _watched(seen, "sizes", len(plain))
+
+    def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[Watched]:
+        """Call `sentence_states` on LSTMs and sentences; see what each LSTM was given."""
+        module = self.module(task)
+        seen = self._do("text.states", [module], module=module, calls=list(calls))
+        return _watched(seen, "given", len(calls))
+
+    def fast_pipeline(self, task: str, texts: list[str], batch_size: int) -> PipelineSeen:
+        """Call `fast_pipeline`, and run what it returns on texts."""
+        module = self.module(task)
+        arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size}
+        seen = self._do("text.pipeline", [module], PIPELINE_SECONDS, module=module, **arguments)
+        fitting(has(seen, made=object, components=(list, type(None)), vectors=object))
+        fitting(all(type(name) is str for name in seen["components"] or []))
+        return PipelineSeen(**seen)
+
+    def race_of_pipelines(
+        self, task: str, texts: list[str], batch_size: int, rounds: int
+    ) -> dict[str, list[float]]:
+        """Run the pipelines plain, least and fast in turn; returns the seconds of the rounds."""
+        module = self.module(task)
+        arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size, "rounds": rounds}
+        seen = self._do("text.race", [module], PIPELINE_SECONDS, module=module, **arguments)
+        fitting(has(seen, plain=list, least=list, fast=list))
+        for seconds in seen.values():
+            fitting(len(seconds) == rounds and all(type(each) is float for each in seconds))
+        return seen  # type: ignore[no-any-return]
+
     def fit(
         self,
         train: Vectors,
@@ -415,6 +473,13 @@ def _called(seen: Any, calls: Sequence[Call]) -> list[Called]:
         fitting(all(type(name) is str for name in each["functions"]))
         fitting(all(type(count) is int for count in each["functions"].values()))
     return [Called(**each) for each in seen]
+
+
+def _watched(seen: Any, what: str, count: int) -> list[Watched]:
+    fitting(type(seen) is list and len(seen) == count)
+    for each in seen:
+        fitting(has(each, result=object, **{what: list}))
+    return [Watched(each["result"], each[what]) for each in seen]
 
 
 LSTM_SIZES = {

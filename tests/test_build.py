@@ -11,7 +11,7 @@ from grader.tasks import owner
 
 ROOT = Path(builder.__file__).parents[1]
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
-MODULES = ["collate", "dataset", "model", "recurrent", "train"]
+MODULES = ["collate", "dataset", "model", "recurrent", "text", "train"]
 
 SOURCE = '''\
 """Task model: ünïcode, and a marker-like line in a string."""

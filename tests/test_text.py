@@ -1,0 +1,51 @@
+"""What decides over a faster pipeline, and where its right vectors come from."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+import spacy
+
+from grader.checks import test_text as checks
+from grader.checks.test_text import BATCH_SIZE, TRIES, texts
+from grader.messages import Failure
+from grader.submission import Submission
+from grader.vectors import load_pipeline
+
+
+def measured(*tries: tuple[float, float, float]) -> Submission:
+    """A submission for which a race gives these seconds: plain, tok2vec alone, its own."""
+    rest = iter(tries)
+
+    def race(*_: object) -> dict[str, list[float]]:
+        return {n: [s] for n, s in zip(("plain", "least", "fast"), next(rest), strict=True)}
+
+    return cast(Submission, SimpleNamespace(race_of_pipelines=race))
+
+
+@pytest.mark.parametrize(
+    "tries",
+    [
+        [(0.40, 0.10, 0.10)],
+        [(0.20, 0.10, 0.10)],  # a machine where tok2vec alone is not 3 times as fast
+        [(0.40, 0.10, 0.30), (0.80, 0.30, 0.10)],  # once something came in between
+    ],
+)
+def test_a_pipeline_is_fast_by_its_best_round(tries: list[tuple[float, float, float]]) -> None:
+    checks.test_fast_pipeline_speed(measured(*tries))
+
+
+def test_a_pipeline_is_slow_when_no_try_shows_otherwise() -> None:
+    slow = [(0.40, 0.10, 0.16), (0.90, 0.30, 0.20), (0.40, 0.10, 0.15)]
+    assert len(slow) == TRIES
+    with pytest.raises(Failure, match="not 3 times as fast"):
+        checks.test_fast_pipeline_speed(measured(*slow))
+
+
+def test_tok2vec_alone_gives_the_vectors_of_the_whole_pipeline_bit_for_bit() -> None:
+    pipelines = [spacy.load("en_core_web_sm"), load_pipeline()]
+    whole, part = ([*nlp.pipe(texts(), batch_size=BATCH_SIZE)] for nlp in pipelines)
+    assert all(
+        np.array_equal(one.tensor, other.tensor) for one, other in zip(whole, part, strict=True)
+    )
