@@ -25,6 +25,7 @@ OPERATIONS = {
     "model",
     "train",
     "fit",
+    "beyond",
 }  # modules in operations/
 KIT = {"grader", "solution"}  # what a submission cannot import, even where it is installed
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
