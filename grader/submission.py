@@ -354,7 +354,9 @@ class Submission:
         for weights in [seen["weights"], *(call["weights"] for call in seen["calls"])]:
             fitting(weights.keys() == given["weights"].keys())
             fitting(all(type(weight) is TensorData for weight in weights.values()))
-            fitting(all(weights[name].shape == (*of.shape,) for name, of in given["weights"].items()))
+            fitting(
+                all(weights[name].shape == (*of.shape,) for name, of in given["weights"].items())
+            )
         return Written(**seen)
 
     def dataset(

@@ -46,9 +46,7 @@ def word_pairs() -> WordPairs:
     frequent = {word for word, _ in counts.most_common(COMMONEST)}
     words = sorted(word for word, n in counts.items() if n >= FEWEST and word not in frequent)
     ids = {word: id_ for id_, word in enumerate(words)}
-    pairs = [
-        pair for item in items for pair in permutations([ids[w] for w in item if w in ids], 2)
-    ]
+    pairs = [pair for item in items for pair in permutations([ids[w] for w in item if w in ids], 2)]
     together = Counter(pair for pair in pairs if pair[0] < pair[1])
     draw = random.Random(0)
     several = sorted(pair for pair, n in together.items() if n >= 2)

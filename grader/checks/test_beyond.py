@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from grader.bleu import Bleu
@@ -258,7 +259,8 @@ def scores(submission: Submission, scale: float = 1.0) -> tuple[Tensor, Tensor, 
 
     centre, context, negatives = (part.double() for part in vectors(submission, scale))
     pairs = (centre * context).sum(1)
-    return pairs, *(torch.einsum("bf,bkf->bk", each, negatives) for each in (centre, context))
+    far, of_context = (torch.einsum("bf,bkf->bk", each, negatives) for each in (centre, context))
+    return pairs, far, of_context
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
@@ -503,8 +505,7 @@ def test_perplexity_padding(submission: Submission) -> None:
 # --- bleu ------------------------------------------------------------------------------------
 
 WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
-train ship engine match union voter garden bridge ticket planet doctor island teacher window
-winter""".split()
+train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
 BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-not-clipped": Bleu(clipping="none"),
     "bleu-clipped-by-the-corpus": Bleu(clipping="corpus"),
@@ -524,7 +525,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
 def sentences_of(submission: Submission, more: int, *lengths: int) -> list[list[str]]:
     """Draw sentences of different words."""
     draw = random.Random(100 * submission.seed + more)
-    return [draw.sample(WORDS, length) for length in lengths]
+    return [draw.sample(WORDS.split(), length) for length in lengths]
 
 
 def corpora(submission: Submission) -> dict[str, Corpus]:
@@ -707,7 +708,9 @@ def test_teacher_forcing_shape(submission: Submission) -> None:
     dims = SENTENCES, LENGTH, TOKENS
     seen = decoded(submission)[0].result
     if isinstance(seen, TensorData) and seen.shape == (LENGTH, SENTENCES, TOKENS):
-        raise Failure(call, f"It returned {show(seen)}", f"shape {shape(dims)}", "decoded-time-first")
+        raise Failure(
+            call, f"It returned {show(seen)}", f"shape {shape(dims)}", "decoded-time-first"
+        )
     if isinstance(seen, TensorData) and seen.shape == (SENTENCES, LENGTH):
         raise Failure(call, f"It returned {show(seen)}", f"shape {shape(dims)}", "decoded-tokens")
     found = require_tensor(seen, call, "float32", "(B, T, C)", dims)
@@ -860,9 +863,7 @@ def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
     text, state = text_ids(submission), None
     sums = dict.fromkeys(weights, torch.tensor(0.0))
     late = 0.0 * weights["read_out.bias"].sum()
-    chunks = list(
-        zip(text[:, :-1].split(CHUNK, 1), text[:, 1:].split(CHUNK, 1), strict=True)
-    )
+    chunks = list(zip(text[:, :-1].split(CHUNK, 1), text[:, 1:].split(CHUNK, 1), strict=True))
     for ids, targets in chunks:
         logits, (h, c) = read(weights, ids, state)
         state = h.detach(), c.detach()
@@ -965,7 +966,7 @@ def test_truncated_state(submission: Submission) -> None:
     if call_state(calls[0]) is not None:
         found = "The model started the texts from a state that is not zero"
         raise Failure(TRAIN, found, "None before the first chunk")
-    for number, (before, call) in enumerate(zip(calls, calls[1:], strict=False), 2):
+    for number, (before, call) in enumerate(pairwise(calls), 2):
         with_weights = read(call_weights(before), before["ids"].torch(), call_state(before))
         state, right = call_state(call), with_weights[1]
         if state is not None and all(map(same, state, right)):
