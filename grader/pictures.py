@@ -165,8 +165,8 @@ def word_map(vectors: Tensor, words: Sequence[str], groups: Sequence[str]) -> No
         )
         axes.scatter(xs, ys, s=14, color=colours[name], label=name)
     for (x, y), word, group in zip(places, words, groups, strict=True):
-        offset = {"xytext": (3, 2), "textcoords": "offset points"}
-        axes.annotate(word, (x, y), fontsize=8, color=colours[group], **offset)
+        beside = x + 0.01, y + 0.01
+        axes.text(*beside, word, fontsize=8, color=colours[group])
     axes.legend(frameon=False, title="mostly in news of the class")
     axes.set_title("Word vectors, from F dimensions down to two", loc="left", fontsize=11)
     axes.set(xticks=[], yticks=[])
@@ -208,7 +208,7 @@ def chunks() -> None:
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(figsize=(8.6, 2.5), layout="constrained")
-    text = "Oil prices fall"
+    text = "Oil_prices_fall"  # a space would not be seen
     for x, (letter, target) in enumerate(pairwise(text)):
         place = x + 0.8 * (x // 5)
         _box(axes, place, 0, "", PALE)

@@ -321,18 +321,11 @@ class Submission:
         fitting(all(type(weight) is TensorData for weight in seen["weights"].values()))
         return seen["weights"], _called(seen["called"], calls)
 
-    def word_vectors(self, task: str, text: str, *, own_loss: bool, **given: Any) -> Any:
-        """Train word vectors, with the student's own loss or one that stands in for it."""
-        module, stand_in = self.module(task), not own_loss
-        return self._do(
-            "beyond.word_vectors",
-            [module],
-            VECTOR_SECONDS,
-            module=module,
-            text=text,
-            stand_in=stand_in,
-            **given,
-        )
+    def word_vectors(self, task: str, text: str, **given: Any) -> Any:
+        """Train word vectors, with a loss that stands in for the student's own."""
+        module = self.module(task)
+        operation = "beyond.word_vectors"
+        return self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
 
     def decode(self, task: str, calls: list[dict[str, Any]]) -> list[Decoded]:
         """Let decoders write, for each call with given logits."""

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from grader.bleu import Bleu
 from grader.word_pairs import share_nearer, word_pairs

@@ -426,25 +426,28 @@ def test_nothing_runs_without_a_sandbox_unless_the_instructor_says_so(
 # --- another assignment -----------------------------------------------------------------------
 
 
-def test_another_assignment_has_marks_of_its_own(tmp_path: Path) -> None:
-    course = released(tmp_path, "recurrent-layers")
+@pytest.mark.parametrize("assignment", [id_ for id_ in assignments() if id_ != MAIN])
+def test_another_assignment_has_marks_of_its_own(tmp_path: Path, assignment: str) -> None:
+    course = released(tmp_path, assignment)
     source, release = course.notebook("source"), course.notebook("release")
-    tasks = assignments()[course.assignment].tasks
+    tasks = assignments()[assignment].tasks
+    last = list(tasks.values())[-1]
+    definitions = [f"{last.id}-{name}" for name in last.names]
     half = copy.deepcopy(source)
-    cell(half, "unroll-unroll").source = cell(release, "unroll-unroll").source
+    for name in definitions:
+        cell(half, name).source = cell(release, name).source
     for student, notebook in (("all", source), ("half", half), ("nothing", release)):
         course.hand_in(student, notebook)
-    done = course.run("autograde", course.assignment, "--no-execute")
+    done = course.run("autograde", assignment, "--no-execute")
     assert done.returncode == 0, done.stderr
     full = {id_: float(task.points) for id_, task in tasks.items()}
     assert marks(course, full) == {
         "all": full,
-        "half": {**full, "unroll": 0.0},
+        "half": {**full, last.id: 0.0},
         "nothing": dict.fromkeys(full, 0.0),
     }
-    record = json.loads((tmp_path / "records" / course.assignment / "half.json").read_text())
-    assert record["submission"]["assignment"] == course.assignment
+    record = json.loads((tmp_path / "records" / assignment / "half.json").read_text())
+    assert record["submission"]["assignment"] == assignment
     with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as gradebook:
-        find = (course.assignment, course.assignment, "half")
-        comment = gradebook.find_comment("unroll-unroll", *find).auto_comment
-    assert comment == f"unroll: 0/{full['unroll']:g} points, not started."
+        comment = gradebook.find_comment(definitions[-1], assignment, assignment, "half")
+    assert comment.auto_comment == f"{last.id}: 0/{full[last.id]:g} points, not started."

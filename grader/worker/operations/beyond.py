@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..student import student
+from ..student import PACKAGE, student
 from ..wire import TensorData
 from .call import plain
 
@@ -17,13 +18,17 @@ MOST = 4  # times as many calls as there must be are noted, and no more
 State = tuple[Tensor, Tensor]
 
 
-def word_vectors(module: str, text: str, stand_in: bool, **given: Any) -> Any:
-    """Call `train_word_vectors`; with `stand_in` it finds the grader's own loss in its module."""
+def word_vectors(module: str, text: str, **given: Any) -> Any:
+    """Call `train_word_vectors`; in its module it finds a right and fast loss of the grader's."""
     function = student.get(module, "train_word_vectors")
-    if stand_in:
-        function.__globals__["negative_sampling_loss"] = _loss
     given["pairs"] = given["pairs"].torch()
-    return plain(student.attempt(text, function, **given))
+    names = vars(sys.modules[f"{PACKAGE}.{module}"])
+    own = names.get("negative_sampling_loss")
+    names["negative_sampling_loss"] = _loss
+    try:
+        return plain(student.attempt(text, function, **given))
+    finally:
+        names["negative_sampling_loss"] = own
 
 
 def _loss(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
