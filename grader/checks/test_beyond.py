@@ -833,7 +833,7 @@ def start_weights(submission: Submission) -> dict[str, Tensor]:
         "read_out.weight": (LETTERS, UNITS),
         "read_out.bias": (LETTERS,),
     }
-    return {name: 0.6 * torch.randn(each, generator=draw) for name, each in dims.items()}
+    return {name: 0.4 * torch.randn(each, generator=draw) for name, each in dims.items()}
 
 
 def text_ids(submission: Submission) -> Tensor:
