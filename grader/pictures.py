@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -289,3 +290,156 @@ def _draw_tokens(axes: Any, row: int, tokens: Sequence[str], colour: str, steps:
         axes.add_patch(box)
         text = tokens[step] if is_token else "0"
         axes.text(step + 0.47, row, text, ha="center", va="center", fontsize=9)
+
+
+def window(sentence: str, size: int) -> None:
+    """Draw which words are neighbours of each word of a sentence.
+
+    Args:
+        sentence: its words, with spaces between them.
+        size: how many places a neighbour may be away.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import ListedColormap
+
+    words = sentence.split()
+    places = range(len(words))
+    kinds = [[0 if i == j else 1 if abs(i - j) <= size else 2 for j in places] for i in places]
+    _, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+    colours = ListedColormap([BACKWARD, FORWARD, "#eeeeee"])
+    axes.pcolormesh(kinds, cmap=colours, vmin=0, vmax=2, edgecolor="white", lw=1)
+    axes.invert_yaxis()
+    middles = [place + 0.5 for place in places]
+    axes.set_xticks(middles, words)
+    axes.set_yticks(middles, words)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_ylabel("centre (orange)")
+    axes.set_xlabel(f"blue: its context words, with window = {size}")
+    plt.show()
+
+
+def word_map(vectors: Tensor, words: Sequence[str], groups: Sequence[str]) -> None:
+    """Draw words at the places that the first two principal components of their vectors give.
+
+    Args:
+        vectors: one a word, shape (N, F).
+        words: the N words.
+        groups: for each word the name of a group, which gives its colour.
+    """
+    import matplotlib.pyplot as plt
+    import torch
+
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    _, _, directions = torch.linalg.svd(unit - unit.mean(dim=0), full_matrices=False)
+    places = ((unit - unit.mean(dim=0)) @ directions[:2].T).tolist()
+    _, axes = plt.subplots(figsize=(8.2, 5.6), layout="constrained")
+    names = sorted(set(groups))
+    colours = dict(zip(names, (FORWARD, BACKWARD, "#2e8b57", "#8b3a8b"), strict=False))
+    for name in names:
+        xs, ys = zip(
+            *(place for place, group in zip(places, groups, strict=True) if group == name),
+            strict=True,
+        )
+        axes.scatter(xs, ys, s=14, color=colours[name], label=name)
+    for (x, y), word, group in zip(places, words, groups, strict=True):
+        beside = x + 0.01, y + 0.01
+        axes.text(*beside, word, fontsize=8, color=colours[group])
+    axes.legend(frameon=False, title="mostly in news of the class")
+    axes.set_title("Word vectors, from F dimensions down to two", loc="left", fontsize=11)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("#cccccc")
+    plt.show()
+
+
+def teacher() -> None:
+    """Draw what a decoder is fed: by its teacher, and by itself."""
+    import matplotlib.pyplot as plt
+
+    right, said = ("prices", "fall", "again"), ("prices", "rise", "now")
+    _, both = plt.subplots(1, 2, figsize=(9.4, 2.6), layout="constrained")
+    for axes, (title, fed) in zip(
+        both,
+        {"ratio = 1: the teacher's words": right, "ratio = 0: its own words": said}.items(),
+        strict=True,
+    ):
+        words = said if fed is said else ("prices", "rise", "again")
+        for x, (below, above) in enumerate(zip(("start", *fed), words, strict=False)):
+            _box(axes, x, 0, "step", PALE)
+            axes.text(x, 0.85, above, ha="center", va="center", color=FORWARD)
+            colour = "black" if x == 0 else FORWARD if fed is said else BACKWARD
+            axes.text(x, -0.85, below, ha="center", va="center", color=colour)
+            for y in (-0.65, 0.35):
+                _arrow(axes, (x, y), (x, y + 0.3), "#777777")
+            if x < len(words) - 1:
+                _arrow(axes, (x + 0.3, 0), (x + 0.7, 0), "#777777")
+                if fed is said:
+                    _arrow(axes, (x + 0.2, 0.75), (x + 0.8, -0.72), FORWARD)
+        axes.set(xlim=(-0.6, 2.6), ylim=(-1.2, 1.2))
+        axes.set_title(title, loc="left", fontsize=11)
+        axes.axis("off")
+    plt.show()
+
+
+def chunks() -> None:
+    """Draw how a state goes on from chunk to chunk, and where the gradient ends."""
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(8.6, 2.5), layout="constrained")
+    text = "Oil_prices_fall"  # a space would not be seen
+    for x, (letter, target) in enumerate(pairwise(text)):
+        place = x + 0.8 * (x // 5)
+        _box(axes, place, 0, "", PALE)
+        axes.text(place, -0.75, letter, ha="center", va="center", family="monospace")
+        axes.text(place, 0.75, target, ha="center", va="center", family="monospace")
+        if x % 5 < 4 and x < len(text) - 2:
+            _arrow(axes, (place + 0.3, 0.1), (place + 0.7, 0.1), FORWARD)
+            _arrow(axes, (place + 0.7, -0.12), (place + 0.3, -0.12), BACKWARD)
+        elif x < len(text) - 2:
+            _arrow(axes, (place + 0.3, 0.1), (place + 1.5, 0.1), FORWARD)
+            axes.text(place + 0.9, -0.2, "detach", ha="center", va="center", color=BACKWARD)
+    axes.text(-0.6, 0.75, "to predict", ha="right", va="center", fontsize=9)
+    axes.text(-0.6, -0.75, "read", ha="right", va="center", fontsize=9)
+    axes.set(xlim=(-2.4, 16.2), ylim=(-1.2, 1.2))
+    axes.set_title("blue: the state goes on; orange: the gradient stays in its chunk", loc="left")
+    axes.axis("off")
+    plt.show()
+
+
+def _box(axes: Any, x: float, y: float, text: str, colour: str) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    style = "round,pad=0.02,rounding_size=0.08"
+    box = FancyBboxPatch((x - 0.28, y - 0.3), 0.56, 0.6, style, fc=colour, ec="#777777", lw=1.2)
+    axes.add_patch(box)
+    axes.text(x, y, text, ha="center", va="center", fontsize=10)
+
+
+def _arrow(axes: Any, tail: tuple[float, float], head: tuple[float, float], colour: str) -> None:
+    axes.annotate("", head, tail, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.3})
+
+
+def loss_lines(plots: dict[str, dict[str, Sequence[float]]], x: str) -> None:
+    """Draw losses, a plot beside the other.
+
+    Args:
+        plots: for each plot, by its title, lines by their names.
+        x: what is counted along the x axis.
+    """
+    import matplotlib.pyplot as plt
+
+    size = 4.4 * len(plots), 3
+    _, grid = plt.subplots(1, len(plots), figsize=size, layout="constrained", squeeze=False)
+    colours = (FORWARD, "#2e8b57", BACKWARD, "#8b3a8b")
+    for axes, (title, lines) in zip(grid[0], plots.items(), strict=True):
+        for (name, values), colour in zip(lines.items(), colours, strict=False):
+            axes.plot(range(1, len(values) + 1), values, color=colour, label=name, lw=1.3)
+        axes.set_title(title, loc="left", fontsize=11)
+        axes.set_xlabel(x)
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#dddddd")
+        if len(lines) > 1:
+            axes.legend(frameon=False)
+    plt.show()

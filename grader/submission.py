@@ -20,6 +20,7 @@ Batches = list[tuple[TensorData, TensorData]]
 T = TypeVar("T")
 
 LOAD_SECONDS = 45.0  # importing a module, torch and spaCy included
+VECTOR_SECONDS = 60.0  # training word vectors
 SECONDS = 20.0  # any other operation
 PIPELINE_SECONDS = 60.0  # loading whole pipelines and running them
 
@@ -129,6 +130,30 @@ class LoopSeen:
     events: list[dict[str, Any]]
     unmoved: list[str]
     training: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What `decode` gave, and for each step (tokens, state) that its decoder was fed."""
+
+    result: Any
+    steps: list[tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What training on a text gave.
+
+    Attributes:
+        result: what came back, or `Raised`.
+        calls: for each call of the model its `ids` and `state`, whether that was `attached` to the
+            steps before, and the model's `weights` at that time.
+        weights: those in the end.
+    """
+
+    result: Any
+    calls: list[dict[str, Any]]
+    weights: dict[str, TensorData]
 
 
 @dataclass(frozen=True)
@@ -318,6 +343,37 @@ class Submission:
         fitting(has(seen, weights=dict, called=list))
         fitting(all(type(weight) is TensorData for weight in seen["weights"].values()))
         return seen["weights"], _called(seen["called"], calls)
+
+    def word_vectors(self, task: str, text: str, **given: Any) -> Any:
+        """Train word vectors, with a loss that stands in for the student's own."""
+        module = self.module(task)
+        operation = "beyond.word_vectors"
+        return self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
+
+    def decode(self, task: str, calls: list[dict[str, Any]]) -> list[Decoded]:
+        """Let decoders write, for each call with given logits."""
+        module = self.module(task)
+        seen = self._do("beyond.decode", [module], module=module, calls=calls)
+        fitting(type(seen) is list and len(seen) == len(calls))
+        for each in seen:
+            fitting(has(each, result=object, steps=list))
+            fitting(all(type(step) is tuple and len(step) == 2 for step in each["steps"]))
+        return [Decoded(**each) for each in seen]
+
+    def train_on_text(self, task: str, **given: Any) -> Written:
+        """Train a small language model of the grader's on a text."""
+        module = self.module(task)
+        seen = self._do("beyond.train_on_text", [module], module=module, **given)
+        fitting(has(seen, result=object, calls=list, weights=dict))
+        for call in seen["calls"]:
+            fitting(has(call, ids=object, state=object, attached=bool, weights=dict))
+        for weights in [seen["weights"], *(call["weights"] for call in seen["calls"])]:
+            fitting(weights.keys() == given["weights"].keys())
+            fitting(all(type(weight) is TensorData for weight in weights.values()))
+            fitting(
+                all(weights[name].shape == (*of.shape,) for name, of in given["weights"].items())
+            )
+        return Written(**seen)
 
     def dataset(
         self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False

@@ -7,11 +7,11 @@ import pytest
 
 from grader import build as builder
 from grader.build import BuildError, build, check, stub
-from grader.tasks import owner
+from grader.tasks import assignments, owner
 
 ROOT = Path(builder.__file__).parents[1]
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
-MODULES = ["collate", "dataset", "model", "recurrent", "text", "train"]
+MODULES = sorted(module for each in assignments().values() for module in each.modules)
 
 SOURCE = '''\
 """Task model: ünïcode, and a marker-like line in a string."""

@@ -25,6 +25,7 @@ OPERATIONS = {
     "model",
     "train",
     "fit",
+    "beyond",
     "text",
 }  # modules in operations/
 KIT = {"grader", "solution"}  # what a submission cannot import, even where it is installed

@@ -1,0 +1,85 @@
+"""BLEU by its definition, and as known mistakes would compute it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Sentences = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Bleu:
+    """A way to compute BLEU from 0 to 100; all defaults make the right one.
+
+    Attributes:
+        orders: the longest n-grams.
+        clipping: whose counts bound those of a translation: those of its own "sentence", of the
+            whole "corpus", or of "none".
+        penalty: for a corpus that is "short", or "none", "inverted", "unbounded".
+        arithmetic: whether the precisions are averaged as they are.
+        by_sentence: whether the scores of single sentences are averaged.
+        recall: whether n-grams of the references are counted in the place of those found.
+        skips_zeros: whether precisions of 0 are left out of the mean.
+        smoothing: what is added to all counts.
+        multiplied: whether the product is taken in the place of the mean.
+    """
+
+    orders: int = 4
+    clipping: str = "sentence"
+    penalty: str = "short"
+    arithmetic: bool = False
+    by_sentence: bool = False
+    recall: bool = False
+    skips_zeros: bool = False
+    smoothing: float = 0.0
+    multiplied: bool = False
+
+    def score(self, translations: Sentences, references: Sentences) -> float:
+        """Compare translations with a reference each."""
+        if self.by_sentence:
+            pairs = list(zip(translations, references, strict=True))
+            return sum(self._corpus([one], [other]) for one, other in pairs) / len(pairs)
+        return self._corpus(translations, references)
+
+    def _corpus(self, translations: Sentences, references: Sentences) -> float:
+        precisions = [
+            self._precision(n, translations, references) for n in range(1, self.orders + 1)
+        ]
+        c, r = sum(map(len, translations)), sum(map(len, references))
+        return 100 * self._penalty(c, r) * self._mean(precisions)
+
+    def _precision(self, n: int, translations: Sentences, references: Sentences) -> float:
+        matches = total = self.smoothing
+        everywhere = sum((ngrams(each, n) for each in references), Counter[tuple[str, ...]]())
+        for translation, reference in zip(translations, references, strict=True):
+            found, wanted = ngrams(translation, n), ngrams(reference, n)
+            bound = everywhere if self.clipping == "corpus" else wanted
+            kept = found if self.clipping == "none" else found & bound
+            matches += sum(count for ngram, count in kept.items() if ngram in bound)
+            total += sum((wanted if self.recall else found).values())
+        return matches / total if total else 0.0
+
+    def _mean(self, precisions: list[float]) -> float:
+        if self.skips_zeros:
+            precisions = [share for share in precisions if share]
+        if not precisions or (0 in precisions and not self.arithmetic):
+            return 0.0
+        if self.arithmetic:
+            return sum(precisions) / len(precisions)
+        product = math.prod(precisions)
+        return product if self.multiplied else product ** (1 / len(precisions))
+
+    def _penalty(self, c: int, r: int) -> float:
+        if not c or self.penalty == "none":
+            return 1.0
+        if self.penalty == "inverted":
+            return 1.0 if c < r else math.exp(1 - c / r)
+        return 1.0 if c > r and self.penalty == "short" else math.exp(1 - r / c)
+
+
+def ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    """Count the n-grams of a sentence."""
+    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))

@@ -1,0 +1,86 @@
+"""Words of the news sample that stand together: pairs to learn from, and pairs held back."""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+import news
+
+COMMONEST = 100  # words that say little: the, a, in, ...
+FEWEST = 8  # times that a word has to stand in the sample
+HELD = 0.1  # of the pairs that stand together in two news items or more
+ROUNDS = 20  # pairs drawn at random for each pair held back
+Array = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class WordPairs:
+    """Pairs of ids of words, each (N, 2).
+
+    Attributes:
+        words: the words by id.
+        train: all words of a news item with each other, but for those that are held back.
+        held: words that stand together in news items; no such pair is in `train`.
+        apart: the same words, paired at random; they stand together nowhere.
+    """
+
+    words: list[str]
+    train: Array
+    held: Array
+    apart: Array
+
+
+@functools.cache
+def word_pairs() -> WordPairs:
+    """Make them of the sample, always the same."""
+    texts = [text for split in ("train", "valid", "test") for _, text in news.sample(split)]
+    items = [re.findall(r"[a-z]{3,}", text.lower()) for text in texts]
+    counts = Counter(word for item in items for word in item)
+    frequent = {word for word, _ in counts.most_common(COMMONEST)}
+    words = sorted(word for word, n in counts.items() if n >= FEWEST and word not in frequent)
+    ids = {word: id_ for id_, word in enumerate(words)}
+    pairs = [pair for item in items for pair in permutations([ids[w] for w in item if w in ids], 2)]
+    together = Counter(pair for pair in pairs if pair[0] < pair[1])
+    draw = random.Random(0)
+    several = sorted(pair for pair, n in together.items() if n >= 2)
+    held = draw.sample(several, round(HELD * len(several)))
+    hidden = {*held, *((b, a) for a, b in held)}
+    seconds = [b for _, b in held]
+    apart = []
+    for _ in range(ROUNDS):
+        draw.shuffle(seconds)
+        apart += [
+            (a, b)
+            for (a, _), b in zip(held, seconds, strict=True)
+            if a != b and (min(a, b), max(a, b)) not in together
+        ]
+    train = [pair for pair in pairs if pair not in hidden]
+    return WordPairs(words, *(np.array(each, np.int64) for each in (train, held, apart)))
+
+
+def share_nearer(vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    """Return how often two words held back lie nearer to each other than two apart.
+
+    Args:
+        vectors: one a word, (V, F); nearness is the cosine of the angle between two of them.
+
+    Returns:
+        A share of all comparisons, from 0 to 1, where equally near counts half: 0.5 for vectors
+        that know nothing.
+    """
+    pairs = word_pairs()
+    directions = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    held, apart = (
+        np.round((directions[each[:, 0]] * directions[each[:, 1]]).sum(axis=1), 6)
+        for each in (pairs.held, pairs.apart)
+    )
+    apart.sort()
+    below = np.searchsorted(apart, held, "left") + np.searchsorted(apart, held, "right")
+    return float(below.mean() / (2 * len(apart)))

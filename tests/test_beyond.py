@@ -1,0 +1,68 @@
+"""What the checks of beyond.py compare with: BLEU by sacrebleu, pairs of words by counting."""
+
+import random
+
+import numpy as np
+import pytest
+from sacrebleu.metrics.bleu import BLEU
+
+from grader.bleu import Bleu
+from grader.word_pairs import share_nearer, word_pairs
+
+WORDS = ["the", "a", "cat", "dog", "sat", "stood", "on", "under", "mat", "table", "and", "slept"]
+
+
+def sacrebleu(translations: list[list[str]], references: list[list[str]]) -> float:
+    metric = BLEU(tokenize="none", smooth_method="none")
+    joined, right = ([" ".join(each) for each in side] for side in (translations, references))
+    return float(metric.corpus_score(joined, [right]).score)
+
+
+def corpus(seed: int) -> tuple[list[list[str]], list[list[str]]]:
+    """Draw references with repeated words, and translations that differ from them a little."""
+    draw = random.Random(seed)
+    references = [draw.choices(WORDS, k=draw.randint(1, 14)) for _ in range(draw.randint(1, 5))]
+    translations = []
+    for reference in references:
+        kept = [word if draw.random() < 0.85 else draw.choice(WORDS) for word in reference]
+        start, more = draw.randint(0, 2), draw.choices(WORDS, k=draw.randint(0, 4))
+        translations.append(kept[start:] + more)
+    return translations, references
+
+
+def test_bleu_is_that_of_sacrebleu() -> None:
+    corpora = [corpus(seed) for seed in range(500)]
+    found = [Bleu().score(*each) for each in corpora]
+    assert found == pytest.approx([sacrebleu(*each) for each in corpora], abs=1e-9)
+    assert sum(score == 0 for score in found) > 50
+    assert sum(0 < score < 100 for score in found) > 300
+
+
+@pytest.mark.parametrize(
+    "translations",
+    [[[], []], [["a"], []], [["a", "cat", "sat"], ["the"]], [["a", "dog", "sat", "on"], []]],
+)
+def test_bleu_without_matches_of_any_length_is_that_of_sacrebleu(
+    translations: list[list[str]],
+) -> None:
+    references = [["a", "cat", "sat", "on", "the", "mat"], ["the", "dog"]]
+    assert Bleu().score(translations, references) == sacrebleu(translations, references) == 0
+
+
+def test_what_is_held_back_is_not_learned_from() -> None:
+    pairs = word_pairs()
+    train = set(map(tuple, pairs.train.tolist()))
+    held, apart = (set(map(tuple, each.tolist())) for each in (pairs.held, pairs.apart))
+    assert train == {(b, a) for a, b in train}
+    assert not train & (held | {(b, a) for a, b in held})
+    assert not (train | held) & (apart | {(b, a) for a, b in apart})
+    assert {id_ for pair in train for id_ in pair} == set(range(len(pairs.words)))
+
+
+def test_vectors_that_know_nothing_are_right_half_of_the_time() -> None:
+    n_words = len(word_pairs().words)
+    rng = np.random.default_rng(0)
+    shares = [share_nearer(rng.standard_normal((n_words, 24))) for _ in range(10)]
+    assert shares == pytest.approx([0.5] * 10, abs=0.08)
+    assert share_nearer(np.ones((n_words, 24))) == 0.5
+    assert share_nearer(np.zeros((n_words, 24))) == 0.5
