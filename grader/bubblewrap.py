@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-HOME = Path("/tmp")  # the one folder in it that can be written to
+HOME = Path("/sandbox")  # the one folder in it that can be written to
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64")
 CONFIGURATION = (
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives"),

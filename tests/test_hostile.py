@@ -32,7 +32,7 @@ OPEN = {
     "forges-the-gradebook": {"reported", "wrote"},
     "connects": {"reported", "connected"},
     "signals-the-grader": {"reported"},
-    "leaves-a-process-behind": {"reported", "left"},
+    "leaves-a-process-behind": {"reported", "wrote"},
     "other-programs-queues": {"reported"},
     "threads-that-go-on": {"wrote"},
 }

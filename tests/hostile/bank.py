@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grader.bank import REFERENCE, ROOT
+from grader.sources import left_out
 from grader.tasks import tasks
 
 if sys.version_info >= (3, 11):
@@ -57,7 +58,8 @@ class Entry:
             assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {self.module}"
             text = text.replace(old, new)
         files[self.module] = f"{PRELUDE}{self.code.strip()}\n{text}"
-        return files | {name: PRELUDE + code for name, code in self.files.items()}
+        more = {name: PRELUDE + code for name, code in self.files.items() if not left_out(name)}
+        return files | more
 
 
 @functools.cache
