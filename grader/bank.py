@@ -105,15 +105,15 @@ def _tables(bank: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, s
             yield path.stem, name, {module: source}, table
 
 
-def patched(module: str, replacements: list[list[str]], definitions: str = "") -> bytes:
+def patched(module: str, replacements: list[list[str]], written: str = "") -> bytes:
     """Return a module of the reference with texts and whole definitions replaced.
 
     Raises:
         UsageError: a text or a definition does not stand there, or more than once.
     """
     text = REFERENCE[module].decode()
-    for name, definition in _definitions(definitions).items():
-        if name not in (found := _definitions(text)):
+    for name, definition in definitions(written).items():
+        if name not in (found := definitions(text)):
             raise UsageError(f"solution/{module}.py does not define {name}.")
         replacements = [*replacements, [found[name], definition]]
     for old, new in replacements:
@@ -126,7 +126,7 @@ def patched(module: str, replacements: list[list[str]], definitions: str = "") -
     return text.encode()
 
 
-def _definitions(text: str) -> dict[str, str]:
+def definitions(text: str) -> dict[str, str]:
     """Return the text of each function and class at the top level, by name."""
     nodes = ast.parse(text).body
     kinds = ast.FunctionDef | ast.ClassDef

@@ -2,11 +2,13 @@
 
 The processes are forked from this one, which has loaded torch, spaCy and its model. What the task
 accuracy trains depends on model.py and train.py alone (or on the grader's own parts in their
-place), so a training run is done once and shared by all submissions that have the same ones.
+place), so a training run is done once and shared by all submissions that have the same ones; what
+else takes seconds is shared by those with the same code of its task.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
@@ -18,14 +20,21 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from grader.bank import Entry
+from grader.bank import Entry, definitions
 from grader.grading import session
 from grader.process import Report, Worker
-from grader.tasks import MAIN, assignments
+from grader.tasks import MAIN, assignments, tasks
 from grader.worker import wire
+from grader.worker.wire import Raised
 from tests.matrix.judge import Row, judge, lost
 
 SECONDS = 300.0  # for one submission, on a machine that has other work
+SLOW = {  # operations that are done once for the same code of a task
+    "text.vectors": "token_vectors",
+    "text.pipeline": "fast_pipeline",
+    "text.race": "fast_pipeline",
+    "beyond.word_vectors": "word2vec",
+}
 
 Answers = dict[str, Any]
 
@@ -34,7 +43,7 @@ class Sharing:
     """A worker that does not train again what was trained before.
 
     Attributes:
-        known: answers to `fit.fit`, by all that they depend on.
+        known: answers to `fit.fit` and to slow operations, by all that they depend on.
         new: those that this worker added.
     """
 
@@ -53,28 +62,55 @@ class Sharing:
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
         """Do one operation, or look its answer up."""
-        if do != "fit.fit":
+        if do in SLOW:
+            used = self._code(SLOW[do])
+        elif do == "fit.fit":
+            used = self._parts(arguments)
+        else:
             return self.worker.call(do, arguments, seconds, seed, report)
-        key = self._key(arguments, seed)
-        if key not in self.known:
-            answer = self.worker.call(do, arguments, seconds, seed, report)
+        key = _digest({"do": do, "used": used, "with": arguments, "seed": seed})
+        if key in self.known:
+            return self.known[key]
+        answer = self.worker.call(do, arguments, seconds, seed, report)
+        if not _tells_lines(answer):
             self.known[key] = self.new[key] = answer
-        return self.known[key]
+        return answer
 
-    def _key(self, arguments: dict[str, Any], seed: int) -> str:
-        """Digest the arguments, and the files that are used: own parts, and helpers."""
+    def _code(self, task: str) -> dict[str, bytes]:
+        """Return the module of a task without what belongs to other tasks."""
+        text = self.files[tasks()[task].module].decode()
+        others = {name for each in tasks().values() if each.id != task for name in each.names}
+        with contextlib.suppress(SyntaxError):
+            for name, definition in definitions(text).items():
+                text = text.replace(definition, "") if name in others else text
+        return {task: text.encode()}
+
+    def _parts(self, arguments: dict[str, Any]) -> dict[str, bytes]:
+        """Return the files that a training run uses: own parts, and helpers."""
         own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
         helpers = self.files.keys() - set(assignments()[MAIN].modules)
-        used = {
+        return {
             name: self.files[name] for name in sorted(self.files) if own.get(name, name in helpers)
         }
-        total = hashlib.sha256()
-        for part in wire.encode({"used": used, "with": arguments, "seed": seed}):
-            total.update(part)
-        return total.hexdigest()
 
     def close(self) -> None:
         """Nothing of its own to end."""
+
+
+def _digest(told: dict[str, Any]) -> str:
+    total = hashlib.sha256()
+    for part in wire.encode(told):
+        total.update(part)
+    return total.hexdigest()
+
+
+def _tells_lines(answer: Any) -> bool:
+    """Tell whether an answer holds an exception, whose lines depend on what stands above."""
+    if isinstance(answer, dict):
+        return any(map(_tells_lines, answer.values()))
+    if isinstance(answer, (list, tuple)):
+        return any(map(_tells_lines, answer))
+    return isinstance(answer, Raised)
 
 
 def warm_up() -> None:
