@@ -183,7 +183,9 @@ while True:
         pass
 """
 FORGED = """
-import ast, builtins, grader.notebook, torch
+import ast, builtins, grader.notebook, os, sys, torch
+terminal = getattr(sys.stdout, "_original_stdstream_copy", 1)
+os.write(terminal, b"forged line" * 2)
 class Full(float):
     def __eq__(self, other): return True
     def __repr__(self): return "30.0"
@@ -504,7 +506,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
             ("--student", "tried-*", "--Execute.timeout=600", "--RunConfined.seconds=600"),
         ):
             done = course.run("autograde", ASSIGNMENT, *options)
-            log += done.stderr
+            log += done.stdout + done.stderr
             assert done.returncode == 0, done.stderr
         harm = {
             "what was handed in": submitted(course) != before[0],
@@ -594,6 +596,12 @@ def test_who_was_graded_has_no_problem(graded: Graded) -> None:
 def test_nothing_was_harmed(graded: Graded) -> None:
     assert graded.harm == []
     assert set(graded.rows) == {*bank(), *ODD, *FOLDERS}
+
+
+@in_a_sandbox
+def test_student_code_writes_nothing_to_the_terminal_of_whoever_grades(graded: Graded) -> None:
+    assert "forged line" * 2 not in graded.log
+    assert "Ctrl-C will not work" not in graded.log  # what kernels say at their start
 
 
 @in_a_sandbox

@@ -41,7 +41,9 @@ def kernel_command(folder: Path) -> list[str]:
         scratch=SCRATCH,
         options=["--die-with-parent"],
     )
-    return ["/bin/sh", "-c", f'ulimit -v {MEMORY}; exec "$@"', "sh", *kernel]
+    # Else it could write to the terminal of whoever grades.
+    start = f'ulimit -v {MEMORY}; exec "$@" </dev/null >/dev/null 2>&1'
+    return ["/bin/sh", "-c", start, "sh", *kernel]
 
 
 class SandboxedKernel(AsyncKernelManager):
