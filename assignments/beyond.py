@@ -433,12 +433,12 @@ class Writer(nn.Module):
     def __init__(self, classes, units=128):
         super().__init__()
         self.embedding = nn.Embedding(classes, 32)
-        self.lstm = nn.LSTM(32, units, batch_first=True)
+        self.layer = nn.LSTM(32, units, batch_first=True)
         self.read_out = nn.Linear(units, classes)
 
     def forward(self, ids, state=None):
         """Map ids (B, T) and a state to logits (B, T, C) and the new state."""
-        outputs, state = self.lstm(self.embedding(ids), state)
+        outputs, state = self.layer(self.embedding(ids), state)
         return self.read_out(outputs), state
 
 

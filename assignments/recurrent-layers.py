@@ -337,7 +337,7 @@ for kind in (nn.RNN, nn.GRU, nn.LSTM):
 # A book has a hundred thousand tokens. No machine runs an LSTM over all of them at once, and a
 # stream has no end at all. So one cuts: the layer reads the first chunk, and the second chunk
 # starts from the states that the first one has given. An LSTM has two states, so it is the pair
-# `(h_n, c_n)` that is handed on: `output, state = lstm(chunk, state)`.
+# `(h_n, c_n)` that is handed on: `lstm(chunk, state)` takes it and gives the next one.
 #
 # ```
 # start  ->  [ chunk 1 ]  ->  (h_n, c_n)  ->  [ chunk 2 ]  ->  (h_n, c_n)  ->  [ chunk 3 ]  ->  ...

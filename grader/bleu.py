@@ -48,14 +48,14 @@ class Bleu:
         precisions = [
             self._precision(n, translations, references) for n in range(1, self.orders + 1)
         ]
-        c, r = sum(map(len, translations)), sum(map(len, references))
+        c, r = (sum(len(each) for each in side) for side in (translations, references))
         return 100 * self._penalty(c, r) * self._mean(precisions)
 
     def _precision(self, n: int, translations: Sentences, references: Sentences) -> float:
         matches = total = self.smoothing
         everywhere = sum((ngrams(each, n) for each in references), Counter[tuple[str, ...]]())
-        for translation, reference in zip(translations, references, strict=True):
-            found, wanted = ngrams(translation, n), ngrams(reference, n)
+        counted = [[ngrams(each, n) for each in side] for side in (translations, references)]
+        for found, wanted in zip(*counted, strict=True):
             bound = everywhere if self.clipping == "corpus" else wanted
             kept = found if self.clipping == "none" else found & bound
             matches += sum(count for ngram, count in kept.items() if ngram in bound)
@@ -82,4 +82,4 @@ class Bleu:
 
 def ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
     """Count the n-grams of a sentence."""
-    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+    return Counter(zip(*(tokens[start:] for start in range(n)), strict=False))

@@ -826,10 +826,10 @@ def start_weights(submission: Submission) -> dict[str, Tensor]:
     draw = generator(submission, 3)
     dims = {
         "embedding.weight": (LETTERS, FEATURES),
-        "lstm.weight_ih_l0": (4 * UNITS, FEATURES),
-        "lstm.weight_hh_l0": (4 * UNITS, UNITS),
-        "lstm.bias_ih_l0": (4 * UNITS,),
-        "lstm.bias_hh_l0": (4 * UNITS,),
+        "reader.weight_ih_l0": (4 * UNITS, FEATURES),
+        "reader.weight_hh_l0": (4 * UNITS, UNITS),
+        "reader.bias_ih_l0": (4 * UNITS,),
+        "reader.bias_hh_l0": (4 * UNITS,),
         "read_out.weight": (LETTERS, UNITS),
         "read_out.bias": (LETTERS,),
     }
@@ -850,7 +850,7 @@ def read(
     import torch
 
     lstm = torch.nn.LSTM(FEATURES, UNITS, batch_first=True).double()
-    own = {k.removeprefix("lstm."): w for k, w in weights.items() if k.startswith("lstm.")}
+    own = {k.removeprefix("reader."): w for k, w in weights.items() if k.startswith("reader.")}
     inputs = weights["embedding.weight"][ids]
     outputs, new = torch.func.functional_call(lstm, own, (inputs, state))
     return outputs @ weights["read_out.weight"].T + weights["read_out.bias"], new

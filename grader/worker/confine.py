@@ -11,11 +11,12 @@ import ctypes
 import os
 import platform
 import struct
+import sys
 from collections.abc import Iterable
 
 from . import syscalls
 
-if os.name == "posix":
+if sys.platform != "win32":
     import resource  # here, so that the warm process has it and no worker waits for it
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 38, 47

@@ -32,7 +32,7 @@ def word_vectors(module: str, text: str, **given: Any) -> Any:
 
 
 def _loss(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
-    near = (centre * context).sum(dim=1)
+    near = torch.einsum("bf,bf->b", centre, context)
     far = (negatives @ centre[:, :, None]).squeeze(2)
     return -(functional.logsigmoid(near) + functional.logsigmoid(-far).sum(dim=1)).mean()
 
@@ -78,8 +78,8 @@ class Writer(nn.Module):
         super().__init__()
         classes, features = weights["embedding.weight"].shape
         self.embedding = nn.Embedding(classes, features)
-        self.lstm = nn.LSTM(features, weights["read_out.weight"].shape[1], batch_first=True)
-        self.read_out = nn.Linear(self.lstm.hidden_size, classes)
+        self.reader = nn.LSTM(features, weights["read_out.weight"].shape[1], batch_first=True)
+        self.read_out = nn.Linear(self.reader.hidden_size, classes)
         self.load_state_dict(weights)
         self.calls: list[dict[str, Any]] = []
         self.most = most
@@ -97,7 +97,7 @@ class Writer(nn.Module):
                     "weights": self.copied(),
                 }
             )
-        outputs, new = self.lstm(self.embedding(ids), state)
+        outputs, new = self.reader(self.embedding(ids), state)
         return self.read_out(outputs), new
 
     def copied(self) -> dict[str, Tensor]:
