@@ -13,6 +13,7 @@ import pytest
 from grader import build, release
 from grader.__main__ import main
 from grader.bank import ROOT
+from grader.tasks import assignments
 
 pytest.importorskip("nbgrader")
 QUOTED = "self.nlp = spacy.load('en_core_web_sm', exclude=unused)"
@@ -38,7 +39,7 @@ def unpacked(archive: Path) -> Path:
 def test_it_holds_what_students_need_and_nothing_of_the_kits_own(unpacked: Path) -> None:
     assert {path.name for path in unpacked.iterdir()} == {
         *("LICENSE", "README.md", "constraints.txt", "pyproject.toml"),
-        *("news-classifier.ipynb", "recurrent-layers.ipynb"),
+        *(f"{id_}.ipynb" for id_ in assignments()),
         *("exercise", "grader", "news", "packages"),
     }
     names = {path.name for path in unpacked.rglob("*")}
