@@ -53,6 +53,7 @@ def test_the_plain_file_has_a_row_a_student_with_tasks_questions_and_total(
     assert [ann[name] for name in ("dataset", "model", "question-why")] == ["12.5", "30.0", "4.0"]
     assert (ann["score"], ann["max_score"], ann["needs_manual_grade"]) == ("46.5", "50.0", "")
     assert other["score"] == "0.0"
+    assert (ann["timestamp"], other["timestamp"]) == ("", "")  # not "None"
 
 
 def test_the_marks_of_checks_come_from_the_record(gradebook: Any, tmp_path: Path) -> None:

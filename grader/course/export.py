@@ -45,7 +45,7 @@ class MarksCsv(ExportPlugin):
                 "last_name": student.last_name,
                 "first_name": student.first_name,
                 "email": student.email,
-                "timestamp": str(submission.timestamp) if submission else None,
+                "timestamp": str((submission and submission.timestamp) or ""),
                 "needs_manual_grade": "yes" if submission and submission.needs_manual_grade else "",
                 "score": _total(submission) if submission else 0.0,
                 "max_score": assignment.max_score,
