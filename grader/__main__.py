@@ -13,12 +13,10 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from grader import unseen
-from grader.confinement import TIERS, choose
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
-from grader.record import Record
+from grader.record import TIERS, Record
 from grader.reports import FACES
 from grader.tasks import assignments, tasks
 from news import NewsError, read_csv
@@ -226,6 +224,8 @@ def _grade(options: argparse.Namespace) -> int:
 
 def _tell_if_unconfined(options: argparse.Namespace) -> None:
     """Say so if there are only limits round a submission, unless they were asked for."""
+    from grader.confinement import choose
+
     if options.confine is None and (lacks := choose(None, options.device).lacks):
         print(
             f"grader: there is no sandbox, only limits: {lacks}. "
@@ -281,6 +281,7 @@ def _not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
 
 
 def _class(options: argparse.Namespace) -> int:
+    from grader import unseen
     from grader.classroom import grading, run
 
     try:

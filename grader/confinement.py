@@ -26,7 +26,6 @@ from grader.tasks import read_toml
 from grader.worker.serve import GPUS
 
 OTHERWISE = "grade in a virtual machine with Linux 5.13 or newer, or only people you trust"
-TIERS = ("none", "limits", "sandbox")  # from weak to strong
 Launch = Callable[[Limits, frozenset[str]], Confined]
 
 
@@ -35,7 +34,7 @@ class Confinement:
     """How workers are started.
 
     Attributes:
-        tier: one of `TIERS`.
+        tier: one of `record.TIERS`.
         layers: what it is made of.
         launch: starts a worker that is to use some modules of a submission.
         apart: whether each set of modules gets a worker of its own.

@@ -19,10 +19,10 @@ from grader import grading, release, unseen
 from grader.cells import Taken
 from grader.classroom import intake
 from grader.classroom.grading import take_apart
-from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
+from grader.record import TIERS
 from grader.reports.gradescope import to_dict
 from grader.tasks import MAIN
 

@@ -185,7 +185,7 @@ def session(
         seed: what the grader's inputs are drawn from.
         rows: labelled news for the task accuracy; None means the sample.
         in_process: run it in this process, without limits.
-        confine: the least confinement that will do, one of `confinement.TIERS`; it gets the
+        confine: the least confinement that will do, one of `record.TIERS`; it gets the
             strongest that can be had, in any case.
         limits: what it may use.
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from grader.confinement import TIERS
 from grader.devices import DEVICES
 from grader.errors import UsageError
+from grader.record import TIERS
 from grader.tasks import Assignment, Check, assignment, assignment_of, assignments, tasks
 
 ROOT = Path(__file__).parents[1]
