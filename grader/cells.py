@@ -13,8 +13,9 @@ import ast
 import dataclasses
 import re
 import symtable
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from grader.errors import UsageError
 from grader.record import Record
@@ -34,6 +35,12 @@ class Cell:
 
     text: str
     name: str = "an earlier cell"
+
+
+def place(cell: Mapping[str, Any]) -> str:
+    """Return what messages call a cell of a notebook."""
+    name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+    return f"the cell {name}" if name else "a cell of your own"
 
 
 @dataclass(frozen=True)

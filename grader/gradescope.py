@@ -18,13 +18,12 @@ from typing import Any
 from grader import grading, release, unseen
 from grader.cells import Taken
 from grader.classroom import intake
-from grader.classroom.grading import take_apart
+from grader.classroom.grading import take_in
 from grader.devices import DEVICES
 from grader.errors import UsageError
 from grader.files import written_whole
 from grader.record import TIERS
 from grader.reports.gradescope import to_dict
-from grader.tasks import MAIN
 
 SETUP = """\
 #!/usr/bin/env bash
@@ -111,9 +110,7 @@ def _taken(folder: Path, assignment: str | None) -> Taken:
     """
     handed = intake.Handed("submission", "", "", (intake.Part(folder),))
     content = intake.read(handed, intake.wanted(assignment))
-    if content.sources is not None:
-        return Taken(content.sources, {})
-    return take_apart(handed.student, content.notebook, content.script, assignment or MAIN)
+    return take_in(handed.student, content, assignment)
 
 
 def _write(results: Path, content: dict[str, Any]) -> None:

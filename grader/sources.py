@@ -11,7 +11,7 @@ import stat
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -163,7 +163,7 @@ def _from_folder(path: Path, wanted: list[str]) -> Sources:
             f"{_plain(path)}: none of {_expected(wanted)} is there. "
             "Give the folder that holds them."
         )
-    out = _take_out(found, wanted)
+    out = take_out(found, wanted)
     _check_count(path, len(found))
     files = {name: read(file) for name, file in found.items()}
     _check_size(path, files)
@@ -171,7 +171,7 @@ def _from_folder(path: Path, wanted: list[str]) -> Sources:
     return Sources(_plain(path), files, names, left_out=out)
 
 
-def _take_out(found: dict[str, T], wanted: list[str]) -> dict[str, str]:
+def take_out(found: dict[str, T], wanted: Sequence[str]) -> dict[str, str]:
     """Remove from `found` what is not taken; return it with the reasons."""
     reasons = {name: left_out(name) for name in found if name not in wanted}
     out = {name: reason for name, reason in reasons.items() if reason}
@@ -320,7 +320,7 @@ def _members(
         if count > 1:
             raise UsageError(f"{_plain(path)}: holds {str(name)!r} {count} times. Zip it anew.")
     members = {name.stem: info for name, info in found if name.parent == folder}
-    out = _take_out(members, wanted)
+    out = take_out(members, wanted)
     _check_count(path, len(members))
     files = {name: _unpack(path, archive, info) for name, info in members.items()}
     _check_size(path, files)

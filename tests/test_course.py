@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil  # type: ignore[import-untyped]
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
@@ -38,7 +37,7 @@ from grader.sources import Sources
 from grader.tasks import MAIN, assignments
 from tests.hostile.bank import bank as hostile_bank
 from tests.hostile.scene import SECRET as NEIGHBOUR
-from tests.hostile.scene import Scene, scene
+from tests.hostile.scene import Scene, family, scene
 
 ROOT = Path(__file__).parents[1]
 NO_SANDBOX = why_no_marks() or why_no_pages()
@@ -477,12 +476,6 @@ class Graded:
         )
 
 
-def children() -> set[psutil.Process]:
-    """The living processes below this one, also those that lost their parents."""
-    found = psutil.Process().children(recursive=True)
-    return {each for each in found if each.status() != psutil.STATUS_ZOMBIE}
-
-
 def submitted(course: Scratch) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in course.folder.glob("submitted/*/*/*.ipynb")}
 
@@ -498,7 +491,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
         course = released(tmp_path_factory.mktemp("course"))
         hand_in_all(course, here)
         before = submitted(course), here.state()
-        family = children()
+        before_it = family()
         log = ""
         for options in (
             ("--student", "read-*", "--no-execute"),
@@ -508,11 +501,12 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
             done = course.run("autograde", ASSIGNMENT, *options)
             log += done.stdout + done.stderr
             assert done.returncode == 0, done.stderr
+        left = [each for pid, each in family().items() if pid not in before_it]
         harm = {
             "what was handed in": submitted(course) != before[0],
             "files outside": here.state() != before[1],
             "somebody was called": bool(here.heard),
-            f"processes left: {children() - family}": bool(children() - family),
+            f"processes left: {left}": bool(left),
         }
         done = course.run("generate_feedback", ASSIGNMENT)
         assert done.returncode == 0, done.stderr

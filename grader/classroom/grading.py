@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from grader import confinement, grading, unseen, warm
-from grader.cells import Cell, Taken, take
+from grader.cells import Cell, Taken, place, take
 from grader.classroom.fingerprints import fingerprints
 from grader.classroom.intake import Content
 from grader.classroom.results import Result
@@ -72,9 +72,9 @@ def versions() -> str:
     """Return what has to be the same wherever a class is graded; a digest for the grader."""
     total = hashlib.sha256()
     for path in sorted(HERE.rglob("*")):
-        place = path.relative_to(HERE)
-        if path.suffix in (".py", ".toml", ".json") and place.parts[0] not in NO_PART:
-            total.update(f"{place.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+        inside = path.relative_to(HERE)
+        if path.suffix in (".py", ".toml", ".json") and inside.parts[0] not in NO_PART:
+            total.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
     python = ".".join(platform.python_version_tuple()[:2])
     found = [f"grader {total.hexdigest()[:12]}", f"Python {python}"]
     for package in PACKAGES:
@@ -114,7 +114,9 @@ def run(job: dict[str, Any]) -> str:
         _warm_up()
         start = time.monotonic()
         try:
-            taken = _taken(job)
+            own = job["sources"] and Sources(*job["sources"])
+            content = Content(own, job["notebook"], job["script"])
+            taken = take_in(job["student"], content, setting.assignment)
             record, memory = _graded(taken.sources, setting)
         except Refused as refused:
             return json.dumps({"refused": str(refused)})
@@ -159,30 +161,21 @@ def _told(secret: str) -> Iterator[None]:
             os.environ[unseen.SECRET] = before
 
 
-def _taken(job: dict[str, Any]) -> Taken:
-    """Unpack what was handed in.
-
-    Raises:
-        UsageError: it is a notebook that cannot be read.
-    """
-    if job["sources"] is not None:
-        return Taken(Sources(*job["sources"]), {})
-    assignment = job["setting"]["assignment"] or MAIN
-    return take_apart(job["student"], job["notebook"], job["script"], assignment)
-
-
-def take_apart(student: str, notebook: bytes, script: bytes, assignment: str) -> Taken:
-    """Take the modules from a notebook, or from one file that holds them all.
+def take_in(student: str, content: Content, assignment: str | None) -> Taken:
+    """Return the modules of a submission; taken from a notebook, or a file that holds all of them.
 
     Raises:
         UsageError: it is a notebook that cannot be read, or too long.
         Refused: a package for that is missing here.
     """
+    if content.sources is not None:
+        return Taken(content.sources, {})
     if find_spec("IPython") is None:  # which reads what only notebooks may hold, such as %time
         install = "python -m pip install -c constraints.txt ipython"
         raise Refused(f"IPython is not installed, and a notebook is to be graded: {install}")
-    found = cells(notebook) if notebook else [Cell(script.decode("utf-8", "replace"), "your file")]
-    return take(student, found, assignments()[assignment])
+    script = Cell(content.script.decode("utf-8", "replace"), "your file")
+    found = cells(content.notebook) if content.notebook else [script]
+    return take(student, found, assignments()[assignment or MAIN])
 
 
 def cells(data: bytes) -> list[Cell]:
@@ -194,17 +187,12 @@ def cells(data: bytes) -> list[Cell]:
     try:
         notebook = json.loads(data)
         found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        return [Cell("".join(cell["source"]), _cell_name(cell)) for cell in found]
+        return [Cell("".join(cell["source"]), place(cell)) for cell in found]
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"It is no notebook that can be read ({type(error).__name__}). "
             "Open it in Jupyter, save it, and hand it in again."
         ) from None
-
-
-def _cell_name(cell: dict[str, Any]) -> str:
-    name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
-    return f"the cell {name}" if name else "a cell of your own"
 
 
 def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:

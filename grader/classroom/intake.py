@@ -250,13 +250,8 @@ def read(handed: Handed, modules: Sequence[str]) -> Content:
         content = _read_one(part, handed.student, modules)
     else:
         named = {Path(part.file).stem: part.place for part in handed.parts[: sources.MAX_FILES]}
-        reasons = {name: sources.left_out(name) for name in named if name not in modules}
-        out = {name: reason for name, reason in reasons.items() if reason}
-        files = {
-            name: sources.read(place)
-            for name, place in named.items()
-            if name.isidentifier() and name not in out
-        }
+        out = sources.take_out(named, modules)
+        files = {name: sources.read(place) for name, place in named.items() if name.isidentifier()}
         content = Content(Sources(handed.student, files, {}, left_out=out))
     if content.sources is None:
         return content

@@ -22,11 +22,9 @@ from grader.classroom.progress import VERDICTS, Watching, verdict
 from grader.classroom.results import Result
 from grader.errors import UsageError
 from grader.files import written_whole
-from grader.tasks import MAIN
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
 STUBS = Path(__file__).parents[2] / "exercise"
-ONLY = ("failed", "error", "changed")
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Wanted:
     Attributes:
         folder: the class.
         out: where the journal and the reports are.
-        only: one of `ONLY`, or None for all that has no result of this setting yet.
+        only: failed, error or changed; None for all that has no result of this setting yet.
         students: ids; none means all.
         workers: processes on this machine.
         cluster: the address of a Dask scheduler to use instead.
@@ -242,15 +240,9 @@ def _code(tasks: list[Task], wanted: Wanted) -> dict[str, dict[str, bytes]] | No
     found = {}
     for task in tasks:
         student = task.handed.student
-        with contextlib.suppress(UsageError, grading.Refused, OSError):
+        with contextlib.suppress(UsageError, OSError):
             content = intake.read(task.handed, modules)
-            taken = (
-                content.sources
-                or grading.take_apart(
-                    student, content.notebook, content.script, assignment or MAIN
-                ).sources
-            )
-            found[student] = taken.files
+            found[student] = grading.take_in(student, content, assignment).sources.files
     return found
 
 

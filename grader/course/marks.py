@@ -14,7 +14,7 @@ from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets import Int
 
 from grader import grading
-from grader.cells import Cell, take
+from grader.cells import Cell, place, take
 from grader.course.confined import Confined
 from grader.course.folders import record_file
 from grader.course.intake import MISSING
@@ -52,7 +52,7 @@ class SaveMarks(Confined, NbGraderPreprocessor):
         """Return the record, or why there is none."""
         if "unreadable" in nb.metadata:
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
-        cells = [Cell(cell.source, _name(cell)) for cell in nb.cells if cell.cell_type == "code"]
+        cells = [Cell(cell.source, place(cell)) for cell in nb.cells if cell.cell_type == "code"]
         try:
             assignment = _assignment(nb)
             taken = take(student, cells, assignment)
@@ -87,11 +87,6 @@ def _assignment(nb: Any) -> Assignment:
     if len(found) != 1:
         raise UsageError("Its cells check no task, or tasks of several assignments.")
     return assignments()[found.pop()]
-
-
-def _name(cell: Any) -> str:
-    name = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return f"the cell {name}" if name else "a cell of your own"
 
 
 def _task_of(cell: Any, record: Record | None) -> TaskResult | None:
