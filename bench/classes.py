@@ -23,7 +23,6 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import shutil
 import statistics
 import sys
@@ -74,7 +73,8 @@ class Used:
 
     Attributes:
         seconds: wall time.
-        processor: processor time of all processes.
+        processor: processor time of the machine, so that it must have nothing else to do: workers
+            that are ended by a signal to their parent are not in anybody's account.
         memory: the most bytes of all processes together, shared pages counted once.
         first: the most bytes of the first process alone.
     """
@@ -147,7 +147,7 @@ def _mistakes() -> Iterator[tuple[Entry, float]]:
 
 def measured(command: list[str], cwd: Path, environment: dict[str, str] | None = None) -> Used:
     """Run a command and measure it with all that it starts."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    before, start = _busy(), time.perf_counter()
     with (cwd / "log.txt").open("ab") as log:
         process = psutil.Popen(
             command, cwd=cwd, env=os.environ | (environment or {}), stdout=log, stderr=log
@@ -166,9 +166,12 @@ def measured(command: list[str], cwd: Path, environment: dict[str, str] | None =
         process.wait()
         done.set()
         watcher.join()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Used(time.perf_counter() - start, used, most, first)
+    return Used(time.perf_counter() - start, _busy() - before, most, first)
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def _held(process: psutil.Process) -> int:
@@ -345,17 +348,17 @@ def copies(count: int, folder: Path) -> None:
 
 
 def grow(counts: list[int], workers: int, clusters: list[int], folder: Path) -> Iterator[Point]:
-    """Measure classes of several sizes on this machine, and the middle one on Dask workers."""
+    """Measure classes of several sizes on this machine, all but the largest on Dask workers."""
     for count in counts:
         place = folder / f"growth-{count}"
         copies(count, place)
         yield Point(f"{workers} processes", count, _graded(place, "--workers", str(workers)))
     for number in clusters:
-        place = folder / f"cluster-{number}"
-        count = sorted(counts)[len(counts) // 2]
-        copies(count, place)
-        with cluster(number) as address:
-            yield Point(f"{number} Dask", count, _graded(place, "--cluster", address))
+        for count in counts[:-1]:
+            place = folder / f"cluster-{number}-{count}"
+            copies(count, place)
+            with cluster(number) as address:
+                yield Point(f"{number} Dask", count, _graded(place, "--cluster", address))
 
 
 def _graded(place: Path, *options: str) -> Used:
@@ -378,12 +381,18 @@ def cluster(number: int) -> Iterator[str]:
 
 
 def table_of(points: list[Point]) -> list[Row]:
-    """Return the rows of a table."""
-    head: Row = ("engine", "submissions", "wall s", "a submission s", "first process, peak MB")
-    rows = [head]
-    for point in points:
-        used = point.used
-        figures = (f"{used.seconds:.0f}", f"{used.seconds / point.count:.2f}")
+    """Return the rows of a table.
+
+    A further submission is what the start does not count for: the difference to the class before.
+    """
+    times = ("wall s", "a submission s", "a further one s")
+    rows: list[Row] = [("engine", "submissions", *times, "first process, peak MB")]
+    for before, point in zip([None, *points], points, strict=False):
+        used, further = point.used, ""
+        if before and before.engine == point.engine:
+            more = point.count - before.count
+            further = f"{(used.seconds - before.used.seconds) / more:.3f}"
+        figures = (f"{used.seconds:.1f}", f"{used.seconds / point.count:.3f}", further)
         rows.append((point.engine, str(point.count), *figures, f"{used.first / 1e6:.0f}"))
     return rows
 
