@@ -166,7 +166,7 @@ def _from_folder(path: Path, wanted: list[str]) -> Sources:
     out = take_out(found, wanted)
     _check_count(path, len(found))
     files = {name: read(file) for name, file in found.items()}
-    _check_size(path, files)
+    check_size(path, files)
     names = {name: _shown(file) for name, file in found.items()}
     return Sources(_plain(path), files, names, left_out=out)
 
@@ -197,7 +197,12 @@ def _check_count(path: Path, count: int) -> None:
         )
 
 
-def _check_size(path: Path, files: dict[str, bytes]) -> None:
+def check_size(path: Path, files: dict[str, bytes]) -> None:
+    """Check that the files of a submission are not too large in all.
+
+    Raises:
+        UsageError: they are.
+    """
     if sum(map(len, files.values())) > MAX_TOTAL:
         raise UsageError(
             f"{_plain(path)}: the Python files are larger than {MAX_TOTAL >> 20} MiB in all. "
@@ -323,7 +328,7 @@ def _members(
     out = take_out(members, wanted)
     _check_count(path, len(members))
     files = {name: _unpack(path, archive, info) for name, info in members.items()}
-    _check_size(path, files)
+    check_size(path, files)
     return files, out, folder
 
 

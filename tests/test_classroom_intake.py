@@ -15,6 +15,7 @@ from grader.classroom.grading import cells
 from grader.classroom.intake import Content, Handed
 from grader.classroom.names import file_name, plain_id
 from grader.errors import UsageError
+from grader.sources import MAX_FILE
 
 SOURCE = b"class NewsDataset:\n    pass\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs names as POSIX has them")
@@ -197,6 +198,12 @@ def inner_link(root: Path) -> None:
     (root / "class" / "ada" / "work").symlink_to(root / "elsewhere")
 
 
+def much_code(root: Path) -> None:
+    """Single modules of a student, as Moodle names them, that are large in all."""
+    parts = {f"class/Ada_1_assignsubmission_file_part_{n}.py": b"#" * MAX_FILE for n in range(5)}
+    fill(root, parts)
+
+
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a broken zip": (
         lambda root: (fill(root, {"class/x": b""}) / "class/ada.zip").write_bytes(b"PK"),
@@ -217,6 +224,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: fill(root, {"class/ada.ipynb": b" " * (intake.MAX_NOTEBOOK + 1)}),
         "larger than 20 MiB",
     ),
+    "much code": (much_code, "larger than 4 MiB in all"),
 }
 
 
@@ -225,7 +233,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_cannot_be_read_says_why(case: str, tmp_path: Path) -> None:
     make, says = UNREADABLE[case]
     make(tmp_path)
-    handed = next(each for id_, each in found(tmp_path / "class").items() if id_.startswith("ada"))
+    handed = next(each for id_, each in found(tmp_path / "class").items() if id_ in ("ada", "1"))
     with pytest.raises(UsageError, match=says):
         content(handed)
 

@@ -1,27 +1,40 @@
 """What decides over a faster pipeline, and where its right vectors come from."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
 import spacy
+import torch
 
 from grader.checks import test_text as checks
 from grader.checks.test_text import BATCH_SIZE, TRIES, texts
 from grader.messages import Failure
-from grader.submission import Submission
+from grader.submission import Race, Submission
 from grader.vectors import load_pipeline
+from grader.worker.wire import TensorData, tensor_data
 
 
-def measured(*tries: tuple[float, float, float]) -> Submission:
+def vectors_of(texts: list[str]) -> list[TensorData]:
+    """What the right pipeline gives for texts."""
+    docs = load_pipeline().pipe(texts, batch_size=BATCH_SIZE)
+    return [tensor_data(torch.from_numpy(doc.tensor)) for doc in docs]
+
+
+def measured(
+    *tries: tuple[float, float, float],
+    gives: Callable[[list[str]], list[TensorData]] = vectors_of,
+) -> Submission:
     """A submission for which a race gives these seconds: plain, tok2vec alone, its own."""
     rest = iter(tries)
 
-    def race(*_: object) -> dict[str, list[float]]:
-        return {n: [s] for n, s in zip(("plain", "least", "fast"), next(rest), strict=True)}
+    def race(_task: str, batches: list[list[str]], _batch_size: int) -> Race:
+        seconds = {n: [s] for n, s in zip(("plain", "least", "fast"), next(rest), strict=True)}
+        return Race(seconds, [gives(batch) for batch in batches])
 
-    return cast(Submission, SimpleNamespace(race_of_pipelines=race))
+    return cast(Submission, SimpleNamespace(race_of_pipelines=race, seed=0))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,12 @@ def test_a_pipeline_is_slow_when_no_try_shows_otherwise() -> None:
     assert len(slow) == TRIES
     with pytest.raises(Failure, match="not 3 times as fast"):
         checks.test_fast_pipeline_speed(measured(*slow))
+
+
+def test_a_pipeline_that_remembers_its_answers_is_not_fast() -> None:
+    known = vectors_of(texts())
+    with pytest.raises(Failure, match="It gave"):
+        checks.test_fast_pipeline_speed(measured((0.40, 0.10, 0.01), gives=lambda _: known))
 
 
 def test_tok2vec_alone_gives_the_vectors_of_the_whole_pipeline_bit_for_bit() -> None:

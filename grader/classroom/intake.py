@@ -252,6 +252,7 @@ def read(handed: Handed, modules: Sequence[str]) -> Content:
         named = {Path(part.file).stem: part.place for part in handed.parts[: sources.MAX_FILES]}
         out = sources.take_out(named, modules)
         files = {name: sources.read(place) for name, place in named.items() if name.isidentifier()}
+        sources.check_size(Path(handed.student), files)
         content = Content(Sources(handed.student, files, {}, left_out=out))
     if content.sources is None:
         return content

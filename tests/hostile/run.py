@@ -104,7 +104,8 @@ def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
     if any(word in entry.code for word in ("fork", "atexit", "Thread")):
         time.sleep(LATE)
     left = [process for pid, process in family().items() if pid not in processes]
-    told = [r for r in results.get(entry.module, []) if r.status not in ("passed", "blocked")]
+    asked = [r for task in results if tasks()[task].module == entry.module for r in results[task]]
+    told = [r for r in asked if r.status not in ("passed", "blocked")]
     text = printed + "".join(r.message for rows in results.values() for r in rows)
     harm = {
         "reported": BREACH in printed,

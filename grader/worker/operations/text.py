@@ -1,8 +1,8 @@
-"""Operations on `exercise.text`: what went through a pipeline or a layer, and how long it took."""
+"""Operations on `exercise.text`: what went through a pipeline or a layer."""
 
 from __future__ import annotations
 
-import time
+import functools
 from typing import Any
 
 import spacy
@@ -83,7 +83,7 @@ def _states(
 
 
 def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
-    """Call `fast_pipeline`, and run what it returns.
+    """Call `fast_pipeline` once in this process, and run what it returned.
 
     Returns:
         `made`: what came back.
@@ -99,31 +99,17 @@ def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
     return {"made": plain(made), "components": components, "vectors": plain(found)}
 
 
-def race(module: str, texts: list[str], batch_size: int, rounds: int) -> dict[str, list[float]]:
-    """Run three pipelines in turn on the same texts.
-
-    Returns:
-        The processor seconds of each round, in which what other programs do does not count, of
-        `plain`, the whole pipeline; `least`, its tok2vec alone; `fast`, that of `fast_pipeline`.
-    """
-    nlp, fast = spacy.load(MODEL), _fast_pipeline(module)
-    for each in (nlp, fast):  # the first run also fills caches
-        _run(each, texts, batch_size)
-    seconds: dict[str, list[float]] = {"plain": [], "least": [], "fast": []}
-    for _ in range(rounds):
-        seconds["plain"].append(_timed(nlp, texts, batch_size))
-        with nlp.select_pipes(enable="tok2vec"):
-            seconds["least"].append(_timed(nlp, texts, batch_size))
-        seconds["fast"].append(_timed(fast, texts, batch_size))
-    return seconds
+def own_pipeline(enable: list[str], texts: list[str], batch_size: int) -> Any:
+    """Run the model's own pipeline, or only these of its components; returns as `pipeline` does."""
+    return plain(_run(_own_pipeline(*enable), texts, batch_size))
 
 
-def _timed(nlp: Any, texts: list[str], batch_size: int) -> float:
-    start = time.process_time()
-    _run(nlp, texts, batch_size)
-    return time.process_time() - start
+@functools.cache
+def _own_pipeline(*enable: str) -> Any:
+    return spacy.load(MODEL, enable=enable) if enable else spacy.load(MODEL)
 
 
+@functools.cache
 def _fast_pipeline(module: str) -> Any:
     function = student.get(module, "fast_pipeline")
     with student.calling("fast_pipeline()"):
