@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -51,25 +53,26 @@ def write(
     """
     ordered = sorted(map(_cleaned, results), key=_natural)
     (out / "feedback").mkdir(parents=True, exist_ok=True)
-    files = {
-        "marks.csv": marks.every_check(ordered),
-        "canvas.csv": marks.canvas(ordered, title, layout),
-        "moodle.csv": marks.moodle(ordered, title, layout),
-        "junit.xml": junit.text(ordered),
-        "index.html": page(ordered, title, similar.pairs(code, given or {}) if code else None),
+    pairs = similar.pairs(code, given or {}) if code else None
+    faces: dict[str, Callable[[], str]] = {
+        "marks.csv": lambda: marks.every_check(ordered),
+        "canvas.csv": lambda: marks.canvas(ordered, title, layout),
+        "moodle.csv": lambda: marks.moodle(ordered, title, layout),
+        "junit.xml": lambda: junit.text(ordered),
+        "index.html": lambda: page(ordered, title, pairs),
     }
     for result in ordered:
-        if result.record is not None:
+        if (record := result.record) is not None:
             place, who = f"feedback/{file_name(result.student)}", result.name or result.student
-            files[f"{place}.html"] = feedback.text(result.record, who)
+            faces[f"{place}.html"] = functools.partial(feedback.text, record, who)
             if markdown:
-                files[f"{place}.md"] = markdown_face.text(result.record, who)
-    for name, text in files.items():
+                faces[f"{place}.md"] = functools.partial(markdown_face.text, record, who)
+    for name, text in faces.items():
         with written_whole(out / name) as stream:
-            stream.write(text.encode())
+            stream.write(text().encode())
 
 
-def page(results: Sequence[Result], title: str, pairs: list[similar.Pair] | None = None) -> str:
+def page(results: Sequence[Result], title: str, pairs: Iterable[similar.Pair] | None = None) -> str:
     """Return the class report as one HTML page, with a page a student in it.
 
     `pairs` are of similar code; None if nobody looked for it.
@@ -108,7 +111,7 @@ def page(results: Sequence[Result], title: str, pairs: list[similar.Pair] | None
         made=analysis.mistakes_made(results),
         outliers=outliers,
         alike=alike,
-        similar=None if pairs is None else _similar(results, pairs),
+        similar=None if pairs is None else [*islice(_similar(results, pairs), MOST_PAIRS)],
         similar_from=similar.FROM,
         script=script,
         script_digest=_digest(script),
@@ -116,17 +119,15 @@ def page(results: Sequence[Result], title: str, pairs: list[similar.Pair] | None
 
 
 def _similar(
-    results: Sequence[Result], pairs: list[similar.Pair]
-) -> list[tuple[similar.Pair, list[Result]]]:
+    results: Sequence[Result], pairs: Iterable[similar.Pair]
+) -> Iterator[tuple[similar.Pair, list[Result]]]:
     """Find who the pairs are, and leave out those whose code is equal: that is told already."""
     by_student = {result.student: result for result in results}
-    found = []
     for pair in pairs:
         two = [by_student[student] for student in pair.students if student in by_student]
         digests = {result.fingerprints.get(pair.module) for result in two}
         if len(two) == 2 and (len(digests) == 2 or None in digests):
-            found.append((pair, two))
-    return found[:MOST_PAIRS]
+            yield pair, two
 
 
 def _cleaned(result: Result) -> Result:

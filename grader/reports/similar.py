@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -24,15 +24,16 @@ class Pair:
     share: float
 
 
-def pairs(code: Code, given: Mapping[str, bytes]) -> list[Pair] | None:
-    """Return the pairs that share `FROM` of their code or more, the most alike first.
+def pairs(code: Code, given: Mapping[str, bytes]) -> Iterator[Pair] | None:
+    """Go through the pairs that share `FROM` of their code or more, the most alike first.
 
     Args:
         code: what was handed in.
         given: the modules that were handed out; what stands there is no sign of copying.
 
     Returns:
-        The pairs, or None where copydetect is not installed.
+        The pairs, of which n equal submissions make n * n / 2, one by one; or None where
+        copydetect is not installed.
     """
     try:
         from copydetect.detector import CodeFingerprint, compare_files
@@ -53,12 +54,12 @@ def pairs(code: Code, given: Mapping[str, bytes]) -> list[Pair] | None:
             if made.token_coverage >= SMALLEST:
                 _, who = seen.setdefault(module, {}).setdefault(made.filtered_code, (made, []))
                 who.append(student)
-    found = []
+    found: list[tuple[float, str, Iterable[tuple[str, str]]]] = []
     for module, groups in seen.items():
-        for _, who in groups.values():
-            found += [Pair(module, two, 1.0) for two in combinations(who, 2)]
+        found += [(1.0, module, combinations(who, 2)) for _, who in groups.values()]
         for (mine, ones), (theirs, others) in combinations(groups.values(), 2):
             share = min(map(float, compare_files(mine, theirs)[1]))
             if share >= FROM:
-                found += [Pair(module, two, share) for two in product(ones, others)]
-    return sorted(found, key=lambda pair: -pair.share)
+                found.append((share, module, product(ones, others)))
+    found.sort(key=lambda each: -each[0])
+    return (Pair(module, two, share) for share, module, twos in found for two in twos)
