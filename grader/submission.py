@@ -448,9 +448,11 @@ class Submission:
             fitting(all(_is_lstm_call(seen) for seen in run["lstm_calls"]))
         return [ModelRun(**run) for run in runs]
 
-    def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> None:
-        """Call a model on a device that is not the CPU."""
-        self._do("model.run_elsewhere", sizes=sizes, shape=shape)
+    def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
+        """Call a model on a device that is not the CPU; returns the type of its logits' device."""
+        device = self._do("model.run_elsewhere", sizes=sizes, shape=shape)
+        fitting(type(device) is str)
+        return device  # type: ignore[no-any-return]
 
     def evaluate(self, *, training: bool, **scene: Any) -> LoopSeen:
         """Call the student's `evaluate` on the probe of a scene, in the given mode."""

@@ -606,13 +606,16 @@ def test_relu(submission: Submission) -> None:
 
 def test_device(submission: Submission) -> None:
     """The model runs where it was moved to: it makes no tensor on a fixed device."""
+    where = f"{call(SIZES)}.to(device)(padded)"
     try:
-        submission.run_model_elsewhere(SIZES, (B, T, F))
+        device = submission.run_model_elsewhere(SIZES, (B, T, F))
     except StudentError as error:
         raised = error.raised
         if "device" not in raised.message and "lengths" not in raised.message:
             raise
         mistake = "lengths-on-device" if "lengths" in raised.message else "fixed-device"
         found = f"On a device that is not the CPU it fails{place(raised)}"
-        where = f"{call(SIZES)}.to(device)(padded)"
         raise Failure(where, found, "a model that runs where it was moved to", mistake) from None
+    if device == "cpu":
+        expected = "them on the device of the model"
+        raise Failure(where, "Its logits are on the CPU", expected, "fixed-device")
