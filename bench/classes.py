@@ -38,7 +38,7 @@ import nbformat
 import psutil  # type: ignore[import-untyped]
 from nbgrader.api import Gradebook
 
-from bench.report import show_versions
+from bench.report import busy, show_versions
 from grader.bank import REFERENCE, Entry, right, wrong
 from grader.course.scratch import ASSIGNMENT, COURSE, Scratch, with_cells
 from grader.tasks import MAIN, assignments
@@ -73,8 +73,7 @@ class Used:
 
     Attributes:
         seconds: wall time.
-        processor: processor time of the machine, so that it must have nothing else to do: workers
-            that are ended by a signal to their parent are not in anybody's account.
+        processor: processor time of the machine, see `busy`.
         memory: the most bytes of all processes together, shared pages counted once.
         first: the most bytes of the first process alone.
     """
@@ -147,7 +146,7 @@ def _mistakes() -> Iterator[tuple[Entry, float]]:
 
 def measured(command: list[str], cwd: Path, environment: dict[str, str] | None = None) -> Used:
     """Run a command and measure it with all that it starts."""
-    before, start = _busy(), time.perf_counter()
+    before, start = busy(), time.perf_counter()
     with (cwd / "log.txt").open("ab") as log:
         process = psutil.Popen(
             command, cwd=cwd, env=os.environ | (environment or {}), stdout=log, stderr=log
@@ -166,12 +165,7 @@ def measured(command: list[str], cwd: Path, environment: dict[str, str] | None =
         process.wait()
         done.set()
         watcher.join()
-    return Used(time.perf_counter() - start, _busy() - before, most, first)
-
-
-def _busy() -> float:
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system)
+    return Used(time.perf_counter() - start, busy() - before, most, first)
 
 
 def _held(process: psutil.Process) -> int:

@@ -2,8 +2,8 @@
 
 1. A full grade of the reference on two cores: wall time, and the largest sum of the resident
    memory of the grader and its workers (pages that two of them share count twice). Once with an
-   empty cache of vectors, then with a filled one. Processor time is what all of them used; it is
-   the figure to look at where the machine has other work.
+   empty cache of vectors, then with a filled one. Processor time is the whole machine's, which
+   must have nothing else to do.
 2. `pytest -k dataset` on the stubs against a bare `import torch`: medians of alternating runs.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from bench.report import show, show_versions
+from bench.report import busy, show, show_versions
 
 ROOT = Path(__file__).parents[1]
 CORES = 2
@@ -58,17 +57,12 @@ def memory(process: psutil.Process) -> int:
     return total
 
 
-def processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def measure_grade(runs: int, environment: dict[str, str]) -> None:
     command = ["-m", "grader", "grade", "solution", "--device", "cpu"]
     cold = run(command, environment, expected=0)
-    before = processor_seconds()
+    before = busy()
     warm = [run(command, environment, expected=0) for _ in range(runs)]
-    used = (processor_seconds() - before) / runs
+    used = (busy() - before) / runs
     median = statistics.median(taken for taken, _ in warm)
     peak = max(most for _, most in [cold, *warm])
     rows = [
