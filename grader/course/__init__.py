@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def configure(c: Any) -> None:
     What the instructor sets there afterwards wins, for example:
         c.Confined.run_student_code_without_a_sandbox = True
     """
+    # What its gradebook says of its own session is nothing that an instructor could mend.
+    warnings.filterwarnings("ignore", "Object of type <Submitted", module=r"nbgrader\.api")
     # nbgrader calls `alembic`, which is beside Python, also where no environment is activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     here = "grader.course"

@@ -94,7 +94,8 @@ def validated(page: Any, shot: str) -> str:
 
 
 def run_all(page: Any) -> None:
-    """Run all cells by the menu, and wait for the last check's points."""
+    """Run all cells by the menu, once a kernel is there, and wait for the last check's points."""
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).first.click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
     page.wait_for_function(
