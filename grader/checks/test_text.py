@@ -844,8 +844,8 @@ def test_sentence_states_packed(submission: Submission) -> None:
 
 BATCH_SIZE = 8
 NOT_NEEDED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "ner", "senter")
-TIMES, AS_FAST = 3, 1.4
-ROUNDS, TRIES = 2, 3
+TIMES, AS_FAST, HARDLY = 3, 1.4, 1.2
+ROUNDS, TRIES = 8, 5
 FAST = "fast_pipeline()"
 
 
@@ -928,9 +928,10 @@ def test_fast_pipeline_components(submission: Submission) -> None:
 def test_fast_pipeline_speed(submission: Submission) -> None:
     """It is at least 3 times as fast as the plain pipeline.
 
-    tok2vec alone is some 4 times as fast. The best round of each counts, and a pipeline is called
-    slow only when that stays so over all tries. On a machine where tok2vec alone is not 3 times as
-    fast, it has to be as fast as that. No text comes twice, so that nothing can be remembered.
+    tok2vec alone is some 4 times as fast. The best of many short rounds counts, as other programs
+    disturb some of them, and a pipeline is called slow only when that stays so over all tries. On a
+    machine where tok2vec alone is not 3 times as fast, it has to be as fast as that. No text comes
+    twice, so that nothing can be remembered.
     """
     best: dict[str, float] = {}
     for number in range(TRIES):
@@ -942,5 +943,7 @@ def test_fast_pipeline_speed(submission: Submission) -> None:
         best = {n: min([*seconds, best.get(n, inf)]) for n, seconds in race.seconds.items()}
         if best["fast"] <= max(best["plain"] / TIMES, AS_FAST * best["least"]):
             return
+        if best["plain"] < HARDLY * best["fast"]:
+            break  # no disturbance makes that of a fast one
     found = f"It is not {TIMES} times as fast as the plain pipeline"
     raise Failure(f"{FAST}.pipe(texts)", found, f"at least {TIMES} times", "slow-all-the-same")
