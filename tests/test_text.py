@@ -10,6 +10,7 @@ import spacy
 import torch
 
 from grader.checks import test_text as checks
+from grader.checks.test_collate import pipeline
 from grader.checks.test_text import BATCH_SIZE, TRIES, texts
 from grader.messages import Failure
 from grader.submission import Race, Submission
@@ -19,7 +20,7 @@ from grader.worker.wire import TensorData, tensor_data
 
 def vectors_of(texts: list[str]) -> list[TensorData]:
     """What the right pipeline gives for texts."""
-    docs = checks.pipeline().pipe(texts, batch_size=BATCH_SIZE)
+    docs = pipeline().pipe(texts, batch_size=BATCH_SIZE)
     return [tensor_data(torch.from_numpy(doc.tensor)) for doc in docs]
 
 
