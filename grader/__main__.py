@@ -285,7 +285,9 @@ def _class(options: argparse.Namespace) -> int:
     from grader.classroom import grading, run
 
     try:
-        import grader.reports.classroom  # noqa: F401 - told before the class is graded
+        import vl_convert  # noqa: F401 - told before the class is graded
+
+        import grader.reports.classroom  # noqa: F401
     except ModuleNotFoundError as error:
         raise _not_installed(error, "class") from None
 

@@ -268,12 +268,6 @@ def write(
 
         given = {path.stem: path.read_bytes() for path in STUBS.glob("*.py")}
         classroom.write(results, out, title, layout=layout, code=code, given=given)
-    except ModuleNotFoundError as error:
-        install = "python -m pip install -c constraints.txt -e '.[class]'"
-        raise UsageError(
-            f"{error.name} is not installed: {install}. Then run the same command again; what was "
-            "graded is kept."
-        ) from None
     except OSError as error:
         raise UsageError(
             f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "
