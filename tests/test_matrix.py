@@ -155,5 +155,29 @@ def test_training_is_shared_by_those_that_use_the_same_parts() -> None:
     assert fit(seed=1) == 5
     assert fit(own_model=False) == 6
     assert fit(own_model=False, model=b"other") == 6
-    assert fit(do="collate.observe") == 7
-    assert fit(do="collate.observe") == 8
+    assert fit(do="model.build") == 7
+    assert fit(do="model.build") == 8
+
+
+def test_what_takes_seconds_is_shared_by_those_with_the_same_code_of_its_task() -> None:
+    counting, known = Counting(), dict[str, Any]()
+
+    def collate(batches: str = "one", **changed: bytes) -> Any:
+        worker: Worker = Sharing(counting, {**REFERENCE, **changed}, known)
+        return worker.call("collate.observe", {"batches": batches}, 1.0, 0, None)
+
+    assert collate() == 1
+    assert collate(dataset=b"other", model=b"other", train=b"other") == 1
+    assert collate(collate=b"other") == 2
+    assert collate(helpers=b"other") == 3
+    assert collate("two") == 4
+    assert collate(collate=b"def token_vectors(): ...") == 5  # a name of words-to-tensors
+    assert collate(collate=b"def token_vectors(): return 1") == 6
+
+    def vectors(text: bytes) -> Any:
+        worker: Worker = Sharing(counting, {"text": text}, known)
+        return worker.call("text.vectors", {}, 1.0, 0, None)
+
+    assert vectors(b"def token_vectors(): return 1\n\n\ndef pad(): return 1\n") == 7
+    assert vectors(b"def token_vectors(): return 1\n\n\ndef pad(): return 2\n") == 7
+    assert vectors(b"def token_vectors(): return 2\n\n\ndef pad(): return 2\n") == 8

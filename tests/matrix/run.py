@@ -24,13 +24,14 @@ from grader.bank import Entry, definitions
 from grader.grading import session
 from grader.process import Report, Worker
 from grader.submission import Race, Submission
-from grader.tasks import MAIN, assignments, tasks
+from grader.tasks import assignments, tasks, written_in
 from grader.worker import wire
 from grader.worker.wire import Raised
 from tests.matrix.judge import Row, judge, lost
 
 SECONDS = 300.0  # for one submission, on a machine that has other work
 SLOW = {  # operations that are done once for the same code of a task
+    "collate.observe": "collate",
     "text.vectors": "token_vectors",
     "text.pipeline": "fast_pipeline",
     "beyond.word_vectors": "word2vec",
@@ -82,21 +83,25 @@ class Sharing:
         return answer
 
     def code(self, task: str) -> dict[str, bytes]:
-        """Return the module of a task without what belongs to other tasks."""
-        text = self.files[tasks()[task].module].decode()
-        others = {name for each in tasks().values() if each.id != task for name in each.names}
+        """Return the module of a task without what belongs to other tasks, and helpers."""
+        module = tasks()[task].module
+        text = self.files[module].decode()
+        others = {name for each in written_in(module) if each.id != task for name in each.names}
         with contextlib.suppress(SyntaxError):
             for name, definition in definitions(text).items():
                 text = text.replace(definition, "") if name in others else text
-        return {task: text.encode()}
+        return {**self._helpers(), task: text.encode()}
 
     def _parts(self, arguments: dict[str, Any]) -> dict[str, bytes]:
         """Return the files that a training run uses: own parts, and helpers."""
         own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
-        helpers = self.files.keys() - set(assignments()[MAIN].modules)
-        return {
-            name: self.files[name] for name in sorted(self.files) if own.get(name, name in helpers)
-        }
+        used = {name: self.files[name] for name, is_used in own.items() if is_used}
+        return {**self._helpers(), **used}
+
+    def _helpers(self) -> dict[str, bytes]:
+        """Return the modules that belong to no assignment."""
+        own = {name for each in assignments().values() for name in each.modules}
+        return {name: self.files[name] for name in sorted(self.files.keys() - own)}
 
     def close(self) -> None:
         """Nothing of its own to end."""
@@ -126,13 +131,14 @@ def warm_up() -> None:
     import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
-    from grader import grading, vectors
+    from grader import grading
+    from grader.checks import test_collate
 
     for each in assignments().values():
         for check in each.checks:
             grading.function(check)
     torch.set_num_threads(1)
-    vectors.compute(["One sentence."], vectors.load_pipeline())
+    test_collate.right("One sentence.")
 
 
 def grade(entry: Entry, known: Answers, answer: Connection) -> None:
