@@ -8,6 +8,7 @@ An entry of the bank, `tests/submissions/hostile/*.toml`, is the reference with 
     marks     the exact points of the tasks that are graded
     why       what earns them, where they are neither all nor none
     says      what the first message of the module's tasks says; `status` is that check's
+    seconds   the longest that grading these tasks may take [60]
     limit     seconds that the submission is given, where it would use any time [240]
     only      the one tier in which it may be tried: it would harm the machine, or the test, else
     unguarded the marks in the tier limits, where that allows more than the sandbox

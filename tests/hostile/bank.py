@@ -36,6 +36,7 @@ class Entry:
     why: str = ""
     says: str = ""
     status: str | None = None
+    seconds: float = 60.0
     limit: float = 240.0
     only: str | None = None
     unguarded: dict[str, float] | None = None

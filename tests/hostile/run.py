@@ -23,8 +23,6 @@ from tests.hostile.scene import SECRET, Scene, family, scene
 
 MEMORY = 2 << 30
 LATE = 0.5  # seconds in which what was left behind shows
-LONGEST = 180.0  # seconds that grading may take: a few, and many on a busy machine; below 240,
-# where an entry is ended that uses all the time that it is given
 HARM = {
     "reported": "the submission says that it got through",
     "read": "it read what it must not",
@@ -79,8 +77,8 @@ class Outcome:
             found.append(f"its status is {self.status}, not {entry.status}: {self.message!r}")
         if "error" in self.statuses:
             found.append(f"the grader failed: {self.message!r}")
-        if self.seconds > LONGEST:
-            found.append(f"it took {self.seconds:.0f} s, longer than {LONGEST:.0f} s")
+        if self.seconds > entry.seconds:
+            found.append(f"it took {self.seconds:.0f} s, longer than {entry.seconds:.0f} s")
         return found
 
 
