@@ -39,7 +39,7 @@ import psutil  # type: ignore[import-untyped]
 from nbgrader.api import Gradebook
 
 from bench.report import busy, show_versions
-from grader.bank import REFERENCE, Entry, right, wrong
+from grader.bank import REFERENCE, Entry, accepted_variants, mutants
 from grader.course.scratch import ASSIGNMENT, COURSE, Scratch, with_cells
 from grader.tasks import MAIN, assignments
 
@@ -118,7 +118,7 @@ def submissions(count: int) -> list[Submission]:
     made += [Submission(f"stub-{n}", notebook(stubs), 0) for n in range(count // 8)]
     mistakes = [*_mistakes()]
     own = set(assignments()[MAIN].modules)
-    variants = [entry for entry in right() if entry.changed.keys() <= own]
+    variants = [entry for entry in accepted_variants() if entry.changed.keys() <= own]
     while len(made) < count:
         n = len(made)
         if n % 2:
@@ -133,7 +133,7 @@ def submissions(count: int) -> list[Submission]:
 def _mistakes() -> Iterator[tuple[Entry, float]]:
     """Give mistakes that cost whole checks of their own task, with the mark that is left."""
     rows = {row["id"]: row for row in json.loads((ROOT / "docs/matrix.json").read_text())["rows"]}
-    for entry in wrong():
+    for entry in mutants():
         row = rows[entry.id]
         lost = [id_ for id_ in (*row["failed"], *row["blocked"]) if POINTS.get(id_)]
         own = entry.assignment == MAIN and entry.task != "accuracy"

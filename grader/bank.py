@@ -1,8 +1,8 @@
-"""The banks of submissions in `tests/`, each a change of the reference (for maintainers).
+"""The mutants and accepted variants in `tests/submissions/`, each a change of the reference.
 
-`submissions/right/<variant>/` holds the modules in which a variant differs from the reference;
-`submissions/right/<task>.toml` variants of one task, and `submissions/wrong/<task>.toml` mistakes,
-a table each:
+`accepted/<variant>/` holds the modules in which an accepted variant differs from the reference;
+`accepted/<task>.toml` holds variants of one task, and `mutants/<task>.toml` its mutants, one table
+for each:
     replace: pairs of a text that stands once in the task's module, and what takes its place;
     write: definitions that take the place of those of the same names;
     file: the module to change, where it is not the task's own;
@@ -80,19 +80,19 @@ class Entry:
         return OfTheBank(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
 
 
-def right() -> Iterator[Entry]:
+def accepted_variants() -> Iterator[Entry]:
     """Read the right variants."""
-    for variant in sorted((BANK / "right").iterdir()):
+    for variant in sorted((BANK / "accepted").iterdir()):
         if variant.is_dir():
             changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
             yield Entry(variant.name, changed)
-    for task, name, changed, _ in _tables("right"):
+    for task, name, changed, _ in _tables("accepted"):
         yield Entry(f"{task}_{name}", changed)
 
 
-def wrong() -> Iterator[Entry]:
+def mutants() -> Iterator[Entry]:
     """Read the mistakes."""
-    for task, name, changed, expected in _tables("wrong"):
+    for task, name, changed, expected in _tables("mutants"):
         yield Entry(name, changed, task, expected)
 
 

@@ -31,7 +31,7 @@ from importlib.metadata import version
 from typing import Any
 
 from grader import unseen
-from grader.bank import REFERENCE, right, wrong
+from grader.bank import REFERENCE, accepted_variants, mutants
 from grader.errors import UsageError
 from grader.tasks import read_toml
 
@@ -75,7 +75,7 @@ def jobs(seeds: int, few: int) -> list[Job]:
             Job("right", "the grader's model", files, number, own_model=False),
             Job("nothing", "shuffled targets", files, number, shuffled=True),
         ]
-    for group, entries, draws in (("right", right(), few), ("wrong", wrong(), 1)):
+    for group, entries, draws in (("right", accepted_variants(), few), ("wrong", mutants(), 1)):
         for entry in entries:
             if entry.changed.keys() & {"model", "train"}:
                 listed += [Job(group, entry.name, entry.files, n) for n in range(draws)]
@@ -85,7 +85,9 @@ def jobs(seeds: int, few: int) -> list[Job]:
 def more_jobs(groups: dict[str, Any], seeds: int, few: int) -> list[Job]:
     """List the further draws of the weakest right variants."""
     means = {name: row["mean"] for name, row in groups["right"].items()}
-    variants = sorted((each for each in right() if each.name in means), key=lambda e: means[e.name])
+    variants = sorted(
+        (each for each in accepted_variants() if each.name in means), key=lambda e: means[e.name]
+    )
     return [
         Job("right", entry.name, entry.files, number)
         for entry in variants[:WEAKEST]

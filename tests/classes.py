@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grader.bank import REFERENCE, wrong
+from grader.bank import REFERENCE, mutants
 from grader.classroom.results import Result
 from grader.grading import grade
 from grader.record import Record
@@ -28,7 +28,7 @@ HOSTILE = (
 @functools.cache
 def graded() -> dict[str, Record]:
     """Records of a right submission, two wrong ones, stubs, and one that raises hostile text."""
-    bank = {entry.id: entry for entry in wrong()}
+    bank = {entry.id: entry for entry in mutants()}
     mistakes = {module: text for id_ in MISTAKES for module, text in bank[id_].changed.items()}
     raising = REFERENCE["dataset"] + f"\nraise ValueError({HOSTILE!r})\n".encode()
     submissions = {

@@ -26,9 +26,7 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 
 from grader import grading, lesson
-from grader.bank import REFERENCE
-from grader.bank import right as right_entries
-from grader.bank import wrong as wrong_entries
+from grader.bank import REFERENCE, accepted_variants, mutants
 from grader.course.check import UNCONFINED, only_in_source
 from grader.course.confined import why_no_marks, why_no_pages
 from grader.course.kernel import PlainKernel, RunConfined, kernel_command
@@ -115,9 +113,9 @@ def bank() -> dict[str, Callable[[Scene], Files]]:
     """
     wrong: dict[str, Files] = {}
     for task in assignments()[MAIN].modules:
-        entries = [entry for entry in wrong_entries() if entry.task == task]
+        entries = [entry for entry in mutants() if entry.task == task]
         wrong |= {f"read-wrong-{e.id}": e.changed for e in entries[:: len(entries) // 3][:3]}
-    right = {f"read-right-{e.name}": e.files for e in right_entries() if e.name in RIGHT}
+    right = {f"read-right-{e.name}": e.files for e in accepted_variants() if e.name in RIGHT}
     attacks = list(HOSTILE)
     if not ALL:
         wrong = {name: wrong[name] for name in list(wrong)[1::4][: FEW[0]]}
@@ -803,7 +801,7 @@ def test_another_assignment_has_the_marks_of_the_command_line(tmp_path: Path, id
         "nothing": dict.fromkeys(full, 0.0),
         "half": {**full, **dict.fromkeys(left_out, 0.0)},
     }
-    entries = [entry for entry in wrong_entries() if entry.assignment == id_]
+    entries = [entry for entry in mutants() if entry.assignment == id_]
     for entry in entries[1 :: len(entries) // 3][:3]:
         folder = tmp_path / entry.id
         folder.mkdir()

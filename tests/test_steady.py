@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from grader.bank import Entry, patched, right, wrong
+from grader.bank import Entry, accepted_variants, mutants, patched
 from grader.grading import session
 from grader.tasks import MAIN, assignments
 
@@ -38,7 +38,7 @@ Told = list[tuple[Any, ...]]
 
 
 def chosen() -> list[Entry]:
-    entries = {entry.id: entry for entry in [*wrong(), *right()]}
+    entries = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
     return [entries[id_] for id_ in [*WRONG, *RIGHT]]
 
 

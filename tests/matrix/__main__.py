@@ -1,6 +1,6 @@
 """Grades both banks and writes the matrix: `python -m tests.matrix`.
 
-Writes docs/matrix.md and docs/matrix.json, names each problem in a line, and exits with 1 if
+Writes docs/kill_matrix.md and docs/matrix.json, names each problem in a line, and exits with 1 if
 there is one.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from grader.bank import Entry, right, wrong
+from grader.bank import Entry, accepted_variants, mutants
 from grader.files import written_whole
 from tests.matrix import page
 from tests.matrix.judge import Matrix
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run the command; returns its exit status."""
     options = parser().parse_args()
-    entries = {entry.id: entry for entry in [*wrong(), *right()]}
+    entries = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
     if unknown := set(options.only or []) - entries.keys():
         parser().error(f"no such entry: {', '.join(sorted(unknown))}")
     matrix = make([entries[id_] for id_ in options.only or entries], cores())
@@ -54,7 +54,7 @@ def main() -> int:
     if options.only:
         problems = [problem for row in matrix.rows for problem in row.problems]
     elif options.check and not page.same(page.PAGE, matrix):
-        problems.append("docs/matrix.md is not of this run: python -m tests.matrix writes it")
+        problems.append("docs/kill_matrix.md is not of this run: python -m tests.matrix writes it")
     if options.json:
         write(options.json, matrix.to_json())
     elif not options.only and not options.check:

@@ -1,4 +1,4 @@
-"""The page docs/matrix.md: for each task a table mistake x check."""
+"""The page docs/kill_matrix.md: for each task a table mistake x check."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grader.diagnosis import mistakes
 from grader.tasks import Assignment, Check, Task, assignments
 from tests.matrix.judge import Matrix, Row
 
-PAGE = ROOT / "docs" / "matrix.md"
+PAGE = ROOT / "docs" / "kill_matrix.md"
 DATA = ROOT / "docs" / "matrix.json"
 
 FIRST, FAILS, WAITS = "**X**", "x", "-"

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from grader.bank import ROOT, right, wrong
+from grader.bank import ROOT, accepted_variants, mutants
 from tests.matrix.judge import Matrix, as_a_whole
 from tests.matrix.page import PAGE, same
 
-WRONG = [entry.id for entry in wrong()]
-RIGHT = [entry.id for entry in right()]
+WRONG = [entry.id for entry in mutants()]
+RIGHT = [entry.id for entry in accepted_variants()]
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +52,4 @@ def test_no_check_is_idle_and_every_known_mistake_is_made(matrix: Matrix) -> Non
 
 
 def test_the_page_is_of_this_run(matrix: Matrix) -> None:
-    assert same(PAGE, matrix), "python -m tests.matrix writes docs/matrix.md anew"
+    assert same(PAGE, matrix), "python -m tests.matrix writes docs/kill_matrix.md anew"
