@@ -13,7 +13,7 @@ A test marked `full` runs in the full suite only; a test that proves more there 
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +88,8 @@ def parts_of(files: Sequence[str], seconds: dict[str, float], n: int) -> list[in
     """
     counts = Counter(files)
     total = sum(seconds.get(file, NEW) for file in counts)
-    parts, before = list[int](), 0.0
+    parts: list[int] = []
+    before = 0.0
     for file in files:
         weight = seconds.get(file, NEW) / counts[file]
         middle = before + weight / 2
@@ -99,14 +100,14 @@ def parts_of(files: Sequence[str], seconds: dict[str, float], n: int) -> list[in
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the seconds of each file, setup and teardown included, the slowest first."""
-    found = Counter[str]()
+    found: dict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 file = report.nodeid.partition("::")[0].removeprefix("tests/")
                 found[file] += report.duration
     terminalreporter.section("seconds by file")
-    for file, seconds in found.most_common():
+    for file, seconds in sorted(found.items(), key=lambda each: -each[1]):
         terminalreporter.write_line(f"{seconds:8.1f}  {file}")
     if terminalreporter.config.getoption("write_seconds"):
         lines = (f'"{file}" = {seconds:.1f}\n' for file, seconds in sorted(found.items()))
