@@ -3,7 +3,7 @@
     pytest tests                          the quick suite
     pytest tests --full                   the full suite
     pytest tests --full --shard 2/6       the second of six parts of about the same length
-    pytest tests --full --write-seconds   measure each file again, for the order and the shards
+    pytest tests --full --write-seconds   record the seconds of each file, for order and shards
 
 A test marked `full` runs in the full suite only; a test that proves more there asks the fixture
 `full`. The quickest files come first, so that a slip shows at once. With pytest-xdist (`-n 2
@@ -26,6 +26,10 @@ else:
 
 TESTS = Path(__file__).parent
 SECONDS = TESTS / "seconds.toml"
+HEAD = """\
+# Seconds of each file in the full suite. After adding a file:
+# pytest tests/<file> --full --write-seconds
+"""
 NEW = 1.0  # seconds assumed for a file that has not been measured
 
 
@@ -60,7 +64,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    seconds = tomllib.loads(SECONDS.read_text(encoding="utf-8")) if SECONDS.exists() else {}
+    seconds = recorded()
     items.sort(key=lambda item: (seconds.get(file_of(item), NEW), file_of(item)))
     selected = items
     if not config.getoption("full"):
@@ -71,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = set(selected)
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = selected
-    for item in items:
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(file_of(item)))
 
@@ -110,6 +114,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for file, seconds in sorted(found.items(), key=lambda each: -each[1]):
         terminalreporter.write_line(f"{seconds:8.1f}  {file}")
     if terminalreporter.config.getoption("write_seconds"):
-        lines = (f'"{file}" = {seconds:.1f}\n' for file, seconds in sorted(found.items()))
-        head = "# Seconds of each file in the full suite: pytest tests --full --write-seconds\n"
-        SECONDS.write_text(head + "".join(lines), encoding="utf-8")
+        lines = [
+            f'"{file}" = {seconds:.1f}\n' for file, seconds in sorted((recorded() | found).items())
+        ]
+        SECONDS.write_text("".join([HEAD, *lines]), encoding="utf-8")
+
+
+def recorded() -> dict[str, float]:
+    """Return the seconds of each file that has been measured."""
+    return tomllib.loads(SECONDS.read_text(encoding="utf-8")) if SECONDS.exists() else {}
