@@ -1,13 +1,23 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and JSON whatever its texts are."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+
+def to_json(data: Any, **options: Any) -> str:
+    """Return JSON text, readable, and such that it can be encoded.
+
+    A lone surrogate has no bytes in UTF-8; its escape in JSON is the one that Python uses, too.
+    """
+    text = json.dumps(data, ensure_ascii=False, **options)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ it tells that the autograder failed, and gives no mark.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -21,7 +20,7 @@ from grader.classroom import intake
 from grader.classroom.grading import take_in
 from grader.devices import DEVICES
 from grader.errors import UsageError
-from grader.files import written_whole
+from grader.files import to_json, written_whole
 from grader.record import TIERS
 from grader.reports.gradescope import to_dict
 
@@ -115,7 +114,7 @@ def _taken(folder: Path, assignment: str | None) -> Taken:
 
 def _write(results: Path, content: dict[str, Any]) -> None:
     with written_whole(results) as stream:
-        stream.write(json.dumps(content, ensure_ascii=False, allow_nan=False).encode())
+        stream.write(to_json(content, allow_nan=False).encode())
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from grader.classroom.results import Result
 from grader.classroom.run import RESULTS
 from grader.errors import UsageError
 from grader.record import CheckResult, Record
+from grader.reports.words import safe
 from grader.sources import read
 
 MAX_FILE = 1 << 30  # bytes
@@ -38,7 +39,7 @@ def run(old: Path, new: Path, *, as_json: bool) -> int:
     before, after = load(old), load(new)
     if before.keys() != after.keys() and len(before) == len(after) == 1:
         after = {student: next(iter(after.values())) for student in before}  # two records
-    changes = compare(before, after)
+    changes = [Change(**safe(asdict(change))) for change in compare(before, after)]
     if as_json:
         print(json.dumps([asdict(change) for change in changes], indent=2, ensure_ascii=False))
     else:

@@ -7,12 +7,14 @@ likely wrong.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from grader.diagnosis import advice, mistakes
 from grader.worker.wire import Other, Raised, TensorData
 
 FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox.py
+DIRECTION = re.compile("[\u202a-\u2069]")
 MAX_SHOWN = 200  # characters of a value in a message
 
 
@@ -48,8 +50,10 @@ class Blocked(Exception):
 
 def clean(text: str) -> str:
     """Make text from student code safe to show: no control and no direction characters."""
+    if text.replace("\n", "").isprintable() and not DIRECTION.search(text):
+        return text  # as most is
     return "".join(
-        char if char == "\n" or (char.isprintable() and not "\u202a" <= char <= "\u2069") else "?"
+        char if char == "\n" or (char.isprintable() and not DIRECTION.match(char)) else "?"
         for char in text
     )
 

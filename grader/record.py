@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from grader.files import to_json
 
 SCHEMA_VERSION = 1
 STATUSES = (
@@ -108,7 +109,7 @@ class Record:
 
     def to_json(self) -> str:
         """Return the record as JSON text."""
-        return json.dumps(self.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return to_json(self.as_dict(), indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Record:

@@ -1,9 +1,15 @@
-"""Results of a class for tests: a few submissions that are really graded, and mixtures of them."""
+"""Results of a class for tests: golden records of a few submissions, and mixtures of them.
+
+python -m tests.classes             grades the submissions again and writes golden/
+python -m tests.classes begun       only these
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +23,12 @@ from grader.sources import Sources
 from grader.tasks import MAIN, assignments
 
 ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+NAMES = ("right", "wrong", "begun", "stubs", "hostile")
 STUBS = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}
 MISTAKES = ("collate-targets-a-column", "model-first-token-only", "train-evaluate-swapped")
+FORGOTTEN = "collate-time-first"
+WRITE_AGAIN = "To write the golden records again: python -m tests.classes"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 HOSTILE = (
     f"{EVIL} \x00\x1b[31m\u202e\ud800\ufffe ]]> `x` | ``` http://evil.example **b** {{{{ 7*7 }}}}"
@@ -27,24 +37,50 @@ HOSTILE = (
 
 @functools.cache
 def graded() -> dict[str, Record]:
-    """Records of a right submission, two wrong ones, stubs, and one that raises hostile text."""
-    bank = {entry.id: entry for entry in mutants()}
-    mistakes = {module: text for id_ in MISTAKES for module, text in bank[id_].changed.items()}
-    raising = REFERENCE["dataset"] + f"\nraise ValueError({HOSTILE!r})\n".encode()
-    submissions = {
-        "right": REFERENCE,
-        "wrong": {**REFERENCE, **mistakes},
-        "begun": {**STUBS, "dataset": REFERENCE["dataset"], "collate": mistakes["collate"]},
-        "stubs": STUBS,
-        "hostile": {**STUBS, "dataset": raising},
-    }
-    return {name: _grade(name, files) for name, files in submissions.items()}
+    """Golden records of a right submission, two wrong ones, stubs, and one with hostile text."""
+    texts = {name: (GOLDEN / f"{name}.json").read_text(encoding="utf-8") for name in NAMES}
+    return {name: Record.from_dict(json.loads(text)) for name, text in texts.items()}
 
 
-def _grade(name: str, files: dict[str, bytes]) -> Record:
+def grade_again(name: str) -> Record:
+    """Grade a submission of `graded`."""
+    files = _submissions()[name]
     return grade(
         Sources(name, files, {stem: f"exercise/{stem}.py" for stem in files}), device="cpu"
     )
+
+
+def _submissions() -> dict[str, dict[str, bytes]]:
+    bank = {entry.id: entry for entry in mutants()}
+    mistakes = {module: text for id_ in MISTAKES for module, text in bank[id_].changed.items()}
+    raising = REFERENCE["dataset"] + f"\nraise ValueError({HOSTILE!r})\n".encode()
+    return {
+        "right": REFERENCE,
+        "wrong": {**REFERENCE, **mistakes},
+        "begun": {**STUBS, "dataset": REFERENCE["dataset"], **bank[FORGOTTEN].changed},
+        "stubs": STUBS,
+        "hostile": {**STUBS, "dataset": raising},
+    }
+
+
+def comparable(record: Record) -> dict[str, Any]:
+    """Return a record as JSON data, without what differs from run to run and by machine.
+
+    That is the name and digest of the submission, all times and versions, how it was confined,
+    and the accuracies, which depend on the machine's arithmetic.
+    """
+    data: dict[str, Any] = json.loads(record.to_json())
+    del data["submission"]["name"], data["submission"]["digest"]
+    kept = ("seed", "device")
+    data["environment"] = {
+        name: value if name in kept else "" for name, value in data["environment"].items()
+    }
+    for check in data["checks"]:
+        del check["seconds"]
+    if found := data["accuracy"]:
+        del found["value"], found["tries"]
+        found["history"] = [sorted(epoch) for epoch in found["history"]]
+    return data
 
 
 def changed(record: Record, id_: str, **values: Any) -> Record:
@@ -73,3 +109,15 @@ def _students(size: int, chance: random.Random) -> Iterator[Result]:
             memory=chance.randrange(580, 620) << 20,
             fingerprints={module: f"{module}{number}" for module in assignments()[MAIN].modules},
         )
+
+
+def main(names: list[str]) -> None:
+    """Write the golden records."""
+    for name in names or NAMES:
+        record = grade_again(name)
+        record = replace(record, environment=record.environment | {"platform": "Linux-x86_64"})
+        (GOLDEN / f"{name}.json").write_text(record.to_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from grader.bank import REFERENCE, patched
-from grader.grading import session
 from grader.record import CheckResult, Record
 from grader.reports import board
-from grader.sources import Sources
 from grader.tasks import tasks
+from tests.classes import graded
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,15 +69,8 @@ def test_a_check_that_was_chosen_without_what_it_needs_says_what_to_write(
 def test_the_readme_shows_what_a_terminal_shows_half_way(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stubs = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}
-    forgotten = patched("collate", [[", batch_first=True)", ")"]])
-    files = {**stubs, "dataset": REFERENCE["dataset"], "collate": forgotten}
-    sources = Sources("half way", files, {name: f"exercise/{name}.py" for name in files})
-    with session(sources, device="cpu") as opened:
-        for check in opened.planned:
-            opened.run(check)
-        monkeypatch.setenv("COLUMNS", "80")
-        board.show(opened.record())
+    monkeypatch.setenv("COLUMNS", "80")
+    board.show(graded()["begun"])
     shown_now = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.split("Half way, with a mistake:\n\n```\n")[1].split("\n```")[0]

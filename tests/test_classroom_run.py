@@ -1,5 +1,6 @@
 """A class is graded once, goes on after any end, and has the marks of grading one by one."""
 
+import errno
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from grader.classroom.results import Result
 from grader.confinement import Confinement
 from grader.errors import UsageError
 from grader.record import CheckResult, Record
+from grader.reports import classroom, junit
 from grader.sources import Sources
 from grader.warm import Unavailable
 from tests.test_worker import gone
@@ -335,6 +337,49 @@ def test_exit_codes(points: dict[str, float], code: int, tmp_path: Path, noting:
     make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
     noting.points = points
     assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == code
+
+
+def test_a_report_that_cannot_be_made_is_told_and_the_others_are_written(
+    tmp_path: Path,
+    noting: Noting,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
+
+    def broken(*_arguments: Any) -> str:
+        raise ValueError("no page")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(junit, "text", broken)
+        assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().out.splitlines()
+    assert told[-2:] == [
+        f"reports: {tmp_path / 'out'}", "not written: junit.xml: ValueError: no page",
+    ]  # fmt: skip
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"index.html", "marks.csv", "results.json", "feedback"} <= files
+    assert "junit.xml" not in files
+    assert again(tmp_path, noting) == [], "what was graded is kept"
+    assert (tmp_path / "out" / "junit.xml").is_file()
+
+
+@pytest.mark.usefixtures("noting")
+def test_a_full_disk_is_told_in_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+
+    def full(_path: Path) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(classroom, "written_whole", full)
+    assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "a report cannot be written (No space left on device). What was graded is kept" in told
+    assert told.count("\n") == 1
 
 
 BAD = {

@@ -19,11 +19,22 @@ from grader.classroom.results import Result
 from grader.record import Record
 from grader.reports import FACES, exercism, feedback, gradescope, junit, markdown, marks, table
 from grader.reports.words import NOT_JUDGED
-from tests.classes import EVIL, HOSTILE, changed, graded
+from tests.classes import (
+    EVIL,
+    HOSTILE,
+    NAMES,
+    WRITE_AGAIN,
+    changed,
+    comparable,
+    grade_again,
+    graded,
+)
 
 SCHEMAS = Path(__file__).parent / "schemas"
 JUNIT = etree.XMLSchema(etree.parse(SCHEMAS / "junit.xsd"))
-NAMES = ["right", "wrong", "begun", "stubs", "hostile"]
+SCHEMA = json.loads(
+    (Path(__file__).parents[1] / "grader" / "record.schema.json").read_text(encoding="utf-8")
+)
 FAULT = "The grader itself failed: ValueError('secret') (test_dataset.py, line 20)."
 
 
@@ -34,6 +45,21 @@ def fits(data: Any, schema: str) -> None:
 def faulty() -> Record:
     """A record with a check that the grader could not judge."""
     return changed(graded()["right"], "dataset.texts", status="error", score=0.0, message=FAULT)
+
+
+# --- the golden records ----------------------------------------------------------------------
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
+def test_the_golden_records_are_what_grading_gives(name: str) -> None:
+    again = grade_again(name)
+    assert comparable(again) == comparable(graded()[name]), f"{WRITE_AGAIN} {name}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_golden_records_fit_the_schema(name: str) -> None:
+    jsonschema.validate(graded()[name].as_dict(), SCHEMA)
 
 
 # --- Gradescope ------------------------------------------------------------------------------
@@ -104,7 +130,7 @@ def suites(results: list[Result]) -> junitparser.JUnitXml:
 
 def test_junit_has_a_suite_a_submission_and_a_case_a_check() -> None:
     parsed = suites([Result(name, record=record) for name, record in graded().items()])
-    assert [suite.name for suite in parsed] == NAMES
+    assert [suite.name for suite in parsed] == [*NAMES]
     for suite, record in zip(parsed, graded().values(), strict=True):
         assert [(case.classname, case.name) for case in suite] == [
             tuple(check.id.split(".")) for check in record.checks

@@ -12,7 +12,7 @@ from lxml import etree
 from grader.classroom.names import file_name
 from grader.classroom.results import Result
 from grader.record import CheckResult, Record
-from grader.reports import analysis, classroom, feedback, pages, similar
+from grader.reports import analysis, classroom, feedback, junit, marks, pages, similar
 from grader.reports.words import NOT_JUDGED
 from tests.classes import EVIL, HOSTILE, STUBS, a_class, changed, graded
 
@@ -348,6 +348,76 @@ def test_the_folder_holds_every_report_and_names_no_student_twice(tmp_path: Path
         *(f"feedback/{file_name(name)}.html" for name in names),
     }
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def broken(*_arguments: Any) -> str:
+    raise ZeroDivisionError("of\x1ba report")
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "name"),
+    [
+        (marks, "every_check", "marks.csv"),
+        (marks, "canvas", "canvas.csv"),
+        (marks, "moodle", "moodle.csv"),
+        (junit, "text", "junit.xml"),
+        (classroom, "page", "index.html"),
+    ],
+)
+def test_a_report_that_fails_takes_no_other_with_it(
+    module: Any, function: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [Result(student, record=graded()["wrong"]) for student in ("ann", "bob")]
+    assert classroom.write(results, tmp_path, "News", markdown=True) == []
+    files = set(tmp_path.rglob("*.*"))
+    for path in files:
+        path.write_bytes(b"of an earlier run")
+    monkeypatch.setattr(module, function, broken)
+    failures = classroom.write(results, tmp_path, "News", markdown=True)
+    assert failures == [f"{name}: ZeroDivisionError: of?a report"]
+    assert set(tmp_path.rglob("*.*")) == files - {tmp_path / name}
+    assert not any(path.read_bytes() == b"of an earlier run" for path in tmp_path.rglob("*.*"))
+
+
+def test_a_student_whose_page_fails_is_named_and_the_others_have_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, wrong = feedback.text, graded()["wrong"]
+
+    def text(record: Record, student: str) -> str:
+        return broken() if student == "Bob" else page(record, student)
+
+    monkeypatch.setattr(feedback, "text", text)
+    results = [Result("ann", record=wrong), Result("b/b", "Bob", record=wrong)]
+    failures = classroom.write(results, tmp_path, "News")
+    name = f"feedback/{file_name('b/b')}.html"
+    assert failures == [f"{name} (Bob): ZeroDivisionError: of?a report"]
+    assert [path.name for path in (tmp_path / "feedback").iterdir()] == ["ann.html"]
+    assert (tmp_path / "index.html").is_file()
+
+
+def test_a_record_that_is_none_costs_its_own_student_alone(tmp_path: Path) -> None:
+    record = graded()["wrong"]
+    bad = replace(record, checks=[replace(record.checks[0], message=None)])  # type: ignore[arg-type]
+    results = [Result("ann", record=record), Result("bob", record=bad)]
+    failures = classroom.write(results, tmp_path, "News")
+    assert [failure.split(": ")[:2] for failure in failures] == [
+        ["the record of bob", "AttributeError"]
+    ]
+    told = section(parsed((tmp_path / "index.html").read_text(encoding="utf-8")), "attention")
+    assert "bob : Its record cannot be shown." in told
+    assert [path.name for path in (tmp_path / "feedback").iterdir()] == ["ann.html"]
+
+
+def test_a_page_is_made_without_similar_code_if_looking_for_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar, "pairs", broken)
+    failures = classroom.write(
+        [Result("ann", record=graded()["right"])], tmp_path, "News", code={"ann": STUBS}
+    )
+    assert failures == ["similar code in index.html: ZeroDivisionError: of?a report"]
+    assert "Similar code" not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_large_class_makes_a_page_of_a_few_megabytes(tmp_path: Path) -> None:

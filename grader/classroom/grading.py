@@ -27,6 +27,7 @@ from grader.classroom.fingerprints import fingerprints
 from grader.classroom.intake import Content
 from grader.classroom.results import Result
 from grader.errors import UsageError
+from grader.files import to_json
 from grader.process import ProcessWorker
 from grader.record import Record
 from grader.sandbox import Limits
@@ -130,7 +131,7 @@ def run(job: dict[str, Any]) -> str:
                 fingerprints=fingerprints(taken.sources.files),
             )
         data = result.as_dict() | {"seconds": round(time.monotonic() - start, 3)}
-    return json.dumps({"result": data}, ensure_ascii=False)
+    return to_json({"result": data})
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from grader.classroom.results import Result
 from grader.errors import UsageError
+from grader.files import to_json
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Journal:
             "result": entry.result.as_dict(),
         }
         try:
-            self.stream.write(json.dumps(data, ensure_ascii=False).encode() + b"\n")
+            self.stream.write(to_json(data).encode() + b"\n")
             self.stream.flush()
             os.fsync(self.stream.fileno())
         except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 
 from grader.messages import clean
@@ -31,4 +30,4 @@ def file_name(student: str) -> str:
 
 
 def _digest(name: str) -> str:
-    return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from grader.classroom.results import Result
+from grader.messages import clean
 
 VERDICTS = ("full marks", "partly", "nothing yet", "error")
 STYLES = {"full marks": "green", "partly": "yellow", "nothing yet": "dim", "error": "red"}
@@ -34,9 +35,9 @@ def verdict(result: Result) -> str:
 def line(result: Result) -> str:
     """Return a result as a line of text."""
     if result.record is None:
-        return f"{result.student}  error: {result.fault}"
+        return clean(f"{result.student}  error: {result.fault}")
     marks = f"{result.record.score:g}/{result.record.max_score:g}"
-    return f"{result.student}  {marks}  {verdict(result)}  {result.seconds:.1f} s"
+    return clean(f"{result.student}  {marks}  {verdict(result)}  {result.seconds:.1f} s")
 
 
 class Watching:

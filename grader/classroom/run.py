@@ -21,7 +21,7 @@ from grader.classroom.journal import Entry, Journal
 from grader.classroom.progress import VERDICTS, Watching, verdict
 from grader.classroom.results import Result
 from grader.errors import UsageError
-from grader.files import written_whole
+from grader.files import to_json, written_whole
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
 STUBS = Path(__file__).parents[2] / "exercise"
@@ -213,7 +213,8 @@ def _report(
     entries = [journal.entries.get(task.handed.student) for task in tasks]
     there = [entry for entry in entries if entry is not None]
     results = [entry.result for entry in there]
-    write(results, wanted.out, wanted.folder.resolve().name, layout, _code(tasks, wanted))
+    title = wanted.folder.resolve().name
+    missing = write(results, wanted.out, title, layout, _code(tasks, wanted))
     counts = {name: sum(verdict(result) == name for result in results) for name in VERDICTS}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     console.print(f"{len(results)} of {len(tasks)}: {told or 'nothing graded'}")
@@ -223,10 +224,12 @@ def _report(
             "leave --only out to grade them anew"
         )
     console.print(f"reports: {wanted.out}", soft_wrap=True)
+    for report in missing:
+        console.print(f"not written: {report}", soft_wrap=True)
     if interrupted:
         console.print("interrupted; the same command goes on from here")
         return 130
-    if len(results) < len(tasks) or any(result.faulty for result in results):
+    if missing or len(results) < len(tasks) or any(result.faulty for result in results):
         return 2
     return 0 if all(verdict(result) == "full marks" for result in results) else 1
 
@@ -240,7 +243,7 @@ def _code(tasks: list[Task], wanted: Wanted) -> dict[str, dict[str, bytes]] | No
     found = {}
     for task in tasks:
         student = task.handed.student
-        with contextlib.suppress(UsageError, OSError):
+        with contextlib.suppress(Exception):  # who cannot be read is told without it
             content = intake.read(task.handed, modules)
             found[student] = grading.take_in(student, content, assignment).sources.files
     return found
@@ -252,10 +255,11 @@ def write(
     title: str,
     layout: str,
     code: dict[str, dict[str, bytes]] | None = None,
-) -> None:
+) -> list[str]:
     """Write all reports on a class into the folder `out`.
 
-    `code` is student to module to source, to look for similar code.
+    `code` is student to module to source, to look for similar code. Returns a line on each report
+    that could not be made; all others are written.
 
     Raises:
         UsageError: they cannot be written.
@@ -263,11 +267,11 @@ def write(
     data = {"title": title, "results": [result.as_dict() for result in results]}
     try:
         with written_whole(out / RESULTS) as stream:
-            stream.write(json.dumps(data, ensure_ascii=False, indent=1).encode())
+            stream.write(to_json(data, indent=1).encode())
         from grader.reports import classroom
 
         given = {path.stem: path.read_bytes() for path in STUBS.glob("*.py")}
-        classroom.write(results, out, title, layout=layout, code=code, given=given)
+        return classroom.write(results, out, title, layout=layout, code=code, given=given)
     except OSError as error:
         raise UsageError(
             f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "

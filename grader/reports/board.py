@@ -29,6 +29,7 @@ STATUS_WORDS = {
     "crashed": "the program ended",
     "error": "not your fault: the grader could not judge this",
 }
+FIGURES = {"unseen", "value", "full", "none"}  # of the accuracy
 UNTOLD = {  # what a status means where there is no message
     "not_started": "Not started.",
     "blocked": "Not looked at yet.",
@@ -54,16 +55,17 @@ def text(record: Record) -> str:
 
 def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
     """Print the board; `verbose` shows every message, not only the first of a task."""
+    record = words.cleaned(record)
     console = console or Console(highlight=False, markup=False, emoji=False)
     console.print()
     console.print(_table(record))
-    if record.accuracy:
-        console.print(Text("\n" + accuracy(record)))
+    if text := accuracy(record):
+        console.print(Text("\n" + text))
     for task in record.tasks:
         failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
-    if left_out := record.submission.get("left_out"):
+    if left_out := words.left_out(record):
         console.print(Text("\n" + "\n".join(left_out), style="yellow"))
     console.print(_next_step(record))
 
@@ -112,8 +114,8 @@ def hint_command(check: CheckResult) -> str:
 
 def line(record: Record, task: TaskResult) -> str:
     """Return a task's result as one line, without a word that student code can choose."""
-    names = [c.id.split(".")[1] for c in record.checks if c.task == task.id and c.status in BAD]
-    to_mend = f", to mend: {', '.join(names).replace('_', ' ')}" if names else ""
+    names = [words.name(c) for c in record.checks if c.task == task.id and c.status in BAD]
+    to_mend = f", to mend: {', '.join(names)}" if names else ""
     state = task.state.replace("_", " ")
     return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
 
@@ -152,7 +154,7 @@ def first(record: Record, task: TaskResult) -> str:
     if check.mistake is not None:
         return words.mistake(check.mistake).title
     if check.status == "not_run":
-        return f"{check.id.split('.')[1]} did not run"
+        return f"{words.name(check)} did not run"
     if check.status not in BAD:
         return _to_do(check.message) or f"write {_where(task.id)}"
     return check.message.split("\n")[1 if "\n" in check.message else 0].rstrip(",.")
@@ -173,14 +175,19 @@ def _where(id_: str) -> str:
 
 
 def accuracy(record: Record) -> str:
-    """Hold the accuracy against the marks, and against the reference's where they compare."""
+    """Hold the accuracy against the marks, and against the reference's where they compare.
+
+    It is empty if the task did not run.
+    """
     found = record.accuracy
+    if not found.keys() >= FIGURES:
+        return ""
     text = (
         f"Accuracy on {found['unseen']} news items not seen before:\n"
         f"  yours {found['value']:.2f}, "
         f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
     )
-    if reference := found["reference"]:
+    if reference := found.get("reference"):
         text += f", reference {reference['mean']:.2f} +- {reference['spread']:.2f}"
     return text
 

@@ -11,7 +11,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from grader.messages import shorten
+
 STATES = ("done", "partly", "wrong", "blocked", "not_started", "error")
+LONGEST = 40  # characters of a task's name
 FONT = "system-ui, sans-serif"
 WIDTH, LABELS = 280, 12  # px; narrow enough for a phone, where charts keep their size
 
@@ -50,7 +53,12 @@ def marks(bins: Sequence[tuple[str, int]]) -> Markup:
 def tasks(counts: Mapping[str, Mapping[str, int]]) -> Markup:
     """Draw the states of each task: task to state to number of submissions."""
     values = [
-        {"task": task, "state": _shown(state), "order": place, "submissions": states[state]}
+        {
+            "task": shorten(task, LONGEST),
+            "state": _shown(state),
+            "order": place,
+            "submissions": states[state],
+        }
         for task, states in counts.items()
         for place, state in enumerate(STATES)
         if states.get(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import hashlib
 import re
@@ -20,7 +21,7 @@ from grader.files import written_whole
 from grader.record import Record
 from grader.reports import analysis, charts, feedback, junit, marks, pages, similar
 from grader.reports import markdown as markdown_face
-from grader.reports.words import cleaned, one_line
+from grader.reports.words import cleaned, one_line, safe
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
 MOST_PAIRS = 100  # of similar code that are shown
@@ -35,7 +36,7 @@ def write(
     markdown: bool = False,
     code: similar.Code | None = None,
     given: Mapping[str, bytes] | None = None,
-) -> None:
+) -> list[str]:
     """Write all reports on a class.
 
     Args:
@@ -48,28 +49,69 @@ def write(
         code: student to module to source, to look for similar code.
         given: the modules that were handed out.
 
+    Returns:
+        A line on each report or page that could not be made: which, whose, and why. All others
+        are written, and none of an earlier run is left in its place.
+
     Raises:
         OSError: the folder cannot be written to.
     """
-    ordered = sorted(map(_cleaned, results), key=_natural)
+    failures = Failures()
+    ordered = sorted((_shown(result, failures) for result in results), key=_natural)
     (out / "feedback").mkdir(parents=True, exist_ok=True)
-    pairs = similar.pairs(code, given or {}) if code else None
-    faces: dict[str, Callable[[], str]] = {
+    pairs = None
+    if code:
+        with failures.noted("similar code in index.html"):
+            pairs = similar.pairs(code, given or {})
+    reports: dict[str, Callable[[], str]] = {
         "marks.csv": lambda: marks.every_check(ordered),
         "canvas.csv": lambda: marks.canvas(ordered, title, layout),
         "moodle.csv": lambda: marks.moodle(ordered, title, layout),
         "junit.xml": lambda: junit.text(ordered),
         "index.html": lambda: page(ordered, title, pairs),
     }
+    for name, text in reports.items():
+        _write(out / name, text, failures, name)
+    faces = {"html": feedback.text} | ({"md": markdown_face.text} if markdown else {})
     for result in ordered:
-        if (record := result.record) is not None:
+        if result.record is not None:
             place, who = f"feedback/{file_name(result.student)}", result.name or result.student
-            faces[f"{place}.html"] = functools.partial(feedback.text, record, who)
-            if markdown:
-                faces[f"{place}.md"] = functools.partial(markdown_face.text, record, who)
-    for name, text in faces.items():
-        with written_whole(out / name) as stream:
-            stream.write(text().encode())
+            for suffix, face in faces.items():
+                text, name = functools.partial(face, result.record, who), f"{place}.{suffix}"
+                _write(out / name, text, failures, f"{name} ({who})")
+    return failures.lines
+
+
+def _write(path: Path, text: Callable[[], str], failures: Failures, what: str) -> None:
+    """Write a report; where it cannot be made, none of an earlier run is left."""
+    content = None
+    with failures.noted(what):
+        content = text().encode()
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
+    with written_whole(path) as stream:
+        stream.write(content)
+
+
+class Failures:
+    """What could not be made of a class's reports.
+
+    Attributes:
+        lines: one for each.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.lines: list[str] = []
+
+    @contextlib.contextmanager
+    def noted(self, what: str) -> Iterator[None]:
+        """Note an exception of the block as a failure of `what`, and go on."""
+        try:
+            yield
+        except Exception as error:
+            self.lines.append(one_line(f"{what}: {type(error).__name__}: {error}"))
 
 
 def page(results: Sequence[Result], title: str, pairs: Iterable[similar.Pair] | None = None) -> str:
@@ -130,14 +172,21 @@ def _similar(
             yield pair, two
 
 
-def _cleaned(result: Result) -> Result:
-    return replace(
+def _shown(result: Result, failures: Failures) -> Result:
+    """Clean a result; one whose record is none that can be shown goes on without it."""
+    plain = replace(
         result,
         name=one_line(result.name),
         path=one_line(result.path),
         fault=one_line(result.fault),
-        record=result.record and cleaned(result.record),
+        seconds=safe(result.seconds),
+        memory=safe(result.memory),
+        fingerprints=safe(result.fingerprints),
+        record=None,
     )
+    with failures.noted(f"the record of {plain.name or plain.student}"):
+        return replace(plain, record=result.record and cleaned(result.record))
+    return replace(plain, fault="Its record cannot be shown. Grade it again.")
 
 
 def _natural(result: Result) -> list[tuple[int, str]]:
@@ -174,9 +223,10 @@ def _made_with(results: Sequence[Result]) -> str:
     usual: dict[str, Any] = {name: values.most_common(1)[0][0] for name, values in seen.items()}
     if not usual:
         return ""
+    names = ("python", "torch", "spacy", "confinement", "seed")
+    python, torch, spacy, confinement, seed = (usual.get(name, "?") for name in names)
     return (
-        f"Python {usual['python']}, torch {usual['torch']}, spaCy {usual['spacy']}; "
-        f"confinement: {usual['confinement']}; seed {usual['seed']}."
+        f"Python {python}, torch {torch}, spaCy {spacy}; confinement: {confinement}; seed {seed}."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from grader.record import CheckResult, Record
 from grader.reports import board
-from grader.reports.words import for_students, name, title
+from grader.reports.words import for_students, left_out, name, title
 
 
 def text(record: Record) -> str:
@@ -29,7 +29,7 @@ def to_dict(record: Record) -> dict[str, Any]:
     return {
         "score": record.score,
         "execution_time": round(sum(check.seconds for check in record.checks), 3),
-        "output": board.next_line(record),
+        "output": "\n".join([*left_out(record), board.next_line(record)]),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from grader.record import CheckResult, Record, TaskResult
-from grader.reports import words
+from grader.reports import board, words
 
 GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
 OPEN = ("blocked", "not_started", "not_run")  # statuses with nothing to mend in them
@@ -17,6 +17,7 @@ TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 
 def table(record: Record) -> str:
     """Show the tasks of a record; what student code can choose is escaped."""
+    record = words.cleaned(record)
     return "".join(_task(task, record) for task in record.tasks)
 
 
@@ -66,7 +67,7 @@ def _told(check: CheckResult) -> str:
 
 def _accuracy(record: Record) -> str:
     found = record.accuracy
-    if not found:
+    if not found.keys() >= board.FIGURES:
         return ""
     return (
         f"Accuracy on {found['unseen']} news items not seen before: <b>{found['value']:.2f}</b> "

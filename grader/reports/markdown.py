@@ -11,7 +11,7 @@ import re
 
 from grader.record import CheckResult, Record
 from grader.reports import board
-from grader.reports.words import for_students, hint, mistake, name, one_line, title
+from grader.reports.words import for_students, hint, left_out, mistake, name, one_line, title
 
 
 def text(record: Record, student: str = "") -> str:
@@ -20,13 +20,13 @@ def text(record: Record, student: str = "") -> str:
     student = one_line(student)
     heading = f"# Feedback for {escape(student)}" if student else "# Result"
     parts = [heading, f"**{record.score:g} of {record.max_score:g} points**", _table(record)]
-    if record.accuracy:
-        parts.append(escape(board.accuracy(record)))
+    if accuracy := board.accuracy(record):
+        parts.append(escape(accuracy))
     for task in record.tasks:
         if groups := board.to_mend(record, task.id):
             parts.append(f"## {escape(title(task.id))}")
             parts += map(_checks, groups)
-    parts.append(escape(board.next_line(record)))
+    parts += map(escape, [*left_out(record), board.next_line(record)])
     return "\n\n".join(parts) + "\n"
 
 

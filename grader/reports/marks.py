@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from grader.classroom.results import Result
 from grader.record import Record
 from grader.reports import table
-from grader.reports.words import one_line
 from grader.tasks import assignments
 
 
@@ -31,9 +30,9 @@ def canvas(results: Sequence[Result], title: str = "", layout: str = "") -> str:
     possible: table.Row = {"Student": "Points Possible", "ID": "", "SIS User ID": "", "Section": ""}
     rows = [
         {
-            "Student": one_line(result.name or result.student),
-            "ID": one_line(result.student) if layout == "canvas" else "",
-            "SIS User ID": "" if layout == "canvas" else one_line(result.student),
+            "Student": result.name or result.student,
+            "ID": result.student if layout == "canvas" else "",
+            "SIS User ID": "" if layout == "canvas" else result.student,
             "Section": "",
             column: final(result.record),
         }
@@ -56,8 +55,8 @@ def moodle(results: Sequence[Result], title: str = "", layout: str = "") -> str:
         }
         if layout == "moodle"
         else {
-            "ID number": one_line(result.student),
-            "Full name": one_line(result.name),
+            "ID number": result.student,
+            "Full name": result.name,
             column: final(result.record),
             f"{column} (feedback)": _points(result.record),
         }
@@ -69,13 +68,13 @@ def _column(results: Sequence[Result], title: str) -> str:
     """Return what the column of marks is called; the assignment's title if nothing is said."""
     ids = [result.record.submission.get("assignment", "") for result in results if result.record]
     known = assignments().get(ids[0] if ids else "")
-    return one_line(title or (known.title if known else "Points"))
+    return title or (known.title if known else "Points")
 
 
 def _worksheet(result: Result) -> table.Row:
     return {
-        "Identifier": f"Participant {one_line(result.student)}",
-        "Full name": one_line(result.name),
+        "Identifier": f"Participant {result.student}",
+        "Full name": result.name,
         "Grade": final(result.record),
         "Maximum Grade": result.record.max_score if result.record else None,
         "Last modified (grade)": "",
@@ -91,10 +90,10 @@ def final(record: Record | None) -> float | None:
 
 def _every_check(result: Result) -> table.Row:
     row: table.Row = {
-        "student": one_line(result.student),
-        "name": one_line(result.name),
-        "submission": one_line(result.path),
-        "fault": one_line(result.fault),
+        "student": result.student,
+        "name": result.name,
+        "submission": result.path,
+        "fault": result.fault,
         "final": "" if final(result.record) is None else "yes",
         "score": None,
         "max_score": None,

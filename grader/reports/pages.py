@@ -55,6 +55,7 @@ def _environment() -> Environment:
         hint_command=board.hint_command,
         mistake=words.mistake,
         name=words.name,
+        not_taken=words.left_out,
         points_of=board.points_of,
         next_line=board.next_line,
         promise=words.promise,

@@ -6,22 +6,24 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
+from grader.reports.words import safe
+
 Value = str | float | None
 Row = dict[str, Value]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
 def write(rows: Iterable[Row], stream: TextIO) -> None:
-    """Write rows, each from column to value, below a row of all columns.
+    """Write rows, each from column to value, below a row of all columns; a cell is one line.
 
     The stream must not translate line ends: open it with `newline=""`.
     """
     rows = list(rows)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([plain(column) for column in columns])
+    writer.writerow([plain(safe(column)) for column in columns])
     for row in rows:
-        writer.writerow([plain(row.get(column)) for column in columns])
+        writer.writerow([plain(safe(row.get(column))) for column in columns])
 
 
 def plain(value: Value) -> str | float:

@@ -6,6 +6,7 @@ import ast
 import functools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from grader.diagnosis import Mistake, mistakes
 from grader.messages import clean
@@ -13,6 +14,7 @@ from grader.record import CheckResult, Record
 from grader.tasks import tasks
 
 CHECKS = Path(__file__).parents[1] / "checks"
+LARGEST = 10**15  # no number of a record is larger, and every format can write it
 NOT_JUDGED = (
     "The grader could not judge this. That is no fault of yours: the mark is not final before it "
     "has been graded again."
@@ -20,15 +22,35 @@ NOT_JUDGED = (
 
 
 def cleaned(record: Record) -> Record:
-    """Return a record without a control or direction character in what students can choose."""
-    checks = [
-        replace(
-            check, message=clean(check.message), mistake=check.mistake and one_line(check.mistake)
-        )
-        for check in record.checks
-    ]
-    submission = {name: one_line(text) for name, text in record.submission.items()}
-    return replace(record, submission=submission, checks=checks)
+    """Return a record that every format can show, whatever its texts and numbers are."""
+    return Record(
+        submission=safe(record.submission),
+        checks=[_cleaned(check) for check in record.checks],
+        environment=safe(record.environment),
+        accuracy=safe(record.accuracy),
+    )
+
+
+def _cleaned(check: CheckResult) -> CheckResult:
+    """Clean a check; its message keeps its lines."""
+    return CheckResult(**{**safe(vars(check)), "message": clean(check.message)})
+
+
+def safe(value: Any) -> Any:
+    """Return JSON data that can be shown: texts and keys are one line, numbers are finite.
+
+    A text has no control or direction character and no lone surrogate; NaN becomes 0, and a number
+    beyond `LARGEST` becomes that.
+    """
+    if isinstance(value, dict):
+        return {one_line(str(key)): safe(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [safe(part) for part in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        return max(-LARGEST, min(value, LARGEST)) if value == value else 0.0
+    return one_line(str(value))
 
 
 def one_line(text: str) -> str:
@@ -46,9 +68,14 @@ def for_students(record: Record) -> Record:
     return replace(record, checks=checks)
 
 
+def left_out(record: Record) -> list[str]:
+    """Return a line on each file that was not taken."""
+    return [*record.submission.get("left_out", ())]
+
+
 def name(check: CheckResult) -> str:
     """Return what a check is called within its task."""
-    return check.id.partition(".")[2].replace("_", " ")
+    return (check.id.partition(".")[2] or check.id).replace("_", " ")
 
 
 def title(task: str) -> str:
@@ -64,7 +91,7 @@ def mistake(id_: str) -> Mistake:
 def hint(check: CheckResult) -> str:
     """Return the hint that a check asks for; empty if there is none."""
     task = tasks().get(check.task)
-    if task is None or check.hint is None:
+    if task is None or check.hint is None or not 1 <= check.hint <= len(task.hints):
         return ""
     return task.hints[check.hint - 1]
 
