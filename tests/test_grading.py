@@ -260,7 +260,7 @@ def test_in_process_gives_the_same_marks() -> None:
 
 
 def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -> None:
-    """It is lost before each check; in the quick suite before the first two, as each loads torch."""
+    """It is lost before each check; in the quick suite before two, as each time loads torch."""
     try:
         sandboxed("cpu")
     except warm.Unavailable as error:
