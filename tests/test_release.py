@@ -16,7 +16,7 @@ from grader.bank import ROOT
 from grader.tasks import assignments
 
 pytest.importorskip("nbgrader")
-from grader.course.scratch import Scratch  # noqa: E402
+from grader.course.scratch import Scratch
 
 QUOTED = "self.nlp = spacy.load('en_core_web_sm', exclude=unused)"
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
