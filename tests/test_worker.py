@@ -1146,7 +1146,8 @@ def kill_warm_process() -> None:
     root = psutil.Process(started.pid)
     family = [*root.children(recursive=True), root]
     for relative in family:
-        relative.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended with the one before it
+            relative.kill()
     started.wait()
     assert all(gone(relative.pid, 60) for relative in family)
 
