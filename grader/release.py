@@ -109,20 +109,18 @@ def _notebooks() -> dict[str, bytes]:
     except ModuleNotFoundError as error:
         install = "python -m pip install -c constraints.txt -e '.[course,dev]'"
         raise UsageError(f"{error.name} is not installed: {install}") from None
-    found = {}
+    course = ROOT / "assignments"
     for assignment in assignments():
-        course = ROOT / "assignments"
         source = course / "source" / assignment / f"{assignment}.ipynb"
         if problems := lesson.check(course / f"{assignment}.py", ROOT / "solution", source):
             raise UsageError("a notebook cannot be released: " + "; ".join(problems))
-        with tempfile.TemporaryDirectory() as folder:
-            scratch = Scratch.make(Path(folder) / "course", assignment=assignment)
-            done = scratch.run("generate_assignment", assignment)
-            if done.returncode != 0:
-                raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")
-            name = f"{assignment}.ipynb"
-            found[name] = (scratch.folder / "release" / assignment / name).read_bytes()
-    return found
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Scratch.make(Path(folder) / "course", assignment="*")
+        done = scratch.run("generate_assignment", "*", "--no-db")  # all in one process
+        if done.returncode != 0:
+            raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")
+        paths = [scratch.folder / "release" / id_ / f"{id_}.ipynb" for id_ in assignments()]
+        return {path.name: path.read_bytes() for path in paths}
 
 
 def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> None:

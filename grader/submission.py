@@ -276,17 +276,18 @@ class Submission:
         self,
         operation: str,
         modules: Sequence[str] = (),
-        seconds: float = SECONDS,
+        seconds: float | None = None,
         seed: int | None = None,
         report: Report | None = None,
         **arguments: Any,
     ) -> Any:
-        """Do an operation of the worker that uses the given student modules."""
+        """Do an operation of the worker that uses the given student modules; in `SECONDS`."""
         modules = modules or [operation.split(".")[0]]
         self.worker.turn_to(frozenset(modules))
         for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed
+        seconds = SECONDS if seconds is None else seconds
         return value(self.worker.call(operation, arguments, seconds, seed, report))
 
     def _load(self, module: str) -> None:
@@ -322,7 +323,7 @@ class Submission:
         return found  # type: ignore[no-any-return]
 
     def call(
-        self, task: str, name: str, calls: Sequence[Call], seconds: float = SECONDS
+        self, task: str, name: str, calls: Sequence[Call], seconds: float | None = None
     ) -> list[Called]:
         """Call a function of a task several times."""
         module = self.module(task)
@@ -337,7 +338,7 @@ class Submission:
         make: Call,
         calls: Sequence[Call],
         state: dict[str, Any] | None = None,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> tuple[dict[str, TensorData], list[Called]]:
         """Make an object of a class of a task, with these weights or its own, and call it.
 

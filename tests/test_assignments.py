@@ -95,6 +95,7 @@ def test_pytest_grades_an_assignment_that_is_named() -> None:
         )
         assert says in done.stdout
         assert "collate" not in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
 
 
 # --- several tasks in one module -------------------------------------------------------------

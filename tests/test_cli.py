@@ -304,12 +304,13 @@ def test_grade_says_in_a_line_that_there_is_no_sandbox_unless_limits_were_asked_
     dataset_only: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
+    dataset_only.write_text("x = 1\n", encoding="utf-8")  # quick, as it does not import torch
     arguments = ["grade", str(dataset_only), "--device", "cpu"]
-    assert main(arguments) == 0
+    assert main(arguments) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert told.startswith("grader: there is no sandbox, only limits: it needs Linux. ")
-    assert main([*arguments, "--confine", "limits"]) == 0
+    assert main([*arguments, "--confine", "limits"]) == 1
     assert capsys.readouterr().err == ""
     assert main([*arguments, "--confine", "sandbox"]) == 2
     assert "--confine sandbox: not to be had here: it needs Linux" in capsys.readouterr().err
@@ -335,7 +336,7 @@ def test_a_file_that_is_not_taken_is_told_where_it_is_missed_and_on_the_board(
     assert line in capsys.readouterr().out.split("\nNext:")[0].splitlines()[-1]
 
 
-def test_a_submission_is_only_read(tmp_path: Path) -> None:
+def test_a_submission_is_only_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "ann"
     folder.mkdir()
     (folder / "dataset.py").write_bytes((ROOT / "solution" / "dataset.py").read_bytes())
@@ -352,16 +353,12 @@ def test_a_submission_is_only_read(tmp_path: Path) -> None:
     before = [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())]
     changed = folder.stat().st_mtime_ns
     try:
-        graded = subprocess.run(
-            [sys.executable, "-m", "grader", "grade", str(folder), "--device", "cpu"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "dataset    15/15  done" in graded.stdout
+        assert main(["grade", str(folder), "--device", "cpu"]) == 1
+        assert "dataset    15/15  done" in capsys.readouterr().out
         tested = run_pytest("-k", "dataset", f"--submission={folder}")
+        assert tested.returncode == 0
         assert "dataset   15/15  done" in tested.stdout
+        assert "collate" not in tested.stdout
     finally:
         folder.chmod(0o755)
     after = [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())]
@@ -435,6 +432,7 @@ def run_pytest(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.full
 def test_pytest_grades_the_stubs_and_ends_with_the_board() -> None:
     done = run_pytest()
     assert done.returncode == 1
@@ -447,6 +445,7 @@ def test_pytest_grades_the_stubs_and_ends_with_the_board() -> None:
     assert "error" not in done.stdout.lower()
 
 
+@pytest.mark.full
 def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
     done = run_pytest("-k", "dataset", f"--submission={dataset_only}")
     assert done.returncode == 0
@@ -469,15 +468,25 @@ def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:
     assert "nowhere: there is no such folder or file" in done.stdout
 
 
-def test_pytest_never_runs_under_a_submissions_own_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("form", "inside"),
+    [
+        ("--submission={}", True),
+        ("--submission {}", False),
+        pytest.param("--submission={}", False, marks=pytest.mark.full),
+        pytest.param("--submission {}", True, marks=pytest.mark.full),
+    ],
+)
+def test_pytest_never_runs_under_a_submissions_own_settings(
+    tmp_path: Path, form: str, inside: bool
+) -> None:
     (tmp_path / "dataset.py").write_text("x = 1\n", encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "conftest.py").write_text("open('ran', 'w').close()\n", encoding="utf-8")
-    for form in (["--submission", str(tmp_path)], [f"--submission={tmp_path}"]):
-        for cwd in (ROOT, tmp_path):
-            graded = run_pytest("-k", "dataset", *form, cwd=cwd)
-            assert graded.returncode == 1
-            assert "does not define NewsDataset" in graded.stdout
+    options = [part.format(tmp_path) for part in form.split()]
+    graded = run_pytest("-k", "dataset", *options, cwd=tmp_path if inside else ROOT)
+    assert graded.returncode == 1
+    assert "does not define NewsDataset" in graded.stdout
     assert not (tmp_path / "ran").exists()
     assert not (ROOT / "ran").exists()
 

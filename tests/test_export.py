@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,19 @@ from grader.course.folders import record_file
 from grader.reports.table import plain
 
 
-@pytest.fixture
-def gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two students of an assignment of two tasks and a question; one of them handed in."""
-    monkeypatch.chdir(tmp_path)
+    file = tmp_path_factory.mktemp("gradebook") / "gradebook.db"
     programs = str(Path(sys.executable).parent)  # nbgrader runs alembic
-    monkeypatch.setenv("PATH", os.pathsep.join([programs, os.environ["PATH"]]))
-    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join([programs, os.environ["PATH"]]))
+        fill(Gradebook(f"sqlite:///{file}"))
+    return file
+
+
+def fill(gradebook: Any) -> None:
+    with gradebook as book:
         book.add_assignment("news")
         book.add_notebook("news", "news")
         for name, points in {"check-dataset": 15, "check-model": 30, "question-why": 5}.items():
@@ -35,6 +42,14 @@ def gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             grade = book.find_grade(name, "news", "news", "ann")
             grade.auto_score, grade.needs_manual_grade = score, False
         book.db.commit()
+
+
+@pytest.fixture
+def gradebook(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A copy of its own for each test: to make one takes nbgrader two seconds."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(filled, tmp_path)
+    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
         yield book
 
 

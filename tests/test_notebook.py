@@ -204,5 +204,6 @@ def test_validate_names_the_cell_that_fails_and_no_other(stub: Path) -> None:
     assert failed[0]["error"] == said
 
 
+@pytest.mark.full
 def test_validate_passes_the_solution() -> None:
     assert validated(SOURCE) == {}

@@ -16,6 +16,8 @@ from grader.bank import ROOT
 from grader.tasks import assignments
 
 pytest.importorskip("nbgrader")
+from grader.course.scratch import Scratch
+
 QUOTED = "self.nlp = spacy.load('en_core_web_sm', exclude=unused)"
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
 SECRETS = release.secrets(SOLUTION, EXERCISE)
@@ -66,6 +68,17 @@ def test_it_is_the_same_bytes_whenever_it_is_made(archive: Path, tmp_path: Path)
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
     for name, data in release._notebooks().items():
         assert files[f"{release.FOLDER}/{name}"] == data
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("assignment", assignments())
+def test_a_notebook_is_what_nbgraders_own_command_makes(
+    unpacked: Path, tmp_path: Path, assignment: str
+) -> None:
+    scratch = Scratch.make(tmp_path / "course", assignment=assignment)
+    assert scratch.run("generate_assignment", assignment).returncode == 0
+    made = scratch.folder / "release" / assignment / f"{assignment}.ipynb"
+    assert made.read_bytes() == (unpacked / made.name).read_bytes()
 
 
 def test_unpacked_elsewhere_its_doctor_is_well_and_a_stub_grades_at_0(unpacked: Path) -> None:
@@ -150,18 +163,26 @@ def test_stubs_and_common_lines_are_no_leaks() -> None:
     assert leaks(stubs | hints | {"x.py": common}) == []
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release without notebooks, and with one folder beside the stubs."""
+    monkeypatch.setattr(release, "FOLDERS", ("news",))
+    monkeypatch.setattr(release, "_notebooks", dict)
+
+
 def kit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of what a release is made from."""
-    for name in (*release.FOLDERS, "solution", "exercise", "docs"):
+    """A copy of what a small release is made from."""
+    for name in ("news", "solution", "exercise", "docs"):
         ignored = shutil.ignore_patterns("__pycache__", "*.png")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    (folder / release.MODEL).parent.mkdir(parents=True)
     for name in (*release.FILES, release.MODEL):
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.setattr(release, "ROOT", folder)
-    monkeypatch.setattr(release, "_notebooks", dict)
     return folder
 
 
+@pytest.mark.usefixtures("small")
 def test_a_release_with_a_leak_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -182,9 +203,9 @@ def test_a_release_with_a_leak_is_not_made(
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("small")
 def test_a_place_that_cannot_be_written_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(release, "_notebooks", dict)
     assert main(["release", str(tmp_path / "no" / "out.zip")]) == 2
     assert "out.zip: cannot be written" in capsys.readouterr().err

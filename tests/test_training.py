@@ -38,9 +38,15 @@ FILES = {"curves.png", "confusion.png", "metrics.json", "weights.pt"}
 QUICK = ["--rows", "24", "--epochs", "2", "--device", "cpu"]
 
 
-def prepare(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Token vectors are computed once for all runs here."""
+    return tmp_path_factory.mktemp("vectors") / "cache"
+
+
+def prepare(folder: Path, cache: Path, patch: pytest.MonkeyPatch) -> Path:
     """Go to an empty folder, with the cache elsewhere and a short sample."""
-    cache, work = folder / "cache", folder / "work"
+    work = folder / "work"
     work.mkdir()
     patch.chdir(work)
     patch.setattr(vectors, "cache_folder", lambda: cache)
@@ -50,8 +56,8 @@ def prepare(folder: Path, patch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    return prepare(tmp_path, monkeypatch)
+def places(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return prepare(tmp_path, cache, monkeypatch)
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,10 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ran:
     """One quick run of the reference."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
-        folder = prepare(tmp_path_factory.mktemp("run"), patch) / training.OUT
+        folder = prepare(tmp_path_factory.mktemp("run"), cache, patch) / training.OUT
         code = main(["train", str(SOLUTION), *QUICK])
     return Ran(code, out.getvalue().splitlines(), folder, metrics(folder))
 
@@ -304,8 +310,13 @@ BAD = [
 
 @pytest.mark.parametrize(("options", "message"), BAD, ids=[" ".join(bad[0]) for bad in BAD])
 def test_bad_input(
-    options: list[str], message: str, places: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str],
+    message: str,
+    places: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(vectors, "cache_folder", lambda: places.parent / "cache")  # an empty one
     for name, data in {
         "latin.csv": '"1","caf\u00e9"'.encode("latin-1"),
         "label5.csv": b"1,a\n5,b\n",

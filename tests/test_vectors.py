@@ -1,5 +1,6 @@
 """Token vectors: the same as the whole pipeline's, and a cache that is never trusted blindly."""
 
+import functools
 import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,7 @@ from grader import vectors
 from grader.errors import UsageError
 from grader.vectors import FEATURES, MODEL, Vectors, embed
 
+ONE_PIPELINE = functools.cache(vectors.load_pipeline)
 ROWS = news.sample("valid")[:12]
 ODD = [(1, ""), (2, "One."), (3, "   "), (4, "\u00dcber \u2014 \U0001f680 #news <b>"), (1, "")]
 
@@ -26,7 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def computations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many texts each computation was asked for: none, where the cache was used."""
+    """How many texts each computation was asked for: none, where the cache was used.
+
+    The pipeline is loaded once for all of them.
+    """
+    monkeypatch.setattr(vectors, "load_pipeline", ONE_PIPELINE)
     calls: list[int] = []
     compute = vectors.compute
 

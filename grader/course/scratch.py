@@ -29,15 +29,16 @@ class Scratch:
 
     @classmethod
     def make(cls, folder: Path, settings: str = "", assignment: str = ASSIGNMENT) -> Scratch:
-        """Copy an assignment of the course, with more settings for its configuration.
+        """Copy an assignment of the course ("*": all), with more settings for its configuration.
 
         Raises:
             UsageError: the course is not here.
         """
-        source = COURSE / "source" / assignment
-        if not source.is_dir():
+        sources = [path for path in (COURSE / "source").glob(assignment) if path.is_dir()]
+        if not sources:
             raise UsageError("assignments/source is not here: only its owner can check the course.")
-        shutil.copytree(source, folder / "source" / assignment)
+        for source in sources:
+            shutil.copytree(source, folder / "source" / source.name)
         config = (COURSE / "nbgrader_config.py").read_text(encoding="utf-8")
         (folder / "nbgrader_config.py").write_text(f"{config}{settings}\n", encoding="utf-8")
         return cls(folder, assignment)
