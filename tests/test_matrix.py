@@ -1,19 +1,25 @@
-"""The matrix finds what it is there to find, on results made up for it."""
+"""The kill matrix finds what it is there to find, on results made up for it."""
 
-from dataclasses import replace
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.bank import REFERENCE, Entry
+from grader.bank import REFERENCE, ROOT, Entry, accepted_variants, mutants, reference
 from grader.diagnosis import mistakes
 from grader.process import Worker
 from grader.record import CheckResult
 from grader.tasks import tasks
-from tests.matrix.judge import Matrix, Row, as_a_whole, judge
-from tests.matrix.page import render, same
-from tests.matrix.run import Sharing
+from tests.matrix import __main__ as command
+from tests.matrix import page
+from tests.matrix.changed import Changes, changes, in_tree, jobs, shared
+from tests.matrix.code import own_checks, own_tasks
+from tests.matrix.judge import Row, judge, problems_of_the_whole
+from tests.matrix.page import parse, render
+from tests.matrix.run import Job, Sharing
 
 PASSED = {
     check.id: CheckResult(check.id, task.id, "passed", check.points, check.points)
@@ -22,7 +28,7 @@ PASSED = {
 }
 SOFTMAX = Entry("softmax", {}, "model", {"check": "model.logits", "mistake": "softmax"})
 SAYS = Entry("exponentials", {}, "model", {"check": "model.logits", "says": "No logit is negative"})
-RIGHT = Entry("view", {})
+ACCEPTED = Entry("view", {})
 
 
 def results(**statuses: Any) -> dict[str, CheckResult]:
@@ -50,9 +56,9 @@ def test_what_is_caught_and_named_is_no_problem() -> None:
     )
     assert row.problems == []
     assert (row.failed, row.reads) == (["model.logits"], mistakes()["softmax"].title)
-    assert row.blocked == ["model.relu", "accuracy.end_to_end"]
+    assert row.blocked == ["model.relu"]
     assert judged(SAYS, model__logits=failed(message="No logit is negative.")).problems == []
-    assert judged(RIGHT).problems == []
+    assert judged(ACCEPTED).problems == []
 
 
 @pytest.mark.parametrize(
@@ -87,36 +93,48 @@ def test_what_is_caught_and_named_is_no_problem() -> None:
             "accuracy.unseen of another task costs 2.5 points: No.",
         ),
         (
-            RIGHT,
+            ACCEPTED,
             {"accuracy__end_to_end": failed()},
-            "right, and accuracy.end_to_end is failed: No.",
+            "accepted, and accuracy.end_to_end is failed: No.",
         ),
     ],
 )
-def test_a_problem_is_told(entry: Entry, statuses: dict[str, Any], problem: str) -> None:
-    told = judged(entry, **statuses).problems
-    assert told[0].startswith(f"{entry.id}: {problem}")
+def test_a_problem_is_named(entry: Entry, statuses: dict[str, Any], problem: str) -> None:
+    problems = judged(entry, **statuses).problems
+    assert problems[0].startswith(f"{entry.id}: {problem}")
 
 
-def test_idle_checks_and_mistakes_that_nobody_makes_are_told() -> None:
-    problems = as_a_whole([judged(SOFTMAX, model__logits=failed("softmax"))])
+def test_idle_checks_and_mistakes_that_no_mutant_makes_are_named() -> None:
+    problems = problems_of_the_whole([judged(SOFTMAX, model__logits=failed("softmax"))])
     assert len(problems) == len(PASSED) - 1 + len(mistakes()) - 1
-    assert "model.relu is idle: no mistake trips it" in problems
-    assert "no-relu of mistakes.toml: no entry makes it" in problems
+    assert "model.relu is idle: no mutant fails it" in problems
+    assert "no-relu of mistakes.toml: no mutant makes it" in problems
 
 
-def test_the_page_is_compared_without_the_time(tmp_path: Path) -> None:
+# --- the page ---------------------------------------------------------------------------------
+
+
+def test_the_page_holds_the_rows() -> None:
+    says = {"check": "model.logits", "says": "A | B,\n  or C"}
+    rows = [
+        judged(
+            SOFTMAX,
+            model__builds=failed(),
+            model__logits=failed("softmax"),
+            model__relu={"status": "blocked", "score": 0.0},
+            accuracy__end_to_end={"status": "blocked"},
+        ),
+        judged(Entry("lines", {}, "model", says), model__logits=failed(message=says["says"])),
+        judged(Entry("pad_flipped", {"text": b""})),
+    ]
+    rows[0].problems.clear()  # the student reads model.builds first
+    assert parse(render(rows)) == rows
+    assert [row.reads for row in rows] == [mistakes()["softmax"].title, "`A | B, or C`", ""]
+
+
+def test_a_row_can_be_sent() -> None:
     row = judged(SOFTMAX, model__logits=failed("softmax"))
-    page = tmp_path / "matrix.md"
-    page.write_text(render(Matrix([row], 100.0, 2)), encoding="utf-8")
-    assert same(page, Matrix([row], 7.5, 64))
-    assert not same(page, Matrix([replace(row, failed=["model.relu"])], 100.0, 2))
-    assert not same(tmp_path / "none.md", Matrix([row], 100.0, 2))
-
-
-def test_a_matrix_can_be_written_and_read() -> None:
-    matrix = Matrix([judged(SOFTMAX, model__logits=failed("softmax")), judged(RIGHT)], 1.5, 2)
-    assert Matrix.from_json(matrix.to_json()) == matrix
+    assert Row(**json.loads(json.dumps(asdict(row)))) == row
 
 
 class Counting:
