@@ -15,7 +15,7 @@ from grader.bank import REFERENCE, ROOT, Entry, reference
 from grader.errors import UsageError
 from grader.tasks import assignments, tasks
 from tests.matrix.code import code_of, own_tasks
-from tests.matrix.run import Job, warm_up
+from tests.matrix.run import Job, load_modules
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -77,7 +77,8 @@ class Changes:
         return (
             entry.id in self.entries
             or entry.expected.get("mistake") in self.mistakes
-            or (entry.task in self.tasks if entry.task else bool(self.tasks & {*own_tasks(entry)}))
+            or entry.task in self.tasks
+            or (not entry.task and bool(self.tasks and self.tasks & {*own_tasks(entry)}))
         )
 
 
@@ -155,25 +156,43 @@ def _uses(read: Read, file: str, function: str) -> dict[tuple[str, str], str]:
     waiting = [(file, function)]
     while waiting:
         file, name = waiting.pop()
-        nodes = _top_level(read(f"grader/checks/{file}.py")).get(name, [])
-        if (file, name) in found or not nodes:
+        definition = _definitions(read(f"grader/checks/{file}.py")).get(name)
+        if (file, name) in found or definition is None:
             continue
-        found[file, name] = "\n".join(map(ast.dump, nodes))
-        for node in nodes:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(CHECKS):
-                waiting.append(((node.module or "").removeprefix(CHECKS), name))
-            used = (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
-            waiting += [(file, each) for each in used]
+        found[file, name] = definition.syntax
+        if definition.source:
+            waiting.append((definition.source, name))
+        waiting += [(file, used) for used in definition.uses]
     return found
 
 
+@dataclass(frozen=True)
+class Definition:
+    """What binds a name at the top level of a file of checks.
+
+    Attributes:
+        syntax: the syntax tree, without places in the text.
+        uses: the names in it.
+        source: the file of checks that it is imported from, if it is.
+    """
+
+    syntax: str
+    uses: frozenset[str] = frozenset()
+    source: str = ""
+
+
 @functools.cache
-def _top_level(source: str) -> dict[str, list[ast.stmt]]:
-    """Return the statements at the top level that bind a name, by name."""
-    bound: dict[str, list[ast.stmt]] = {}
-    for node in ast.parse(source).body:
+def _definitions(text: str) -> dict[str, Definition]:
+    """Return what binds each name at the top level."""
+    bound: dict[str, Definition] = {}
+    for node in ast.parse(text).body:
+        uses = frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+        module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+        source = module.removeprefix(CHECKS) if module.startswith(CHECKS) else ""
         for name in _bound(node):
-            bound.setdefault(name, []).append(node)
+            before = bound.get(name, Definition(""))
+            syntax = before.syntax + ast.dump(node)
+            bound[name] = Definition(syntax, before.uses | uses, source)
     return bound
 
 
@@ -187,21 +206,23 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         yield from {each.id for each in names if isinstance(each.ctx, ast.Store)}
 
 
-def shared(files: Sequence[str]) -> Iterator[str]:
+def shared(files: Sequence[str]) -> list[str]:
     """Return the files that grading reads, besides those that belong to tasks."""
-    warm_up()
-    paths = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
-    loaded = {Path(path).resolve() for path in paths if path}
+    paths = [PurePosixPath(name) for name in files if name != "grader/mistakes.toml"]
+    asked = [path for path in paths if path.parts[0] in ("grader", "news")]
+    asked = [path for path in asked if path.parts[1] not in ("assignments", "checks")]
+    if not asked:
+        return []
+    load_modules()
+    found = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
+    loaded = {Path(path).resolve() for path in found if path}
     folders = {path.parent for path in loaded}
-    for name in files:
-        path = PurePosixPath(name)
-        if path.parts[0] not in ("grader", "news") or name == "grader/mistakes.toml":
-            continue
-        if path.parts[1] in ("assignments", "checks"):
-            continue
-        file = (ROOT / name).resolve()
-        if file in loaded or (path.suffix != ".py" and file.parent in folders):
-            yield name
+
+    def is_read(path: PurePosixPath) -> bool:
+        file = (ROOT / path).resolve()
+        return file in loaded or (path.suffix != ".py" and file.parent in folders)
+
+    return [str(path) for path in asked if is_read(path)]
 
 
 def jobs(entries: Sequence[Entry], changed: Changes) -> list[Job]:

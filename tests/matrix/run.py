@@ -8,7 +8,9 @@ that take seconds are shared by those with the same code of the task.
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import itertools
 import multiprocessing
 import os
 import sys
@@ -110,22 +112,65 @@ def _has_lines(answer: Any) -> bool:
     return isinstance(answer, Raised)
 
 
-def warm_up() -> None:
-    """Load what all submissions need; nothing that starts threads."""
-    import torch
-    import torch._dynamo  # which torch.optim loads when it is first used
+def load_modules() -> None:
+    """Import what grading imports."""
+    import torch._dynamo  # noqa: F401 - torch.optim loads it when it is first used
 
     import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
     from grader import grading
-    from grader.checks import test_collate
 
     for each in assignments().values():
         for check in each.checks:
             grading.function(check)
+
+
+def warm_up() -> None:
+    """Load what all submissions need; nothing that starts threads."""
+    import torch
+
+    from grader.checks import test_collate
+
+    load_modules()
     torch.set_num_threads(1)
-    test_collate.right("One sentence.")
+    for text, _ in [*itertools.chain(*test_collate.BATCHES), *test_collate.LONG]:
+        test_collate.right(text)
+
+
+PIPELINES: list[dict[str, Any]] = [
+    {},
+    {"exclude": ["tagger", "parser", "attribute_ruler", "lemmatizer", "ner"]},
+]
+COPIES = 2  # of each, as often as most submissions load one
+
+
+def preload_pipelines() -> None:
+    """Load pipelines before the fork: a process that loads the same is given one that is unused.
+
+    Loading takes longer than most checks. Every way to load a pipeline ends in the function that
+    is replaced.
+    """
+    import spacy
+
+    load = spacy.util.load_model_from_path
+    ready: list[tuple[Any, spacy.Language]] = []
+
+    def keep(*args: Any, **kwargs: Any) -> spacy.Language:
+        ready.append(((args, kwargs), load(*args, **kwargs)))
+        return ready[-1][1]
+
+    def take(*args: Any, **kwargs: Any) -> spacy.Language:
+        for place, (asked, nlp) in enumerate(ready):
+            if asked == (args, kwargs):
+                del ready[place]
+                return nlp
+        return load(*args, **kwargs)
+
+    spacy.util.load_model_from_path = keep
+    for options in PIPELINES * COPIES:
+        spacy.load("en_core_web_sm", **options)
+    spacy.util.load_model_from_path = take
 
 
 @dataclass(frozen=True)
@@ -205,6 +250,8 @@ class Grader:
         if sys.platform == "linux":
             self.context = multiprocessing.get_context("fork")
             warm_up()
+            preload_pipelines()
+            gc.freeze()  # no process looks for garbage in what all share
 
     def run(self, jobs: Iterable[Job], cores: int) -> Iterator[Row]:
         """Grade submissions, `cores` at a time; give the rows as they come."""
