@@ -233,7 +233,9 @@ def test_what_is_concerned_is_graded_with_the_reference() -> None:
     assert jobs(entries, replace(NOTHING, entries=frozenset({SAYS.id}))) == [Job.own(SAYS)]
     found = jobs(entries, replace(NOTHING, tasks=frozenset({"model"})))
     checks = frozenset(check.id for check in tasks()["model"].checks)
-    assert found == [*map(Job.own, [SOFTMAX, SAYS, view]), Job(reference(MAIN), checks)]
+    whole = [Job(view, checks), Job(reference(MAIN), checks)]
+    assert found == [Job.own(SOFTMAX), Job.own(SAYS), *whole]
+    assert jobs([view], replace(NOTHING, entries=frozenset({view.id}))) == [Job.own(view)]
 
 
 def test_shared_code_is_what_grading_loads() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from grader.bank import REFERENCE, ROOT, Entry, reference
 from grader.errors import UsageError
 from grader.tasks import assignments, tasks
-from tests.matrix.code import code_of, own_tasks
+from tests.matrix.code import code_of, own_checks, own_tasks
 from tests.matrix.run import Job, load_modules
 
 if sys.version_info >= (3, 11):
@@ -227,9 +227,17 @@ def shared(files: Sequence[str]) -> list[str]:
 
 def jobs(entries: Sequence[Entry], changed: Changes) -> list[Job]:
     """Return what must be graded again: entries, and the reference in the tasks that changed."""
-    jobs = [Job.own(entry) for entry in entries if changed.concern(entry)]
+    found = [_job(entry, changed) for entry in entries if changed.concern(entry)]
     for each in assignments().values():
         checks = frozenset(check.id for check in each.checks if check.task in changed.tasks)
         if checks:
-            jobs.append(Job(reference(each.id), checks))
-    return jobs
+            found.append(Job(reference(each.id), checks))
+    return found
+
+
+def _job(entry: Entry, changed: Changes) -> Job:
+    """Run the checks of an entry's own tasks, of an unchanged variant those that changed."""
+    checks = own_checks(entry)
+    if not entry.task and entry.id not in changed.entries:
+        checks = [check for check in checks if check.task in changed.tasks]
+    return Job(entry, frozenset(check.id for check in checks))
