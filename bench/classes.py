@@ -3,7 +3,7 @@
 1. The same submissions, as notebooks, graded by the kit (`class`, in the sandbox), by nbgrader with
    its default configuration, and by otter-grader, each with the kit's checks in test cells: time,
    processor time, memory, marks that are wrong, submissions lost. What a mark should be is known:
-   the points that `docs/matrix.json` says a mistake costs.
+   the points of the checks that a mutant fails in `docs/kill_matrix.md`.
 2. How the kit's cost grows with the number of submissions, and with Dask workers.
 
 otter-grader wants an environment of its own:
@@ -42,6 +42,7 @@ from bench.report import busy, show_versions
 from grader.bank import REFERENCE, Entry, accepted_variants, mutants
 from grader.course.scratch import ASSIGNMENT, COURSE, Scratch, with_cells
 from grader.tasks import MAIN, assignments
+from tests.matrix.page import PAGE, parse
 
 ROOT = Path(__file__).parents[1]
 TASKS = assignments()[MAIN].tasks
@@ -116,7 +117,7 @@ def submissions(count: int) -> list[Submission]:
         text = notebook(REFERENCE | {"dataset": changed})
         made.append(Submission(f"method-{kind}", text, MOST - TASKS["dataset"].points))
     made += [Submission(f"stub-{n}", notebook(stubs), 0) for n in range(count // 8)]
-    mistakes = [*_mistakes()]
+    caught = [*_mutants()]
     own = set(assignments()[MAIN].modules)
     variants = [entry for entry in accepted_variants() if entry.changed.keys() <= own]
     while len(made) < count:
@@ -125,20 +126,18 @@ def submissions(count: int) -> list[Submission]:
             entry = variants[n * 7 % len(variants)]
             made.append(Submission(f"right-{n}-{entry.name}", notebook(entry.files), MOST))
         else:
-            entry, mark = mistakes[n * 37 % len(mistakes)]
+            entry, mark = caught[n * 37 % len(caught)]
             made.append(Submission(f"wrong-{n}-{entry.id}", notebook(entry.files), mark))
     return made[:count]
 
 
-def _mistakes() -> Iterator[tuple[Entry, float]]:
-    """Give mistakes that cost whole checks of their own task, with the mark that is left."""
-    rows = {row["id"]: row for row in json.loads((ROOT / "docs/matrix.json").read_text())["rows"]}
+def _mutants() -> Iterator[tuple[Entry, float]]:
+    """Give mutants that cost whole checks, with the mark that is left."""
+    rows = {row.id: row for row in parse(PAGE.read_text(encoding="utf-8"))}
     for entry in mutants():
-        row = rows[entry.id]
-        lost = [id_ for id_ in (*row["failed"], *row["blocked"]) if POINTS.get(id_)]
-        own = entry.assignment == MAIN and entry.task != "accuracy"
-        if own and all(id_.startswith(f"{entry.task}.") for id_ in lost):
-            yield entry, MOST - sum(POINTS[id_] for id_ in lost)
+        if entry.assignment == MAIN and entry.task != "accuracy":
+            row = rows[entry.id]
+            yield entry, MOST - sum(POINTS[id_] for id_ in (*row.failed, *row.blocked))
 
 
 # --- how a run is measured ---------------------------------------------------------------------

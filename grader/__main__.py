@@ -141,7 +141,10 @@ def parser() -> argparse.ArgumentParser:
         "calibrate", help="derive the marks for accuracy from recorded runs (for maintainers)"
     )
     calibrate.add_argument("--seeds", type=int, default=60, help="draws of the reference [60]")
-    calibrate.add_argument("--few", type=int, default=8, help="draws of each right variant [8]")
+    calibrate.add_argument("--few", type=int, default=8, help="draws of each accepted variant [8]")
+    calibrate.add_argument(
+        "--add", metavar="NAME", help="draw this new accepted variant alone, keep the other runs"
+    )
     calibrate.set_defaults(run=_calibrate)
 
     course = commands.add_parser("course", help="the nbgrader course (for instructors)")
@@ -398,14 +401,17 @@ def _build(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from grader import calibrate
     from grader.bank import BANK, REFERENCE
-    from grader.calibration import FILE
+    from grader.calibration import FILE, calibration
     from grader.files import written_whole
 
     if not REFERENCE or not BANK.is_dir():
         raise UsageError("solution/ and tests/submissions/ are not here: calibrate in the kit.")
     if options.seeds < 2 or options.few < 2:
         raise UsageError("--seeds and --few: give 2 or more, a spread needs two numbers.")
-    found = calibrate.calibrate(options.seeds, options.few)
+    if options.add is None:
+        found = calibrate.calibrate(options.seeds, options.few)
+    else:
+        found = calibrate.add(options.add, calibration(), options.seeds, options.few)
     with written_whole(FILE) as stream:
         stream.write(calibrate.to_json(found).encode())
     calibrate.show(found)

@@ -3,25 +3,26 @@
 `accepted/<variant>/` holds the modules in which an accepted variant differs from the reference;
 `accepted/<task>.toml` holds variants of one task, and `mutants/<task>.toml` its mutants, one table
 for each:
-    replace: pairs of a text that stands once in the task's module, and what takes its place;
-    write: definitions that take the place of those of the same names;
+    replace: pairs of a text that occurs once in the task's module, and its replacement;
+    write: definitions that replace those of the same names;
     file: the module to change, where it is not the task's own;
     check: what must catch it;
     mistake: the name of the known mistake that the student must read, if it is one;
-    says: what the message holds.
+    says: what the message must contain.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.errors import UsageError
 from grader.sources import Sources
-from grader.tasks import assignment_of, tasks
+from grader.tasks import assignment_of, assignments, tasks
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -33,24 +34,24 @@ BANK = ROOT / "tests" / "submissions"
 REFERENCE = {path.stem: path.read_bytes() for path in sorted((ROOT / "solution").glob("*.py"))}
 
 
-class OfTheBank(Sources):
-    """A submission of a bank: what is drawn by a submission's digest is the same for all."""
+class SameDigest(Sources):
+    """Sources with the same digest for all, so that all get the same draws."""
 
     @property
     def digest(self) -> str:
-        """A name in place of a digest."""
+        """A name instead of a digest."""
         return "bank"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission of a bank.
+    """A mutant or an accepted variant.
 
     Attributes:
-        name: what it is called.
+        name: unique among the mutants of its task, or among the accepted variants.
         changed: the modules in which it differs from the reference, with their sources.
-        task: the task that its mistake belongs to; empty for a right variant.
-        expected: what its table says must happen; empty for a right variant.
+        task: the task that its mistake belongs to; empty for an accepted variant.
+        expected: what its table says must happen; empty for an accepted variant.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Entry:
 
     @property
     def id(self) -> str:
-        """The name, and for a mistake the task before it: unique over both banks."""
+        """The name, for a mutant after its task: unique over all entries."""
         return f"{self.task}-{self.name}" if self.task else self.name
 
     @property
@@ -75,13 +76,13 @@ class Entry:
 
     @property
     def sources(self) -> Sources:
-        """The submission, as a student would hand it in."""
+        """The files, as a student would submit them."""
         files = self.files
-        return OfTheBank(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
+        return SameDigest(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
 
 
 def accepted_variants() -> Iterator[Entry]:
-    """Read the right variants."""
+    """Read the accepted variants."""
     for variant in sorted((BANK / "accepted").iterdir()):
         if variant.is_dir():
             changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
@@ -91,14 +92,25 @@ def accepted_variants() -> Iterator[Entry]:
 
 
 def mutants() -> Iterator[Entry]:
-    """Read the mistakes."""
+    """Read the mutants."""
     for task, name, changed, expected in _tables("mutants"):
         yield Entry(name, changed, task, expected)
 
 
-def _tables(bank: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:
-    """Read a bank's changes of single tasks: task, name, the module changed, the rest."""
-    for path in sorted((BANK / bank).glob("*.toml")):
+def all_entries() -> list[Entry]:
+    """Read all mutants, then all accepted variants."""
+    return [*mutants(), *accepted_variants()]
+
+
+def reference(assignment: str) -> Entry:
+    """Return the reference of an assignment, an accepted variant that changes nothing."""
+    modules = assignments()[assignment].modules
+    return Entry(f"reference-{assignment}", {module: REFERENCE[module] for module in modules})
+
+
+def _tables(folder: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:
+    """Read the tables of single tasks: task, name, the module changed, the rest."""
+    for path in sorted((BANK / folder).glob("*.toml")):
         for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
             module = table.pop("file", tasks()[path.stem].module)
             source = patched(module, table.pop("replace", []), table.pop("write", ""))
@@ -109,7 +121,7 @@ def patched(module: str, replacements: list[list[str]], written: str = "") -> by
     """Return a module of the reference with texts and whole definitions replaced.
 
     Raises:
-        UsageError: a text or a definition does not stand there, or more than once.
+        UsageError: a text does not occur there, or more than once; or a definition is missing.
     """
     text = REFERENCE[module].decode()
     for name, definition in definitions(written).items():
@@ -119,19 +131,25 @@ def patched(module: str, replacements: list[list[str]], written: str = "") -> by
     for old, new in replacements:
         if text.count(old) != 1:
             raise UsageError(
-                f"{old!r} stands {text.count(old)} times in solution/{module}.py. "
-                "Replace a text that stands there once."
+                f"{old!r} occurs {text.count(old)} times in solution/{module}.py. "
+                "Replace a text that occurs there once."
             )
         text = text.replace(old, new)
     return text.encode()
 
 
-def definitions(text: str) -> dict[str, str]:
+@functools.cache
+def definitions(text: str) -> Mapping[str, str]:
     """Return the text of each function and class at the top level, by name."""
-    nodes = ast.parse(text).body
-    kinds = ast.FunctionDef | ast.ClassDef
+    lines = text.split("\n")  # as the parser counts them; `ast.get_source_segment` is slow
     return {
-        node.name: ast.get_source_segment(text, node) or ""
-        for node in nodes
-        if isinstance(node, kinds)
+        node.name: "\n".join([*lines[node.lineno - 1 : node.end_lineno - 1], _last(lines, node)])
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.end_lineno is not None
     }
+
+
+def _last(lines: list[str], node: ast.FunctionDef | ast.ClassDef) -> str:
+    """Return the last line of a definition, up to where it ends."""
+    assert node.end_lineno is not None
+    return lines[node.end_lineno - 1].encode()[: node.end_col_offset].decode()

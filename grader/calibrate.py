@@ -1,10 +1,11 @@
 """Calibrates the task accuracy: `python -m grader calibrate` (for maintainers).
 
-Trains what is right, what is wrong and what cannot learn, over many draws, and derives from the
+Trains accepted variants, mutants and what cannot learn, over many draws, and derives from the
 accuracies where points begin and where they are full. All is written to `calibration.json`.
+`--add NAME` trains one new accepted variant and derives the marks again from all recorded runs.
 
-Full marks: each right way to do it (the reference, the grader's own stand-ins, each variant of the
-bank) is taken to have accuracies with a mean of its own and one common spread, normally
+Full marks: each accepted way to do it (the reference, the grader's own model and loop, each
+accepted variant) is assumed to have accuracies with a mean of its own and one common spread, normally
 distributed. A few draws find the weakest variants, which are then drawn as often as the reference.
 The mark lies so far below the lowest mean that one try misses it with probability `ONE_TRY`; the
 tries of a submission are drawn apart, so that all of them miss it with the third power of that.
@@ -31,13 +32,13 @@ from importlib.metadata import version
 from typing import Any
 
 from grader import unseen
-from grader.bank import REFERENCE, accepted_variants, mutants
+from grader.bank import REFERENCE, Entry, accepted_variants, mutants
 from grader.errors import UsageError
 from grader.tasks import read_toml
 
 ONE_TRY = 0.03
 LUCK = 1e-3
-WEAKEST = 3  # right variants that are drawn as often as the reference
+WEAKEST = 3  # accepted variants that are drawn as often as the reference
 PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy")
 
 
@@ -46,7 +47,7 @@ class Job:
     """One training run.
 
     Attributes:
-        group: right, wrong or nothing: what cannot learn.
+        group: right (accepted variants), wrong (mutants) or nothing (what cannot learn).
         name: what it is called in the group.
         files: module name to source.
         number: of the draw.
@@ -64,8 +65,11 @@ class Job:
     shuffled: bool = False
 
 
+Run = tuple[Job, float | None, float]  # with its accuracy and its processor seconds
+
+
 def jobs(seeds: int, few: int) -> list[Job]:
-    """List all runs: so many draws of the reference, a few of each variant, one of a mistake."""
+    """List all runs: `seeds` draws of the reference, a few of each variant, one of each mutant."""
     files = REFERENCE
     listed = []
     for number in range(seeds):
@@ -77,22 +81,30 @@ def jobs(seeds: int, few: int) -> list[Job]:
         ]
     for group, entries, draws in (("right", accepted_variants(), few), ("wrong", mutants(), 1)):
         for entry in entries:
-            if entry.changed.keys() & {"model", "train"}:
+            if is_trained(entry):
                 listed += [Job(group, entry.name, entry.files, n) for n in range(draws)]
     return listed
 
 
+def is_trained(entry: Entry) -> bool:
+    """Tell whether an entry changes what is trained."""
+    return bool(entry.changed.keys() & {"model", "train"})
+
+
 def more_jobs(groups: dict[str, Any], seeds: int, few: int) -> list[Job]:
-    """List the further draws of the weakest right variants."""
-    means = {name: row["mean"] for name, row in groups["right"].items()}
-    variants = sorted(
-        (each for each in accepted_variants() if each.name in means), key=lambda e: means[e.name]
-    )
+    """List the further draws of the weakest accepted variants."""
     return [
         Job("right", entry.name, entry.files, number)
-        for entry in variants[:WEAKEST]
+        for entry in weakest(groups)
         for number in range(few, seeds)
     ]
+
+
+def weakest(groups: dict[str, Any]) -> list[Entry]:
+    """Return the accepted variants with the lowest means."""
+    means = {name: row["mean"] for name, row in groups["right"].items()}
+    variants = [entry for entry in accepted_variants() if entry.name in means]
+    return sorted(variants, key=lambda entry: means[entry.name])[:WEAKEST]
 
 
 def run(job: Job) -> tuple[float | None, float]:
@@ -117,7 +129,7 @@ def run(job: Job) -> tuple[float | None, float]:
     return measured.accuracy, time.process_time() - start
 
 
-def runs(listed: list[Job]) -> Iterator[tuple[Job, float | None, float]]:
+def runs(listed: list[Job]) -> Iterator[Run]:
     """Do all runs, as many at a time as there are cores; gives them as they come."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
@@ -126,16 +138,16 @@ def runs(listed: list[Job]) -> Iterator[tuple[Job, float | None, float]]:
             yield (futures[future], *future.result())
 
 
-def summary(found: list[tuple[Job, float | None, float]]) -> dict[str, Any]:
+def summary(found: list[Run]) -> dict[str, Any]:
     """Sum up runs: by group and name how many, mean, spread and all accuracies in order."""
     groups: dict[str, dict[str, Any]] = {"right": {}, "nothing": {}, "wrong": {}}
     for job, accuracy, _ in sorted(found, key=lambda each: (each[0].name, each[0].number)):
         rows = groups[job.group].setdefault(job.name, {"accuracies": []})
         rows["accuracies"].append(None if accuracy is None else round(accuracy, 4))
-    for rows in (*groups["right"].values(), *groups["nothing"].values()):
+    for name, rows in (*groups["right"].items(), *groups["nothing"].items()):
         numbers = rows["accuracies"]
         if None in numbers:
-            raise UsageError("A right variant of the bank does not train. Mend it first.")
+            raise UsageError(f"{name} does not train. Fix it first.")
         rows["mean"] = round(statistics.mean(numbers), 4)
         rows["spread"] = round(statistics.stdev(numbers), 4) if len(numbers) > 1 else 0.0
     return groups
@@ -166,14 +178,9 @@ def pooled(rows: Iterable[dict[str, Any]]) -> float:
 
 def calibrate(seeds: int, few: int) -> dict[str, Any]:
     """Do all runs, with a progress bar; returns what belongs into `calibration.json`."""
-    from tqdm import tqdm
-
-    def done(listed: list[Job]) -> list[tuple[Job, float | None, float]]:
-        return list(tqdm(runs(listed), total=len(listed), unit="run", desc="calibrate"))
-
     _ = unseen.sample_pool()  # computed and kept once, before the processes start
-    found = done(jobs(seeds, few))
-    found += done(more_jobs(summary(found), seeds, few))
+    found = _done(jobs(seeds, few))
+    found += _done(more_jobs(summary(found), seeds, few))
     groups = summary(found)
     own = [seconds for job, _, seconds in found if job.name == "reference"]
     return {
@@ -184,13 +191,66 @@ def calibrate(seeds: int, few: int) -> dict[str, Any]:
         "one_try": ONE_TRY,
         "luck": LUCK,
         "seconds": round(statistics.median(own), 2),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        },
+        "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
         "runs": groups,
     }
+
+
+def add(name: str, recorded: dict[str, Any], seeds: int, few: int) -> dict[str, Any]:
+    """Do the runs of one accepted variant; returns the calibration with them.
+
+    It is drawn a few times, and as often as the reference if it is among the weakest. Runs of the
+    same variant that are recorded are replaced, all others stay.
+
+    Raises:
+        UsageError: no accepted variant of that name changes model.py or train.py, it does not
+            train, or the recorded runs had other settings or versions.
+    """
+    entry = next((each for each in accepted_variants() if each.name == name), None)
+    if entry is None or not is_trained(entry):
+        raise UsageError(f"{name}: no accepted variant of that name changes model.py or train.py.")
+    if differing := [*_differences(recorded)]:
+        raise UsageError(f"{'; '.join(differing)}. Run all again, without --add.")
+    _ = unseen.sample_pool()
+    found = _done([Job("right", name, entry.files, number) for number in range(few)])
+    groups = _with(recorded["runs"], found)
+    if name in [each.name for each in weakest(groups)]:
+        found += _done([Job("right", name, entry.files, number) for number in range(few, seeds)])
+        groups = _with(recorded["runs"], found)
+    return recorded | {"marks": marks(groups), "runs": groups}
+
+
+def _with(groups: dict[str, Any], found: list[Run]) -> dict[str, Any]:
+    """Return recorded groups with the rows of new runs."""
+    new = summary(found)
+    return {group: dict(sorted({**rows, **new[group]}.items())) for group, rows in groups.items()}
+
+
+def _differences(recorded: dict[str, Any]) -> Iterator[str]:
+    """Name the settings and versions of recorded runs that are others now."""
+    for old, new in (
+        (recorded["training"], read_toml("accuracy.toml")["training"]),
+        (recorded["versions"], versions()),
+    ):
+        for name in {**old, **new}:
+            if old.get(name) != new.get(name):
+                yield f"{name} was {old.get(name)} in the recorded runs, it is {new.get(name)} now"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what trains."""
+    return {
+        "python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+    }
+
+
+def _done(listed: list[Job]) -> list[Run]:
+    """Do runs, with a progress bar."""
+    from tqdm import tqdm
+
+    return list(tqdm(runs(listed), total=len(listed), unit="run", desc="calibrate"))
 
 
 def to_json(found: dict[str, Any]) -> str:
@@ -209,6 +269,6 @@ def show(found: dict[str, Any]) -> None:
     wrong = [row["accuracies"][0] for row in groups["wrong"].values()]
     trained = [accuracy for accuracy in wrong if accuracy is not None]
     below = sum(accuracy < full for accuracy in trained)
-    print(f"{len(wrong)} wrong ones: {len(trained)} train, {below} of them miss full marks")
+    print(f"{len(wrong)} mutants: {len(trained)} train, {below} of them miss full marks")
     print(f"points from {found['marks']['none']:.2f}, full marks from {full:.2f}")
     print(f"{found['seconds']} processor seconds for a run of the reference")

@@ -1,19 +1,25 @@
-"""The matrix finds what it is there to find, on results made up for it."""
+"""The kill matrix finds what it is there to find, on results made up for it."""
 
-from dataclasses import replace
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.bank import REFERENCE, Entry
+from grader.bank import REFERENCE, Entry, accepted_variants, mutants, patched, reference
 from grader.diagnosis import mistakes
 from grader.process import Worker
 from grader.record import CheckResult
-from grader.tasks import tasks
-from tests.matrix.judge import Matrix, Row, as_a_whole, judge
-from tests.matrix.page import render, same
-from tests.matrix.run import Sharing
+from grader.tasks import MAIN, assignments, tasks
+from tests.matrix import __main__ as command
+from tests.matrix import changed, page
+from tests.matrix.changed import Changes, changes, in_tree, jobs, shared
+from tests.matrix.code import own_checks, own_tasks
+from tests.matrix.judge import Row, judge, problems_of_the_whole
+from tests.matrix.page import parse, render
+from tests.matrix.run import Job, Sharing
 
 PASSED = {
     check.id: CheckResult(check.id, task.id, "passed", check.points, check.points)
@@ -22,7 +28,7 @@ PASSED = {
 }
 SOFTMAX = Entry("softmax", {}, "model", {"check": "model.logits", "mistake": "softmax"})
 SAYS = Entry("exponentials", {}, "model", {"check": "model.logits", "says": "No logit is negative"})
-RIGHT = Entry("view", {})
+ACCEPTED = Entry("view", {})
 
 
 def results(**statuses: Any) -> dict[str, CheckResult]:
@@ -50,9 +56,9 @@ def test_what_is_caught_and_named_is_no_problem() -> None:
     )
     assert row.problems == []
     assert (row.failed, row.reads) == (["model.logits"], mistakes()["softmax"].title)
-    assert row.blocked == ["model.relu", "accuracy.end_to_end"]
+    assert row.blocked == ["model.relu"]
     assert judged(SAYS, model__logits=failed(message="No logit is negative.")).problems == []
-    assert judged(RIGHT).problems == []
+    assert judged(ACCEPTED).problems == []
 
 
 @pytest.mark.parametrize(
@@ -87,36 +93,273 @@ def test_what_is_caught_and_named_is_no_problem() -> None:
             "accuracy.unseen of another task costs 2.5 points: No.",
         ),
         (
-            RIGHT,
+            ACCEPTED,
             {"accuracy__end_to_end": failed()},
-            "right, and accuracy.end_to_end is failed: No.",
+            "accepted, and accuracy.end_to_end is failed: No.",
         ),
     ],
 )
-def test_a_problem_is_told(entry: Entry, statuses: dict[str, Any], problem: str) -> None:
-    told = judged(entry, **statuses).problems
-    assert told[0].startswith(f"{entry.id}: {problem}")
+def test_a_problem_is_named(entry: Entry, statuses: dict[str, Any], problem: str) -> None:
+    problems = judged(entry, **statuses).problems
+    assert problems[0].startswith(f"{entry.id}: {problem}")
 
 
-def test_idle_checks_and_mistakes_that_nobody_makes_are_told() -> None:
-    problems = as_a_whole([judged(SOFTMAX, model__logits=failed("softmax"))])
+def test_idle_checks_and_mistakes_that_no_mutant_makes_are_named() -> None:
+    problems = problems_of_the_whole([judged(SOFTMAX, model__logits=failed("softmax"))])
     assert len(problems) == len(PASSED) - 1 + len(mistakes()) - 1
-    assert "model.relu is idle: no mistake trips it" in problems
-    assert "no-relu of mistakes.toml: no entry makes it" in problems
+    assert "model.relu is idle: no mutant fails it" in problems
+    assert "no-relu of mistakes.toml: no mutant makes it" in problems
 
 
-def test_the_page_is_compared_without_the_time(tmp_path: Path) -> None:
+# --- the page ---------------------------------------------------------------------------------
+
+
+def test_the_page_holds_the_rows() -> None:
+    says = {"check": "model.logits", "says": "A | B,\n  or C"}
+    rows = [
+        judged(
+            SOFTMAX,
+            model__builds=failed(),
+            model__logits=failed("softmax"),
+            model__relu={"status": "blocked", "score": 0.0},
+            accuracy__end_to_end={"status": "blocked"},
+        ),
+        judged(Entry("lines", {}, "model", says), model__logits=failed(message=says["says"])),
+        judged(Entry("pad_flipped", {"text": b""})),
+    ]
+    rows[0].problems.clear()  # the student reads model.builds first
+    assert parse(render(rows)) == rows
+    assert [row.reads for row in rows] == [mistakes()["softmax"].title, "`A | B, or C`", ""]
+
+
+def test_a_row_can_be_sent() -> None:
     row = judged(SOFTMAX, model__logits=failed("softmax"))
-    page = tmp_path / "matrix.md"
-    page.write_text(render(Matrix([row], 100.0, 2)), encoding="utf-8")
-    assert same(page, Matrix([row], 7.5, 64))
-    assert not same(page, Matrix([replace(row, failed=["model.relu"])], 100.0, 2))
-    assert not same(tmp_path / "none.md", Matrix([row], 100.0, 2))
+    assert Row(**json.loads(json.dumps(asdict(row)))) == row
 
 
-def test_a_matrix_can_be_written_and_read() -> None:
-    matrix = Matrix([judged(SOFTMAX, model__logits=failed("softmax")), judged(RIGHT)], 1.5, 2)
-    assert Matrix.from_json(matrix.to_json()) == matrix
+# --- what changed -----------------------------------------------------------------------------
+
+
+def test_a_submission_can_change_the_tasks_whose_code_differs() -> None:
+    pad, model = patched("text", [], "def pad(sentences): ..."), REFERENCE["model"] + b"X = 1\n"
+    assert own_tasks(Entry("none", {"text": pad}, "pad")) == ["pad"]
+    assert own_tasks(Entry("pad_none", {"text": pad})) == ["pad"]
+    assert own_tasks(Entry("x", {"model": model}, "model")) == ["model"]
+    assert own_tasks(Entry("x", {"model": model}, "accuracy")) == ["model", "accuracy"]
+    assert own_tasks(Entry("model_x", {"model": model})) == ["model", "accuracy"]
+    assert own_tasks(Entry("x", {"model": b"def"}, "model")) == ["model"]
+    with_helper = Entry("model_x", {"model": model, "helpers": b""})
+    assert own_tasks(with_helper) == [*assignments()[MAIN].tasks]
+    assert own_tasks(Entry("text_x", {"text": REFERENCE["text"] + b"X = 1\n"})) == [
+        *assignments()["words-to-tensors"].tasks
+    ]
+
+
+def test_the_accuracy_of_an_accepted_variant_is_left_to_the_calibration() -> None:
+    model = {"model": REFERENCE["model"] + b"X = 1\n"}
+    accepted, mutant = (
+        own_checks(Entry("model_x", model)),
+        own_checks(Entry("x", model, "accuracy")),
+    )
+    assert {check.id for check in mutant} - {check.id for check in accepted} == {"accuracy.unseen"}
+
+
+def since(path: str, text: str, then: str) -> Changes:
+    """What changed if a text of a file was another one before."""
+    assert text in in_tree(path)
+
+    def before(name: str) -> str:
+        return in_tree(name).replace(text, then) if name == path else in_tree(name)
+
+    return changes([path], before)
+
+
+NOTHING = Changes(frozenset(), frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "then", "entries"),
+    [
+        ("mutants/pad.toml", "[time-first]", "[first-time]", {"pad-time-first", "pad-first-time"}),
+        ("accepted/pad.toml", "def pad(", "def  pad(", {"pad_*"}),
+        ("accepted/model_view/model.py", "class ", "class  ", {"model_view"}),
+    ],
+)
+def test_an_entry_is_concerned_by_its_table_or_folder(
+    path: str, text: str, then: str, entries: set[str]
+) -> None:
+    found = since(f"tests/submissions/{path}", text, then)
+    if entries == {"pad_*"}:
+        entries = {entry.id for entry in accepted_variants() if entry.id.startswith("pad_")}
+    assert found == Changes(frozenset(entries), frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "then", "concerned"),
+    [
+        ("grader/checks/test_model.py", "def _why_again(", "def _why_again(_x, ", {"model"}),
+        ("grader/checks/test_model.py", '"softmax"', '"soft"', {"model"}),
+        ("grader/checks/test_model.py", "# ", "#  ", set()),
+        (
+            "grader/checks/test_collate.py",
+            "def quoted(text: str)",
+            "def quoted(text: str = '')",
+            {"collate", "token_vectors", "fast_pipeline"},
+        ),
+        ("grader/checks/test_text.py", "TIMES, AS_FAST", "AS_FAST, TIMES", {"fast_pipeline"}),
+        ("grader/assignments/beyond.toml", 'id = "bleu"\n', 'id = "belu"\n', {"bleu"}),
+        ("solution/text.py", "pad_sequence(", "padded(", {"pad"}),
+        ("grader/grading.py", "def ", "def  ", set()),
+    ],
+)
+def test_a_task_is_concerned_by_its_checks_its_table_and_the_reference(
+    path: str, text: str, then: str, concerned: set[str]
+) -> None:
+    assert since(path, text, then) == Changes(frozenset(), frozenset(concerned), frozenset())
+
+
+def test_a_mistake_concerns_those_who_make_it() -> None:
+    title = mistakes()["softmax"].title
+    found = since("grader/mistakes.toml", f'title = "{title}"', 'title = "x"')
+    assert found == Changes(frozenset(), frozenset(), frozenset({"softmax"}))
+    assert found.concern(SOFTMAX)
+    assert not found.concern(SAYS)
+
+
+def test_what_is_concerned_is_graded_with_the_reference() -> None:
+    view = Entry("model_view", {"model": b"other"})
+    entries = [SOFTMAX, SAYS, view, Entry("pad_flipped", {"text": b"other"})]
+    assert jobs(entries, NOTHING) == []
+    assert jobs(entries, replace(NOTHING, entries=frozenset({SAYS.id}))) == [Job.own(SAYS)]
+    found = jobs(entries, replace(NOTHING, tasks=frozenset({"model"})))
+    checks = frozenset(check.id for check in tasks()["model"].checks)
+    whole = [Job(view, checks), Job(reference(MAIN), checks)]
+    assert found == [Job.own(SOFTMAX), Job.own(SAYS), *whole]
+    assert jobs([view], replace(NOTHING, entries=frozenset({view.id}))) == [Job.own(view)]
+
+
+def test_shared_code_is_what_grading_loads() -> None:
+    files = ["grader/grading.py", "grader/worker/wire.py", "grader/calibration.json"]
+    other = ["README.md", "grader/reports/html.py", "grader/checks/test_text.py", "tests/shard.py"]
+    assert shared([*files, *other, "grader/mistakes.toml"]) == files
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def graded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
+    """Run the command with made-up rows; returns the ids that it grades.
+
+    The page is a copy, and grading gives the row of the true page, but for those that are given.
+    """
+    text = page.PAGE.read_text(encoding="utf-8")
+    true_rows = {row.id: row for row in parse(text)}
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(changed, "changed_files", list)
+    page.PAGE.write_text(text, encoding="utf-8")
+
+    def graded(*arguments: str, status: int = 0, **rows: Row) -> list[str]:
+        found: list[str] = []
+
+        def grade(jobs: list[Job]) -> list[Row]:
+            found.extend(job.entry.id for job in jobs)
+            return [{**true_rows, **rows}[id_] for id_ in found]
+
+        monkeypatch.setattr(command, "grade", grade)
+        assert command.main(arguments) == status
+        return found
+
+    return graded
+
+
+def written() -> dict[str, Row]:
+    return {row.id: row for row in parse(page.PAGE.read_text(encoding="utf-8"))}
+
+
+ID = "bleu-arithmetic"
+
+
+def test_all_are_graded_without_an_option(graded: Callable[..., list[str]]) -> None:
+    before = page.PAGE.read_text(encoding="utf-8")
+    page.PAGE.write_text("", encoding="utf-8")
+    assert graded() == [entry.id for entry in [*mutants(), *accepted_variants()]]
+    assert page.PAGE.read_text(encoding="utf-8") == before
+
+
+def test_only_some_are_graded_and_their_rows_written(graded: Callable[..., list[str]]) -> None:
+    before = written()
+    row = replace(before[ID], reads="something new")
+    assert graded("--only", ID, **{ID: row}) == [ID]
+    assert written() == {**before, ID: row}
+
+
+def test_what_has_no_row_is_graded_as_changed_and_what_is_gone_has_none(
+    graded: Callable[..., list[str]],
+) -> None:
+    before = page.PAGE.read_text(encoding="utf-8")
+    lines = [line for line in before.splitlines(True) if not line.startswith("| arithmetic |")]
+    gone = "".join(lines).replace("`bleu_dicts`", "`bleu_gone`")
+    page.PAGE.write_text(gone, encoding="utf-8")
+    assert graded("--changed") == [ID, "bleu_dicts"]
+    assert page.PAGE.read_text(encoding="utf-8") == before
+    assert graded("--changed") == []
+
+
+def test_a_missing_row_is_named_where_it_is_not_graded(
+    graded: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.PAGE.write_text(
+        page.PAGE.read_text(encoding="utf-8").replace("| arithmetic |", "| gone |"),
+        encoding="utf-8",
+    )
+    assert graded("--only", "bleu-recall", status=1) == ["bleu-recall"]
+    problem = f"{ID} has no row: python -m tests.matrix --changed"
+    assert problem in capsys.readouterr().out.splitlines()
+
+
+def test_a_problem_leaves_the_page(
+    graded: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = page.PAGE.read_text(encoding="utf-8")
+    row = replace(written()[ID], reads="x", problems=[f"{ID}: no check fails"])
+    assert graded("--only", ID, status=1, **{ID: row}) == [ID]
+    assert capsys.readouterr().out.startswith(f"{ID}: no check fails\n1 submissions, 1 problems")
+    assert page.PAGE.read_text(encoding="utf-8") == before
+
+
+def test_check_writes_nothing_and_compares(
+    graded: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = page.PAGE.read_text(encoding="utf-8")
+    assert graded("--only", ID, "--check") == [ID]
+    row = replace(written()[ID], reads="something new")
+    graded("--only", ID, "--check", status=1, **{ID: row})
+    assert "docs/kill_matrix.md differs: run this without --check" in capsys.readouterr().out
+    assert page.PAGE.read_text(encoding="utf-8") == before
+
+
+def test_shared_code_that_changed_is_named(
+    graded: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(changed, "changed_files", lambda: ["grader/grading.py", "README.md"])
+    assert graded("--changed") == []
+    assert capsys.readouterr().out.startswith(
+        "grader/grading.py changed: python -m tests.matrix grades all\n0 submissions"
+    )
+
+
+def test_an_unknown_entry_is_named(
+    graded: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        graded("--only", "no-such")
+    assert "no such entry: no-such" in capsys.readouterr().err
+
+
+# --- what is shared ---------------------------------------------------------------------------
 
 
 class Counting:

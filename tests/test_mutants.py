@@ -1,55 +1,106 @@
-"""Every known mistake is caught and named; every right variant has full marks.
+"""Every mutant is caught and named; every accepted variant has full marks.
 
-`python -m tests.matrix` grades the banks, here once for all tests of this file; with `-k` only the
-entries that are asked for.
+The quick suite runs the checks of the tasks that an entry can change: the others have the
+reference's code and take its result, which is that they pass. Of accepted variants it leaves out
+the accuracy, which `calibration.json` records. The full suite runs all checks of all entries.
+Each row must be the one of docs/kill_matrix.md, so what holds for the page holds for the run.
 """
 
-import subprocess
-import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
-from grader.bank import ROOT, accepted_variants, mutants
-from tests.matrix.judge import Matrix, as_a_whole
-from tests.matrix.page import PAGE, same
+from grader.bank import Entry, all_entries, reference
+from grader.tasks import assignments
+from tests.matrix.code import own_tasks
+from tests.matrix.judge import Row, problems_of_the_whole
+from tests.matrix.page import PAGE, parse, render
+from tests.matrix.serve import Client
 
-WRONG = [entry.id for entry in mutants()]
-RIGHT = [entry.id for entry in accepted_variants()]
+ENTRIES = {entry.id: entry for entry in all_entries()}
+MUTANTS = [entry for entry in ENTRIES.values() if entry.task]
+ACCEPTED = [entry for entry in ENTRIES.values() if not entry.task]
+OVER_ALL_TASKS = [  # in the quick suite too: one mutant of each module, and of large modules more
+    "dataset-targets-from-one",
+    "collate-tokens-read-alone",
+    "model-softmax",
+    "train-train-mode-once",
+    "accuracy-batches-that-autograd-refuses",
+    "rnn_cell-tanh-missing",
+    "unroll-state-forgotten",
+    "token_vectors-padded-rows",
+    "pad-in-front",
+    "skip_grams-only-before",
+    "perplexity-base-two",
+    "bleu-arithmetic",
+]
 
 
 @pytest.fixture(scope="session")
-def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Matrix:
-    """The entries whose tests are selected, graded; all of them for a test of the whole."""
-    tests = [item for item in request.session.items if "matrix" in item.fixturenames]  # type: ignore[attr-defined]
-    chosen = [item.callspec.params["id_"] for item in tests if hasattr(item, "callspec")]
-    only = ["--only", *chosen] if len(chosen) == len(tests) else []
-    file = tmp_path_factory.mktemp("matrix") / "matrix.json"
-    command = [sys.executable, "-m", "tests.matrix", "--json", str(file), *only]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert file.exists(), done.stderr
-    return Matrix.from_json(file.read_text(encoding="utf-8"))
+def grader() -> Iterator[Client]:
+    """A process that has loaded all that submissions need."""
+    with Client() as client:
+        yield client
 
 
-def problems(matrix: Matrix, id_: str) -> str:
-    (row,) = [row for row in matrix.rows if row.id == id_]
-    return "\n".join(row.problems)
+@pytest.fixture(scope="session")
+def rows_of_page() -> dict[str, Row]:
+    return {row.id: row for row in parse(PAGE.read_text(encoding="utf-8"))}
 
 
-@pytest.mark.parametrize("id_", WRONG)
-def test_a_known_mistake_is_caught_and_named_and_costs_its_own_task_only(
-    matrix: Matrix, id_: str
+def by_task(entries: Iterable[Entry]) -> list[Any]:
+    """Parameters, one per entry: with pytest-xdist those of a task stay in one process.
+
+    They share what takes seconds.
+    """
+    groups = [entry.task or own_tasks(entry)[0] for entry in entries]
+    return [
+        pytest.param(entry.id, id=entry.id, marks=pytest.mark.xdist_group(f"mutants-{group}"))
+        for entry, group in zip(entries, groups, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("id_", by_task(MUTANTS))
+def test_a_mutant_is_caught_and_named_and_costs_its_own_task_only(
+    grader: Client, full: bool, rows_of_page: dict[str, Row], id_: str
 ) -> None:
-    assert problems(matrix, id_) == ""
+    row = grader.all(id_) if full else grader.own(id_)
+    assert row.problems == []
+    assert row == rows_of_page.get(id_), "python -m tests.matrix --changed writes its row"
 
 
-@pytest.mark.parametrize("id_", RIGHT)
-def test_a_right_variant_has_full_marks(matrix: Matrix, id_: str) -> None:
-    assert problems(matrix, id_) == ""
+@pytest.mark.parametrize("id_", by_task(ACCEPTED))
+def test_an_accepted_variant_has_full_marks(
+    grader: Client, full: bool, rows_of_page: dict[str, Row], id_: str
+) -> None:
+    row = grader.all(id_) if full else grader.own(id_)
+    assert row.problems == []
+    assert row == rows_of_page.get(id_), "python -m tests.matrix --changed writes its row"
 
 
-def test_no_check_is_idle_and_every_known_mistake_is_made(matrix: Matrix) -> None:
-    assert as_a_whole(matrix.rows) == []
+@pytest.mark.xdist_group("mutants-over-all-tasks")
+@pytest.mark.parametrize("id_", OVER_ALL_TASKS)
+def test_a_mutant_has_the_same_row_over_all_tasks(
+    grader: Client, rows_of_page: dict[str, Row], id_: str
+) -> None:
+    assert grader.all(id_) == rows_of_page[id_]
 
 
-def test_the_page_is_of_this_run(matrix: Matrix) -> None:
-    assert same(PAGE, matrix), "python -m tests.matrix writes docs/kill_matrix.md anew"
+@pytest.mark.xdist_group("mutants-over-all-tasks")
+@pytest.mark.parametrize("assignment", assignments())
+def test_the_reference_passes_all_checks(grader: Client, assignment: str) -> None:
+    assert grader.all(reference(assignment).id).problems == []
+
+
+def test_the_page_has_a_row_for_each_entry_and_is_made_of_its_rows(
+    rows_of_page: dict[str, Row],
+) -> None:
+    assert {*rows_of_page} == {*ENTRIES}, "python -m tests.matrix --changed writes the page"
+    assert render([rows_of_page[id_] for id_ in ENTRIES]) == PAGE.read_text(encoding="utf-8")
+
+
+def test_a_mutant_fails_each_check_and_makes_each_known_mistake(
+    rows_of_page: dict[str, Row],
+) -> None:
+    assert problems_of_the_whole([*rows_of_page.values()]) == []

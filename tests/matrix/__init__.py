@@ -1,1 +1,1 @@
-"""Both banks of submissions, graded over all tasks: the matrix mistake x check."""
+"""Mutants and accepted variants, graded: the kill matrix, mutants x checks."""

@@ -1,7 +1,7 @@
-"""Grades both banks and writes the matrix: `python -m tests.matrix`.
+"""Grades mutants and accepted variants and writes the kill matrix: `python -m tests.matrix`.
 
-Writes docs/kill_matrix.md and docs/matrix.json, names each problem in a line, and exits with 1 if
-there is one.
+Writes docs/kill_matrix.md, of a part of the entries only their rows. Names each problem in a line,
+and exits with 1 if there is one; while a submission has a problem, the page is left as it is.
 """
 
 from __future__ import annotations
@@ -10,23 +10,74 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from tqdm import tqdm
 
-from grader.bank import Entry, accepted_variants, mutants
+from grader.bank import Entry, all_entries
+from grader.errors import UsageError
 from grader.files import written_whole
-from tests.matrix import page
-from tests.matrix.judge import Matrix
-from tests.matrix.run import run
+from tests.matrix import changed, page
+from tests.matrix.judge import Row, problems_of_the_whole
+from tests.matrix.run import Grader, Job
 
 
-def make(entries: list[Entry], cores: int) -> Matrix:
-    """Grade the entries, with a progress bar."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    options = parser().parse_args(arguments)
     start = time.monotonic()
-    rows = {row.id: row for row in tqdm(run(entries, cores), "matrix", len(entries), unit="graded")}
-    ordered = [rows[entry.id] for entry in entries]
-    return Matrix(ordered, round(time.monotonic() - start, 1), cores)
+    entries = all_entries()
+    old = page.parse(page.PAGE.read_text(encoding="utf-8")) if page.PAGE.exists() else []
+    rows = {row.id: row for row in old}
+    if options.only:
+        jobs = [Job(entry) for entry in entries if entry.id in options.only]
+        if unknown := {*options.only} - {entry.id for entry in entries}:
+            parser().error(f"no such entry: {', '.join(sorted(unknown))}")
+    elif options.changed:
+        jobs = changed_jobs(entries, rows.keys())
+    else:
+        jobs, rows = [Job(entry) for entry in entries], {}
+    graded = grade(jobs)
+    problems = [problem for row in graded for problem in row.problems]
+    if not problems:
+        rows |= {row.id: row for row in graded}
+        problems = update(entries, rows, write=not options.check)
+    seconds = time.monotonic() - start
+    print(*problems, sep="\n", end="\n" if problems else "")
+    print(f"{len(jobs)} submissions, {len(problems)} problems, {seconds:.0f} s")
+    return 1 if problems else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    top = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    part = top.add_mutually_exclusive_group()
+    part.add_argument("--only", nargs="+", metavar="ID", help="grade these entries, over all tasks")
+    part.add_argument(
+        "--changed",
+        action="store_true",
+        help="grade the entries whose task changed since git's HEAD, over the tasks they change",
+    )
+    top.add_argument("--check", action="store_true", help="write nothing, compare the page")
+    return top
+
+
+def changed_jobs(entries: list[Entry], on_page: Iterable[str]) -> list[Job]:
+    """Return what must be graded as it changed, or has no row; name shared code that changed."""
+    files = changed.changed_files()
+    for path in changed.shared(files):
+        print(f"{path} changed: python -m tests.matrix grades all")
+    found = changed.changes(files)
+    missing = {entry.id for entry in entries} - {*on_page}
+    return changed.jobs(entries, replace(found, entries=found.entries | missing))
+
+
+def grade(jobs: list[Job]) -> list[Row]:
+    """Grade on all cores, with a progress bar."""
+    if not jobs:
+        return []
+    return list(tqdm(Grader().run(jobs, cores()), "matrix", len(jobs), unit="graded"))
 
 
 def cores() -> int:
@@ -34,45 +85,26 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
-    top = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
-    top.add_argument("--only", nargs="+", metavar="ID", help="grade these entries alone")
-    top.add_argument("--check", action="store_true", help="write nothing, compare the page")
-    top.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE alone")
-    return top
-
-
-def main() -> int:
-    """Run the command; returns its exit status."""
-    options = parser().parse_args()
-    entries = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
-    if unknown := set(options.only or []) - entries.keys():
-        parser().error(f"no such entry: {', '.join(sorted(unknown))}")
-    matrix = make([entries[id_] for id_ in options.only or entries], cores())
-    problems = matrix.problems
-    if options.only:
-        problems = [problem for row in matrix.rows for problem in row.problems]
-    elif options.check and not page.same(page.PAGE, matrix):
-        problems.append("docs/kill_matrix.md is not of this run: python -m tests.matrix writes it")
-    if options.json:
-        write(options.json, matrix.to_json())
-    elif not options.only and not options.check:
-        write(page.PAGE, page.render(matrix))
-        write(page.DATA, matrix.to_json())
-    print(
-        *problems,
-        f"{len(matrix.rows)} submissions, {len(problems)} problems, {matrix.seconds:.0f} s",
-        sep="\n",
-    )
-    return 1 if problems else 0
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole."""
-    with written_whole(path) as stream:
-        stream.write(text.encode())
+def update(entries: list[Entry], rows: dict[str, Row], write: bool) -> list[str]:
+    """Write the page, or compare it; returns the problems of the whole."""
+    listed = [rows[entry.id] for entry in entries if entry.id in rows]
+    problems = [
+        f"{entry.id} has no row: python -m tests.matrix --changed"
+        for entry in entries
+        if entry.id not in rows
+    ]
+    problems += problems_of_the_whole(listed)
+    text = page.render(listed)
+    if write:
+        with written_whole(page.PAGE) as stream:
+            stream.write(text.encode())
+    elif not page.PAGE.exists() or page.PAGE.read_text(encoding="utf-8") != text:
+        problems.append("docs/kill_matrix.md differs: run this without --check")
+    return problems
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UsageError as error:
+        sys.exit(str(error))

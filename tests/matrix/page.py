@@ -1,92 +1,108 @@
-"""The page docs/kill_matrix.md: for each task a table mistake x check."""
+"""The page docs/kill_matrix.md: for each task a table mutant x check.
+
+The page holds all of the matrix: `parse` reads back the rows that `render` wrote.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from grader.bank import ROOT
 from grader.diagnosis import mistakes
 from grader.tasks import Assignment, Check, Task, assignments
-from tests.matrix.judge import Matrix, Row
+from tests.matrix.judge import Row
 
 PAGE = ROOT / "docs" / "kill_matrix.md"
-DATA = ROOT / "docs" / "matrix.json"
 
 FIRST, FAILS, WAITS = "**X**", "x", "-"
 
 INTRO = f"""\
-# The matrix: mistakes x checks
+# The kill matrix: mutants x checks
 
-Written by `python -m tests.matrix`, which grades every submission of the banks in
-`tests/submissions/` over all tasks of its assignment. It fails when a mistake is not the first
-thing that its student reads, is not named, or costs points in another task; when a right variant
-loses a point; when no mistake trips a check; and when no entry makes a known mistake.
+Written by `python -m tests.matrix`, which grades every mutant and every accepted variant in
+`tests/submissions/`. It fails when a student would not read the mutant's mistake first, by its
+name; when a mutant costs points in another task; when an accepted variant loses a point; when no
+mutant fails a check; and when no mutant makes a known mistake.
 
-Each mistake fails in the table of its own task only, so there is one table a task. {FIRST}: the
-check that the student reads first, the root cause; {FAILS}: fails as well; {WAITS}: waits for the
-one that failed. The last column is what the student reads: the name of a known mistake, or, in
-quotes, words of the message where there is none.
+A mutant fails checks of its own task only, so there is one table per task. {FIRST}: the check that
+the student reads first, the root cause; {FAILS}: fails as well; {WAITS}: waits for the one that
+failed. The last column is what the student reads: the name of a known mistake or, in quotes, words
+of the message where there is none.
 """
 
 
-def render(matrix: Matrix) -> str:
+def render(rows: Sequence[Row]) -> str:
     """Return the page."""
-    wrong = [row for row in matrix.rows if row.task]
-    right = [row for row in matrix.rows if not row.task]
-    parts = [INTRO, _numbers(matrix, wrong, right)]
+    mutants = [row for row in rows if row.task]
+    accepted = [row for row in rows if not row.task]
+    parts = [INTRO, _counts(len(mutants), len(accepted))]
     for assignment in assignments().values():
-        parts += [f"## {assignment.title}: `{assignment.id}`\n", _checks(assignment, wrong)]
+        parts += [f"## {assignment.title}: `{assignment.id}`\n", _checks(assignment, mutants)]
         for task in assignment.tasks.values():
-            parts.append(_mistakes(task, [row for row in wrong if row.task == task.id]))
-        parts.append(_right([row for row in right if row.assignment == assignment.id]))
-    if matrix.problems:
-        parts.append("## Problems\n\n" + "".join(f"- {problem}\n" for problem in matrix.problems))
+            parts.append(_mutants(task, [row for row in mutants if row.task == task.id]))
+        parts.append(_accepted([row for row in accepted if row.assignment == assignment.id]))
     return "\n".join(parts)
 
 
-def same(path: Path, matrix: Matrix) -> bool:
-    """Tell whether a page is the one of this matrix, the time left out."""
-    found = path.read_text(encoding="utf-8") if path.exists() else ""
-    return _timeless(found) == _timeless(render(matrix))
+def parse(text: str) -> list[Row]:
+    """Return the rows of a page, in its order."""
+    rows: list[Row] = []
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        assignment = section.partition("\n")[0].split("`")[1]
+        for part in re.split(r"^### ", section, flags=re.MULTILINE)[1:]:
+            head, _, body = part.partition("\n")
+            if head.startswith("Accepted variants"):
+                rows += [Row(name, name, assignment, "") for name in re.findall("`(.+?)`", body)]
+            elif "`" in head:
+                rows += _parse_table(assignment, head.split("`")[1], body)
+    return rows
 
 
-def _timeless(page: str) -> str:
-    return re.sub(r"^\| seconds .*\n", "", page, flags=re.MULTILINE)
+def _parse_table(assignment: str, task: str, body: str) -> Iterator[Row]:
+    head, _, *lines = [
+        [cell.replace("\\|", "|") for cell in line[2:-2].split(" | ")]
+        for line in body.splitlines()
+        if line.startswith("| ")
+    ]
+    for name, *cells, reads in lines:
+        by_check = {f"{task}.{check}": cell for check, cell in zip(head[1:], cells, strict=False)}
+        failed = [check for check, cell in by_check.items() if cell in (FIRST, FAILS)]
+        blocked = [check for check, cell in by_check.items() if cell == WAITS]
+        yield Row(f"{task}-{name}", name, assignment, task, failed, blocked, reads)
 
 
-def _numbers(matrix: Matrix, wrong: list[Row], right: list[Row]) -> str:
+def _counts(mutants: int, accepted: int) -> str:
     count = sum(len(each.checks) for each in assignments().values())
     return _table(
         [":--", "--:"],
-        ["both banks", ""],
+        ["all assignments", ""],
         [
-            ["wrong submissions, each caught by its check", str(len(wrong))],
-            ["right submissions, each with 100 points", str(len(right))],
-            ["checks, none idle", str(count)],
-            ["known mistakes, each made by an entry", str(len(mistakes()))],
-            [f"seconds for all on {matrix.cores} cores", f"{matrix.seconds:.0f}"],
+            ["mutants, each caught by its check", str(mutants)],
+            ["accepted variants, each with 100 points", str(accepted)],
+            ["checks, each failed by a mutant", str(count)],
+            ["known mistakes, each made by a mutant", str(len(mistakes()))],
         ],
     )
 
 
-def _checks(assignment: Assignment, wrong: list[Row]) -> str:
-    first = Counter(row.failed[0] for row in wrong if row.failed)
-    fails = Counter(check for row in wrong for check in row.failed)
+def _checks(assignment: Assignment, mutants: Sequence[Row]) -> str:
+    first = Counter(row.failed[0] for row in mutants if row.failed)
+    fails = Counter(check for row in mutants for check in row.failed)
     rows = [
         [f"`{check.id}`", f"{check.points:g}", str(first[check.id]), str(fails[check.id])]
         for check in assignment.checks
     ]
-    head = ["check", "points", "mistakes it catches", "mistakes that trip it"]
+    head = ["check", "points", "mutants it catches", "mutants that fail it"]
     return "### Checks\n\n" + _table([":--", "--:", "--:", "--:"], head, rows)
 
 
-def _mistakes(task: Task, rows: list[Row]) -> str:
-    head = ["mistake", *(check.name for check in task.checks), "the student reads"]
-    lines = [[row.name, *(_cell(row, check) for check in task.checks), _reads(row)] for row in rows]
+def _mutants(task: Task, rows: list[Row]) -> str:
+    head = ["mutant", *(check.name for check in task.checks), "the student reads"]
+    lines = [[row.name, *(_cell(row, check) for check in task.checks), row.reads] for row in rows]
     table = _table([":--", *[":-:" for _ in task.checks], ":--"], head, lines)
-    return f"### {task.title}: `{task.id}`, {len(rows)} mistakes\n\n{table}"
+    return f"### {task.title}: `{task.id}`, {len(rows)} mutants\n\n{table}"
 
 
 def _cell(row: Row, check: Check) -> str:
@@ -97,13 +113,9 @@ def _cell(row: Row, check: Check) -> str:
     return WAITS if check.id in row.blocked else ""
 
 
-def _reads(row: Row) -> str:
-    return row.reads if row.mistake else f"`{row.reads}`"
-
-
-def _right(rows: list[Row]) -> str:
+def _accepted(rows: list[Row]) -> str:
     names = ", ".join(f"`{row.name}`" for row in rows)
-    return f"### Right variants, {len(rows)}\n\nFull marks in all tasks: {names}.\n"
+    return f"### Accepted variants, {len(rows)}\n\nFull marks in all tasks: {names}.\n"
 
 
 def _table(align: list[str], head: list[str], rows: list[list[str]]) -> str:

@@ -1,33 +1,37 @@
 """Grades many submissions, each in a process of its own, as many at a time as there are cores.
 
 The processes are forked from this one, which has loaded torch, spaCy and its model. What the task
-accuracy trains depends on model.py and train.py alone (or on the grader's own parts in their
-place), so a training run is done once and shared by all submissions that have the same ones; what
-else takes seconds is shared by those with the same code of its task.
+accuracy trains depends on model.py and train.py alone (or on the grader's own parts instead), so a
+training run is done once and shared by all submissions that have the same ones; other operations
+that take seconds are shared by those with the same code of the task.
 """
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import hashlib
+import itertools
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from grader.bank import Entry, definitions
+from grader.bank import Entry
 from grader.grading import session
 from grader.process import Report, Worker
+from grader.record import CheckResult
 from grader.submission import Race, Submission
-from grader.tasks import assignments, tasks, written_in
+from grader.tasks import Check, assignments
 from grader.worker import wire
 from grader.worker.wire import Raised
-from tests.matrix.judge import Row, judge, lost
+from tests.matrix.code import code_of, helpers, own_checks
+from tests.matrix.judge import Row, judge, not_graded
 
 SECONDS = 300.0  # for one submission, on a machine that has other work
 SLOW = {  # operations that are done once for the same code of a task
@@ -64,7 +68,7 @@ class Sharing:
     ) -> Any:
         """Do one operation, or look its answer up."""
         if do in SLOW:
-            used = self.code(SLOW[do])
+            used = code_of(SLOW[do], self.files)
         elif do == "fit.fit":
             used = self._parts(arguments)
         else:
@@ -72,89 +76,144 @@ class Sharing:
         key = {"do": do, "used": used, "with": arguments, "seed": seed}
         return self.once(key, lambda: self.worker.call(do, arguments, seconds, seed, report))
 
-    def once(self, told: dict[str, Any], ask: Callable[[], Any]) -> Any:
-        """Look an answer up that depends on what is `told`, or ask for it."""
-        key = _digest(told)
-        if key in self.known:
-            return self.known[key]
+    def once(self, key: dict[str, Any], ask: Callable[[], Any]) -> Any:
+        """Look an answer up by all that it depends on, or ask for it."""
+        digest = _digest(key)
+        if digest in self.known:
+            return self.known[digest]
         answer = ask()
-        if not _tells_lines(answer):
-            self.known[key] = self.new[key] = answer
+        if not _has_lines(answer):
+            self.known[digest] = self.new[digest] = answer
         return answer
-
-    def code(self, task: str) -> dict[str, bytes]:
-        """Return the module of a task without what belongs to other tasks, and helpers."""
-        module = tasks()[task].module
-        text = self.files[module].decode()
-        others = {name for each in written_in(module) if each.id != task for name in each.names}
-        with contextlib.suppress(SyntaxError):
-            for name, definition in definitions(text).items():
-                text = text.replace(definition, "") if name in others else text
-        return {**self._helpers(), task: text.encode()}
 
     def _parts(self, arguments: dict[str, Any]) -> dict[str, bytes]:
         """Return the files that a training run uses: own parts, and helpers."""
         own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
         used = {name: self.files[name] for name, is_used in own.items() if is_used}
-        return {**self._helpers(), **used}
-
-    def _helpers(self) -> dict[str, bytes]:
-        """Return the modules that belong to no assignment."""
-        own = {name for each in assignments().values() for name in each.modules}
-        return {name: self.files[name] for name in sorted(self.files.keys() - own)}
+        return {**helpers(self.files), **used}
 
     def close(self) -> None:
         """Nothing of its own to end."""
 
 
-def _digest(told: dict[str, Any]) -> str:
+def _digest(key: dict[str, Any]) -> str:
     total = hashlib.sha256()
-    for part in wire.encode(told):
+    for part in wire.encode(key):
         total.update(part)
     return total.hexdigest()
 
 
-def _tells_lines(answer: Any) -> bool:
-    """Tell whether an answer holds an exception, whose lines depend on what stands above."""
+def _has_lines(answer: Any) -> bool:
+    """Tell whether an answer holds an exception, whose lines depend on the code above it."""
     if isinstance(answer, dict):
-        return any(map(_tells_lines, answer.values()))
+        return any(map(_has_lines, answer.values()))
     if isinstance(answer, (list, tuple)):
-        return any(map(_tells_lines, answer))
+        return any(map(_has_lines, answer))
     return isinstance(answer, Raised)
 
 
-def warm_up() -> None:
-    """Load what all submissions need; nothing that starts threads."""
-    import torch
-    import torch._dynamo  # which torch.optim loads when it is first used
+def load_modules() -> None:
+    """Import what grading imports."""
+    import torch._dynamo  # noqa: F401 - torch.optim loads it when it is first used
 
     import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
     from grader import grading
-    from grader.checks import test_collate
 
     for each in assignments().values():
         for check in each.checks:
             grading.function(check)
+
+
+def warm_up() -> None:
+    """Load what all submissions need; nothing that starts threads."""
+    import torch
+
+    from grader.checks import test_collate
+
+    load_modules()
     torch.set_num_threads(1)
-    test_collate.right("One sentence.")
+    for text, _ in [*itertools.chain(*test_collate.BATCHES), *test_collate.LONG]:
+        test_collate.right(text)
 
 
-def grade(entry: Entry, known: Answers, answer: Connection) -> None:
+PIPELINES: list[dict[str, Any]] = [
+    {},
+    {"exclude": ["tagger", "parser", "attribute_ruler", "lemmatizer", "ner"]},
+]
+COPIES = 2  # of each, as often as most submissions load one
+
+
+def preload_pipelines() -> None:
+    """Load pipelines before the fork: a process that loads the same is given one that is unused.
+
+    Loading takes longer than most checks. Every way to load a pipeline ends in the function that
+    is replaced.
+    """
+    import spacy
+
+    load = spacy.util.load_model_from_path
+    ready: list[tuple[Any, spacy.Language]] = []
+
+    def keep(*args: Any, **kwargs: Any) -> spacy.Language:
+        ready.append(((args, kwargs), load(*args, **kwargs)))
+        return ready[-1][1]
+
+    def take(*args: Any, **kwargs: Any) -> spacy.Language:
+        for place, (asked, nlp) in enumerate(ready):
+            if asked == (args, kwargs):
+                del ready[place]
+                return nlp
+        return load(*args, **kwargs)
+
+    spacy.util.load_model_from_path = keep
+    for options in PIPELINES * COPIES:
+        spacy.load("en_core_web_sm", **options)
+    spacy.util.load_model_from_path = take
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission to grade.
+
+    Attributes:
+        entry: the submission.
+        checks: ids of the checks to run; the others take the reference's result, which is that
+            they pass. None runs all.
+    """
+
+    entry: Entry
+    checks: frozenset[str] | None = None
+
+    @classmethod
+    def own(cls, entry: Entry) -> Job:
+        """Run the checks of the tasks that the submission can change."""
+        return cls(entry, frozenset(check.id for check in own_checks(entry)))
+
+
+def grade(job: Job, known: Answers, answer: Connection) -> None:
     """Grade a submission in this process; send its row and the new answers."""
     import torch
 
     torch.set_num_threads(1)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - as long as the process lives
+    entry = job.entry
     with session(
         entry.sources, assignment=entry.assignment, device="cpu", in_process=True
     ) as opened:
         worker = Sharing(opened.submission.worker, entry.sources.files, known)
         opened.submission.worker = worker
         _share_race(opened.submission, worker)
+        if job.checks is not None:
+            unchanged = [check for check in opened.planned if check.id not in job.checks]
+            opened.results.update({check.id: _passed(check) for check in unchanged})
         results = [opened.run(check) for check in opened.planned]
     answer.send((judge(entry, results), worker.new))
+
+
+def _passed(check: Check) -> CheckResult:
+    return CheckResult(check.id, check.task, "passed", check.points, check.points)
 
 
 def _share_race(submission: Submission, sharing: Sharing) -> None:
@@ -162,8 +221,8 @@ def _share_race(submission: Submission, sharing: Sharing) -> None:
     race = submission.race_of_pipelines
 
     def shared(task: str, batches: list[list[str]], batch_size: int) -> Race:
-        told = {"race": batches, "used": sharing.code(task)}
-        found: Race = sharing.once(told, lambda: race(task, batches, batch_size))
+        key = {"race": batches, "used": code_of(task, sharing.files)}
+        found: Race = sharing.once(key, lambda: race(task, batches, batch_size))
         return found
 
     setattr(submission, race.__name__, shared)
@@ -178,38 +237,51 @@ class Running:
     ends: float
 
 
-def run(entries: list[Entry], cores: int) -> Iterator[Row]:
-    """Grade submissions, so many at a time; gives the rows as they come."""
-    forks = sys.platform == "linux"
-    context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
-    if forks:
-        warm_up()
-    known: Answers = {}
-    waiting, running = list(reversed(entries)), dict[Connection, Running]()
-    while waiting or running:
-        while waiting and len(running) < cores:
-            entry = waiting.pop()
-            receive, send = context.Pipe(duplex=False)
-            process = context.Process(target=grade, args=(entry, known, send), daemon=True)
-            process.start()
-            send.close()
-            running[receive] = Running(entry, process, time.monotonic() + SECONDS)
-        ready = wait(list(running), timeout=1)
-        for receive in [r for r in running if r in ready]:
-            yield _received(running.pop(receive), receive, known)
-        for receive in [r for r, one in running.items() if one.ends < time.monotonic()]:
-            one = running.pop(receive)
-            one.process.kill()
-            yield lost(one.entry, f"not graded within {SECONDS:.0f} s")
+class Grader:
+    """Grades submissions in processes that are forked from this one.
 
+    Elsewhere than on Linux each process loads everything, which is slow.
+    """
 
-def _received(one: Running, receive: Connection, known: Answers) -> Row:
-    try:
-        row, new = receive.recv()
-    except EOFError:
+    def __init__(self) -> None:
+        """Load what all submissions need."""
+        self.known: Answers = {}
+        self.context: ForkContext | SpawnContext = multiprocessing.get_context("spawn")
+        if sys.platform == "linux":
+            self.context = multiprocessing.get_context("fork")
+            warm_up()
+            preload_pipelines()
+            gc.freeze()  # no process looks for garbage in what all share
+
+    def run(self, jobs: Iterable[Job], cores: int) -> Iterator[Row]:
+        """Grade submissions, `cores` at a time; give the rows as they come."""
+        waiting, running = list(jobs)[::-1], dict[Connection, Running]()
+        while waiting or running:
+            while waiting and len(running) < cores:
+                receive, one = self._start(waiting.pop())
+                running[receive] = one
+            ready = wait(list(running), timeout=1)
+            for receive in [r for r in running if r in ready]:
+                yield self._received(running.pop(receive), receive)
+            for receive in [r for r, one in running.items() if one.ends < time.monotonic()]:
+                one = running.pop(receive)
+                one.process.kill()
+                yield not_graded(one.entry, f"not graded within {SECONDS:.0f} s")
+
+    def _start(self, job: Job) -> tuple[Connection, Running]:
+        receive, send = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=grade, args=(job, self.known, send), daemon=True)
+        process.start()
+        send.close()
+        return receive, Running(job.entry, process, time.monotonic() + SECONDS)
+
+    def _received(self, one: Running, receive: Connection) -> Row:
+        try:
+            row, new = receive.recv()
+        except EOFError:
+            one.process.join()
+            return not_graded(one.entry, f"its process ended with {one.process.exitcode}")
+        self.known.update(new)
         one.process.join()
-        return lost(one.entry, f"its process ended with {one.process.exitcode}")
-    known.update(new)
-    one.process.join()
-    assert isinstance(row, Row)
-    return row
+        assert isinstance(row, Row)
+        return row

@@ -1,0 +1,52 @@
+"""What the result of a task depends on, and which checks a submission can change."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+from grader.bank import REFERENCE, Entry, definitions
+from grader.tasks import Check, assignments, tasks, written_in
+
+CALIBRATED = "accuracy.unseen"  # of accepted variants: many recorded draws in calibration.json
+
+
+def code_of(task: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the module of a task without what belongs to other tasks, and the helpers."""
+    module = tasks()[task].module
+    text = files[module].decode()
+    others = {name for each in written_in(module) if each.id != task for name in each.names}
+    with contextlib.suppress(SyntaxError):
+        for name, definition in definitions(text).items():
+            text = text.replace(definition, "") if name in others else text
+    return {**helpers(files), task: text.encode()}
+
+
+def helpers(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the modules that belong to no assignment."""
+    modules = {name for each in assignments().values() for name in each.modules}
+    return {name: files[name] for name in sorted(files.keys() - modules)}
+
+
+def own_tasks(entry: Entry) -> list[str]:
+    """Return the tasks that a submission can change: those whose code is not the reference's.
+
+    A mutant's own task is one of them. A task without a module uses all of them: it counts for
+    accepted variants and for its own mutants.
+    """
+    return [
+        task.id
+        for task in assignments()[entry.assignment].tasks.values()
+        if task.id == entry.task
+        or (code_of(task.id, entry.files) != code_of(task.id, REFERENCE) if task.module
+            else not entry.task)
+    ]  # fmt: skip
+
+
+def own_checks(entry: Entry) -> list[Check]:
+    """Return the checks of a submission's own tasks.
+
+    Of an accepted variant `CALIBRATED` is left out.
+    """
+    checks = [check for task in own_tasks(entry) for check in tasks()[task].checks]
+    return [check for check in checks if entry.task or check.id != CALIBRATED]

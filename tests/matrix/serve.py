@@ -1,0 +1,87 @@
+"""A process that grades entries on request: `python -m tests.matrix.serve`.
+
+It reads requests on stdin, one per line: `own ID` runs the checks of the tasks that the entry can
+change, `all ID` those of its whole assignment. It answers each with a row of the matrix as JSON on
+one line, and ends when stdin does. `Client` starts one: a process that has threads, as pytest may
+have, cannot fork safely itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from types import TracebackType
+
+from grader.bank import ROOT, all_entries, reference
+from grader.tasks import assignments
+from tests.matrix.judge import Row
+from tests.matrix.run import Grader, Job
+
+
+class Client:
+    """The other end of a process that grades on request."""
+
+    def __init__(self) -> None:
+        """Start the process, in a group of its own: Ctrl-C does not reach it before `close`."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.matrix.serve"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the process and the one that grades."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def own(self, id_: str) -> Row:
+        """Grade the tasks that an entry can change."""
+        return self._ask(f"own {id_}")
+
+    def all(self, id_: str) -> Row:
+        """Grade all tasks of an entry's assignment."""
+        return self._ask(f"all {id_}")
+
+    def _ask(self, request: str) -> Row:
+        assert self.process.stdin
+        assert self.process.stdout
+        print(request, file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        assert line, f"the grading process ended with {self.process.wait()}"
+        return Row(**json.loads(line))
+
+
+def serve() -> None:
+    """Answer requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what is printed elsewhere is no answer
+    entries = {entry.id: entry for entry in [*all_entries(), *map(reference, assignments())]}
+    grader = Grader()
+    for line in sys.stdin:
+        scope, id_ = line.split()
+        job = Job.own(entries[id_]) if scope == "own" else Job(entries[id_])
+        (row,) = grader.run([job], cores=1)
+        print(json.dumps(asdict(row)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve()
