@@ -252,7 +252,7 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
     except warm.Unavailable as error:
         pytest.skip(str(error))
     path = ROOT / "solution" / "dataset.py"
-    lost = []
+    lost: list[subprocess.Popen[bytes]] = []
 
     def lose(_record: Record) -> None:
         if not full and len(lost) == 2:
