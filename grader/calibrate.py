@@ -6,14 +6,13 @@ accuracies where points begin and where they are full. All is written to `calibr
 
 Full marks: each accepted way to do it (the reference, the grader's own model and loop, each
 accepted variant) is assumed to have accuracies with a mean of its own and one common spread,
-normally distributed. A few draws find the weakest variants, which are then drawn as often as the reference.
-The mark lies so far below the lowest mean that one try misses it with probability `ONE_TRY`; the
-tries of a submission are drawn apart, so that all of them miss it with the third power of that.
-What lies between that and 1 in 1,000 is left for accuracies that are not normally distributed: a
-narrow head may not learn at all from some of its first weights. Points begin so far above the mean
-of models that learned from shuffled targets that one of the tries gets there with probability
-`LUCK`.
-"""
+normally distributed. A few draws find the weakest variants, which are then drawn as often as the
+reference. The mark lies so far below the lowest mean that one try misses it with probability
+`ONE_TRY`; the tries of a submission are drawn apart, so that all of them miss it with the third
+power of that. What lies between that and 1 in 1,000 is left for accuracies that are not normally
+distributed: a narrow head may not learn at all from some of its first weights. Points begin so far
+above the mean of models that learned from shuffled targets that one of the tries gets there with
+probability `LUCK`. """
 
 from __future__ import annotations
 
