@@ -12,7 +12,8 @@ reference. The mark lies so far below the lowest mean that one try misses it wit
 power of that. What lies between that and 1 in 1,000 is left for accuracies that are not normally
 distributed: a narrow head may not learn at all from some of its first weights. Points begin so far
 above the mean of models that learned from shuffled targets that one of the tries gets there with
-probability `LUCK`. """
+probability `LUCK`.
+"""
 
 from __future__ import annotations
 
