@@ -1,0 +1,1 @@
+"""Errors, files, devices, paths and the console: what everything else uses."""

@@ -1,0 +1,1 @@
+"""What is promised and what is reported, as plain data: tasks, mistakes, messages, records."""

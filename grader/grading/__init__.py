@@ -1,0 +1,1 @@
+"""Grades one submission: a session runs checks and makes a record."""

@@ -1,0 +1,1 @@
+"""What students hand in, in any form, as modules."""

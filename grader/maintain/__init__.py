@@ -1,0 +1,1 @@
+"""For maintainers of the kit; not in what students get."""

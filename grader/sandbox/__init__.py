@@ -1,0 +1,1 @@
+"""Isolation of student code: tiers, how workers are launched, and their client."""

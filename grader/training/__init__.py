@@ -1,0 +1,1 @@
+"""`python -m grader train`: trains a submission on news."""
