@@ -39,7 +39,7 @@
 import re
 
 import news
-from grader import pictures
+from grader import plots
 from grader.notebook import check
 
 # %% [markdown]
@@ -54,7 +54,7 @@ from grader.notebook import check
 # pair (centre, context) that is at most `window` places apart is one example.
 
 # %%
-pictures.window("oil prices fall again in Asia", size=2)
+plots.window("oil prices fall again in Asia", size=2)
 
 # %% [markdown]
 # Words become ids first, their numbers in a list of all words. If *oil* is 7, *prices* 2 and
@@ -163,7 +163,7 @@ typical = [
     for word in sorted(ids, key=lambda word: seen[word] ** 2 / counts[word])[-14:]
 ]
 shown, groups = zip(*typical, strict=True)
-pictures.word_map(vectors[[ids[word] for word in shown]], shown, groups)
+plots.word_map(vectors[[ids[word] for word in shown]], shown, groups)
 
 # %% [markdown]
 # ### Question 1
@@ -311,7 +311,7 @@ for translation in (
 # one that it wrote itself, or the one that should stand there?
 
 # %%
-pictures.teacher()
+plots.teacher()
 
 # %% [markdown]
 # With *teacher forcing* (left) it is always fed the right token, whatever it has written. It learns
@@ -378,7 +378,7 @@ for ratio in (1.0, 0.5, 0.0):
             with torch.no_grad():
                 taught[f"ratio {ratio}"].append(loss.item())
                 alone[f"ratio {ratio}"].append(reversing_loss(model, ratio=0.0).item())
-pictures.loss_lines(
+plots.loss_lines(
     {"Loss while it is taught": taught, "Loss when it writes on its own": alone}, "10 batches"
 )
 
@@ -414,7 +414,7 @@ pictures.loss_lines(
 # came about.
 
 # %%
-pictures.chunks()
+plots.chunks()
 
 # %% definition="truncated.train_on_text"
 
@@ -465,7 +465,7 @@ for number in range(1, 5):
     print(
         f"after pass {number}, perplexity about {math.exp(losses[-1]):.1f}: {write(writer, 150)}\n"
     )
-pictures.loss_lines({"Loss of each chunk": {"loss": losses}}, "chunk")
+plots.loss_lines({"Loss of each chunk": {"loss": losses}}, "chunk")
 
 # %% [markdown]
 # ### Question 5

@@ -48,7 +48,7 @@
 from torch.utils.data import DataLoader
 
 import news
-from grader import pictures
+from grader import plots
 from grader.notebook import check, progress
 
 # %% [markdown]
@@ -115,7 +115,7 @@ check("collate", Collate)
 collate = Collate()
 loader = DataLoader(dataset, batch_size=16, shuffle=True, collate_fn=collate)
 padded, targets = next(iter(loader))
-pictures.padding(padded)
+plots.padding(padded)
 
 # %% [markdown]
 # ## 3. The model
@@ -129,7 +129,7 @@ pictures.padding(padded)
 # for each layer and direction, the state after *its own* last step. Run this cell for a picture:
 
 # %%
-pictures.last_states()
+plots.last_states()
 
 # %% [markdown]
 # Look at the orange rows: `b4` is computed first, when only *again* has been read, and `b1` last,
@@ -222,7 +222,7 @@ val_batches = list(DataLoader(validation, batch_size=32, collate_fn=collate))
 model = LSTMClassifier(n_targets=dataset.n_targets)
 epochs = 8
 history = train(model, progress(batches, epochs), val_batches, epochs=epochs, lr=0.002)
-pictures.curves(history)
+plots.curves(history)
 
 # %% [markdown]
 # ### Question 3

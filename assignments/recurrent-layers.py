@@ -41,7 +41,7 @@
 # %% imports=true
 
 # %%
-from grader import pictures
+from grader import plots
 from grader.notebook import check
 
 # %% [markdown]
@@ -81,7 +81,7 @@ print("largest difference:", (own - cell(inputs, state)).abs().max().item())
 # network; that is called *unrolling*:
 
 # %%
-pictures.unrolled()
+plots.unrolled()
 
 # %% [markdown]
 # PyTorch's layers return two things, and the picture shows both:
@@ -137,7 +137,7 @@ for batch_first in (False, True):
 # first. Its shape is (L * D, B, H):
 
 # %%
-pictures.last_states()
+plots.last_states()
 
 # %% [markdown]
 # What a program needs of them is mostly the last layer: one row for each direction. (The picture
@@ -255,7 +255,7 @@ for layer in layers.values():
     layer.batch_first = True
     layer.double()  # float32 ends at about 1e-38
 norms = {name: {T: gradient_norms(layer, T) for T in LENGTHS} for name, layer in layers.items()}
-pictures.gradients(norms)
+plots.gradients(norms)
 for name, of_lengths in norms.items():
     later, earlier = of_lengths[200][180], of_lengths[200][20]
     print(f"{name:26} a factor of {((earlier / later) ** (1 / 160)).item():.2f} a step")

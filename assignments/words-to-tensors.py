@@ -40,7 +40,7 @@ from time import perf_counter
 from torch.utils.data import DataLoader
 
 import news
-from grader import pictures
+from grader import plots
 from grader.notebook import check
 
 # %% [markdown]
@@ -90,7 +90,7 @@ for name, component in nlp.pipeline:
     start = perf_counter()
     docs = list(component.pipe(docs))
     seconds[name] = perf_counter() - start
-pictures.costs(seconds)
+plots.costs(seconds)
 
 # %% [markdown]
 # ### Question 1
@@ -148,7 +148,7 @@ print(f"one by one {one_by_one:.2f} s, together {together:.2f} s")
 
 # %%
 hand_made = {"man": (0, 0), "woman": (0, 1), "king": (1, 0), "queen": (1, 1)}
-pictures.arrows(hand_made, "how royal", "how female")
+plots.arrows(hand_made, "how royal", "how female")
 king, man, woman = (torch.tensor(hand_made[word]) for word in ("king", "man", "woman"))
 print("king - man + woman =", tuple((king - man + woman).tolist()))
 
@@ -221,7 +221,7 @@ vectors = []
 for doc, rows in zip(nlp.pipe(places), token_vectors(nlp, places), strict=True):
     vectors.append(rows[[token.text for token in doc].index("bank")])
 directions = nn.functional.normalize(torch.stack(vectors), dim=1)
-pictures.similarities(places, directions @ directions.T)
+plots.similarities(places, directions @ directions.T)
 
 # %% [markdown]
 # Each number is the cosine of the angle between two vectors of *bank*: 1 for the same direction, 0
@@ -266,7 +266,7 @@ for padded in loader:
 # Every batch has a T of its own, that of its longest sentence. How much of the last one is padding?
 
 # %%
-pictures.padding(padded)
+plots.padding(padded)
 
 # %% [markdown]
 # ## 3. Back to the lengths
@@ -299,7 +299,7 @@ print([len(sentence) for sentence in token_vectors(nlp, texts[-12:])])
 # are sorted by length, longest first.
 
 # %%
-pictures.packing([["Rain", "stops", "play"], ["Oil", "rose", "in", "New", "York"], ["Goal", "!"]])
+plots.packing([["Rain", "stops", "play"], ["Oil", "rose", "in", "New", "York"], ["Goal", "!"]])
 
 # %% [markdown]
 # The arrows on the right show the order: column by column. A `PackedSequence` has four parts:

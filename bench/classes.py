@@ -39,9 +39,10 @@ import psutil  # type: ignore[import-untyped]
 from nbgrader.api import Gradebook
 
 from bench.report import busy, show_versions
-from grader.bank import REFERENCE, Entry, accepted_variants, mutants
-from grader.course.scratch import ASSIGNMENT, COURSE, Scratch, with_cells
-from grader.tasks import MAIN, assignments
+from grader.base.paths import COURSE
+from grader.contract.tasks import MAIN, assignments
+from grader.maintain.scratch import ASSIGNMENT, Scratch, with_cells
+from grader.maintain.submission_bank import REFERENCE, Entry, accepted_variants, mutants
 from tests.matrix.page import PAGE, parse
 
 ROOT = Path(__file__).parents[1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from grader.contract.record import Record
 from grader.notebook import _grade
-from grader.record import Record
 
 
 @functools.cache

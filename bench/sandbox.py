@@ -18,14 +18,14 @@ import time
 from pathlib import Path
 
 from bench.report import show, show_versions
-from grader import warm
-from grader.bank import REFERENCE
-from grader.confinement import Confinement, sandboxed
-from grader.process import ProcessWorker
-from grader.sandbox import Limits
-from grader.submission import Submission
+from grader.grading.submission import Submission
+from grader.maintain.submission_bank import REFERENCE
+from grader.sandbox import fork_server
+from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import Confinement, sandboxed
+from grader.sandbox.worker_client import ProcessWorker
 from grader.worker import confine
-from grader.worker.warm import FILE_SIZE, FILES
+from grader.worker.fork_server import FILE_SIZE, FILES
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"n_targets": 4, "input_size": 96, "hidden_size": 64, "num_layers": 2}
@@ -109,7 +109,7 @@ def measure_confinement(runs: int) -> None:
 
     torch.set_num_threads(1)
     torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
-    rules = confine.landlock_rules(warm.readable())
+    rules = confine.landlock_rules(fork_server.readable())
     taken: dict[str, list[float]] = {"alone": [], "confined": []}
     for _ in range(runs):
         taken["alone"].append(forked(None))

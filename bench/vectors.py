@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 
 import news
 from bench.report import show, show_versions
-from grader.vectors import MODEL, compute, embed, load_pipeline
+from grader.grading.vectors import MODEL, compute, embed, load_pipeline
 from grader.worker.operations.fit import TokenVectors, pad
 
 BATCH = 32

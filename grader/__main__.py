@@ -13,19 +13,19 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from grader.devices import DEVICES
-from grader.errors import UsageError
-from grader.files import written_whole
-from grader.record import TIERS, Record
+from grader.base.devices import DEVICES
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.base.paths import ROOT
+from grader.contract.record import TIERS, Record
+from grader.contract.tasks import assignments, tasks
 from grader.reports import FACES
-from grader.tasks import assignments, tasks
 from news import NewsError, read_csv
 
 # From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
 # on both sides of the pass mark.
 MIN_ROWS = 3600
 LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
-ROOT = Path(__file__).parent.parent
 
 
 class Parser(argparse.ArgumentParser):
@@ -197,7 +197,7 @@ def _seed(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from grader.grading import grade, load
+    from grader.grading.session import grade, load
     from grader.reports import board
 
     if options.json not in (None, "-"):
@@ -227,7 +227,7 @@ def _grade(options: argparse.Namespace) -> int:
 
 def _tell_if_unconfined(options: argparse.Namespace) -> None:
     """Say so if there are only limits round a submission, unless they were asked for."""
-    from grader.confinement import choose
+    from grader.sandbox.tiers import choose
 
     if options.confine is None and (lacks := choose(None, options.device).lacks):
         print(
@@ -284,24 +284,24 @@ def _not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
 
 
 def _class(options: argparse.Namespace) -> int:
-    from grader import unseen
-    from grader.classroom import grading, run
+    from grader.classroom import job, run
+    from grader.grading import heldout_accuracy
 
     try:
         import vl_convert  # noqa: F401 - told before the class is graded
 
-        import grader.reports.classroom  # noqa: F401
+        import grader.reports.class_report.page  # noqa: F401
     except ModuleNotFoundError as error:
         raise _not_installed(error, "class") from None
 
-    setting = grading.Setting(
+    setting = job.Setting(
         assignment=options.assignment or "",
         device=options.device,
         seed=options.seed,
         confine=options.confine,
         memory=options.limit_memory,
-        secret=os.environ.get(unseen.SECRET, ""),
-        versions=grading.versions(),
+        secret=os.environ.get(heldout_accuracy.SECRET, ""),
+        versions=job.versions(),
     )
     return run.run(
         run.Wanted(
@@ -317,21 +317,21 @@ def _class(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from grader import impact
+    from grader.classroom import diff as impact
 
     return impact.run(options.old, options.new, as_json=options.json)
 
 
 def _release(options: argparse.Namespace) -> int:
-    from grader import release
+    from grader.maintain import release
 
     return release.run(options.out)
 
 
 def _gradescope(options: argparse.Namespace) -> int:
-    from grader import gradescope
+    from grader.maintain import gradescope_zip
 
-    return gradescope.run(
+    return gradescope_zip.run(
         options.out,
         assignment=options.assignment,
         confine=options.confine,
@@ -353,7 +353,7 @@ def _hint(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from grader import training
+    from grader.training import run as training
 
     return training.run(
         options.path,
@@ -371,7 +371,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from grader import build, lesson
+    from grader.maintain import notebooks, stubs
 
     solution, exercise = ROOT / "solution", ROOT / "exercise"
     if not solution.is_dir():
@@ -383,26 +383,26 @@ def _build(options: argparse.Namespace) -> int:
         if script.name != "nbgrader_config.py"
     }
     if options.check:
-        problems = build.check(solution, exercise)
+        problems = stubs.check(solution, exercise)
         for script, notebook in lessons.items():
-            problems += lesson.check(script, solution, notebook)
+            problems += notebooks.check(script, solution, notebook)
         print("\n".join(problems) or "exercise/ is what solution/ makes, and so are the notebooks.")
         return 1 if problems else 0
     try:
-        written = build.build(solution, exercise)
+        written = stubs.build(solution, exercise)
         for script, notebook in lessons.items():
-            written += lesson.build(script, solution, notebook)
-    except (build.BuildError, OSError) as error:
+            written += notebooks.build(script, solution, notebook)
+    except (stubs.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
     print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")
     return 0
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from grader import calibrate
-    from grader.bank import BANK, REFERENCE
-    from grader.calibration import FILE, calibration
-    from grader.files import written_whole
+    from grader.base.files import written_whole
+    from grader.grading.calibration import FILE, calibration
+    from grader.maintain import calibrate
+    from grader.maintain.submission_bank import BANK, REFERENCE
 
     if not REFERENCE or not BANK.is_dir():
         raise UsageError("solution/ and tests/submissions/ are not here: calibrate in the kit.")
@@ -420,14 +420,14 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _course_check(options: argparse.Namespace) -> int:
     try:
-        from grader.course import check
+        from grader.maintain import course_check
     except ModuleNotFoundError as error:
         raise _not_installed(error, "course") from None
-    return check.run(options.keep)
+    return course_check.run(options.keep)
 
 
 def _doctor(_options: argparse.Namespace) -> int:
-    from grader import doctor
+    from grader.commands import doctor
 
     return doctor.run()
 

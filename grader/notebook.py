@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Collection, Iterator
 from typing import Any, Generic, TypeVar
 
-from grader.cells import latest, take
-from grader.errors import UsageError
-from grader.record import Record
+from grader.base.errors import UsageError
+from grader.contract.record import Record
+from grader.contract.tasks import assignments, tasks
+from grader.intake.notebook_modules import latest, take
 from grader.reports import board, html
-from grader.tasks import assignments, tasks
 
 T = TypeVar("T")
 VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it where Validate runs a notebook
@@ -85,7 +85,7 @@ def _require_parts(task: str, parts: tuple[object, ...]) -> None:
 
 
 def _grade(task: str) -> Record:
-    from grader.grading import session
+    from grader.grading.session import session
 
     assignment = tasks()[task].assignment
     taken = take("notebook", latest(_history()), assignments()[assignment])

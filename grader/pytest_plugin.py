@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from grader.devices import DEVICES
-from grader.errors import UsageError
-from grader.record import TIERS
-from grader.tasks import Assignment, Check, assignment, assignment_of, assignments, tasks
+from grader.base.devices import DEVICES
+from grader.base.errors import UsageError
+from grader.base.paths import CHECKS, EXERCISE, ROOT
+from grader.contract.record import TIERS
+from grader.contract.tasks import Assignment, Check, assignment, assignment_of, assignments, tasks
 
-ROOT = Path(__file__).parents[1]
-CHECKS = ROOT / "grader" / "checks"
 CONFIG = ROOT / "pyproject.toml"
 SESSION = pytest.StashKey[Any]()
 STATUS = pytest.StashKey[str]()
@@ -103,11 +102,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _take_in(config: pytest.Config) -> Assignment:
     """Read the submission; return the assignment that is graded."""
-    from grader.grading import load
+    from grader.grading.session import load
 
     name = config.option.assignment
     try:
-        taken = load(config.option.submission or ROOT / "exercise", name)
+        taken = load(config.option.submission or EXERCISE, name)
         chosen = assignment(name) if name else assignment_of(taken.files)
     except UsageError as error:
         pytest.exit(str(error), returncode=2)
@@ -123,7 +122,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", name="graded")
 def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
-    from grader.grading import session
+    from grader.grading.session import session
 
     options = pytestconfig.option
     try:

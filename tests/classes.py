@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grader.bank import REFERENCE, mutants
-from grader.classroom.results import Result
-from grader.grading import grade
-from grader.record import Record
-from grader.sources import Sources
-from grader.tasks import MAIN, assignments
+from grader.contract.record import Record
+from grader.contract.results import Result
+from grader.contract.tasks import MAIN, assignments
+from grader.grading.session import grade
+from grader.intake.sources import Sources
+from grader.maintain.submission_bank import REFERENCE, mutants
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"

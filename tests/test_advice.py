@@ -2,10 +2,10 @@
 
 import pytest
 
-from grader.grading import session
-from grader.messages import Failure
-from grader.sources import Sources
-from grader.tasks import tasks
+from grader.contract.messages import Failure
+from grader.contract.tasks import tasks
+from grader.grading.session import session
+from grader.intake.sources import Sources
 
 CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "layer of another size": (

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from grader.confinement import choose
-from grader.grading import Session
-from grader.process import ProcessWorker, Worker, WorkerLost
-from grader.sandbox import Limits
-from grader.submission import Submission
-from grader.tasks import assignments, tasks
+from grader.contract.tasks import assignments, tasks
+from grader.grading.session import Session
+from grader.grading.submission import Submission
+from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import choose
+from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Other, Raised, TensorData
 
 ROOT = Path(__file__).parents[1]

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from grader import tasks as table
 from grader.__main__ import main
-from grader.bank import REFERENCE, patched
-from grader.build import BuildError, read, stub
-from grader.cells import Cell, take
-from grader.errors import UsageError
-from grader.grading import load, session
-from grader.record import Record
-from grader.sources import Sources
-from grader.tasks import MAIN, assignment_of, assignments, tasks
+from grader.base.errors import UsageError
+from grader.contract import tasks as table
+from grader.contract.record import Record
+from grader.contract.tasks import MAIN, assignment_of, assignments, tasks
+from grader.grading.session import load, session
+from grader.intake.notebook_modules import Cell, take
+from grader.intake.sources import Sources
+from grader.maintain.stubs import BuildError, read, stub
+from grader.maintain.submission_bank import REFERENCE, patched
 
 ROOT = Path(__file__).parents[1]
 RECURRENT = assignments()["recurrent-layers"]
@@ -167,6 +167,6 @@ def test_a_name_that_is_missing_is_told_by_its_file() -> None:
 
 def test_every_worker_loads_what_the_tasks_of_its_modules_need() -> None:
     steps = {step for task in tasks().values() for step in task.loads}
-    from grader.worker import warm
+    from grader.worker import fork_server
 
-    assert steps <= warm.STEPS.keys()
+    assert steps <= fork_server.STEPS.keys()

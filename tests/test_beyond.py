@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 
-from grader.bleu import Bleu
-from grader.word_pairs import share_nearer, word_pairs
+from grader.checks.oracles.bleu import Bleu
+from grader.checks.oracles.word_pairs import share_nearer, word_pairs
 
 WORDS = ["the", "a", "cat", "dog", "sat", "stood", "on", "under", "mat", "table", "and", "slept"]
 

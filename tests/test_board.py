@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.record import CheckResult, Record
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import tasks
 from grader.reports import board
-from grader.tasks import tasks
 from tests.classes import graded
 
 ROOT = Path(__file__).parents[1]

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from grader import build as builder
-from grader.build import BuildError, build, check, stub
-from grader.tasks import assignments, owner
+from grader.base.paths import ROOT
+from grader.contract.tasks import assignments, owner
+from grader.maintain.stubs import BuildError, build, check, stub
 
-ROOT = Path(builder.__file__).parents[1]
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
 MODULES = sorted(module for each in assignments().values() for module in each.modules)
 

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader import calibrate, unseen
 from grader.__main__ import main
-from grader.bank import REFERENCE, accepted_variants
-from grader.calibrate import Job
-from grader.calibration import calibration
-from grader.errors import UsageError
-from grader.grading import session
-from grader.sources import Sources
-from grader.tasks import read_toml, tasks
-from grader.vectors import Vectors
+from grader.base.errors import UsageError
+from grader.contract.tasks import tasks
+from grader.grading import heldout_accuracy
+from grader.grading.calibration import TRAINING, calibration
+from grader.grading.session import session
+from grader.grading.vectors import Vectors
+from grader.intake.sources import Sources
+from grader.maintain import calibrate
+from grader.maintain.calibrate import Job
+from grader.maintain.submission_bank import REFERENCE, accepted_variants
 
 AGAIN = "run `python -m grader calibrate`"
 ADD = "run `python -m grader calibrate --add NAME` for each new one"
@@ -32,7 +33,7 @@ def test_the_marks_are_those_that_the_recorded_runs_lead_to() -> None:
 
 
 def test_the_runs_were_made_with_the_settings_that_are_used() -> None:
-    assert calibration()["training"] == read_toml("accuracy.toml")["training"], AGAIN
+    assert calibration()["training"] == TRAINING, AGAIN
 
 
 def test_the_reference_and_what_learns_nothing_ran_on_60_draws_at_least() -> None:
@@ -49,7 +50,7 @@ def test_every_accepted_variant_was_tried() -> None:
 def test_no_more_runs_miss_full_marks_than_the_tries_make_up_for(name: str) -> None:
     accuracies = RIGHT[name]["accuracies"]
     missed = sum(accuracy < calibration()["marks"]["full"] for accuracy in accuracies)
-    assert (missed / len(accuracies)) ** unseen.TRIES < 1e-3
+    assert (missed / len(accuracies)) ** heldout_accuracy.TRIES < 1e-3
 
 
 def test_the_weakest_variants_were_drawn_as_often_as_the_reference() -> None:
@@ -122,7 +123,7 @@ def recorded(**changed: Any) -> dict[str, Any]:
         "nothing": {"shuffled targets": row(0.24, 0.26)},
         "wrong": {"softmax": {"accuracies": [None]}},
     }
-    made = {"versions": calibrate.versions(), "training": read_toml("accuracy.toml")["training"]}
+    made = {"versions": calibrate.versions(), "training": TRAINING}
     return {"schema_version": 1, "marks": calibrate.marks(runs), "runs": runs, **made, **changed}
 
 
@@ -140,7 +141,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         return (0.45 if low else 0.7) + 0.01 * (job.number % 2)
 
     monkeypatch.setattr(calibrate, "runs", runs)
-    monkeypatch.setattr(unseen, "sample_pool", lambda: None)
+    monkeypatch.setattr(heldout_accuracy, "sample_pool", lambda: None)
     return found
 
 
@@ -194,8 +195,8 @@ def test_the_command_adds_to_the_file_in_its_format(
 ) -> None:
     file = tmp_path / "calibration.json"
     old = recorded(seconds=3.5)
-    monkeypatch.setattr("grader.calibration.FILE", file)
-    monkeypatch.setattr("grader.calibration.calibration", lambda: old)
+    monkeypatch.setattr("grader.grading.session.calibration.FILE", file)
+    monkeypatch.setattr("grader.grading.session.calibration.calibration", lambda: old)
     assert main(["calibrate", "--add", "model_chunk", "--few", "2"]) == 0
     assert len(drawn) == 2
     expected = calibrate.add("model_chunk", old, seeds=60, few=2)
@@ -222,7 +223,7 @@ def tokens(vectors: Vectors) -> list[int]:
 
 
 def test_a_key_draws_the_same_again_and_another_key_something_else(pool: Vectors) -> None:
-    first, again, other = (unseen.draw(pool, key) for key in (1, 1, 2))
+    first, again, other = (heldout_accuracy.draw(pool, key) for key in (1, 1, 2))
     assert np.array_equal(first.unseen.vectors, again.unseen.vectors)
     assert first.seed == again.seed
     assert first.seed != other.seed
@@ -230,14 +231,14 @@ def test_a_key_draws_the_same_again_and_another_key_something_else(pool: Vectors
 
 
 def test_the_parts_of_a_draw_share_no_text_and_leave_none_out(pool: Vectors) -> None:
-    drawn = unseen.draw(pool, 1)
+    drawn = heldout_accuracy.draw(pool, 1)
     parts = [drawn.train, drawn.val, drawn.unseen]
     assert [len(part) for part in parts] == [32, 4, 12]
     assert sorted(itertools.chain(*map(tokens, parts))) == sorted(tokens(pool))
 
 
 def test_vectors_are_turned_and_classes_numbered_anew_and_all_else_stays(pool: Vectors) -> None:
-    drawn = unseen.draw(pool, 3)
+    drawn = heldout_accuracy.draw(pool, 3)
     renumbered = set()
     for part in (drawn.train, drawn.val, drawn.unseen):
         for start, target in zip(part.offsets[:-1], part.targets, strict=True):
@@ -251,17 +252,19 @@ def test_vectors_are_turned_and_classes_numbered_anew_and_all_else_stays(pool: V
 
 
 def test_shuffled_targets_keep_their_numbers_and_lose_their_texts(pool: Vectors) -> None:
-    right, shuffled = unseen.draw(pool, 4), unseen.draw(pool, 4, shuffled=True)
+    right, shuffled = heldout_accuracy.draw(pool, 4), heldout_accuracy.draw(pool, 4, shuffled=True)
     assert sorted(right.train.targets) == sorted(shuffled.train.targets)
     assert not np.array_equal(right.train.targets, shuffled.train.targets)
     assert np.array_equal(right.unseen.targets, shuffled.unseen.targets)
 
 
 def test_the_key_depends_on_secret_submission_seed_and_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(unseen.SECRET, raising=False)
-    keys = {unseen.key(*each) for each in (("a", 0, 0), ("b", 0, 0), ("a", 1, 0), ("a", 0, 1))}
-    monkeypatch.setenv(unseen.SECRET, "ours")
-    assert len(keys | {unseen.key("a", 0, 0)}) == 5
+    monkeypatch.delenv(heldout_accuracy.SECRET, raising=False)
+    keys = {
+        heldout_accuracy.key(*each) for each in (("a", 0, 0), ("b", 0, 0), ("a", 1, 0), ("a", 0, 1))
+    }
+    monkeypatch.setenv(heldout_accuracy.SECRET, "ours")
+    assert len(keys | {heldout_accuracy.key("a", 0, 0)}) == 5
 
 
 # --- the check -------------------------------------------------------------------------------
@@ -270,8 +273,12 @@ def test_the_key_depends_on_secret_submission_seed_and_try(monkeypatch: pytest.M
 def graded(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> Any:
     """Grade the task accuracy of a submission that reaches these accuracies, try by try."""
     rest = iter(accuracies)
-    monkeypatch.setattr(unseen, "measure", lambda *_args, **_options: unseen.Measured(next(rest)))
-    monkeypatch.setenv(unseen.SECRET, "ours")
+    monkeypatch.setattr(
+        heldout_accuracy,
+        "measure",
+        lambda *_args, **_options: heldout_accuracy.Measured(next(rest)),
+    )
+    monkeypatch.setenv(heldout_accuracy.SECRET, "ours")
     with session(Sources("right", {}, {}), device="cpu") as opened:
         opened.submission.state = lambda _task: "done"
         result = opened.run(tasks()["accuracy"].checks[0])
@@ -309,11 +316,11 @@ def test_the_record_keeps_the_history_of_the_best_try(monkeypatch: pytest.Monkey
     tries = iter([0.1, 0.3, 0.2])
     epoch = {"train_loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5}
 
-    def measure(*_args: Any, **_options: Any) -> unseen.Measured:
+    def measure(*_args: Any, **_options: Any) -> heldout_accuracy.Measured:
         accuracy = next(tries)
-        return unseen.Measured(accuracy, [epoch | {"val_accuracy": accuracy}])
+        return heldout_accuracy.Measured(accuracy, [epoch | {"val_accuracy": accuracy}])
 
-    monkeypatch.setattr(unseen, "measure", measure)
+    monkeypatch.setattr(heldout_accuracy, "measure", measure)
     with session(Sources("right", {}, {}), device="cpu") as opened:
         opened.submission.state = lambda _task: "done"
         opened.run(tasks()["accuracy"].checks[0])
@@ -325,7 +332,7 @@ EPOCH = {"train_loss": 1.23456, "val_loss": 1, "val_accuracy": 0.5, "more": "ign
 
 def test_a_history_is_kept_as_plain_numbers() -> None:
     kept = {"train_loss": 1.2346, "val_loss": 1.0, "val_accuracy": 0.5}
-    assert unseen.curve([EPOCH, EPOCH]) == [kept, kept]
+    assert heldout_accuracy.curve([EPOCH, EPOCH]) == [kept, kept]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +351,7 @@ def test_a_history_is_kept_as_plain_numbers() -> None:
     ],
 )
 def test_a_history_that_cannot_be_shown_is_not_kept(history: Any) -> None:
-    assert unseen.curve(history) == []
+    assert heldout_accuracy.curve(history) == []
 
 
 def test_guessing_earns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

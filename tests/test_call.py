@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
-from grader.sandbox import Limits
-from grader.submission import Call, StudentError, Submission, made, value
+from grader.grading.submission import Call, StudentError, Submission, made, value
+from grader.sandbox.launch import Limits
+from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Other, Raised, TensorData
 
 CODE = """\

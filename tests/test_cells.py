@@ -2,10 +2,10 @@
 
 import pytest
 
-from grader.cells import Cell, Taken, latest, take
-from grader.errors import UsageError
-from grader.record import CheckResult, Record
-from grader.tasks import MAIN, assignments
+from grader.base.errors import UsageError
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import MAIN, assignments
+from grader.intake.notebook_modules import Cell, Taken, latest, take
 
 IMPORTS = "import torch\nfrom torch import nn\nimport matplotlib.pyplot as plt"
 COLLATE = "class Collate:\n    def __call__(self, batch):\n        return helper(batch, SIZE)"

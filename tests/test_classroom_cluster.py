@@ -16,9 +16,9 @@ pytest.importorskip("distributed")
 import psutil  # type: ignore[import-untyped]
 from distributed import LocalCluster
 
-from grader import warm as warm_here
 from grader.__main__ import main
-from grader.bank import REFERENCE
+from grader.maintain.submission_bank import REFERENCE
+from grader.sandbox import fork_server as warm_here
 from tests.test_classroom_run import RIGHT, WRONG, alone, make, read, without_times
 from tests.test_worker import gone
 
@@ -87,6 +87,6 @@ def test_a_workers_processes_end_with_it(cluster: Any) -> None:
 
 
 def _worker() -> Path:
-    from grader import sandbox
+    from grader.sandbox import launch
 
-    return sandbox.WORKER
+    return launch.WORKER

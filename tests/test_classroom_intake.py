@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from grader.classroom import intake
-from grader.classroom.fingerprints import fingerprints
-from grader.classroom.grading import cells
-from grader.classroom.intake import Content, Handed
-from grader.classroom.names import file_name, plain_id
-from grader.errors import UsageError
-from grader.sources import MAX_FILE
+from grader.base.errors import UsageError
+from grader.classroom.job import cells
+from grader.contract.names import file_name, plain_id
+from grader.intake import lms_exports
+from grader.intake.lms_exports import Content, Handed
+from grader.intake.sources import MAX_FILE
+from grader.reports.class_report.fingerprints import fingerprints
 
 SOURCE = b"class NewsDataset:\n    pass\n"
 posix = pytest.mark.skipif(os.name != "posix", reason="needs names as POSIX has them")
@@ -37,14 +37,14 @@ def fill(root: Path, files: dict[str, bytes]) -> Path:
 
 
 def found(folder: Path) -> dict[str, Handed]:
-    _, handed, _ = intake.find(folder)
+    _, handed, _ = lms_exports.find(folder)
     ids = [each.student for each in handed]
     assert len(ids) == len(set(ids))
     return {each.student: each for each in handed}
 
 
 def content(handed: Handed) -> Content:
-    return intake.read(handed, intake.wanted(None))
+    return lms_exports.read(handed, lms_exports.wanted(None))
 
 
 def modules(handed: Handed) -> dict[str, bytes]:
@@ -109,7 +109,7 @@ def test_an_export_is_recognised_and_each_submission_has_its_students_id(
     layout: str, tmp_path: Path
 ) -> None:
     files, expected = EXPORTS[layout]
-    name, handed, _ = intake.find(fill(tmp_path, files))
+    name, handed, _ = lms_exports.find(fill(tmp_path, files))
     assert name == layout
     assert {each.student: each.name for each in handed} == expected
     for each in handed:
@@ -126,7 +126,7 @@ def test_single_modules_of_a_student_are_one_submission_and_the_newest_counts(
 
 def test_of_two_uploads_the_newer_counts_and_the_older_is_told(tmp_path: Path) -> None:
     fill(tmp_path, {"a_1_100_work.zip": b"old = 1\n", "a_1_200_final.zip": b"new = 1\n"})
-    _, (handed,), notes = intake.find(tmp_path)
+    _, (handed,), notes = lms_exports.find(tmp_path)
     assert modules(handed)["dataset"] == b"new = 1\n"
     assert notes == ["1: handed in more than once; a_1_100_work.zip is left out"]
 
@@ -135,7 +135,7 @@ def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newe
     tmp_path: Path,
 ) -> None:
     fill(tmp_path, {"ada/dataset.py": b"a = 1\n", "ada.zip": b"b = 1\n"})
-    _, handed, notes = intake.find(tmp_path)
+    _, handed, notes = lms_exports.find(tmp_path)
     assert [each.student for each in handed] == ["ada", "ada~2"]
     assert {modules(each)["dataset"] for each in handed} == {b"a = 1\n", b"b = 1\n"}
     assert notes == ["ada: handed in more than once; ada.zip is graded as ada~2"]
@@ -144,7 +144,7 @@ def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newe
 def test_what_is_no_submission_is_left_out(tmp_path: Path) -> None:
     junk = [".DS_Store", "grades.csv", "__MACOSX/x.py", ".git/x.py"]
     fill(tmp_path, {"ada/dataset.py": SOURCE, "..bob/x.py": SOURCE} | dict.fromkeys(junk, b""))
-    _, handed, notes = intake.find(tmp_path)
+    _, handed, notes = lms_exports.find(tmp_path)
     assert [each.student for each in handed] == ["ada"]
     assert notes == [
         "grades.csv: holds no code; left out",
@@ -221,7 +221,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an empty folder": (lambda root: (root / "class" / "ada").mkdir(parents=True), "none of"),
     "a huge notebook": (
-        lambda root: fill(root, {"class/ada.ipynb": b" " * (intake.MAX_NOTEBOOK + 1)}),
+        lambda root: fill(root, {"class/ada.ipynb": b" " * (lms_exports.MAX_NOTEBOOK + 1)}),
         "larger than 20 MiB",
     ),
     "much code": (much_code, "larger than 4 MiB in all"),
@@ -241,7 +241,7 @@ def test_what_cannot_be_read_says_why(case: str, tmp_path: Path) -> None:
 def test_an_empty_class_is_told(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UsageError, match=r"no submission in it|cannot be read"):
-            intake.find(folder)
+            lms_exports.find(folder)
 
 
 BROKEN = [b"", b"[]", b"{", b'{"cells": 3}', b'{"cells": [{"cell_type": "code"}]}', b"\xff",

@@ -15,22 +15,24 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from grader import grading as grading_of_one
 from grader.__main__ import main
-from grader.bank import REFERENCE
+from grader.base.errors import UsageError
 from grader.checks import test_dataset
-from grader.classroom import grading, run
+from grader.classroom import job as grading
+from grader.classroom import run
 from grader.classroom.engine import Job
-from grader.classroom.grading import Setting
-from grader.classroom.intake import Content
+from grader.classroom.job import Setting
 from grader.classroom.journal import Entry, Journal
-from grader.classroom.results import Result
-from grader.confinement import Confinement
-from grader.errors import UsageError
-from grader.record import CheckResult, Record
-from grader.reports import classroom, junit
-from grader.sources import Sources
-from grader.warm import Unavailable
+from grader.contract.record import CheckResult, Record
+from grader.contract.results import Result
+from grader.grading import session as grading_of_one
+from grader.intake.lms_exports import Content
+from grader.intake.sources import Sources
+from grader.maintain.submission_bank import REFERENCE
+from grader.reports import junit
+from grader.reports.class_report import page
+from grader.sandbox.fork_server import Unavailable
+from grader.sandbox.tiers import Confinement
 from tests.test_worker import gone
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
@@ -213,7 +215,7 @@ def test_nothing_is_graded_with_less_confinement_than_was_asked_for(
     def none(_device: str) -> Confinement:
         raise Unavailable("no Landlock here")
 
-    monkeypatch.setattr("grader.confinement.sandboxed", none)
+    monkeypatch.setattr("grader.sandbox.launch.tiers.sandboxed", none)
     with pytest.raises(UsageError, match=r"not to be had here: no Landlock here.*--confine limits"):
         run._result("ada", grading.run(job()))
 
@@ -375,7 +377,7 @@ def test_a_full_disk_is_told_in_one_line(
     def full(_path: Path) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(classroom, "written_whole", full)
+    monkeypatch.setattr(page, "written_whole", full)
     assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
     assert "a report cannot be written (No space left on device). What was graded is kept" in told

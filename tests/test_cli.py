@@ -16,13 +16,15 @@ import jsonschema
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from grader import grading
 from grader.__main__ import main
-from grader.submission import Submission
-from grader.tasks import tasks
+from grader.contract.tasks import tasks
+from grader.grading import session
+from grader.grading.submission import Submission
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = json.loads((ROOT / "grader" / "record.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (ROOT / "grader" / "contract" / "record.schema.json").read_text(encoding="utf-8")
+)
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
 
@@ -235,7 +237,7 @@ def test_an_older_record_does_not_pass_for_the_one_that_is_being_made(
     assert main(["grade", str(hanging / "dataset.py"), "--json", str(file)]) == 0
     assert json.loads(file.read_text(encoding="utf-8"))["score"] == 15
     (hanging / "dataset.py").write_text("while True: pass\n", encoding="utf-8")
-    digest = grading.load(hanging).digest
+    digest = session.load(hanging).digest
     with grading_of(hanging, file) as process:
         when(file, lambda record: record["submission"]["digest"] == digest)
         process.kill()
@@ -258,7 +260,7 @@ def test_a_full_disk_is_told_and_leaves_the_last_whole_record(
     file = tmp_path / "records" / "ann.json"
     file.parent.mkdir()
     file.write_text("an earlier record\n", encoding="utf-8")
-    with grading.session(grading.load(dataset_only), device="cpu") as opened:
+    with session.session(session.load(dataset_only), device="cpu") as opened:
         first = opened.record().to_json()
     largest = len(first.encode()) + room if room else 100
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -288,7 +290,7 @@ def test_a_fault_of_the_grader_exits_with_2_and_is_no_zero(
     def faulty(_submission: Submission) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(grading, "function", lambda _check: faulty)
+    monkeypatch.setattr(session, "function", lambda _check: faulty)
     file = tmp_path / "r.json"
     assert main(["grade", str(dataset_only), "--json", str(file), "--device", "cpu"]) == 2
     record = json.loads(file.read_text(encoding="utf-8"))
@@ -396,7 +398,7 @@ def test_the_doctor_finds_this_environment_well(capsys: pytest.CaptureFixture[st
 def test_the_doctor_gives_the_command_for_a_missing_model(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("grader.vectors.MODEL", "en_core_web_xx")
+    monkeypatch.setattr("grader.grading.vectors.MODEL", "en_core_web_xx")
     assert main(["doctor"]) == 1
     assert "./packages/en_core_web_sm" in capsys.readouterr().out
 

@@ -25,14 +25,16 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 
-from grader import grading, lesson
-from grader.bank import REFERENCE, accepted_variants, mutants
-from grader.course.check import UNCONFINED, only_in_source
-from grader.course.confined import why_no_marks, why_no_pages
+from grader.base.paths import COURSE
+from grader.contract.tasks import MAIN, assignments
 from grader.course.kernel import PlainKernel, RunConfined, kernel_command
-from grader.course.scratch import ASSIGNMENT, COURSE, Scratch, cell, name_of, with_cells
-from grader.sources import Sources
-from grader.tasks import MAIN, assignments
+from grader.course.sandbox_policy import why_no_marks, why_no_pages
+from grader.grading import session
+from grader.intake.sources import Sources
+from grader.maintain import notebooks
+from grader.maintain.course_check import UNCONFINED, only_in_source
+from grader.maintain.scratch import ASSIGNMENT, Scratch, cell, name_of, with_cells
+from grader.maintain.submission_bank import REFERENCE, accepted_variants, mutants
 from tests.hostile.bank import bank as hostile_bank
 from tests.hostile.scene import SECRET as NEIGHBOUR
 from tests.hostile.scene import Scene, family, scene
@@ -165,7 +167,7 @@ def test_a_notebook_has_the_marks_that_the_command_line_gives_to_its_modules(
 ) -> None:
     files = {**STUBS, **bank()[name](graded.here)}
     taken = Sources(name, files, {stem: f"{stem}.py" for stem in files})
-    record = grading.grade(taken, device="cpu")
+    record = session.grade(taken, device="cpu")
     assert graded.marks(name) == {task.id: task.score for task in record.tasks}
 
 
@@ -779,7 +781,7 @@ def notebook_of(assignment: str, files: dict[str, bytes], folder: Path) -> Any:
     """The notebook of an assignment with these modules in its cells."""
     for module, source in files.items():
         (folder / f"{module}.py").write_bytes(source)
-    return nbformat.reads(lesson.notebook(COURSE / f"{assignment}.py", folder), 4)
+    return nbformat.reads(notebooks.notebook(COURSE / f"{assignment}.py", folder), 4)
 
 
 @pytest.mark.parametrize("id_", [id_ for id_ in assignments() if id_ != MAIN])
@@ -807,7 +809,7 @@ def test_another_assignment_has_the_marks_of_the_command_line(tmp_path: Path, id
         folder.mkdir()
         handed_in[entry.id] = notebook_of(id_, entry.files, folder)
         names = {module: f"{module}.py" for module in entry.files}
-        record = grading.grade(Sources(entry.id, entry.files, names), assignment=id_)
+        record = session.grade(Sources(entry.id, entry.files, names), assignment=id_)
         assert record.score < 100
         expected[entry.id] = {task.id: task.score for task in record.tasks}
     for student, notebook in handed_in.items():

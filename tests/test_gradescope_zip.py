@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import release
 from grader.__main__ import main
-from grader.bank import REFERENCE
+from grader.maintain import release
+from grader.maintain.submission_bank import REFERENCE
 
 pytest.importorskip("grader.reports.gradescope")
 SECRET = "it's; $secret"

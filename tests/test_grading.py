@@ -11,19 +11,22 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from grader import grading, sandbox, warm
-from grader.confinement import choose, sandboxed
-from grader.errors import UsageError
-from grader.grading import load, session
-from grader.record import CheckResult, Record
-from grader.sandbox import Limits
-from grader.sources import Sources
-from grader.submission import Submission
-from grader.tasks import MAIN, assignments, tasks
+from grader.base.errors import UsageError
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import MAIN, assignments, tasks
+from grader.grading import session as grading
+from grader.grading.session import load, session
+from grader.grading.submission import Submission
+from grader.intake.sources import Sources
+from grader.sandbox import fork_server, launch
+from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import choose, sandboxed
 from tests.classes import WRITE_AGAIN, comparable, graded
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = json.loads((ROOT / "grader" / "record.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (ROOT / "grader" / "contract" / "record.schema.json").read_text(encoding="utf-8")
+)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
@@ -204,7 +207,7 @@ def test_an_endless_loop_is_ended_and_the_other_tasks_are_graded(
     text = "class NewsDataset:\n    def __init__(self, samples):\n        while True: pass\n"
     with session(reference(dataset=text), device="cpu") as opened:
         with monkeypatch.context() as patch:
-            patch.setattr("grader.submission.SECONDS", 1.0)
+            patch.setattr("grader.grading.session.submission.SECONDS", 1.0)
             hung = opened.run(tasks()["dataset"].checks[0])
         other = opened.run(tasks()["train"].checks[0])
     assert hung.status == "timeout"
@@ -249,7 +252,7 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
     """It is lost before each check; in the quick suite before two, as each time loads torch."""
     try:
         sandboxed("cpu")
-    except warm.Unavailable as error:
+    except fork_server.Unavailable as error:
         pytest.skip(str(error))
     path = ROOT / "solution" / "dataset.py"
     lost: list[subprocess.Popen[bytes]] = []
@@ -257,7 +260,7 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
     def lose(_record: Record) -> None:
         if not full and len(lost) == 2:
             return
-        lost.append(warm.warm_process().process)
+        lost.append(fork_server.warm_process().process)
         lost[-1].kill()
         lost[-1].wait()
 
@@ -273,7 +276,7 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
 def test_the_strongest_confinement_is_used_whatever_the_least_is(minimum: str | None) -> None:
     try:
         strongest = sandboxed("cpu").tier
-    except warm.Unavailable:
+    except fork_server.Unavailable:
         strongest = "limits"
     assert choose(minimum, "cpu").tier == strongest
 
@@ -301,7 +304,7 @@ def test_a_gpu_cannot_be_used_in_the_sandbox(
 ) -> None:
     gpu = tmp_path / "gpu"
     gpu.touch()
-    monkeypatch.setattr("grader.confinement.GPUS", (str(gpu),))
+    monkeypatch.setattr("grader.sandbox.launch.tiers.GPUS", (str(gpu),))
     for device in ("auto", "cuda"):
         assert choose(None, device).tier == "limits"
         with pytest.raises(UsageError, match=r"a GPU cannot be used in it.* --device cpu"):
@@ -312,13 +315,13 @@ def test_a_gpu_cannot_be_used_in_the_sandbox(
 def old_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The warm process finds no Landlock."""
     copy = tmp_path / "worker"
-    shutil.copytree(sandbox.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(launch.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / "confine.py").open("a", encoding="utf-8") as stream:
         stream.write(OLD_KERNEL)
-    monkeypatch.setattr(sandbox, "WORKER", copy)
-    warm.close()
+    monkeypatch.setattr(launch, "WORKER", copy)
+    fork_server.close()
     yield
-    warm.close()
+    fork_server.close()
 
 
 OLD_KERNEL = """
@@ -341,15 +344,15 @@ def test_what_the_kernel_lacks_is_told() -> None:
 @linux
 def test_without_bubblewrap_the_other_layers_are_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
-    warm.close()
+    fork_server.close()
     try:
         found = choose("sandbox", "cpu")
         assert (found.tier, found.layers) == ("sandbox", ("rlimits", "landlock", "seccomp"))
-        assert warm.warm_process().lacks == "bwrap is not installed"
+        assert fork_server.warm_process().lacks == "bwrap is not installed"
     except UsageError as error:
         pytest.skip(str(error))
     finally:
-        warm.close()
+        fork_server.close()
 
 
 def test_a_record_names_the_tier_and_its_layers() -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from grader import warm
-from grader.bank import ROOT
-from grader.confinement import Confinement, explain, sandboxed
-from grader.tasks import tasks
+from grader.base.paths import ROOT
+from grader.contract.tasks import tasks
+from grader.sandbox import fork_server
+from grader.sandbox.tiers import Confinement, explain, sandboxed
 from tests.hostile import page
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import HARM, Outcome, attack, grade
@@ -66,10 +66,10 @@ def missing(set_up: SetUp) -> str:
     """Say what this machine lacks for a set-up, and what to do."""
     try:
         sandboxed("cpu")
-    except warm.Unavailable as error:
+    except fork_server.Unavailable as error:
         lacks = str(error)
     else:
-        lacks = warm.warm_process().lacks if set_up.bubblewrap else ""
+        lacks = fork_server.warm_process().lacks if set_up.bubblewrap else ""
     return lacks and ": ".join(explain(lacks))
 
 
@@ -173,7 +173,7 @@ def test_a_broken_promise_is_named(change: str) -> None:
 
 def test_the_end_of_the_warm_process_would_be_noticed() -> None:
     confined = sandboxed("cpu")
-    first = warm.warm_process()
+    first = fork_server.warm_process()
 
     def launch(limits, modules):  # type: ignore[no-untyped-def]
         worker = confined.launch(limits, modules)
@@ -182,7 +182,7 @@ def test_the_end_of_the_warm_process_would_be_noticed() -> None:
 
     with scene() as here:
         found = attack(BANK["exits"], here, dataclasses.replace(confined, launch=launch))
-    warm.close()  # the new one came during the attack, and was ended with what that left
+    fork_server.close()  # the new one came during the attack, and was ended with what that left
     assert "warm" in found.harm
 
 
@@ -223,11 +223,11 @@ def printed(code: str, confined_by: Confinement) -> str:
 
 def test_nothing_that_a_submission_changes_reaches_the_next_one() -> None:
     confined_by = sandboxed("cpu")
-    process = warm.warm_process()
+    process = fork_server.warm_process()
     before = printed(TELLS, confined_by)
     spoiled = printed(SPOILS + TELLS, confined_by)
     after = printed(TELLS, confined_by)
-    assert warm.warm_process() is process
+    assert fork_server.warm_process() is process
     assert "torch.float32" in before
     assert "torch.float64" in spoiled
     assert after == before

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from grader import grading
-from grader.diagnosis import mistakes
-from grader.record import STATES
+from grader.contract.mistakes import mistakes
+from grader.contract.record import STATES
+from grader.contract.tasks import assignments, tasks
+from grader.grading import session
 from grader.reports.board import STATUS_WORDS
-from grader.tasks import assignments, tasks
 
 ROOT = Path(__file__).parents[1]
 CHECKS = [check for task in tasks().values() for check in task.checks]
@@ -61,7 +61,7 @@ def test_the_points_of_each_assignment_sum_to_100() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_every_row_of_the_table_has_a_function_that_says_what_it_promises(check) -> None:  # type: ignore[no-untyped-def]
-    assert inspect.getdoc(grading.function(check))
+    assert inspect.getdoc(session.function(check))
 
 
 def test_every_check_function_has_a_row_in_the_table() -> None:
@@ -105,14 +105,17 @@ def test_no_task_or_module_is_of_two_assignments() -> None:
 def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() -> None:
     code = "".join(
         path.read_text(encoding="utf-8")
-        for path in [*(ROOT / "grader/checks").glob("*.py"), ROOT / "grader/reference_loop.py"]
+        for path in [
+            *(ROOT / "grader/checks").glob("*.py"),
+            ROOT / "grader/checks/oracles/training_loop.py",
+        ]
     )
     named = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)*)"', code)) & set(mistakes())
     assert named == set(mistakes())
 
 
 def test_the_readme_shows_the_line_that_mends_a_missing_model() -> None:
-    from grader.doctor import MODEL
+    from grader.commands.doctor import MODEL
 
     assert MODEL.removeprefix("python -m pip") in (ROOT / "README.md").read_text(encoding="utf-8")
 

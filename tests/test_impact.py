@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from grader.__main__ import main
-from grader.classroom.results import Result
 from grader.classroom.run import write
-from grader.record import CheckResult, Record
+from grader.contract.record import CheckResult, Record
+from grader.contract.results import Result
 
 PASSED = CheckResult("model.shape", "model", "passed", 6.0, 6.0)
 LOST = replace(PASSED, status="failed", score=0.0, mistake="time-first", message="Called `f`.\nNo.")

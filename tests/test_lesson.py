@@ -8,9 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grader import lesson
-from grader.build import BuildError
-from grader.tasks import assignments
+from grader.contract.tasks import assignments
+from grader.maintain import notebooks as lesson
+from grader.maintain.stubs import BuildError
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "assignments" / "news-classifier.py"
@@ -37,7 +37,7 @@ def test_a_committed_notebook_is_what_its_sources_give(id_: str) -> None:
 @pytest.mark.parametrize("hash_seed", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_the_notebook_is_the_same_in_every_process(hash_seed: str) -> None:
     code = (
-        "import sys, pathlib; from grader import lesson; "
+        "import sys, pathlib; from grader.maintain import notebooks as lesson; "
         f"sys.stdout.write(lesson.notebook(pathlib.Path({str(SCRIPT)!r}), "
         f"pathlib.Path({str(SOLUTION)!r})))"
     )

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from grader.course.confined import why_no_pages
+from grader.contract.tasks import assignments
 from grader.course.kernel import SandboxedKernel
-from grader.tasks import assignments
+from grader.course.sandbox_policy import why_no_pages
 
 SOURCE = Path(__file__).parents[1] / "assignments" / "source"
 NO_SANDBOX = why_no_pages()

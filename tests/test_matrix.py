@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
-from grader.bank import REFERENCE, Entry, accepted_variants, mutants, patched, reference
-from grader.diagnosis import mistakes
-from grader.process import Worker
-from grader.record import CheckResult
-from grader.tasks import MAIN, assignments, tasks
+from grader.contract.mistakes import mistakes
+from grader.contract.record import CheckResult
+from grader.contract.tasks import MAIN, assignments, tasks
+from grader.maintain.submission_bank import (
+    REFERENCE,
+    Entry,
+    accepted_variants,
+    mutants,
+    patched,
+    reference,
+)
+from grader.sandbox.worker_client import Worker
 from tests.matrix import __main__ as command
 from tests.matrix import changed, page
 from tests.matrix.changed import Changes, changes, in_tree, jobs, shared
@@ -207,9 +214,9 @@ def test_an_entry_is_concerned_by_its_table_or_folder(
             {"collate", "token_vectors", "fast_pipeline"},
         ),
         ("grader/checks/test_text.py", "TIMES, AS_FAST", "AS_FAST, TIMES", {"fast_pipeline"}),
-        ("grader/assignments/beyond.toml", 'id = "bleu"\n', 'id = "belu"\n', {"bleu"}),
+        ("grader/contract/assignments/beyond.toml", 'id = "bleu"\n', 'id = "belu"\n', {"bleu"}),
         ("solution/text.py", "pad_sequence(", "padded(", {"pad"}),
-        ("grader/grading.py", "def ", "def  ", set()),
+        ("grader/grading/session.py", "def ", "def  ", set()),
     ],
 )
 def test_a_task_is_concerned_by_its_checks_its_table_and_the_reference(
@@ -220,7 +227,7 @@ def test_a_task_is_concerned_by_its_checks_its_table_and_the_reference(
 
 def test_a_mistake_concerns_those_who_make_it() -> None:
     title = mistakes()["softmax"].title
-    found = since("grader/mistakes.toml", f'title = "{title}"', 'title = "x"')
+    found = since("grader/contract/mistakes.toml", f'title = "{title}"', 'title = "x"')
     assert found == Changes(frozenset(), frozenset(), frozenset({"softmax"}))
     assert found.concern(SOFTMAX)
     assert not found.concern(SAYS)
@@ -239,9 +246,13 @@ def test_what_is_concerned_is_graded_with_the_reference() -> None:
 
 
 def test_shared_code_is_what_grading_loads() -> None:
-    files = ["grader/grading.py", "grader/worker/wire.py", "grader/calibration.json"]
+    files = [
+        "grader/grading/session.py",
+        "grader/worker/wire.py",
+        "grader/grading/calibration.json",
+    ]
     other = ["README.md", "grader/reports/html.py", "grader/checks/test_text.py", "tests/shard.py"]
-    assert shared([*files, *other, "grader/mistakes.toml"]) == files
+    assert shared([*files, *other, "grader/contract/mistakes.toml"]) == files
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -344,10 +355,12 @@ def test_shared_code_that_changed_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(changed, "changed_files", lambda: ["grader/grading.py", "README.md"])
+    monkeypatch.setattr(
+        changed, "changed_files", lambda: ["grader/grading/session.py", "README.md"]
+    )
     assert graded("--changed") == []
     assert capsys.readouterr().out.startswith(
-        "grader/grading.py changed: python -m tests.matrix grades all\n0 submissions"
+        "grader/grading/session.py changed: python -m tests.matrix grades all\n0 submissions"
     )
 
 

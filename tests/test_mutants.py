@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from grader.bank import Entry, all_entries, reference
-from grader.tasks import assignments
+from grader.contract.tasks import assignments
+from grader.maintain.submission_bank import Entry, all_entries, reference
 from tests.matrix.code import own_tasks
 from tests.matrix.judge import Row, problems_of_the_whole
 from tests.matrix.page import PAGE, parse, render

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from grader import confinement, doctor, warm
-from grader.errors import UsageError
-from grader.tasks import read_toml
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import ROOT
+from grader.commands import doctor
+from grader.sandbox import fork_server, tiers
 from grader.worker import confine
 
-ROOT = Path(doctor.__file__).parents[1]
-REASONS = read_toml("no_sandbox.toml")["reason"]
+REASONS = read_toml(tiers.REMEDIES)["reason"]
 BUBBLEWRAP = {  # what it says: words of what is told, words of what to do
     "bwrap: setting up uid map: Permission denied": ("AppArmor", "apparmor_restrict"),
     "bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted": ("AppArmor", "apparmor"),
@@ -44,14 +45,14 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a 
 @pytest.fixture
 def anew() -> Iterator[None]:
     """Let the warm process be started anew, here and in the next test."""
-    warm.close()
+    fork_server.close()
     yield
-    warm.close()
+    fork_server.close()
 
 
 @pytest.mark.parametrize("said", BUBBLEWRAP)
 def test_what_bubblewrap_says_is_explained(said: str) -> None:
-    why, remedy = confinement.explain(said)
+    why, remedy = tiers.explain(said)
     assert BUBBLEWRAP[said][0] in why
     assert "bwrap:" not in why
     assert BUBBLEWRAP[said][1] in remedy
@@ -156,24 +157,24 @@ def test_the_least_confinement_that_is_asked_for_is_never_silently_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    assert confinement.choose(None, "cpu").tier == "limits"
+    assert tiers.choose(None, "cpu").tier == "limits"
     with pytest.raises(
         UsageError, match=r"not to be had here: it needs Linux\. What to do: .*WSL2"
     ):
-        confinement.choose("sandbox", "cpu")
+        tiers.choose("sandbox", "cpu")
 
 
 def test_on_a_gpu_there_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(confinement, "GPUS", [os.devnull])
+    monkeypatch.setattr(tiers, "GPUS", [os.devnull])
     with pytest.raises(UsageError, match=r"a GPU cannot be used in it.*add --device cpu"):
-        confinement.choose("sandbox", "cuda")
+        tiers.choose("sandbox", "cuda")
 
 
 def test_what_is_unknown_is_shown_as_it_is() -> None:
-    assert confinement.explain("bwrap: something new") == (
+    assert tiers.explain("bwrap: something new") == (
         "bwrap: something new",
-        confinement.OTHERWISE,
+        tiers.OTHERWISE,
     )
 
 
@@ -181,5 +182,5 @@ def test_what_is_unknown_is_shown_as_it_is() -> None:
 def test_every_reason_is_met_and_says_what_to_do(row: dict[str, str]) -> None:
     texts = [*BUBBLEWRAP, *confine.NO_LANDLOCK.values(), "it needs Linux", "bwrap is not installed"]
     texts += ["a GPU cannot be used in it", "there is no table of system calls for riscv64"]
-    met = [text for text in texts if confinement.explain(text)[1] == row["remedy"]]
+    met = [text for text in texts if tiers.explain(text)[1] == row["remedy"]]
     assert any(row["says"] in text for text in met)

@@ -12,11 +12,12 @@ import pytest
 from nbgrader.validator import Validator
 from traitlets.config import Config
 
-from grader import grading, notebook
-from grader.errors import UsageError
-from grader.record import CheckResult, Record
+from grader import notebook
+from grader.base.errors import UsageError
+from grader.contract.record import CheckResult, Record
+from grader.grading import session
+from grader.intake.sources import Sources
 from grader.reports import board, html
-from grader.sources import Sources
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "assignments" / "source" / "news-classifier" / "news-classifier.ipynb"
@@ -40,7 +41,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
 
 def graded_as_file(source: str) -> Record:
     files = {"dataset": source.encode()}
-    with grading.session(Sources("s", files, {"dataset": "dataset.py"}, only="dataset")) as opened:
+    with session.session(Sources("s", files, {"dataset": "dataset.py"}, only="dataset")) as opened:
         for check in opened.planned:
             opened.run(check)
         return opened.record()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from grader.reference_loop import (
+from grader.checks.oracles.training_loop import (
     EVAL_SCALE,
     KNOWN,
     RIGHT,

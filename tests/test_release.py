@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from grader import build, release
 from grader.__main__ import main
-from grader.bank import ROOT
-from grader.tasks import assignments
+from grader.base.paths import ROOT
+from grader.contract.tasks import assignments
+from grader.maintain import release
+from grader.maintain import stubs as build
 
 pytest.importorskip("nbgrader")
-from grader.course.scratch import Scratch
+from grader.maintain.scratch import Scratch
 
 QUOTED = "self.nlp = spacy.load('en_core_web_sm', exclude=unused)"
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
@@ -159,7 +160,7 @@ def test_each_region_of_the_reference_would_be_found(module: str) -> None:
 def test_stubs_and_common_lines_are_no_leaks() -> None:
     common = "loss.backward()\noptimizer.step()\nmodel.eval()\nlogits = model(padded)\nrows = []\n"
     stubs = {f"exercise/{path.name}": path.read_text() for path in EXERCISE.glob("*.py")}
-    hints = {"grader/assignments/x.toml": f'hint = "`{LINE}` does it"'}
+    hints = {"grader/contract/assignments/x.toml": f'hint = "`{LINE}` does it"'}
     assert leaks(stubs | hints | {"x.py": common}) == []
 
 

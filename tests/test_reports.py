@@ -15,10 +15,10 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from grader.__main__ import main
-from grader.classroom.results import Result
-from grader.record import Record
+from grader.contract.record import Record
+from grader.contract.results import Result
 from grader.reports import FACES, exercism, feedback, gradescope, junit, markdown, marks, table
-from grader.reports.words import NOT_JUDGED
+from grader.reports.labels import NOT_JUDGED
 from tests.classes import (
     EVIL,
     HOSTILE,

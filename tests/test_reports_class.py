@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from grader.classroom.names import file_name
-from grader.classroom.results import Result
-from grader.record import CheckResult, Record
-from grader.reports import analysis, classroom, feedback, junit, marks, pages, similar
-from grader.reports.words import NOT_JUDGED
+from grader.contract.names import file_name
+from grader.contract.record import CheckResult, Record
+from grader.contract.results import Result
+from grader.reports import feedback, junit, marks, pages
+from grader.reports.class_report import analysis, similarity
+from grader.reports.class_report import page as classroom
+from grader.reports.labels import NOT_JUDGED
 from tests.classes import EVIL, HOSTILE, STUBS, a_class, changed, graded
 
 FAULT = "The grader itself failed: ValueError('secret') (test_dataset.py, line 20)."
@@ -412,7 +414,7 @@ def test_a_record_that_is_none_costs_its_own_student_alone(tmp_path: Path) -> No
 def test_a_page_is_made_without_similar_code_if_looking_for_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similar, "pairs", broken)
+    monkeypatch.setattr(similarity, "pairs", broken)
     failures = classroom.write(
         [Result("ann", record=graded()["right"])], tmp_path, "News", code={"ann": STUBS}
     )
@@ -458,7 +460,7 @@ def test_similar_code_is_found_whatever_its_names_and_comments() -> None:
         "dee": {"train": STUBS["train"]},
         "eve": {"train": OWN[: len(OWN) // 2].encode() + ELSE},
     }
-    found = [*(similar.pairs(code, {"train": STUBS["train"]}) or ())]
+    found = [*(similarity.pairs(code, {"train": STUBS["train"]}) or ())]
     assert [(pair.module, pair.students) for pair in found] == [("train", ("ann", "bob"))]
     assert found[0].share == pytest.approx(1, abs=0.05)
 
@@ -468,7 +470,7 @@ def test_pairs_of_equal_code_are_not_told_twice() -> None:
     results = [Result(name, record=right, fingerprints={"train": "x"}) for name in ("ann", "bob")]
     results.append(Result("cay", record=right, fingerprints={"train": "y"}))
     pairs = [
-        similar.Pair("train", ("ann", "bob"), 1.0), similar.Pair("train", ("ann", "cay"), 0.95)
+        similarity.Pair("train", ("ann", "bob"), 1.0), similarity.Pair("train", ("ann", "cay"), 0.95)
     ]  # fmt: skip
     told = section(shown(results, pairs=pairs), "alike")
     assert told.count("95 %") == 1

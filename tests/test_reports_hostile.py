@@ -18,24 +18,16 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from grader.__main__ import main
-from grader.bank import REFERENCE
-from grader.classroom import grading, run
+from grader.classroom import job as grading
+from grader.classroom import run
 from grader.classroom.engine import Job
 from grader.classroom.journal import Entry, Journal
-from grader.classroom.names import file_name
-from grader.classroom.results import Result
-from grader.record import Record
-from grader.reports import (
-    FACES,
-    board,
-    classroom,
-    convert,
-    exercism,
-    feedback,
-    gradescope,
-    html,
-    table,
-)
+from grader.contract.names import file_name
+from grader.contract.record import Record
+from grader.contract.results import Result
+from grader.maintain.submission_bank import REFERENCE
+from grader.reports import FACES, board, convert, exercism, feedback, gradescope, html, table
+from grader.reports.class_report import page as classroom
 from tests.classes import EVIL, HOSTILE, graded
 
 SCHEMA = json.loads(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from grader import sources
-from grader.errors import UsageError
-from grader.sources import MAX_ENTRIES, MAX_FILE, MAX_FILES, MAX_TOTAL, MAX_ZIP, Sources
+from grader.base.errors import UsageError
+from grader.intake import sources
+from grader.intake.sources import MAX_ENTRIES, MAX_FILE, MAX_FILES, MAX_TOTAL, MAX_ZIP, Sources
 
 MODULES = ["dataset", "collate", "model", "train"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from grader.bank import Entry, accepted_variants, mutants, patched
-from grader.grading import session
-from grader.tasks import MAIN, assignments
+from grader.contract.tasks import MAIN, assignments
+from grader.grading.session import session
+from grader.maintain.submission_bank import Entry, accepted_variants, mutants, patched
 
 WRONG = [
     "dataset-samples-read-twice",

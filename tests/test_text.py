@@ -12,9 +12,9 @@ import torch
 from grader.checks import test_text as checks
 from grader.checks.test_collate import pipeline
 from grader.checks.test_text import BATCH_SIZE, TRIES
-from grader.messages import Failure
-from grader.submission import Race, Submission
-from grader.vectors import load_pipeline
+from grader.contract.messages import Failure
+from grader.grading.submission import Race, Submission
+from grader.grading.vectors import load_pipeline
 from grader.worker.wire import TensorData, tensor_data
 
 TEXTS = checks.texts()

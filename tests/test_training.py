@@ -21,15 +21,16 @@ from rich.console import Console
 from torch.nn.utils.rnn import pad_sequence
 
 import news
-from grader import confinement, grading, training, training_watch, vectors
 from grader.__main__ import main
-from grader.confinement import Confinement
-from grader.errors import UsageError
-from grader.messages import Failure
-from grader.reports import training as results
-from grader.sandbox import Confined
-from grader.training import Settings
-from grader.training_watch import Epoch, Watch
+from grader.base.errors import UsageError
+from grader.contract.messages import Failure
+from grader.grading import session, vectors
+from grader.sandbox import tiers
+from grader.sandbox.launch import Confined
+from grader.sandbox.tiers import Confinement
+from grader.training import progress, results, run
+from grader.training.progress import Epoch, Watch
+from grader.training.run import Settings
 from grader.worker.wire import ProtocolError, tensor_data
 from solution.model import LSTMClassifier
 
@@ -72,7 +73,7 @@ class Ran:
 def ran(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ran:
     """One quick run of the reference."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
-        folder = prepare(tmp_path_factory.mktemp("run"), cache, patch) / training.OUT
+        folder = prepare(tmp_path_factory.mktemp("run"), cache, patch) / run.OUT
         code = main(["train", str(SOLUTION), *QUICK])
     return Ran(code, out.getvalue().splitlines(), folder, metrics(folder))
 
@@ -105,7 +106,7 @@ def submission(tmp_path: Path) -> Submission:
     return copy
 
 
-def metrics(folder: Path = training.OUT) -> Any:
+def metrics(folder: Path = run.OUT) -> Any:
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
@@ -133,12 +134,12 @@ def test_a_run_shows_a_row_an_epoch(ran: Ran) -> None:
     assert ran.code == 0
     assert ran.lines[0] == "24 news items to learn from, 20 to validate on"
     assert ran.lines[1] == "epochs 2, lr 0.002, batch size 32, device cpu"
-    header = ran.lines.index(training_watch.HEADER)
+    header = ran.lines.index(progress.HEADER)
     table = ran.lines[header : header + 3]
     rows = [line.split() for line in table[1:]]
     assert [row[0] for row in rows] == ["1", "2"]
     assert rows[1][1] == f"{ran.metrics['history'][1]['train_loss']:.4f}"
-    assert {len(line) for line in table} == {len(training_watch.HEADER)}
+    assert {len(line) for line in table} == {len(progress.HEADER)}
     assert ran.lines[header + 3] == ""
     assert f"{ran.metrics['accuracy']:.4f}" in ran.lines[-2]
     assert "\x1b" not in "".join(ran.lines)
@@ -221,7 +222,7 @@ def test_a_second_run_replaces_the_files_of_the_first() -> None:
 def test_a_large_run_is_tried_out_first(
     monkeypatch: pytest.MonkeyPatch, submission: Submission, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(training, "LONG", 10)
+    monkeypatch.setattr(run, "LONG", 10)
     assert main(["train", str(SOLUTION), *QUICK]) == 0
     assert len(metrics()["history"]) == 2
     capsys.readouterr()
@@ -240,21 +241,21 @@ def settings(**changes: Any) -> Settings:
 
 
 def test_the_sample_validates_on_its_valid_split() -> None:
-    assert training.choose(settings()) == (news.sample("train"), news.sample("valid"))
+    assert run.choose(settings()) == (news.sample("train"), news.sample("valid"))
 
 
 def test_ag_news_validates_on_its_test_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(news, "AG_NEWS", lambda split: iter([(1, split)]))
-    assert training.choose(settings(data="ag_news")) == ([(1, "train")], [(1, "test")])
+    assert run.choose(settings(data="ag_news")) == ([(1, "train")], [(1, "test")])
 
 
 def test_a_file_validates_on_a_tenth_of_its_own_that_the_seed_draws(csv_file: Path) -> None:
     rows = news.read_csv(csv_file)
-    train, val = training.choose(settings(data=str(csv_file)))
+    train, val = run.choose(settings(data=str(csv_file)))
     assert len(val) == len(rows) // 10
     assert sorted([*train, *val]) == sorted(rows)
-    assert training.choose(settings(data=str(csv_file))) == (train, val)
-    assert training.choose(settings(data=str(csv_file), seed=1)) != (train, val)
+    assert run.choose(settings(data=str(csv_file))) == (train, val)
+    assert run.choose(settings(data=str(csv_file), seed=1)) != (train, val)
 
 
 @pytest.mark.parametrize("data", ["sample", "ag_news", "file"])
@@ -263,18 +264,18 @@ def test_a_file_of_ones_own_to_validate_on(
 ) -> None:
     monkeypatch.setattr(news, "AG_NEWS", lambda split: iter([(1, split)]))
     data = str(csv_file) if data == "file" else data
-    train, val = training.choose(settings(data=data, val=csv_file))
+    train, val = run.choose(settings(data=data, val=csv_file))
     assert val == news.read_csv(csv_file)
     assert train != val or data == str(csv_file)
 
 
 def test_rows_are_drawn_by_the_seed_and_never_twice() -> None:
-    train, _ = training.choose(settings(rows=10))
-    other, _ = training.choose(settings(rows=10, seed=1))
+    train, _ = run.choose(settings(rows=10))
+    other, _ = run.choose(settings(rows=10, seed=1))
     assert len(set(train)) == 10
     assert set(train) < set(news.sample("train"))
     assert train != other
-    assert training.choose(settings(rows=64))[0] == news.sample("train")
+    assert run.choose(settings(rows=64))[0] == news.sample("train")
 
 
 # --- bad input: one line, exit code 2, nothing written ----------------------------------------
@@ -431,7 +432,7 @@ def test_an_interrupted_run_saves_nothing_and_ends_its_worker(
     started: list[Confined] = []
 
     def recording(minimum: str | None, device: str) -> Confinement:
-        chosen = confinement.choose(minimum, device)
+        chosen = tiers.choose(minimum, device)
 
         def launch(*arguments: Any) -> Confined:
             started.append(chosen.launch(*arguments))
@@ -442,7 +443,7 @@ def test_an_interrupted_run_saves_nothing_and_ends_its_worker(
     def interrupt(_watch: Watch, _report: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(grading, "choose", recording)
+    monkeypatch.setattr(session, "choose", recording)
     monkeypatch.setattr(Watch, "take", interrupt)
     assert main(["train", str(SOLUTION), *QUICK]) == 130
     assert started
@@ -532,7 +533,7 @@ def test_a_report_that_is_none_is_refused(watch: Watch, nonsense: Any) -> None:
 
 def test_confusion_counts_true_classes_in_rows() -> None:
     logits = tensor_data(torch.eye(4)[[0, 1, 1, 3]])
-    counts = training.confusion(logits, np.array([0, 1, 2, 3]))
+    counts = run.confusion(logits, np.array([0, 1, 2, 3]))
     assert counts.tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
 
 
@@ -541,7 +542,7 @@ def test_confusion_counts_true_classes_in_rows() -> None:
 )
 def test_logits_that_are_none_are_refused(logits: torch.Tensor) -> None:
     with pytest.raises(Failure):
-        training.confusion(tensor_data(logits), np.zeros(4, dtype=np.int64))
+        run.confusion(tensor_data(logits), np.zeros(4, dtype=np.int64))
 
 
 @pytest.mark.parametrize(

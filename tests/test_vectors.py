@@ -12,9 +12,9 @@ import pytest
 import spacy
 
 import news
-from grader import vectors
-from grader.errors import UsageError
-from grader.vectors import FEATURES, MODEL, Vectors, embed
+from grader.base.errors import UsageError
+from grader.grading import vectors
+from grader.grading.vectors import FEATURES, MODEL, Vectors, embed
 
 ONE_PIPELINE = functools.cache(vectors.load_pipeline)
 ROWS = news.sample("valid")[:12]
@@ -95,7 +95,7 @@ def test_another_version_is_another_entry(
 ) -> None:
     embed(ROWS, folder=folder)
     monkeypatch.setattr(
-        "grader.vectors.version", lambda name: "0.0.1" if name == package else version(name)
+        "grader.grading.vectors.version", lambda name: "0.0.1" if name == package else version(name)
     )
     embed(ROWS, folder=folder)
     assert computations == [12, 12]
@@ -182,7 +182,7 @@ def test_a_missing_package_of_the_model_is_one_line_with_the_command(
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("grader.vectors.version", missing)
+    monkeypatch.setattr("grader.grading.vectors.version", missing)
     with pytest.raises(UsageError, match=MODEL) as caught:
         embed(ROWS, folder=folder)
     assert COMMAND in str(caught.value)

@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from grader import process, sandbox, warm
-from grader.confinement import Confinement, sandboxed
-from grader.errors import UsageError
-from grader.process import LocalWorker, ProcessWorker, TimeUp, Worker, WorkerLost
-from grader.sandbox import Limits
+from grader.base.errors import UsageError
+from grader.base.paths import ROOT
+from grader.sandbox import fork_server, launch, worker_client
+from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import Confinement, sandboxed
+from grader.sandbox.worker_client import LocalWorker, ProcessWorker, TimeUp, Worker, WorkerLost
 from grader.worker import wire
 from grader.worker.wire import Frame, Other, Raised, TensorData
 
-ROOT = Path(sandbox.__file__).parents[1]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX processes")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
@@ -56,14 +56,14 @@ def _operation(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Iterator
     time in which it starts, and no worker here needs one from it.
     """
     copy = tmp_path_factory.mktemp("copy") / "worker"
-    shutil.copytree(sandbox.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(launch.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / "operations" / "load.py").open("a", encoding="utf-8") as stream:
         stream.write(OPERATION)
     if not full:
         with (copy / "warm.py").open("a", encoding="utf-8") as stream:
             stream.write(LOADS_NOTHING)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox, "WORKER", copy)
+        patch.setattr(launch, "WORKER", copy)
         yield
 
 
@@ -251,7 +251,7 @@ def test_the_main_thread_is_named_before_others_and_the_crashed_one_before_it() 
     other = 'Thread 0x1 (most recent call first):\n  File "/lib/x.py", line 1 in x\n'
     mine = 'hread 0x2 (most recent call first):\n  File "exercise/a.py", line 2 in <lambda>\n'
     main = 'Thread 0x3 (most recent call first):\n  File "exercise/b.py", line 3 in <module>\n'
-    where = process._own_line
+    where = worker_client._own_line
     assert (
         where(f"Timeout!\n{other}\nT{mine}\n{main}", names) == "exercise/b.py, line 3, in <module>"
     )
@@ -306,7 +306,7 @@ def test_an_answer_close_to_the_deadline_does_not_harm_the_next_call(runner: Pro
 
 @posix
 def test_a_worker_ends_itself_when_the_grader_is_gone() -> None:
-    confined = sandbox.launch()
+    confined = launch.launch()
     content, names = files({"dataset": "while True: pass"})
     asked = {"name": "dataset", "needs": ["X"]}
     request = {"id": 1, "do": "load.module", "with": asked, "seed": 0}
@@ -319,7 +319,7 @@ def test_a_worker_ends_itself_when_the_grader_is_gone() -> None:
         end(confined)
 
 
-def end(confined: sandbox.Confined) -> None:
+def end(confined: launch.Confined) -> None:
     confined.kill()
     for stream in (confined.process.stdin, confined.process.stdout, confined.process.stderr):
         assert stream is not None
@@ -657,7 +657,14 @@ def test_nothing_but_the_tasks_is_imported_unasked() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["grader", "grader.process", "grader.tasks", "solution", "solution.model"]
+    "name",
+    [
+        "grader",
+        "grader.sandbox.worker_client",
+        "grader.contract.tasks",
+        "solution",
+        "solution.model",
+    ],
 )
 def test_the_kit_cannot_be_imported(runner: ProcessWorker, name: str) -> None:
     got = run(runner, f"import {name}")
@@ -679,7 +686,7 @@ def test_the_package_is_the_submissions_own() -> None:
         )
         root = str(ROOT)
         assert got[0] == []
-        assert not [entry for entry in got[1] if entry in ("", ".", root, str(sandbox.WORKER))]
+        assert not [entry for entry in got[1] if entry in ("", ".", root, str(launch.WORKER))]
         assert got[2] == []
 
 
@@ -694,7 +701,7 @@ def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> No
     own |= {"TMPDIR", "TEMP", "TMP", "LC_CTYPE"}
     with serving() as worker:
         seen = run(worker, "import os; value = dict(os.environ)")
-    assert {*seen} <= {*sandbox.PASSED_ON} | own
+    assert {*seen} <= {*launch.PASSED_ON} | own
     assert "hunter2" not in str(seen)
 
 
@@ -866,7 +873,7 @@ def leave(worker: Worker, what: str) -> None:
     assert isinstance(worker, ProcessWorker)
     assert worker.confined is not None
     end = time.monotonic() + 30
-    while os.name == "posix" and not process._unread(worker.confined):
+    while os.name == "posix" and not worker_client._unread(worker.confined):
         assert time.monotonic() < end, "nothing was left"
         time.sleep(0.01)
 
@@ -881,7 +888,7 @@ def test_what_is_left_in_the_pipe_is_not_taken_for_the_next_answer(
     with serving() as worker:
         leave(worker, LEFT[what])
         if not seen_before:  # as on Windows, or because it comes a little later
-            monkeypatch.setattr(process, "_unread", lambda _confined: False)
+            monkeypatch.setattr(worker_client, "_unread", lambda _confined: False)
         with pytest.raises(WorkerLost, match="cannot be taken") as caught:
             run(worker, "value = 6")
         assert caught.value.status == "crashed"
@@ -1131,18 +1138,18 @@ value = child.pid
 @pytest.fixture
 def forked() -> Iterator[Confinement]:
     """The tier sandbox, with a warm process of this test's own."""
-    warm.close()
+    fork_server.close()
     try:
         yield sandboxed("cpu")
-    except warm.Unavailable as error:
+    except fork_server.Unavailable as error:
         pytest.skip(str(error))
     finally:
-        warm.close()
+        fork_server.close()
 
 
 def kill_warm_process() -> None:
     psutil = pytest.importorskip("psutil")
-    started = warm.warm_process().process
+    started = fork_server.warm_process().process
     root = psutil.Process(started.pid)
     family = [*root.children(recursive=True), root]
     for relative in family:
@@ -1167,11 +1174,11 @@ class Unlucky(ProcessWorker):
 
 def test_a_lost_warm_process_costs_a_second_try(forked: Confinement) -> None:
     worker = Unlucky(*files({"dataset": RUNNER}), DEFAULT, forked)
-    first = warm.warm_process()
+    first = fork_server.warm_process()
     try:
         assert run(worker, "value = 5") == 5
         assert worker.times == 0
-        assert warm.warm_process() is not first
+        assert fork_server.warm_process() is not first
         kill_warm_process()  # between two calls
         assert run(worker, "value = 6") == 6
     finally:
@@ -1222,7 +1229,7 @@ def test_a_worker_killed_by_itself_is_not_taken_for_a_lost_warm_process(
 
 
 def test_a_worker_is_started_in_isolation() -> None:
-    confined = sandbox.launch()
+    confined = launch.launch()
     try:
         assert isinstance(confined.process, subprocess.Popen)
         arguments = confined.process.args

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.errors import UsageError
+from grader.base.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 

@@ -1,14 +1,26 @@
-"""Writing files whole or not at all, and JSON whatever its texts are."""
+"""Reading data files, and writing files whole or not at all and JSON whatever its texts are."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file."""
+    table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    return table
 
 
 def to_json(data: Any, **options: Any) -> str:

@@ -6,11 +6,11 @@ While one of the two is not done, a part of the grader's own stands in for it.
 from __future__ import annotations
 
 import news
-from grader import unseen
-from grader.calibration import calibration
-from grader.messages import Blocked, Failure, show
-from grader.submission import Submission, value
-from grader.tasks import MAIN, assignments, read_toml
+from grader.contract.messages import Blocked, Failure, show
+from grader.contract.tasks import MAIN, assignments
+from grader.grading import heldout_accuracy
+from grader.grading.calibration import TRAINING, calibration
+from grader.grading.submission import Submission, value
 
 
 def test_unseen(submission: Submission) -> None:
@@ -35,7 +35,7 @@ def test_unseen(submission: Submission) -> None:
     submission.accuracy.update(history=measured[accuracies.index(best)].history)
     submission.accuracy.update(_comparison(submission))
     if best < full:
-        training = read_toml("accuracy.toml")["training"]
+        training = TRAINING
         each = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
         raise Failure(
             f"train(model, ..., epochs={training['epochs']}, lr={training['lr']})",
@@ -48,15 +48,19 @@ def test_unseen(submission: Submission) -> None:
 
 def _tries(
     submission: Submission, own_model: bool, own_loop: bool, enough: float
-) -> tuple[list[unseen.Measured], int]:
+) -> tuple[list[heldout_accuracy.Measured], int]:
     """Train and classify until an accuracy is enough, `unseen.TRIES` times at most.
 
     Returns what each try gave, and how many news items it was measured on.
     """
-    pool, measured = unseen.pool(submission), []
-    for attempt in range(unseen.TRIES):
-        drawn = unseen.draw(pool, unseen.key(submission.digest, submission.seed, attempt))
-        measured.append(unseen.measure(submission, drawn, own_model=own_model, own_loop=own_loop))
+    pool, measured = heldout_accuracy.pool(submission), []
+    for attempt in range(heldout_accuracy.TRIES):
+        drawn = heldout_accuracy.draw(
+            pool, heldout_accuracy.key(submission.digest, submission.seed, attempt)
+        )
+        measured.append(
+            heldout_accuracy.measure(submission, drawn, own_model=own_model, own_loop=own_loop)
+        )
         if measured[-1].accuracy >= enough:
             break
     return measured, len(drawn.unseen)
@@ -64,7 +68,7 @@ def _tries(
 
 def _comparison(submission: Submission) -> dict[str, object]:
     """Tell what the accuracy can be compared with, and by whose key the news was drawn."""
-    secret = "course" if unseen.has_secret() else unseen.PUBLISHED
+    secret = "course" if heldout_accuracy.has_secret() else heldout_accuracy.PUBLISHED
     reference = calibration()["reference"] if submission.rows is None else None
     return {"secret": secret, "reference": reference}
 

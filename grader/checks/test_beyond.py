@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from grader.bleu import Bleu
-from grader.messages import Failure, shape, show
-from grader.submission import (
+from grader.checks.oracles.bleu import Bleu
+from grader.checks.oracles.word_pairs import share_nearer, word_pairs
+from grader.contract.messages import Failure, shape, show
+from grader.grading.submission import (
     Call,
     Called,
     Decoded,
@@ -21,7 +22,6 @@ from grader.submission import (
     made,
     value,
 )
-from grader.word_pairs import share_nearer, word_pairs
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from grader.messages import Failure, is_tensor, shape, shorten, show, show_raised
-from grader.submission import CollateSeen, Submission, evidence, value
+from grader.contract.messages import Failure, is_tensor, shape, shorten, show, show_raised
+from grader.grading.submission import CollateSeen, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def seen_long(submission: Submission) -> CollateSeen:
 @functools.cache
 def pipeline() -> Any:
     """Load the pipeline that the right vectors come from."""
-    from grader import vectors
+    from grader.grading import vectors
 
     return vectors.load_pipeline()
 
@@ -53,7 +53,7 @@ def pipeline() -> Any:
 @functools.cache
 def right(text: str) -> Array:
     """Return the vectors (tokens, F) of a text."""
-    from grader import vectors
+    from grader.grading import vectors
 
     array: Array = vectors.compute([text], pipeline())[0]
     return array

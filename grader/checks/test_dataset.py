@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, TypeGuard
 
-from grader.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
-from grader.submission import DatasetSeen, StudentError, Submission, evidence, value
+from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
+from grader.grading.submission import DatasetSeen, StudentError, Submission, evidence, value
 from grader.worker.wire import Other, Raised, TensorData
 
 # The number of samples (6), of distinct texts (5), the largest label (4), the largest target (3)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from grader.messages import Blocked, Failure, clean, shape, show
-from grader.submission import ModelRun, Sizes, StudentError, Submission, evidence, value
+from grader.contract.messages import Blocked, Failure, clean, shape, show
+from grader.grading.submission import ModelRun, Sizes, StudentError, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

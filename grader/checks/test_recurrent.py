@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-from grader.messages import Failure, shape, show, show_raised
-from grader.submission import Call, Called, Submission, evidence, made, value
+from grader.contract.messages import Failure, shape, show, show_raised
+from grader.grading.submission import Call, Called, Submission, evidence, made, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -9,8 +9,17 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from grader.checks.test_collate import pipeline, quoted, right
-from grader.messages import Failure, is_tensor, shape, show, show_raised
-from grader.submission import Call, Called, PipelineSeen, Submission, Watched, evidence, made, value
+from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
+from grader.grading.submission import (
+    Call,
+    Called,
+    PipelineSeen,
+    Submission,
+    Watched,
+    evidence,
+    made,
+    value,
+)
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

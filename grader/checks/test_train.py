@@ -1,7 +1,7 @@
 """Task train: what `evaluate` and `train` promise.
 
 The loop runs on a small probe model and on batches of the grader's own. What it must do to the
-probe is computed in NumPy, see `grader.reference_loop`.
+probe is computed in NumPy, see `grader.checks.oracles.training_loop`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from grader.messages import Blocked, Failure, show
-from grader.submission import LoopSeen, Submission, evidence, value
+from grader.contract.messages import Blocked, Failure, show
+from grader.grading.submission import LoopSeen, Submission, evidence, value
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
-    from grader.reference_loop import Epoch, Run, Scene, Weights
+    from grader.checks.oracles.training_loop import Epoch, Run, Scene, Weights
 
 EPOCHS, LR = 3, 0.05
 KEYS = ("train_loss", "val_loss", "val_accuracy")
@@ -26,7 +26,7 @@ EVALUATE = "evaluate(model, loader, device)"
 
 def stage(submission: Submission) -> Scene:
     """Return the probe and the batches of this submission's seed."""
-    from grader.reference_loop import scene
+    from grader.checks.oracles.training_loop import scene
 
     return scene(submission.seed)
 
@@ -62,14 +62,14 @@ def trained(submission: Submission) -> LoopSeen:
 @evidence
 def trained_with_other_val(submission: Submission) -> LoopSeen:
     """Train the same probe with other validation data."""
-    from grader.reference_loop import scene
+    from grader.checks.oracles.training_loop import scene
 
     return submission.train(epochs=EPOCHS, lr=LR, **sent(scene(submission.seed, other_val=True)))
 
 
 def weights(seen: Any) -> Weights:
     """Return the probe's weights, at the end or in an event."""
-    from grader.reference_loop import Weights
+    from grader.checks.oracles.training_loop import Weights
 
     found = seen if isinstance(seen, dict) else {"weight": seen.weight, "bias": seen.bias}
     return Weights(found["weight"].numpy(), found["bias"].numpy())
@@ -97,7 +97,7 @@ def learned_from(seen: LoopSeen, scene: Scene) -> list[list[dict[str, Any]]]:
 
 def test_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
-    from grader.reference_loop import same
+    from grader.checks.oracles.training_loop import same
 
     seen, scene = evaluated(submission), stage(submission)
     found = value(seen.result)
@@ -118,7 +118,7 @@ def test_evaluate(submission: Submission) -> None:
 
 def _why_other_numbers(seen: LoopSeen, scene: Scene, loss: float, accuracy: float) -> str | None:
     """Recognise the mistake behind what `evaluate` returned."""
-    from grader.reference_loop import same
+    from grader.checks.oracles.training_loop import same
 
     right = scene.start.over(scene.val)
     if same([loss, accuracy], [right.accuracy, right.loss]):
@@ -201,7 +201,7 @@ def _why_no_float(number: Any) -> str | None:
 
 def test_validation(submission: Submission) -> None:
     """`train` never learns from `val_loader`."""
-    from grader.reference_loop import TOLERANCE
+    from grader.checks.oracles.training_loop import TOLERANCE
 
     seen, other = trained(submission), trained_with_other_val(submission)
     value(other.result)
@@ -214,7 +214,7 @@ def test_validation(submission: Submission) -> None:
 
 def _right_run(seen: LoopSeen, scene: Scene) -> Run | None:
     """Return the right run that ends where the student's loop did, if there is one."""
-    from grader.reference_loop import RIGHT, TOLERANCE, Run
+    from grader.checks.oracles.training_loop import RIGHT, TOLERANCE, Run
 
     runs = (Run(scene, loop) for loop in RIGHT)
     return next((run for run in runs if weights(seen).distance(run.weights) <= TOLERANCE), None)
@@ -222,7 +222,7 @@ def _right_run(seen: LoopSeen, scene: Scene) -> Run | None:
 
 def test_learns(submission: Submission) -> None:
     """`train` does what Adam with this `lr` does on the cross-entropy of each batch."""
-    from grader.reference_loop import TOLERANCE, Loop, Run
+    from grader.checks.oracles.training_loop import TOLERANCE, Loop, Run
 
     seen, scene = trained(submission), stage(submission)
     if _right_run(seen, scene):
@@ -251,7 +251,7 @@ def test_learns(submission: Submission) -> None:
 
 def _uses_its_arguments(submission: Submission) -> None:
     """See that `epochs` and `lr` are not fixed in the code."""
-    from grader.reference_loop import RIGHT, TOLERANCE, Run
+    from grader.checks.oracles.training_loop import RIGHT, TOLERANCE, Run
 
     scene, epochs, lr = stage(submission), 5, 0.02
     seen = submission.train(epochs=epochs, lr=lr, **sent(scene))
@@ -265,7 +265,7 @@ def _uses_its_arguments(submission: Submission) -> None:
 
 def _why_other_weights(end: Weights, scene: Scene) -> str | None:
     """Recognise the mistake behind where the student's loop ended."""
-    from grader.reference_loop import KNOWN, TOLERANCE, Run
+    from grader.checks.oracles.training_loop import KNOWN, TOLERANCE, Run
 
     known = ((name, Run(scene, loop).weights) for name, loop in KNOWN)
     return next((name for name, other in known if end.distance(other) <= TOLERANCE), None)
@@ -273,7 +273,7 @@ def _why_other_weights(end: Weights, scene: Scene) -> str | None:
 
 def _epochs(seen: LoopSeen, scene: Scene) -> list[Epoch]:
     """Return the weights and logits of each epoch: the right ones, or else those in the events."""
-    from grader.reference_loop import EVAL_SCALE, Epoch, Pass
+    from grader.checks.oracles.training_loop import EVAL_SCALE, Epoch, Pass
 
     if run := _right_run(seen, scene):
         return run.epochs
@@ -296,7 +296,7 @@ def test_losses(submission: Submission) -> None:
 
     True for the weights that the model had, so that another optimizer is no mistake here.
     """
-    from grader.reference_loop import same, true_history, wrong_histories
+    from grader.checks.oracles.training_loop import same, true_history, wrong_histories
 
     seen, scene = trained(submission), stage(submission)
     history = value(seen.result)

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grader.classroom.results import Result
+from grader.base.errors import UsageError
 from grader.classroom.run import RESULTS
-from grader.errors import UsageError
-from grader.record import CheckResult, Record
-from grader.reports.words import safe
-from grader.sources import read
+from grader.contract.record import CheckResult, Record
+from grader.contract.results import Result
+from grader.intake.sources import read
+from grader.reports.labels import safe
 
 MAX_FILE = 1 << 30  # bytes
 

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, Protocol
 
-from grader import warm
-from grader.classroom import grading
-from grader.errors import UsageError
+from grader.base.errors import UsageError
+from grader.classroom import job as grading
+from grader.sandbox import fork_server
 
 Job = dict[str, Any]
 TRIES = 2  # of a job whose process was lost
@@ -87,7 +87,7 @@ def _begin(parent: int, folder: str) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
-        warm.close()
+        fork_server.close()
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 

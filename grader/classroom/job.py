@@ -18,24 +18,31 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from grader import confinement, grading, unseen, warm
-from grader.cells import Cell, Taken, place, take
-from grader.classroom.fingerprints import fingerprints
-from grader.classroom.intake import Content
-from grader.classroom.results import Result
-from grader.errors import UsageError
-from grader.files import to_json
-from grader.process import ProcessWorker
-from grader.record import Record
-from grader.sandbox import Limits
-from grader.sources import Sources
-from grader.tasks import MAIN, assignments
+from grader.base.errors import UsageError
+from grader.base.files import to_json
+from grader.base.paths import GRADER
+from grader.contract.record import Record
+from grader.contract.results import Result
+from grader.contract.tasks import MAIN, assignments
+from grader.grading import heldout_accuracy, session
+from grader.intake.lms_exports import Content
+from grader.intake.notebook_modules import Cell, Taken, place, take
+from grader.intake.sources import Sources
+from grader.reports.class_report.fingerprints import fingerprints
+from grader.sandbox import fork_server, tiers
+from grader.sandbox.launch import Limits
+from grader.sandbox.worker_client import ProcessWorker
 
-HERE = Path(__file__).parents[1]
-NO_PART = {"classroom", "course", "reports"}  # folders of the grader that change no mark
+NO_PART = {
+    "classroom",
+    "commands",
+    "course",
+    "maintain",
+    "reports",
+    "training",
+}  # folders of the grader that change no mark
 PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy", "thinc")
 _alone = threading.Lock()  # torch's random numbers belong to the whole process
 
@@ -72,8 +79,8 @@ class Setting:
 def versions() -> str:
     """Return what has to be the same wherever a class is graded; a digest for the grader."""
     total = hashlib.sha256()
-    for path in sorted(HERE.rglob("*")):
-        inside = path.relative_to(HERE)
+    for path in sorted(GRADER.rglob("*")):
+        inside = path.relative_to(GRADER)
         if path.suffix in (".py", ".toml", ".json") and inside.parts[0] not in NO_PART:
             total.update(f"{inside.as_posix()}\0".encode() + path.read_bytes() + b"\0")
     python = ".".join(platform.python_version_tuple()[:2])
@@ -140,8 +147,8 @@ def _warm_up() -> None:
     import torch
 
     torch.set_num_threads(1)  # as many processes as cores are at work
-    with contextlib.suppress(warm.Unavailable):
-        confinement.sandboxed("cpu")
+    with contextlib.suppress(fork_server.Unavailable):
+        tiers.sandboxed("cpu")
 
 
 class Refused(UsageError):
@@ -151,15 +158,15 @@ class Refused(UsageError):
 @contextlib.contextmanager
 def _told(secret: str) -> Iterator[None]:
     """Let the checks find the course's secret, also where the environment does not hold it."""
-    before = os.environ.get(unseen.SECRET)
-    os.environ[unseen.SECRET] = secret
+    before = os.environ.get(heldout_accuracy.SECRET)
+    os.environ[heldout_accuracy.SECRET] = secret
     try:
         yield
     finally:
         if before is None:
-            del os.environ[unseen.SECRET]
+            del os.environ[heldout_accuracy.SECRET]
         else:
-            os.environ[unseen.SECRET] = before
+            os.environ[heldout_accuracy.SECRET] = before
 
 
 def take_in(student: str, content: Content, assignment: str | None) -> Taken:
@@ -224,7 +231,7 @@ def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
 
 
 @contextlib.contextmanager
-def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
+def _session(taken: Sources, setting: Setting) -> Iterator[session.Session]:
     """Open a session.
 
     Raises:
@@ -233,7 +240,7 @@ def _session(taken: Sources, setting: Setting) -> Iterator[grading.Session]:
     with contextlib.ExitStack() as stack:
         try:
             opened = stack.enter_context(
-                grading.session(
+                session.session(
                     taken,
                     assignment=setting.assignment or None,
                     device=setting.device,

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.classroom.results import Result
-from grader.errors import UsageError
-from grader.files import to_json
+from grader.base.errors import UsageError
+from grader.base.files import to_json
+from grader.contract.results import Result
 
 
 @dataclass(frozen=True)

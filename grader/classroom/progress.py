@@ -16,8 +16,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from grader.classroom.results import Result
-from grader.messages import clean
+from grader.contract.messages import clean
+from grader.contract.results import Result
 
 VERDICTS = ("full marks", "partly", "nothing yet", "error")
 STYLES = {"full marks": "green", "partly": "yellow", "nothing yet": "dim", "error": "red"}

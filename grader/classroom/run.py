@@ -13,18 +13,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from grader.classroom import engine, grading, intake
+from grader.base.errors import UsageError
+from grader.base.files import to_json, written_whole
+from grader.base.paths import EXERCISE
+from grader.classroom import engine, job
 from grader.classroom.engine import Cluster, Engine, Job, Local
-from grader.classroom.grading import Setting
-from grader.classroom.intake import Handed
+from grader.classroom.job import Setting
 from grader.classroom.journal import Entry, Journal
 from grader.classroom.progress import VERDICTS, Watching, verdict
-from grader.classroom.results import Result
-from grader.errors import UsageError
-from grader.files import to_json, written_whole
+from grader.contract.results import Result
+from grader.intake import lms_exports
+from grader.intake.lms_exports import Handed
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
-STUBS = Path(__file__).parents[2] / "exercise"
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def run(wanted: Wanted) -> int:
     """Grade what is to be graded, write the reports; returns the exit code."""
     console = Console(highlight=False, markup=False, emoji=False)
     assignment = wanted.setting.assignment or None
-    modules = intake.wanted(assignment)
-    layout, handed, notes = intake.find(wanted.folder, assignment)
+    modules = lms_exports.wanted(assignment)
+    layout, handed, notes = lms_exports.find(wanted.folder, assignment)
     console.print(f"{wanted.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
@@ -99,7 +100,7 @@ def _journal(out: Path) -> Iterator[Journal]:
 def _look(handed: Handed, modules: list[str], folder: Path) -> Task:
     """Read a submission once, for its digest."""
     try:
-        return Task(handed, digest=intake.read(handed, modules).digest)
+        return Task(handed, digest=lms_exports.read(handed, modules).digest)
     except Exception as error:
         return Task(handed, fault=_fault(error, folder))
 
@@ -145,7 +146,7 @@ def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console)
     """Grade, and write each result into the journal as it comes."""
     by_student = {task.handed.student: task for task in todo}
     digests: dict[str, str] = {}
-    modules = intake.wanted(wanted.setting.assignment or None)
+    modules = lms_exports.wanted(wanted.setting.assignment or None)
 
     def keep(result: Result) -> None:
         handed = by_student[result.student].handed
@@ -158,12 +159,12 @@ def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console)
         for task in todo:
             student = task.handed.student
             try:
-                content = intake.read(task.handed, modules)
+                content = lms_exports.read(task.handed, modules)
             except Exception as error:
                 keep(Result(student, fault=_fault(error, wanted.folder)))
                 continue
             digests[student] = content.digest
-            yield grading.job(student, content, wanted.setting)
+            yield job.job(student, content, wanted.setting)
 
     with Watching(console, len(todo)) as watching, _engine(wanted, len(todo)) as opened:
         for student, answer in engine.run(opened, jobs()):
@@ -239,13 +240,13 @@ def _code(tasks: list[Task], wanted: Wanted) -> dict[str, dict[str, bytes]] | No
     if find_spec("copydetect") is None:
         return None
     assignment = wanted.setting.assignment or None
-    modules = intake.wanted(assignment)
+    modules = lms_exports.wanted(assignment)
     found = {}
     for task in tasks:
         student = task.handed.student
         with contextlib.suppress(Exception):  # who cannot be read is told without it
-            content = intake.read(task.handed, modules)
-            found[student] = grading.take_in(student, content, assignment).sources.files
+            content = lms_exports.read(task.handed, modules)
+            found[student] = job.take_in(student, content, assignment).sources.files
     return found
 
 
@@ -268,10 +269,10 @@ def write(
     try:
         with written_whole(out / RESULTS) as stream:
             stream.write(to_json(data, indent=1).encode())
-        from grader.reports import classroom
+        from grader.reports.class_report import page
 
-        given = {path.stem: path.read_bytes() for path in STUBS.glob("*.py")}
-        return classroom.write(results, out, title, layout=layout, code=code, given=given)
+        given = {path.stem: path.read_bytes() for path in EXERCISE.glob("*.py")}
+        return page.write(results, out, title, layout=layout, code=code, given=given)
     except OSError as error:
         raise UsageError(
             f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from grader import confinement, warm
-from grader.errors import UsageError
-from grader.tasks import MAIN, assignments
+from grader.base.errors import UsageError
+from grader.contract.tasks import MAIN, assignments
+from grader.sandbox import fork_server, tiers
 
 INSTALL = "python -m pip install -c constraints.txt"
 MODEL = f"{INSTALL} ./packages/en_core_web_sm"
@@ -72,7 +72,7 @@ def _spacy() -> Line:
 
 
 def _model() -> Line:
-    from grader import vectors
+    from grader.grading import vectors
 
     try:
         nlp = vectors.load_pipeline()
@@ -124,13 +124,13 @@ def _exercise() -> Line:
 def _sandbox() -> Line:
     """Look at what confines other people's programs; the names of the layers stand in records."""
     try:
-        found = confinement.sandboxed("cpu")
-    except warm.Unavailable as error:
-        why, remedy = confinement.explain(str(error))
+        found = tiers.sandboxed("cpu")
+    except fork_server.Unavailable as error:
+        why, remedy = tiers.explain(str(error))
         return Line("sandbox", f"none: {why}", remedy, needed=False)
     layers = ", ".join(found.layers)
-    if lacks := warm.warm_process().lacks:
-        why, remedy = confinement.explain(lacks)
+    if lacks := fork_server.warm_process().lacks:
+        why, remedy = tiers.explain(lacks)
         what = f"{layers}; without bubblewrap: {why}"
         return Line("sandbox", what, f"{ENOUGH}{remedy}", needed=False)
     return Line("sandbox", layers)

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any
 
-from grader.diagnosis import advice, mistakes
+from grader.contract.mistakes import advice, mistakes
 from grader.worker.wire import Other, Raised, TensorData
 
 FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox.py

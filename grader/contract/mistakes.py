@@ -6,7 +6,10 @@ import functools
 import re
 from dataclasses import dataclass
 
-from grader.tasks import read_toml
+from grader.base.files import read_toml
+from grader.base.paths import GRADER
+
+TABLES = GRADER / "contract"
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Mistake:
 @functools.cache
 def mistakes() -> dict[str, Mistake]:
     """Return all known mistakes by id."""
-    return {id_: Mistake(id_, **row) for id_, row in read_toml("mistakes.toml").items()}
+    return {id_: Mistake(id_, **row) for id_, row in read_toml(TABLES / "mistakes.toml").items()}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Row:
 @functools.cache
 def rows() -> tuple[Row, ...]:
     """Return the table of advice."""
-    table = read_toml("advice.toml")["row"]
+    table = read_toml(TABLES / "advice.toml")["row"]
     return tuple(Row(tuple(row["raises"]), row["says"], row["advice"]) for row in table)
 
 

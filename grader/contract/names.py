@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from grader.messages import clean
+from grader.contract.messages import clean
 
 MAX_ID = 120  # characters
 MAX_FILE = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from grader.files import to_json
+from grader.base.files import to_json
 
 SCHEMA_VERSION = 1
 STATUSES = (

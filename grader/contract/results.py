@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from grader.record import Record
+from grader.contract.record import Record
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from grader.errors import UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import GRADER
 
 MAIN = "news-classifier"  # the assignment that is meant where none is named
-HERE = Path(__file__).parent
+ASSIGNMENTS = GRADER / "contract" / "assignments"
 
 
 @dataclass(frozen=True)
@@ -104,19 +99,12 @@ class Assignment:
         return sum(task.points for task in self.tasks.values())
 
 
-def read_toml(name: str) -> dict[str, Any]:
-    """Read a data file of the grader."""
-    with open(HERE / name, "rb") as stream:
-        data: dict[str, Any] = tomllib.load(stream)
-    return data
-
-
 @functools.cache
 def assignments() -> dict[str, Assignment]:
     """Return all assignments by id, the main one first."""
-    ids = sorted(path.stem for path in (HERE / "assignments").glob("*.toml"))
+    ids = sorted(path.stem for path in ASSIGNMENTS.glob("*.toml"))
     ids.sort(key=lambda id_: id_ != MAIN)
-    return {id_: _assignment(id_, read_toml(f"assignments/{id_}.toml")) for id_ in ids}
+    return {id_: _assignment(id_, read_toml(ASSIGNMENTS / f"{id_}.toml")) for id_ in ids}
 
 
 @functools.cache

@@ -18,10 +18,10 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
+from grader.contract.tasks import tasks
 from grader.course.folders import record_file
 from grader.reports import table
 from grader.reports.table import Row
-from grader.tasks import tasks
 
 
 class MarksCsv(ExportPlugin):

@@ -12,9 +12,9 @@ from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from grader.cells import defined
-from grader.course.confined import Confined
 from grader.course.folders import look_over, take_back
+from grader.course.sandbox_policy import Confined
+from grader.intake.notebook_modules import defined
 
 MAX_NOTEBOOK = 20 << 20  # bytes
 MISSING = "*This cell was missing from the submission; it was put back.*"

@@ -20,8 +20,8 @@ from traitlets import Integer
 
 import grader
 import news
-from grader import bubblewrap, sandbox
-from grader.course.confined import Confined, why_no_pages
+from grader.course.sandbox_policy import Confined, why_no_pages
+from grader.sandbox import bubblewrap, launch
 
 SHOWN = ("text/plain", "image/png", "image/jpeg")  # nothing that a page would run
 MEMORY = 4 << 20  # KiB of address space; torch and spaCy need 1.5 GiB
@@ -31,7 +31,7 @@ SCRATCH = 256 << 20  # bytes
 def kernel_command(folder: Path) -> list[str]:
     """Return the command of a kernel that shares only `folder` with the outside."""
     home = str(bubblewrap.HOME)
-    environment = sandbox.environment(bubblewrap.HOME) | {"MPLCONFIGDIR": home}
+    environment = launch.environment(bubblewrap.HOME) | {"MPLCONFIGDIR": home}
     del environment["MPLBACKEND"]  # a kernel shows plots
     kernel = bubblewrap.command(
         [sys.executable, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}"],

@@ -13,16 +13,16 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets import Int
 
-from grader import grading
-from grader.cells import Cell, place, take
-from grader.course.confined import Confined
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.contract.record import Record, TaskResult
+from grader.contract.tasks import Assignment, assignments, tasks
 from grader.course.folders import record_file
 from grader.course.intake import MISSING
-from grader.errors import UsageError
-from grader.files import written_whole
-from grader.record import Record, TaskResult
+from grader.course.sandbox_policy import Confined
+from grader.grading import session
+from grader.intake.notebook_modules import Cell, place, take
 from grader.reports import board, html
-from grader.tasks import Assignment, assignments, tasks
 
 SKIP = "skip-execution"  # nbclient's tag
 BY_HAND = "It could not be graded automatically; your teacher will look at it."
@@ -57,7 +57,7 @@ class SaveMarks(Confined, NbGraderPreprocessor):
             assignment = _assignment(nb)
             taken = take(student, cells, assignment)
             options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
-            record = grading.grade(taken.sources, **options)
+            record = session.grade(taken.sources, **options)
         except UsageError as error:
             return None, f"{error} {BY_HAND}"
         except Exception as error:  # a fault of the grader: never a mark, never a lost class

@@ -7,8 +7,8 @@ from typing import Any
 from nbgrader.preprocessors import ClearSolutions
 from nbgrader.utils import is_solution
 
-from grader.build import stub
-from grader.tasks import tasks
+from grader.contract.tasks import tasks
+from grader.maintain.stubs import stub
 
 
 class ClearTaskSolutions(ClearSolutions):

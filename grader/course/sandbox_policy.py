@@ -7,7 +7,7 @@ from typing import Any
 from traitlets import Bool
 from traitlets.config import Configurable
 
-from grader import bubblewrap, confinement, warm
+from grader.sandbox import bubblewrap, fork_server, tiers
 
 REFUSAL = """\
 Nothing was graded, and no mark was changed: there is no sandbox here for student code.
@@ -42,13 +42,13 @@ class Confined(Configurable):
 def why_no_marks() -> str:
     """Return why there is no sandbox for the workers that make marks; empty if there is."""
     try:
-        confinement.sandboxed("cpu")
-    except warm.Unavailable as error:
-        return confinement.advise(str(error))
+        tiers.sandboxed("cpu")
+    except fork_server.Unavailable as error:
+        return tiers.advise(str(error))
     return ""
 
 
 def why_no_pages() -> str:
     """Return why there is no sandbox for the kernels of feedback pages; empty if there is."""
     reason = bubblewrap.why_not()
-    return confinement.advise(reason) if reason else ""
+    return tiers.advise(reason) if reason else ""

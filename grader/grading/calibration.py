@@ -1,13 +1,16 @@
-"""What marks the task accuracy gives: read from `calibration.json`, made by recorded runs."""
+"""The marks for accuracy, from recorded runs, and the settings of training."""
 
 from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parent / "calibration.json"
+from grader.base.files import read_toml
+from grader.base.paths import GRADER
+
+FILE = GRADER / "grading" / "calibration.json"
+TRAINING: dict[str, Any] = read_toml(GRADER / "grading" / "accuracy.toml")["training"]
 
 
 @functools.cache

@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import news
-from grader.messages import Failure, show
-from grader.tasks import read_toml
+from grader.contract.messages import Failure, show
+from grader.grading.calibration import TRAINING
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from grader.submission import Submission
-    from grader.vectors import Vectors
+    from grader.grading.submission import Submission
+    from grader.grading.vectors import Vectors
 
 SECRET = "GRADER_SECRET"  # the environment variable that holds the course's secret
 PUBLISHED = "published"  # what stands for it where there is none
@@ -84,7 +84,7 @@ def draw(pool: Vectors, key: int, shuffled: bool = False) -> Draw:
     """
     import numpy as np
 
-    from grader.vectors import Vectors
+    from grader.grading.vectors import Vectors
 
     chance = np.random.default_rng(key)
     order, classes = chance.permutation(len(pool)), chance.permutation(len(news.CLASSES))
@@ -110,7 +110,7 @@ def _rotation(chance: np.random.Generator, pool: Vectors) -> np.ndarray[Any, Any
 @functools.cache
 def sample_pool() -> Vectors:
     """Return the whole sample as vectors."""
-    from grader import vectors
+    from grader.grading import vectors
 
     return vectors.embed(
         [row for split in ("train", "valid", "test") for row in news.sample(split)]
@@ -125,7 +125,7 @@ def pool(submission: Submission) -> Vectors:
     """
     if submission.rows is None:
         return sample_pool()
-    from grader import vectors
+    from grader.grading import vectors
 
     count = min(len(submission.rows), MOST_ROWS)
     return vectors.embed(random.Random(submission.seed).sample(submission.rows, count))
@@ -155,7 +155,7 @@ def measure(submission: Submission, drawn: Draw, *, own_model: bool, own_loop: b
         own_model=own_model,
         own_loop=own_loop,
         n_targets=len(news.CLASSES),
-        **read_toml("accuracy.toml")["training"],
+        **TRAINING,
     )
     logits, shape = seen["logits"], (len(drawn.unseen), len(news.CLASSES))
     right_form = isinstance(logits, TensorData) and logits.shape == shape

@@ -14,17 +14,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from grader import sources
-from grader.confinement import choose
-from grader.errors import UsageError
-from grader.messages import Blocked, Failure, clean, explain_raised, shorten
-from grader.process import LocalWorker, ProcessWorker, Worker, WorkerLost
-from grader.record import CheckResult, Record, state
-from grader.sandbox import Limits
-from grader.sources import Sources
-from grader.submission import StudentError, Submission
-from grader.tasks import MAIN, Check, assignment_of, assignments, tasks
-from grader.tasks import assignment as assignment_called
+from grader.base.errors import UsageError
+from grader.contract.messages import Blocked, Failure, clean, explain_raised, shorten
+from grader.contract.record import CheckResult, Record, state
+from grader.contract.tasks import MAIN, Check, assignment_of, assignments, tasks
+from grader.contract.tasks import assignment as assignment_called
+from grader.grading.submission import StudentError, Submission
+from grader.intake import sources
+from grader.intake.sources import Sources
+from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import choose
+from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
 
 Function = Callable[[Submission], None]
 MAX_MESSAGE = 4000  # characters

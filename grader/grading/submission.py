@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from grader import devices
-from grader.process import Report, Worker, WorkerLost
-from grader.tasks import MAIN, assignments, tasks, written_in
+from grader.base import devices
+from grader.contract.tasks import MAIN, assignments, tasks, written_in
+from grader.sandbox.worker_client import Report, Worker, WorkerLost
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
-    from grader.vectors import Vectors
+    from grader.grading.vectors import Vectors
 
 Sizes = dict[str, int]
 Batches = list[tuple[TensorData, TensorData]]

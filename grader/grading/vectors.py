@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from grader.errors import UsageError
-from grader.files import written_whole
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
 from grader.worker.wire import TensorData
 
 MODEL = "en_core_web_sm"

@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from grader import sources
-from grader.classroom.names import plain_id
-from grader.errors import UsageError
-from grader.sources import Sources
-from grader.tasks import MAIN, assignments, read_toml
-from grader.tasks import assignment as assignment_called
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import GRADER
+from grader.contract.names import plain_id
+from grader.contract.tasks import MAIN, assignments
+from grader.contract.tasks import assignment as assignment_called
+from grader.intake import sources
+from grader.intake.sources import Sources
 
+LAYOUTS = GRADER / "intake" / "lms_layouts.toml"
 MAX_NOTEBOOK = 20 << 20  # bytes
 DEPTH = 4  # folders to go down in search of a submission
 NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
@@ -30,7 +33,7 @@ TAKEN = (".zip", ".py", ".ipynb")
 
 @dataclass(frozen=True)
 class Layout:
-    """How an export names its entries; the fields are explained in `layouts.toml`."""
+    """How an export names its entries; the fields are explained in `lms_layouts.toml`."""
 
     name: str
     entry: str
@@ -109,7 +112,7 @@ class Content:
 @functools.cache
 def layouts() -> dict[str, Layout]:
     """Return the known layouts by name."""
-    return {row["name"]: Layout(**row) for row in read_toml("classroom/layouts.toml")["layout"]}
+    return {row["name"]: Layout(**row) for row in read_toml(LAYOUTS)["layout"]}
 
 
 def wanted(assignment: str | None) -> list[str]:

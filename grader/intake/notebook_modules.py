@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from grader.errors import UsageError
-from grader.record import Record
-from grader.sources import MAX_FILE, Sources
-from grader.tasks import Assignment, Task
+from grader.base.errors import UsageError
+from grader.contract.record import Record
+from grader.contract.tasks import Assignment, Task
+from grader.intake.sources import MAX_FILE, Sources
 
 MAX_CELL = 1 << 16  # characters
 KIT = "grader"  # a submission cannot import it

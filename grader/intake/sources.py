@@ -17,8 +17,8 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar, cast
 
-from grader.errors import UsageError
-from grader.tasks import assignments
+from grader.base.errors import UsageError
+from grader.contract.tasks import assignments
 
 MAX_FILE = 1 << 20  # bytes of one Python file
 MAX_FILES = 64

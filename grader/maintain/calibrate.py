@@ -31,10 +31,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from grader import unseen
-from grader.bank import REFERENCE, Entry, accepted_variants, mutants
-from grader.errors import UsageError
-from grader.tasks import read_toml
+from grader.base.errors import UsageError
+from grader.grading import heldout_accuracy
+from grader.grading.calibration import TRAINING
+from grader.maintain.submission_bank import REFERENCE, Entry, accepted_variants, mutants
 
 ONE_TRY = 0.03
 LUCK = 1e-3
@@ -111,19 +111,23 @@ def run(job: Job) -> tuple[float | None, float]:
     """Do a run: the accuracy, or None if it does not train; and the processor seconds it took."""
     import torch
 
-    from grader.messages import Failure
-    from grader.process import LocalWorker, WorkerLost
-    from grader.submission import StudentError, Submission
+    from grader.contract.messages import Failure
+    from grader.grading.submission import StudentError, Submission
+    from grader.sandbox.worker_client import LocalWorker, WorkerLost
 
     torch.set_num_threads(1)
     names = {name: f"exercise/{name}.py" for name in job.files}
     submission = Submission(LocalWorker(job.files, names))
     start = time.process_time()
-    drawn = unseen.draw(
-        unseen.pool(submission), unseen.key("calibration", job.number, 0), job.shuffled
+    drawn = heldout_accuracy.draw(
+        heldout_accuracy.pool(submission),
+        heldout_accuracy.key("calibration", job.number, 0),
+        job.shuffled,
     )
     try:
-        measured = unseen.measure(submission, drawn, own_model=job.own_model, own_loop=job.own_loop)
+        measured = heldout_accuracy.measure(
+            submission, drawn, own_model=job.own_model, own_loop=job.own_loop
+        )
     except (StudentError, Failure, WorkerLost):
         return None, time.process_time() - start
     return measured.accuracy, time.process_time() - start
@@ -156,7 +160,7 @@ def summary(found: list[Run]) -> dict[str, Any]:
 def marks(groups: dict[str, Any]) -> dict[str, float]:
     """Derive where points begin and where they are full, in hundredths."""
     right, nothing = groups["right"].values(), groups["nothing"].values()
-    normal, tries = statistics.NormalDist(), unseen.TRIES
+    normal, tries = statistics.NormalDist(), heldout_accuracy.TRIES
     below, above = normal.inv_cdf(1 - ONE_TRY), normal.inv_cdf(1 - LUCK / tries)
     lowest = min(rows["mean"] for rows in right)
     highest = max(rows["mean"] for rows in nothing)
@@ -178,14 +182,14 @@ def pooled(rows: Iterable[dict[str, Any]]) -> float:
 
 def calibrate(seeds: int, few: int) -> dict[str, Any]:
     """Do all runs, with a progress bar; returns what belongs into `calibration.json`."""
-    _ = unseen.sample_pool()  # computed and kept once, before the processes start
+    _ = heldout_accuracy.sample_pool()  # computed and kept once, before the processes start
     found = _done(jobs(seeds, few))
     found += _done(more_jobs(summary(found), seeds, few))
     groups = summary(found)
     own = [seconds for job, _, seconds in found if job.name == "reference"]
     return {
         "schema_version": 1,
-        "training": read_toml("accuracy.toml")["training"],
+        "training": TRAINING,
         "marks": marks(groups),
         "reference": {name: groups["right"]["reference"][name] for name in ("mean", "spread")},
         "one_try": ONE_TRY,
@@ -212,7 +216,7 @@ def add(name: str, recorded: dict[str, Any], seeds: int, few: int) -> dict[str, 
         raise UsageError(f"{name}: no accepted variant of that name changes model.py or train.py.")
     if differing := [*_differences(recorded)]:
         raise UsageError(f"{'; '.join(differing)}. Run all again, without --add.")
-    _ = unseen.sample_pool()
+    _ = heldout_accuracy.sample_pool()
     found = _done([Job("right", name, entry.files, number) for number in range(few)])
     groups = _with(recorded["runs"], found)
     if name in [each.name for each in weakest(groups)]:
@@ -230,7 +234,7 @@ def _with(groups: dict[str, Any], found: list[Run]) -> dict[str, Any]:
 def _differences(recorded: dict[str, Any]) -> Iterator[str]:
     """Name the settings and versions of recorded runs that are others now."""
     for old, new in (
-        (recorded["training"], read_toml("accuracy.toml")["training"]),
+        (recorded["training"], TRAINING),
         (recorded["versions"], versions()),
     ):
         for name in {**old, **new}:

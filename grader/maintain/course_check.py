@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from grader.course.confined import why_no_marks, why_no_pages
-from grader.course.scratch import COURSE, Scratch, cell, name_of
-from grader.errors import UsageError
-from grader.tasks import Task, tasks
+from grader.base.errors import UsageError
+from grader.base.paths import COURSE
+from grader.contract.tasks import Task, tasks
+from grader.course.sandbox_policy import why_no_marks, why_no_pages
+from grader.maintain.scratch import Scratch, cell, name_of
 
 UNCONFINED = "c.Confined.run_student_code_without_a_sandbox = True"
 ATTACK = """

@@ -14,14 +14,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from grader import grading, release, unseen
-from grader.cells import Taken
-from grader.classroom import intake
-from grader.classroom.grading import take_in
-from grader.devices import DEVICES
-from grader.errors import UsageError
-from grader.files import to_json, written_whole
-from grader.record import TIERS
+from grader.base.devices import DEVICES
+from grader.base.errors import UsageError
+from grader.base.files import to_json, written_whole
+from grader.base.paths import EXERCISE, SOLUTION
+from grader.classroom.job import take_in
+from grader.contract.record import TIERS
+from grader.grading import heldout_accuracy, session
+from grader.intake import lms_exports
+from grader.intake.notebook_modules import Taken
+from grader.maintain import release
 from grader.reports.gradescope import to_dict
 
 SETUP = """\
@@ -51,25 +53,25 @@ exec "$root/venv/bin/python" -m grader.gradescope "$root" {options}
 
 def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
     """Make the zip; returns the exit code."""
-    secret = os.environ.get(unseen.SECRET, "")
+    secret = os.environ.get(heldout_accuracy.SECRET, "")
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
-    intake.wanted(assignment)
+    lms_exports.wanted(assignment)
     options += ["--assignment", assignment] if assignment else []
     script = RUN.format(
-        secret=f"export {unseen.SECRET}={shlex.quote(secret)}" if secret else "",
+        secret=f"export {heldout_accuracy.SECRET}={shlex.quote(secret)}" if secret else "",
         options=shlex.join(options),
     )
     scripts = {"setup.sh": SETUP.encode(), "run_autograder": script.encode()}
     files = release.kit() | scripts
-    solution, exercise = release.ROOT / "solution", release.ROOT / "exercise"
+    solution, exercise = SOLUTION, EXERCISE
     if leaks := list(release.find_leaks(files, release.secrets(solution, exercise))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
     release.write(out, files, programs=scripts)
     print(f"wrote {out}: upload it to Gradescope, and give it 2 GB of memory there or more")
     if secret:
-        print(f"{unseen.SECRET} is in it: keep the file to yourself")
+        print(f"{heldout_accuracy.SECRET} is in it: keep the file to yourself")
     else:
-        print(f"{unseen.SECRET} is not set: the published one will be used")
+        print(f"{heldout_accuracy.SECRET} is not set: the published one will be used")
     return 0
 
 
@@ -85,7 +87,7 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
         return 0
     try:
         for _ in range(2):
-            record = grading.grade(
+            record = session.grade(
                 taken.sources,
                 keep=lambda partial: _write(results, to_dict(taken.in_cells(partial))),
                 assignment=assignment,
@@ -107,8 +109,8 @@ def _taken(folder: Path, assignment: str | None) -> Taken:
     Raises:
         UsageError: it cannot be read.
     """
-    handed = intake.Handed("submission", "", "", (intake.Part(folder),))
-    content = intake.read(handed, intake.wanted(assignment))
+    handed = lms_exports.Handed("submission", "", "", (lms_exports.Part(folder),))
+    content = lms_exports.read(handed, lms_exports.wanted(assignment))
     return take_in(handed.student, content, assignment)
 
 

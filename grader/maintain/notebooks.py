@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grader.build import REBUILD, BuildError, read, write
-from grader.tasks import Assignment, assignments, owner
+from grader.contract.tasks import Assignment, assignments, owner
+from grader.maintain.stubs import REBUILD, BuildError, read, write
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 Cell = dict[str, Any]
@@ -62,7 +62,7 @@ def notebook(script: Path, solution: Path) -> str:
         raise BuildError(script.name, 1, "jupytext is not installed", install) from None
     assignment = assignments().get(script.stem)
     if assignment is None:
-        remedy = "call the script as its table in grader/assignments/ is called"
+        remedy = "call the script as its table in grader/contract/assignments/ is called"
         raise BuildError(script.name, 1, f"there is no assignment {script.stem}", remedy)
     modules = {module: read(solution / f"{module}.py") for module in assignment.modules}
     code = {"imports": _imports(modules)}

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grader import build, lesson
-from grader.errors import UsageError
-from grader.files import written_whole
-from grader.tasks import assignments
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.base.paths import ROOT
+from grader.contract.tasks import assignments
+from grader.maintain import notebooks, stubs
 
-ROOT = Path(__file__).parents[1]
 FOLDER = "news-classifier"  # in the archive
 FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
 FOLDERS = ("grader", "news", "packages/en_core_web_sm/en_core_web_sm")
 SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL = "packages/en_core_web_sm/pyproject.toml"
 # Hints and messages may quote a call: students are to read them.
-FOR_STUDENTS = re.compile(r"grader/(assignments/.*|mistakes|advice)\.toml|README\.md")
+FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
 NAMES = 4  # different ones at least in a line that says something
 NAME = re.compile(r"[^\W\d]\w*")
 DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
@@ -92,7 +92,7 @@ def _exercise() -> dict[str, bytes]:
     solution, exercise = ROOT / "solution", ROOT / "exercise"
     if not solution.is_dir():
         raise UsageError("solution/ is not here: only its owner can make a release.")
-    problems = build.check(solution, exercise)
+    problems = stubs.check(solution, exercise)
     if problems:
         raise UsageError("exercise/ cannot be released: " + "; ".join(problems))
     return {f"exercise/{path.name}": path.read_bytes() for path in sorted(exercise.glob("*.py"))}
@@ -105,14 +105,14 @@ def _notebooks() -> dict[str, bytes]:
         UsageError: nbgrader is missing, or fails.
     """
     try:
-        from grader.course.scratch import Scratch
+        from grader.maintain.scratch import Scratch
     except ModuleNotFoundError as error:
         install = "python -m pip install -c constraints.txt -e '.[course,dev]'"
         raise UsageError(f"{error.name} is not installed: {install}") from None
     course = ROOT / "assignments"
     for assignment in assignments():
         source = course / "source" / assignment / f"{assignment}.ipynb"
-        if problems := lesson.check(course / f"{assignment}.py", ROOT / "solution", source):
+        if problems := notebooks.check(course / f"{assignment}.py", ROOT / "solution", source):
             raise UsageError("a notebook cannot be released: " + "; ".join(problems))
     with tempfile.TemporaryDirectory() as folder:
         scratch = Scratch.make(Path(folder) / "course", assignment="*")
@@ -164,16 +164,16 @@ def secrets(solution: Path, exercise: Path) -> list[Secret]:
     }
     found: dict[str, Secret] = {}
     for path in sorted(solution.glob("*.py")):
-        source = build.read(path)
+        source = stubs.read(path)
         numbered = [*enumerate(source.split("\n"), 1)]
         lines = [
             (number, text)
-            for region in build.find_regions(source, path.name)
+            for region in stubs.find_regions(source, path.name)
             for number, text in numbered[region.begin : region.end - 1]
         ]
         inside = {number for number, _ in lines}
         lines += [
-            (number, text) for text, number in build.statements(source).items() if number in inside
+            (number, text) for text, number in stubs.statements(source).items() if number in inside
         ]
         for number, text in lines:
             plain = _plain(text)
@@ -209,7 +209,7 @@ def find_leaks(files: dict[str, bytes], secrets: list[Secret]) -> Iterator[str]:
 def _statements(text: str) -> dict[str, int]:
     """Return the statements of Python text as `ast.unparse` writes them, and where they are."""
     try:
-        return {_plain(statement): line for statement, line in build.statements(text).items()}
+        return {_plain(statement): line for statement, line in stubs.statements(text).items()}
     except (SyntaxError, ValueError):
         return {}
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import nbformat
 
-from grader.errors import UsageError
+from grader.base.errors import UsageError
+from grader.base.paths import COURSE
 
-COURSE = Path(__file__).parents[2] / "assignments"
 ASSIGNMENT = "news-classifier"
 
 

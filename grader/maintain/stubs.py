@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from grader.tasks import owner
+from grader.contract.tasks import owner
 
 BEGIN = "### BEGIN SOLUTION"
 END = "### END SOLUTION"

@@ -15,23 +15,17 @@ from __future__ import annotations
 
 import ast
 import functools
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from grader.errors import UsageError
-from grader.sources import Sources
-from grader.tasks import assignment_of, assignments, tasks
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import ROOT, SOLUTION
+from grader.contract.tasks import assignment_of, assignments, tasks
+from grader.intake.sources import Sources
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-ROOT = Path(__file__).parents[1]
 BANK = ROOT / "tests" / "submissions"
-REFERENCE = {path.stem: path.read_bytes() for path in sorted((ROOT / "solution").glob("*.py"))}
+REFERENCE = {path.stem: path.read_bytes() for path in sorted(SOLUTION.glob("*.py"))}
 
 
 class SameDigest(Sources):
@@ -111,7 +105,7 @@ def reference(assignment: str) -> Entry:
 def _tables(folder: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:
     """Read the tables of single tasks: task, name, the module changed, the rest."""
     for path in sorted((BANK / folder).glob("*.toml")):
-        for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        for name, table in read_toml(path).items():
             module = table.pop("file", tasks()[path.stem].module)
             source = patched(module, table.pop("replace", []), table.pop("write", ""))
             yield path.stem, name, {module: source}, table

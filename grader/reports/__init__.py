@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from grader.errors import UsageError
-from grader.record import SCHEMA_VERSION, Record
+from grader.base.errors import UsageError
+from grader.contract.record import SCHEMA_VERSION, Record
 
 # name: the function that makes it, and whether it takes the results of many submissions
 FACES = {
@@ -31,7 +31,7 @@ def convert(paths: Sequence[Path], face: str) -> str:
     Raises:
         UsageError: there is no such form, it takes one record, or a file is no record.
     """
-    from grader.classroom.results import Result
+    from grader.contract.results import Result
 
     if face not in FACES:
         raise UsageError(f"--as {face}: there is no such form. It can be {', '.join(FACES)}.")
@@ -52,7 +52,7 @@ def read(path: Path) -> Record:
     Raises:
         UsageError: there is none.
     """
-    from grader.reports.words import cleaned
+    from grader.reports.labels import cleaned
 
     try:
         data = json.loads(path.read_bytes())

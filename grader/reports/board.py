@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from grader.record import CheckResult, Record, TaskResult
-from grader.reports import words
-from grader.tasks import Task, assignments, tasks
+from grader.contract.record import CheckResult, Record, TaskResult
+from grader.contract.tasks import Task, assignments, tasks
+from grader.reports import labels
 
 STYLES = {
     "done": "green",
@@ -55,7 +55,7 @@ def text(record: Record) -> str:
 
 def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
     """Print the board; `verbose` shows every message, not only the first of a task."""
-    record = words.cleaned(record)
+    record = labels.cleaned(record)
     console = console or Console(highlight=False, markup=False, emoji=False)
     console.print()
     console.print(_table(record))
@@ -65,7 +65,7 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
         failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
-    if left_out := words.left_out(record):
+    if left_out := labels.left_out(record):
         console.print(Text("\n" + "\n".join(left_out), style="yellow"))
     console.print(_next_step(record))
 
@@ -77,7 +77,7 @@ def next_line(record: Record) -> str:
         return _all_done(record)
     failing = [c for c in record.checks if c.task == task.id and c.status in BAD and c.hint]
     command = hint_command(failing[0]) if failing else f"python -m grader hint {task.id}"
-    return f"Next: {words.title(task.id)}: {first(record, task)}. A hint: {command}"
+    return f"Next: {labels.title(task.id)}: {first(record, task)}. A hint: {command}"
 
 
 def told(check: CheckResult) -> str:
@@ -114,7 +114,7 @@ def hint_command(check: CheckResult) -> str:
 
 def line(record: Record, task: TaskResult) -> str:
     """Return a task's result as one line, without a word that student code can choose."""
-    names = [words.name(c) for c in record.checks if c.task == task.id and c.status in BAD]
+    names = [labels.name(c) for c in record.checks if c.task == task.id and c.status in BAD]
     to_mend = f", to mend: {', '.join(names)}" if names else ""
     state = task.state.replace("_", " ")
     return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
@@ -152,9 +152,9 @@ def first(record: Record, task: TaskResult) -> str:
     open_checks = [c for c in record.checks if c.task == task.id and c.status != "passed"]
     check = next((check for check in open_checks if check.status in BAD), open_checks[0])
     if check.mistake is not None:
-        return words.mistake(check.mistake).title
+        return labels.mistake(check.mistake).title
     if check.status == "not_run":
-        return f"{words.name(check)} did not run"
+        return f"{labels.name(check)} did not run"
     if check.status not in BAD:
         return _to_do(check.message) or f"write {_where(task.id)}"
     return check.message.split("\n")[1 if "\n" in check.message else 0].rstrip(",.")

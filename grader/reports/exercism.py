@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from grader.record import CheckResult, Record
+from grader.contract.record import CheckResult, Record
 from grader.reports import board
-from grader.reports.words import for_students, name, promise, title
+from grader.reports.labels import for_students, name, promise, title
 
 STATUSES = {"passed": "pass", "failed": "fail", "not_started": "fail", "blocked": "fail"}
 LONGEST = 65_535  # bytes of the message at the top

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from grader.record import Record
+from grader.contract.record import Record
 from grader.reports import pages
-from grader.reports.words import for_students, one_line
+from grader.reports.labels import for_students, one_line
 
 
 def text(record: Record, student: str = "") -> str:

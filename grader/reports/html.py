@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from grader.record import CheckResult, Record, TaskResult
-from grader.reports import board, words
+from grader.contract.record import CheckResult, Record, TaskResult
+from grader.reports import board, labels
 
 GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
 OPEN = ("blocked", "not_started", "not_run")  # statuses with nothing to mend in them
@@ -17,13 +17,13 @@ TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 
 def table(record: Record) -> str:
     """Show the tasks of a record; what student code can choose is escaped."""
-    record = words.cleaned(record)
+    record = labels.cleaned(record)
     return "".join(_task(task, record) for task in record.tasks)
 
 
 def _task(task: TaskResult, record: Record) -> str:
     checks = [check for check in record.checks if check.task == task.id]
-    title = f"{escape(words.title(task.id))}: {task.score:g} of {task.max_score:g} points"
+    title = f"{escape(labels.title(task.id))}: {task.score:g} of {task.max_score:g} points"
     state = task.state.replace("_", " ")
     rows = "".join(_row(check) for check in checks)
     return (
@@ -39,7 +39,7 @@ def _row(check: CheckResult) -> str:
         sign, colour = ("&#10003;", GREEN)
     elif check.status in OPEN:
         sign, colour = ("&ndash;", GREY)
-    name = escape(words.name(check))
+    name = escape(labels.name(check))
     points = f"{check.score:g}/{check.max_score:g}" if check.max_score else ""
     return (
         f'<tr><td style="{CELL}; color: {colour}; width: 1em"><b>{sign}</b></td>'
@@ -54,13 +54,13 @@ def _told(check: CheckResult) -> str:
         return check.status.replace("_", " ")
     parts = []
     if check.mistake is not None:
-        parts.append(f"<b>{escape(words.mistake(check.mistake).title)}</b>")
+        parts.append(f"<b>{escape(labels.mistake(check.mistake).title)}</b>")
     if check.message:
         parts.append(f'<div style="{TEXT}">{escape(check.message)}</div>')
     if check.hint is not None and check.status not in OPEN:
         parts.append(
             f"<details><summary>Hint {check.hint}</summary>"
-            f'<div style="{TEXT}">{escape(words.hint(check))}</div></details>'
+            f'<div style="{TEXT}">{escape(labels.hint(check))}</div></details>'
         )
     return "".join(parts)
 

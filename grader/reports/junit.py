@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from grader.classroom.results import Result
-from grader.record import CheckResult, Record
+from grader.contract.record import CheckResult, Record
+from grader.contract.results import Result
 from grader.reports import board
-from grader.reports.words import cleaned, one_line
+from grader.reports.labels import cleaned, one_line
 
 KINDS = {"blocked": "skipped", "error": "error", "not_run": "error"}  # all others are failures
 COUNTS = {"errors": "error", "failures": "failure", "skipped": "skipped"}

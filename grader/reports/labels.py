@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 import functools
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from grader.diagnosis import Mistake, mistakes
-from grader.messages import clean
-from grader.record import CheckResult, Record
-from grader.tasks import tasks
+from grader.base.paths import CHECKS
+from grader.contract.messages import clean
+from grader.contract.mistakes import Mistake, mistakes
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import tasks
 
-CHECKS = Path(__file__).parents[1] / "checks"
 LARGEST = 10**15  # no number of a record is larger, and every format can write it
 NOT_JUDGED = (
     "The grader could not judge this. That is no fault of yours: the mark is not final before it "

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from grader.record import CheckResult, Record
+from grader.contract.record import CheckResult, Record
 from grader.reports import board
-from grader.reports.words import for_students, hint, left_out, mistake, name, one_line, title
+from grader.reports.labels import for_students, hint, left_out, mistake, name, one_line, title
 
 
 def text(record: Record, student: str = "") -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 
-from grader.classroom.results import Result
-from grader.record import Record
+from grader.contract.record import Record
+from grader.contract.results import Result
+from grader.contract.tasks import assignments
 from grader.reports import table
-from grader.tasks import assignments
 
 
 def every_check(results: Sequence[Result]) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import re
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from grader.messages import shorten
-from grader.reports import board, words
+from grader.base.paths import GRADER
+from grader.contract.messages import shorten
+from grader.reports import board, labels
 
 LONGEST = 60  # characters of a name in a list
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = GRADER / "reports" / "templates"
 
 
 def render(template: str, **content: Any) -> str:
@@ -29,7 +29,7 @@ def own(name: str) -> Markup:
 
 def short(name: str) -> str:
     """Return a name as part of a list or a sentence."""
-    return shorten(words.one_line(name), LONGEST)
+    return shorten(labels.one_line(name), LONGEST)
 
 
 def ticks(text: str) -> Markup:
@@ -46,20 +46,20 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(one_line=words.one_line, short=short, ticks=ticks)
+    environment.filters.update(one_line=labels.one_line, short=short, ticks=ticks)
     environment.globals.update(
         BAD=board.BAD,
         STATUS_WORDS=board.STATUS_WORDS,
         first=board.first,
-        hint=words.hint,
+        hint=labels.hint,
         hint_command=board.hint_command,
-        mistake=words.mistake,
-        name=words.name,
-        not_taken=words.left_out,
+        mistake=labels.mistake,
+        name=labels.name,
+        not_taken=labels.left_out,
         points_of=board.points_of,
         next_line=board.next_line,
-        promise=words.promise,
-        title=words.title,
+        promise=labels.promise,
+        title=labels.title,
         to_mend=board.to_mend,
         told_accuracy=board.accuracy,
     )

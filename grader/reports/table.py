@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from grader.reports.words import safe
+from grader.reports.labels import safe
 
 Value = str | float | None
 Row = dict[str, Value]

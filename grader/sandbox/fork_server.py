@@ -1,6 +1,6 @@
 """The trusted end of the warm process: started once, it forks a confined worker in milliseconds.
 
-The warm process has torch, and what else was asked for, loaded; see `grader/worker/warm.py`. It is
+The warm process has torch, and what else was asked for, loaded; see `grader/worker/fork_server.py`. It is
 started by itself with a clean environment, not forked from here, so it shares no memory with the
 grader. Where bubblewrap works it runs in namespaces of its own, in which nothing but Python and
 its packages is to be seen.
@@ -21,10 +21,11 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from grader import bubblewrap, sandbox
-from grader.errors import UsageError
-from grader.sandbox import STREAMS, Confined, Forked, Limits
-from grader.tasks import written_in
+from grader.base.errors import UsageError
+from grader.base.paths import NEWS
+from grader.contract.tasks import written_in
+from grader.sandbox import bubblewrap, launch
+from grader.sandbox.launch import STREAMS, Confined, Forked, Limits
 
 SECONDS = 120.0  # in which the warm process has to answer; loading packages is the most of it
 LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
@@ -59,7 +60,7 @@ class WarmProcess:
         self.control.settimeout(SECONDS)
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as it lives
         home = Path(self.folder) if lacks else bubblewrap.HOME
-        command, environment = sandbox.command(), _environment(home)
+        command, environment = launch.command(), _environment(home)
         if not lacks:
             command = bubblewrap.command(command, environment, more=_own(), scratch=SCRATCH)
         with theirs:
@@ -139,7 +140,7 @@ class WarmProcess:
         while not self.closed.wait(WATCH):
             for handle in [*self.watched]:
                 try:
-                    if os.stat(f"/proc/{sandbox.process_id(handle)}/task").st_nlink > THREADS:
+                    if os.stat(f"/proc/{launch.process_id(handle)}/task").st_nlink > THREADS:
                         signal.pidfd_send_signal(handle, signal.SIGKILL)
                 except (FileNotFoundError, ProcessLookupError):  # it has ended
                     self.watched.remove(handle)
@@ -165,7 +166,7 @@ class WarmProcess:
 
 def _environment(home: Path) -> dict[str, str]:
     threads = {"OPENBLAS_NUM_THREADS": "1"}  # else numpy starts some when it is loaded
-    return {**sandbox.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
+    return {**launch.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
 
 
 def _ends(name: str) -> tuple[BinaryIO, int]:
@@ -191,8 +192,7 @@ def readable() -> list[str]:
 
 def _own() -> list[str]:
     """Return the worker's code, and that of `news`, which submissions may import, without data."""
-    folder = sandbox.WORKER.parents[1] / "news"
-    return [*map(str, sorted(folder.glob("*.py"))), str(sandbox.WORKER)]
+    return [*map(str, sorted(NEWS.glob("*.py"))), str(launch.WORKER)]
 
 
 _lock = threading.Lock()

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-WORKER = Path(__file__).parent / "worker"
+from grader.base.paths import GRADER
+
+WORKER = GRADER / "worker"
 POSIX = os.name == "posix"
 # What a worker sees of the environment: where programs are, languages, thread counts, GPUs;
 # nothing that may hold a secret.

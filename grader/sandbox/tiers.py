@@ -19,12 +19,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from grader import sandbox, warm
-from grader.errors import UsageError
-from grader.sandbox import Confined, Limits
-from grader.tasks import read_toml
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import GRADER
+from grader.sandbox import fork_server
+from grader.sandbox import launch as sandbox
+from grader.sandbox.launch import Confined, Limits
 from grader.worker.serve import GPUS
 
+REMEDIES = GRADER / "sandbox" / "remedies.toml"
 OTHERWISE = "grade in a virtual machine with Linux 5.13 or newer, or only people you trust"
 Launch = Callable[[Limits, frozenset[str]], Confined]
 
@@ -63,10 +66,10 @@ def sandboxed(device: str) -> Confinement:
         Unavailable: it cannot be had here; `explain` tells why and what to do.
     """
     if sys.platform != "linux":
-        raise warm.Unavailable("it needs Linux")
+        raise fork_server.Unavailable("it needs Linux")
     if device != "cpu" and any(map(os.path.exists, GPUS)):
-        raise warm.Unavailable("a GPU cannot be used in it")
-    return Confinement("sandbox", warm.warm_process().layers, warm.fork, apart=True)
+        raise fork_server.Unavailable("a GPU cannot be used in it")
+    return Confinement("sandbox", fork_server.warm_process().layers, fork_server.fork, apart=True)
 
 
 def choose(minimum: str | None, device: str) -> Confinement:
@@ -77,7 +80,7 @@ def choose(minimum: str | None, device: str) -> Confinement:
     """
     try:
         return sandboxed(device)
-    except warm.Unavailable as error:
+    except fork_server.Unavailable as error:
         lacks = advise(str(error))
         if minimum == "sandbox":
             raise UsageError(
@@ -88,8 +91,8 @@ def choose(minimum: str | None, device: str) -> Confinement:
 
 
 def explain(error: str) -> tuple[str, str]:
-    """Say why a layer is not to be had, in plain words, and what to do; see `no_sandbox.toml`."""
-    for row in read_toml("no_sandbox.toml")["reason"]:
+    """Say why a layer is not to be had, in plain words, and what to do; see `remedies.toml`."""
+    for row in read_toml(REMEDIES)["reason"]:
         if row["says"] in error:
             return row.get("why", error), row["remedy"]
     return error, OTHERWISE

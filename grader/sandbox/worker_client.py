@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol, cast
 
-from grader import sandbox
-from grader.confinement import LIMITS, Confinement
-from grader.errors import UsageError
+from grader.base.errors import UsageError
+from grader.sandbox import launch
+from grader.sandbox.tiers import LIMITS, Confinement
 from grader.worker import wire
 
 Report = Callable[[dict[str, Any]], None]
@@ -83,7 +83,7 @@ class ProcessWorker:
         self,
         files: dict[str, bytes],
         names: dict[str, str],
-        limits: sandbox.Limits,
+        limits: launch.Limits,
         confined_by: Confinement = LIMITS,
     ) -> None:
         """Serve the given files; `names` are the file names that tracebacks show."""
@@ -92,7 +92,7 @@ class ProcessWorker:
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()
         self.inherited = False  # whether the process served other modules before
-        self.confined: sandbox.Confined | None = None
+        self.confined: launch.Confined | None = None
         self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
         self.memory = 0  # the most bytes that a process held; 0 where that is not known
@@ -194,7 +194,7 @@ class ProcessWorker:
         bounds = {"memory": self.limits.memory, "cpu": self.limits.processor_seconds}
         return wire.encode({"files": self.files, "names": self.names, **bounds})
 
-    def _drain(self, confined: sandbox.Confined) -> None:
+    def _drain(self, confined: launch.Confined) -> None:
         """Read what is printed, to its end; keep the beginning."""
         stream = confined.process.stderr
         assert stream is not None
@@ -204,7 +204,7 @@ class ProcessWorker:
 
     def _exchange(
         self,
-        confined: sandbox.Confined,
+        confined: launch.Confined,
         parts: list[bytes | memoryview],
         deadline: float,
         number: int,
@@ -290,9 +290,9 @@ class _Closed(Exception):
     """The worker's pipes are closed."""
 
 
-def _unread(confined: sandbox.Confined) -> bool:
+def _unread(confined: launch.Confined) -> bool:
     """Tell whether something came that nobody asked for; Windows cannot tell without waiting."""
-    if not sandbox.POSIX:
+    if not launch.POSIX:
         return False
     watch = select.poll()
     watch.register(cast(BinaryIO, confined.process.stdout), select.POLLIN)

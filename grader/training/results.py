@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 import news
-from grader.files import written_whole
-from grader.messages import show
-from grader.training_watch import Epoch
+from grader.base.files import written_whole
+from grader.contract.messages import show
+from grader.training.progress import Epoch
 from grader.worker.wire import TensorData
 
 BLUE, ORANGE = "#1f5fa8", "#d9701e"  # training, validation

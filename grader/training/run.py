@@ -21,18 +21,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 import news
-from grader import vectors
-from grader.errors import UsageError
-from grader.grading import Session, environment, load, session
-from grader.messages import Failure, clean, explain_raised, show
-from grader.process import Report, WorkerLost
-from grader.reports import training as results
-from grader.sandbox import Limits
-from grader.sources import Sources
-from grader.submission import StudentError, Submission
-from grader.tasks import MAIN, assignments
-from grader.training_watch import HEADER, Watch, progress_bar
-from grader.vectors import Vectors
+from grader.base.errors import UsageError
+from grader.contract.messages import Failure, clean, explain_raised, show
+from grader.contract.tasks import MAIN, assignments
+from grader.grading import vectors
+from grader.grading.session import Session, environment, load, session
+from grader.grading.submission import StudentError, Submission
+from grader.grading.vectors import Vectors
+from grader.intake.sources import Sources
+from grader.sandbox.launch import Limits
+from grader.sandbox.worker_client import Report, WorkerLost
+from grader.training import results
+from grader.training.progress import HEADER, Watch, progress_bar
 from grader.worker.wire import TensorData
 
 OUT = Path("training")  # where the results go if nothing else is said

@@ -28,7 +28,7 @@ def main() -> None:
         trace = open(sys.argv.pop(), "ab")  # noqa: SIM115 - open as long as the process lives
         importlib.import_module("_worker.serve").main(trace)
     else:
-        importlib.import_module("_worker.warm").main()
+        importlib.import_module("_worker.fork_server").main()
 
 
 if __name__ == "__main__":

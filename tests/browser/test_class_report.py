@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from grader.classroom.names import file_name
-from grader.classroom.results import Result
-from grader.reports import classroom
+from grader.contract.names import file_name
+from grader.contract.results import Result
+from grader.reports.class_report import page as classroom
 from tests.classes import EVIL, HOSTILE, a_class, changed, graded
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from grader.course.scratch import ASSIGNMENT, Scratch
+from grader.maintain.scratch import ASSIGNMENT, Scratch
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -13,7 +13,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from grader.files import written_whole
+from grader.base.files import written_whole
 from tests.hostile import page
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import Outcome, run

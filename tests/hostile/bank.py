@@ -7,9 +7,10 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from grader.bank import REFERENCE, ROOT
-from grader.sources import left_out
-from grader.tasks import tasks
+from grader.base.paths import ROOT
+from grader.contract.tasks import tasks
+from grader.intake.sources import left_out
+from grader.maintain.submission_bank import REFERENCE
 
 if sys.version_info >= (3, 11):
     import tomllib

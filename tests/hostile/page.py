@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grader.bank import ROOT
-from grader.tasks import tasks
+from grader.base.paths import ROOT
+from grader.contract.tasks import tasks
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import Outcome
 from tests.hostile.set_ups import SetUp

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
 
-from grader import grading, warm
-from grader.bank import REFERENCE
-from grader.confinement import LIMITS, Confinement, sandboxed
-from grader.process import ProcessWorker
-from grader.record import CheckResult
-from grader.sandbox import Limits
-from grader.submission import Submission
-from grader.tasks import tasks
+from grader.contract.record import CheckResult
+from grader.contract.tasks import tasks
+from grader.grading import session as grading
+from grader.grading.submission import Submission
+from grader.maintain.submission_bank import REFERENCE
+from grader.sandbox import fork_server
+from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import LIMITS, Confinement, sandboxed
+from grader.sandbox.worker_client import ProcessWorker
 from tests.hostile.bank import BREACH, Entry
 from tests.hostile.scene import SECRET, Scene, family, scene
 
@@ -86,7 +87,7 @@ def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
     """Grade an entry beside an honest neighbour, and another one after it."""
     here.lay_out()
     before, processes = here.state(), family()
-    warm_before = warm.warm_process() if confined_by.tier == "sandbox" else None
+    warm_before = fork_server.warm_process() if confined_by.tier == "sandbox" else None
     neighbours: list[float] = []
 
     def be_neighbour() -> None:
@@ -114,7 +115,7 @@ def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
         "connected": bool(here.heard),
         "left": bool(left),
         "neighbours": neighbours != [15.0, 15.0],
-        "warm": warm_before is not None and warm.warm_process() is not warm_before,
+        "warm": warm_before is not None and fork_server.warm_process() is not warm_before,
     }
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):

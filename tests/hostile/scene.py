@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from grader.bank import ROOT
+from grader.base.paths import ROOT
 
 SECRET = "the-mark-of-a-neighbour"
 PR_SET_CHILD_SUBREAPER = 36

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.bank import ROOT
+from grader.base.paths import ROOT
 from tests.hostile.run import Outcome
 
 NOBODY = 65534

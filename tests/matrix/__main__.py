@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from grader.bank import Entry, all_entries
-from grader.errors import UsageError
-from grader.files import written_whole
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.maintain.submission_bank import Entry, all_entries
 from tests.matrix import changed, page
 from tests.matrix.judge import Row, problems_of_the_whole
 from tests.matrix.run import Grader, Job

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from grader.bank import REFERENCE, ROOT, Entry, reference
-from grader.errors import UsageError
-from grader.tasks import assignments, tasks
+from grader.base.errors import UsageError
+from grader.base.paths import ROOT
+from grader.contract.tasks import assignments, tasks
+from grader.maintain.submission_bank import REFERENCE, Entry, reference
 from tests.matrix.code import code_of, own_checks, own_tasks
 from tests.matrix.run import Job, load_modules
 
@@ -94,7 +95,7 @@ def changes(files: Sequence[str], before: Read = at_head, now: Read = in_tree) -
                 *_checks(files, before, now),
             ]
         ),
-        mistakes=frozenset(_rows("grader/mistakes.toml", before, now)),
+        mistakes=frozenset(_rows("grader/contract/mistakes.toml", before, now)),
     )
 
 
@@ -117,7 +118,7 @@ def _rows(path: str, before: Read, now: Read) -> list[str]:
 
 def _tables(files: Sequence[str], before: Read, now: Read) -> Iterator[str]:
     for path in files:
-        if PurePosixPath(path).match("grader/assignments/*.toml"):
+        if PurePosixPath(path).match("grader/contract/assignments/*.toml"):
             old, new = (_tasks_of(tomllib.loads(read(path))) for read in (before, now))
             yield from (id_ for id_ in new if old.get(id_) != new[id_])
 
@@ -208,7 +209,7 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 def shared(files: Sequence[str]) -> list[str]:
     """Return the files that grading reads, besides those that belong to tasks."""
-    paths = [PurePosixPath(name) for name in files if name != "grader/mistakes.toml"]
+    paths = [PurePosixPath(name) for name in files if name != "grader/contract/mistakes.toml"]
     asked = [path for path in paths if path.parts[0] in ("grader", "news")]
     asked = [path for path in asked if path.parts[1] not in ("assignments", "checks")]
     if not asked:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from grader.bank import REFERENCE, Entry, definitions
-from grader.tasks import Check, assignments, tasks, written_in
+from grader.contract.tasks import Check, assignments, tasks, written_in
+from grader.maintain.submission_bank import REFERENCE, Entry, definitions
 
 CALIBRATED = "accuracy.unseen"  # of accepted variants: many recorded draws in calibration.json
 

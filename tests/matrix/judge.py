@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from grader.bank import Entry, mutants
-from grader.diagnosis import mistakes
-from grader.record import CheckResult
-from grader.tasks import tasks
+from grader.contract.mistakes import mistakes
+from grader.contract.record import CheckResult
+from grader.contract.tasks import tasks
+from grader.maintain.submission_bank import Entry, mutants
 
 LINE_END = re.compile(r"\s*\n\s*")
 

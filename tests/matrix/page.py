@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from grader.bank import ROOT
-from grader.diagnosis import mistakes
-from grader.tasks import Assignment, Check, Task, assignments
+from grader.base.paths import ROOT
+from grader.contract.mistakes import mistakes
+from grader.contract.tasks import Assignment, Check, Task, assignments
 from tests.matrix.judge import Row
 
 PAGE = ROOT / "docs" / "kill_matrix.md"

@@ -22,12 +22,12 @@ from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from grader.bank import Entry
-from grader.grading import session
-from grader.process import Report, Worker
-from grader.record import CheckResult
-from grader.submission import Race, Submission
-from grader.tasks import Check, assignments
+from grader.contract.record import CheckResult
+from grader.contract.tasks import Check, assignments
+from grader.grading.session import session
+from grader.grading.submission import Race, Submission
+from grader.maintain.submission_bank import Entry
+from grader.sandbox.worker_client import Report, Worker
 from grader.worker import wire
 from grader.worker.wire import Raised
 from tests.matrix.code import code_of, helpers, own_checks
@@ -119,7 +119,7 @@ def load_modules() -> None:
     import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
-    from grader import grading
+    from grader.grading import session as grading
 
     for each in assignments().values():
         for check in each.checks:

@@ -17,8 +17,9 @@ import sys
 from dataclasses import asdict
 from types import TracebackType
 
-from grader.bank import ROOT, all_entries, reference
-from grader.tasks import assignments
+from grader.base.paths import ROOT
+from grader.contract.tasks import assignments
+from grader.maintain.submission_bank import all_entries, reference
 from tests.matrix.judge import Row
 from tests.matrix.run import Grader, Job
 

@@ -8,11 +8,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from grader.classroom.results import Result
-from grader.record import CheckResult, Record
-from grader.reports import words
+from grader.contract.record import CheckResult, Record
+from grader.contract.results import Result
+from grader.contract.tasks import tasks
+from grader.reports import labels
 from grader.reports.marks import final
-from grader.tasks import tasks
 
 JUDGED = ("passed", "failed", "timeout", "memory", "crashed")  # the check ran and said something
 ENOUGH = 20  # submissions, below which a discrimination says nothing
@@ -98,7 +98,7 @@ def settings(results: Sequence[Result]) -> dict[str, Counter[str]]:
     for result in results:
         for name, value in (result.record.environment if result.record else {}).items():
             shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            seen[name][words.one_line(shown)] += 1
+            seen[name][labels.one_line(shown)] += 1
     return dict(seen)
 
 
@@ -124,7 +124,7 @@ def _item(id_: str, pairs: list[tuple[bool, float]]) -> Item:
     reached, passed = len(pairs), sum(right for right, _ in pairs)
     correlation = _discrimination(pairs)
     says = _says(reached, passed, correlation)
-    return Item(id_, words.promise(id_), reached, passed, correlation, says)
+    return Item(id_, labels.promise(id_), reached, passed, correlation, says)
 
 
 def _discrimination(pairs: list[tuple[bool, float]]) -> float | None:
@@ -162,7 +162,7 @@ def mistakes_made(results: Sequence[Result]) -> list[Made]:
         for check in result.record.checks if result.record else []:
             if check.mistake is None:
                 continue
-            known = words.mistake(check.mistake)
+            known = labels.mistake(check.mistake)
             each = made.setdefault(check.mistake, Made(known.title, known.explanation))
             if check.id not in each.checks:
                 each.checks.append(check.id)

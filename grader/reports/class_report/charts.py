@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from grader.messages import shorten
+from grader.contract.messages import shorten
 
 STATES = ("done", "partly", "wrong", "blocked", "not_started", "error")
 LONGEST = 40  # characters of a task's name

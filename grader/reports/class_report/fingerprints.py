@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 
-from grader.cells import NOT_PYTHON
+from grader.intake.notebook_modules import NOT_PYTHON
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

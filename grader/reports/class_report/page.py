@@ -15,13 +15,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grader.classroom.names import file_name
-from grader.classroom.results import Result
-from grader.files import written_whole
-from grader.record import Record
-from grader.reports import analysis, charts, feedback, junit, marks, pages, similar
+from grader.base.files import written_whole
+from grader.contract.names import file_name
+from grader.contract.record import Record
+from grader.contract.results import Result
+from grader.reports import feedback, junit, marks, pages
 from grader.reports import markdown as markdown_face
-from grader.reports.words import cleaned, one_line, safe
+from grader.reports.class_report import analysis, charts, similarity
+from grader.reports.labels import cleaned, one_line, safe
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
 MOST_PAIRS = 100  # of similar code that are shown
@@ -34,7 +35,7 @@ def write(
     *,
     layout: str = "",
     markdown: bool = False,
-    code: similar.Code | None = None,
+    code: similarity.Code | None = None,
     given: Mapping[str, bytes] | None = None,
 ) -> list[str]:
     """Write all reports on a class.
@@ -62,7 +63,7 @@ def write(
     pairs = None
     if code:
         with failures.noted("similar code in index.html"):
-            pairs = similar.pairs(code, given or {})
+            pairs = similarity.pairs(code, given or {})
     reports: dict[str, Callable[[], str]] = {
         "marks.csv": lambda: marks.every_check(ordered),
         "canvas.csv": lambda: marks.canvas(ordered, title, layout),
@@ -114,7 +115,9 @@ class Failures:
             self.lines.append(one_line(f"{what}: {type(error).__name__}: {error}"))
 
 
-def page(results: Sequence[Result], title: str, pairs: Iterable[similar.Pair] | None = None) -> str:
+def page(
+    results: Sequence[Result], title: str, pairs: Iterable[similarity.Pair] | None = None
+) -> str:
     """Return the class report as one HTML page, with a page a student in it.
 
     `pairs` are of similar code; None if nobody looked for it.
@@ -154,15 +157,15 @@ def page(results: Sequence[Result], title: str, pairs: Iterable[similar.Pair] | 
         outliers=outliers,
         alike=alike,
         similar=None if pairs is None else [*islice(_similar(results, pairs), MOST_PAIRS)],
-        similar_from=similar.FROM,
+        similar_from=similarity.FROM,
         script=script,
         script_digest=_digest(script),
     )
 
 
 def _similar(
-    results: Sequence[Result], pairs: Iterable[similar.Pair]
-) -> Iterator[tuple[similar.Pair, list[Result]]]:
+    results: Sequence[Result], pairs: Iterable[similarity.Pair]
+) -> Iterator[tuple[similarity.Pair, list[Result]]]:
     """Find who the pairs are, and leave out those whose code is equal: that is told already."""
     by_student = {result.student: result for result in results}
     for pair in pairs:
