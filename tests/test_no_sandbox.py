@@ -119,7 +119,7 @@ def test_a_step_of_confinement_that_fails_is_told() -> None:
 
 def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> str:
     """Return what the doctor finds of the sandbox, in a process of its own."""
-    code = "from grader.doctor import _sandbox as s; print(s().found, '->', s().remedy)"
+    code = "from grader.commands.doctor import _sandbox as s; print(s().found, '->', s().remedy)"
     done = subprocess.run(
         [*around, sys.executable, "-c", code],
         cwd=ROOT,

@@ -13,7 +13,7 @@ from typing import Any
 from grader.contract.mistakes import advice, mistakes
 from grader.worker.wire import Other, Raised, TensorData
 
-FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox.py
+FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox/launch.py
 DIRECTION = re.compile("[\u202a-\u2069]")
 MAX_SHOWN = 200  # characters of a value in a message
 

@@ -11,7 +11,7 @@ SCHEMA_VERSION = 1
 STATUSES = (
     "passed", "failed", "not_started", "not_run", "blocked", "timeout", "memory", "crashed", "error"
 )  # fmt: skip
-TIERS = ("none", "limits", "sandbox")  # of confinement, from weak to strong; see confinement.py
+TIERS = ("none", "limits", "sandbox")  # of confinement, from weak to strong; see sandbox/tiers.py
 STATES = ("done", "partly", "wrong", "not_started", "blocked", "error")
 
 

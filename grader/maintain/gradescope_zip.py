@@ -47,7 +47,7 @@ set -euo pipefail
 root=${{AUTOGRADER_ROOT:-/autograder}}
 {secret}
 cd "$root/source"
-exec "$root/venv/bin/python" -m grader.gradescope "$root" {options}
+exec "$root/venv/bin/python" -m grader.maintain.gradescope_zip "$root" {options}
 """
 
 
@@ -121,7 +121,7 @@ def _write(results: Path, content: dict[str, Any]) -> None:
 
 def main() -> int:
     """Grade at Gradescope; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m grader.gradescope")
+    parser = argparse.ArgumentParser(prog="python -m grader.maintain.gradescope_zip")
     parser.add_argument("root", type=Path)
     parser.add_argument("--assignment")
     parser.add_argument("--confine", choices=TIERS, required=True)
