@@ -470,8 +470,9 @@ def test_pairs_of_equal_code_are_not_told_twice() -> None:
     results = [Result(name, record=right, fingerprints={"train": "x"}) for name in ("ann", "bob")]
     results.append(Result("cay", record=right, fingerprints={"train": "y"}))
     pairs = [
-        similarity.Pair("train", ("ann", "bob"), 1.0), similarity.Pair("train", ("ann", "cay"), 0.95)
-    ]  # fmt: skip
+        similarity.Pair("train", ("ann", "bob"), 1.0),
+        similarity.Pair("train", ("ann", "cay"), 0.95),
+    ]
     told = section(shown(results, pairs=pairs), "alike")
     assert told.count("95 %") == 1
     assert "100 %" not in told

@@ -1,7 +1,8 @@
-"""`python -m grader doctor`: is all there to work with? A line each: ok, or what mends it."""
+"""`python -m grader doctor`: checks that everything needed is installed, a line each."""
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
 from collections.abc import Callable, Iterator
@@ -136,8 +137,12 @@ def _sandbox() -> Line:
     return Line("sandbox", layers)
 
 
-def run() -> int:
-    """Print the findings; returns 1 if something that is needed is to be mended."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments: it has none."""
+
+
+def run(_options: argparse.Namespace) -> int:
+    """Print the findings; returns 1 if something that is needed must be fixed."""
     from rich.console import Console
     from rich.text import Text
 

@@ -75,6 +75,7 @@ def kit() -> dict[str, bytes]:
     for folder in FOLDERS:
         found = sorted((ROOT / folder).rglob("*"))
         paths += [path for path in found if path.suffix in SUFFIXES or path.name == "LICENSE"]
+    paths = [path for path in paths if not path.is_relative_to(ROOT / "grader" / "maintain")]
     try:
         guide = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}

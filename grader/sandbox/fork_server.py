@@ -1,9 +1,9 @@
 """The trusted end of the warm process: started once, it forks a confined worker in milliseconds.
 
-The warm process has torch, and what else was asked for, loaded; see `grader/worker/fork_server.py`. It is
-started by itself with a clean environment, not forked from here, so it shares no memory with the
-grader. Where bubblewrap works it runs in namespaces of its own, in which nothing but Python and
-its packages is to be seen.
+The warm process has torch, and what else was asked for, loaded; see
+`grader/worker/fork_server.py`. It is started by itself with a clean environment, not forked from
+here, so it shares no memory with the grader. Where bubblewrap works it runs in namespaces of its
+own, in which nothing but Python and its packages is to be seen.
 """
 
 from __future__ import annotations

@@ -1,0 +1,43 @@
+"""Arguments that several commands share, and what else they have in common."""
+
+from __future__ import annotations
+
+import argparse
+
+from grader.base.devices import DEVICES
+from grader.base.errors import UsageError
+from grader.contract.record import TIERS
+from grader.contract.tasks import assignments
+
+
+def add_assignment(parser: argparse.ArgumentParser) -> None:
+    """Add `--assignment`."""
+    parser.add_argument(
+        "--assignment",
+        metavar="ID",
+        help=f"{', '.join(assignments())}; by default the one that its files belong to",
+    )
+
+
+def add_grading(parser: argparse.ArgumentParser, confine: str | None = None) -> None:
+    """Add what a worker and a check are given; `confine` is the default of `--confine`."""
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
+    parser.add_argument(
+        "--confine",
+        choices=TIERS,
+        default=confine,
+        help="minimum isolation; the strongest available is always used",
+    )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 2**32 - 1")
+    return int(text)
+
+
+def not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
+    """Return the error that says how to install what an extra of the kit brings."""
+    install = f"python -m pip install -c constraints.txt -e '.[{extra}]'"
+    return UsageError(f"{error.name} is not installed: {install}")

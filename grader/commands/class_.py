@@ -1,0 +1,88 @@
+"""`python -m grader class FOLDER --out REPORT`: grades a class."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from grader.commands.arguments import add_assignment, add_grading, not_installed
+
+LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="submissions as folders, zips, notebooks or .py, or an export of Moodle, Canvas, "
+        "GitHub Classroom or nbgrader",
+    )
+    add_assignment(parser)
+    parser.add_argument("--out", type=Path, metavar="REPORT", required=True, help="a folder")
+    parser.add_argument(
+        "--only",
+        choices=("failed", "error", "changed"),
+        help="grade again: below full marks; with an error; with new files",
+    )
+    parser.add_argument("--student", action="append", default=[], metavar="ID", help="repeatable")
+    parser.add_argument(
+        "--workers", type=_count, default=os.cpu_count() or 1, help="processes [one per core]"
+    )
+    parser.add_argument(
+        "--limit-memory", type=_size, default="6G", metavar="SIZE", help="of a submission [6G]"
+    )
+    parser.add_argument(
+        "--cluster", metavar="tcp://HOST:8786", help="grade on the Dask cluster of this scheduler"
+    )
+    add_grading(parser, confine="sandbox")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade a class; returns the exit code."""
+    from grader.classroom import job, run
+    from grader.grading import heldout_accuracy
+
+    try:
+        import vl_convert  # noqa: F401 - told before the class is graded
+
+        import grader.reports.class_report.page  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise not_installed(error, "class") from None
+
+    setting = job.Setting(
+        assignment=options.assignment or "",
+        device=options.device,
+        seed=options.seed,
+        confine=options.confine,
+        memory=options.limit_memory,
+        secret=os.environ.get(heldout_accuracy.SECRET, ""),
+        versions=job.versions(),
+    )
+    return run.run(
+        run.Wanted(
+            folder=options.folder,
+            out=options.out,
+            only=options.only,
+            students=options.student,
+            workers=options.workers,
+            cluster=options.cluster,
+            setting=setting,
+        )
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])i?B?", text, re.IGNORECASE)
+    size = float(match[1]) * (1 << {"M": 20, "G": 30}[match[2].upper()]) if match else 0
+    if size < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size from 1G; write it as 4G or 1500M")
+    return int(size)

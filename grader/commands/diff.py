@@ -1,0 +1,20 @@
+"""`python -m grader diff OLD NEW`: shows whose mark changes between two runs, and why."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("old", type=Path, help="a REPORT of `class`, or a record")
+    parser.add_argument("new", type=Path, help="the same, made later")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare two runs; returns the exit code."""
+    from grader.classroom import diff as impact
+
+    return impact.run(options.old, options.new, as_json=options.json)

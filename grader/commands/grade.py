@@ -1,0 +1,95 @@
+"""`python -m grader grade PATH`: grades a submission and shows the board."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.commands.arguments import add_assignment, add_grading
+from grader.contract.record import Record
+from news import read_csv
+
+# From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
+# on both sides of the pass mark.
+MIN_ROWS = 3600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("path", type=Path, help="a folder, a .zip, or one .py of a task")
+    add_assignment(parser)
+    parser.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
+    parser.add_argument(
+        "--data",
+        metavar="sample|FILE.csv",
+        default="sample",
+        help="the news for the task accuracy: the sample, or a CSV in AG News' layout",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show every message")
+    add_grading(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade; returns the exit code."""
+    from grader.grading.session import grade, load
+    from grader.reports import board
+
+    if options.json not in (None, "-"):
+        file = Path(options.json)
+        if file.is_dir() or not file.absolute().parent.is_dir():
+            raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
+    rows = None if options.data == "sample" else _rows(Path(options.data))
+    taken = load(options.path, options.assignment)
+    _tell_if_unconfined(options)
+    record = grade(
+        taken,
+        assignment=options.assignment,
+        keep=lambda partial: _keep(partial, options.json),
+        device=options.device,
+        seed=options.seed,
+        rows=rows,
+        confine=options.confine,
+    )
+    if options.json == "-":
+        print(record.to_json(), end="")
+    else:
+        board.show(record, verbose=options.verbose)
+    if any(check.status == "error" for check in record.checks):
+        return 2
+    return 0 if record.full_marks else 1
+
+
+def _tell_if_unconfined(options: argparse.Namespace) -> None:
+    """Say so if there are only limits round a submission, unless they were asked for."""
+    from grader.sandbox.tiers import choose
+
+    if options.confine is None and (lacks := choose(None, options.device).lacks):
+        print(
+            f"grader: there is no sandbox, only limits: {lacks}. "
+            "Grade your own code, and that of people you trust. See docs/instructor.md.",
+            file=sys.stderr,
+        )
+
+
+def _keep(record: Record, file: str | None) -> None:
+    """Write a record to the file of `--json`, whole or not at all."""
+    if file is None or file == "-":
+        return
+    try:
+        with written_whole(Path(file)) as stream:
+            stream.write(record.to_json().encode())
+    except OSError as error:
+        raise UsageError(
+            f"--json {file}: cannot be written ({error.strerror}). "
+            "What is there is the last record that could be written. Make room, and grade again."
+        ) from None
+
+
+def _rows(path: Path) -> list[tuple[int, str]]:
+    rows = read_csv(path)
+    if len(rows) < MIN_ROWS:
+        raise UsageError(f"--data {path}: {len(rows)} rows. Give at least {MIN_ROWS}.")
+    return rows

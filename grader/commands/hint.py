@@ -1,0 +1,27 @@
+"""`python -m grader hint TASK [LEVEL]`: shows a hint."""
+
+from __future__ import annotations
+
+import argparse
+
+from grader.base.errors import UsageError
+from grader.contract.tasks import tasks
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("task", help=", ".join(tasks()))
+    parser.add_argument("level", type=int, nargs="?", default=1, help="1 to 3; 1 by default")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the hint; returns the exit code."""
+    task = tasks().get(options.task)
+    if task is None:
+        raise UsageError(f"{options.task}: there is no such task. It can be {', '.join(tasks())}.")
+    if not 1 <= options.level <= len(task.hints):
+        raise UsageError(f"Hint {options.level}: there are hints 1 to {len(task.hints)}.")
+    from grader.reports import board
+
+    board.show_hint(task, options.level)
+    return 0

@@ -1,0 +1,46 @@
+"""`python -m grader report RECORD.json`: shows a record in another format."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.commands.arguments import not_installed
+from grader.reports import FACES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by grade --json"
+    )
+    parser.add_argument(
+        "--as", dest="face", metavar="FORM", default="board", help=f"{', '.join(FACES)} [board]"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert records; returns the exit code."""
+    from grader import reports
+
+    try:
+        text = reports.convert(options.records, options.face)
+    except ModuleNotFoundError as error:
+        raise not_installed(error, "class") from None
+    if options.out is None:
+        sys.stdout.buffer.write(text.encode())
+        return 0
+    try:
+        with written_whole(options.out) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"--out {options.out}: cannot be written ({error.strerror}). Name another file."
+        ) from None
+    return 0

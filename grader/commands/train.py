@@ -1,0 +1,46 @@
+"""`python -m grader train PATH`: trains a submission on news."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from grader.commands.arguments import add_grading
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("path", type=Path, help="a folder or .zip with model.py and train.py")
+    parser.add_argument(
+        "--data", default="sample", help="sample (default), ag_news, or a CSV in AG News' layout"
+    )
+    parser.add_argument("--val", type=Path, metavar="FILE.csv", help="validate on this file")
+    parser.add_argument("--rows", type=int, help="learn from this many rows only")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=0.002)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for curves.png, confusion.png, metrics.json and weights.pt [training]",
+    )
+    add_grading(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train; returns the exit code."""
+    from grader.training import run as training
+
+    return training.run(
+        options.path,
+        data=options.data,
+        val=options.val,
+        rows=options.rows,
+        epochs=options.epochs,
+        lr=options.lr,
+        batch_size=options.batch_size,
+        device=options.device,
+        seed=options.seed,
+        confine=options.confine,
+        out=options.out,
+    )
