@@ -7,6 +7,6 @@ from typing import Any
 from rich.console import Console
 
 
-def console(**options: Any) -> Console:
+def plain_console(**options: Any) -> Console:
     """Return a console that shows text as it is: no markup, emoji or highlighted numbers."""
     return Console(highlight=False, markup=False, emoji=False, **options)

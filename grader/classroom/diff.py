@@ -134,11 +134,12 @@ def _told(check: CheckResult) -> str:
 def show(changes: list[Change], total: int) -> None:
     """Print the changes as a table."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    from grader.base.console import plain_console
+
+    console = plain_console()
     if not changes:
         console.print(f"No mark changes; {total} submissions compared.")
         return

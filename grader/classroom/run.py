@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.base.files import to_json, written_whole
 from grader.base.paths import EXERCISE
@@ -62,7 +63,7 @@ class Task:
 
 def run(wanted: Wanted) -> int:
     """Grade what is to be graded, write the reports; returns the exit code."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = plain_console()
     assignment = wanted.setting.assignment or None
     modules = lms_exports.wanted(assignment)
     layout, handed, notes = lms_exports.find(wanted.folder, assignment)

@@ -143,10 +143,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace) -> int:
     """Print the findings; returns 1 if something that is needed must be fixed."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    from grader.base.console import plain_console
+
+    console = plain_console()
     to_mend = 0
     for line in examine():
         word, style = ("ok", "green") if not line.remedy else ("mend", "red")

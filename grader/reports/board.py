@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from grader.base.console import plain_console
 from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import Task, assignments, tasks
 from grader.reports import labels
@@ -40,15 +41,7 @@ UNTOLD = {  # what a status means where there is no message
 def text(record: Record) -> str:
     """Return the board as plain text, with every message."""
     stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=100,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        color_system=None,
-        force_jupyter=False,
-    )
+    console = plain_console(file=stream, width=100, color_system=None, force_jupyter=False)
     show(record, verbose=True, console=console)
     return "\n".join(line.rstrip() for line in stream.getvalue().strip().split("\n"))
 
@@ -56,7 +49,7 @@ def text(record: Record) -> str:
 def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
     """Print the board; `verbose` shows every message, not only the first of a task."""
     record = labels.cleaned(record)
-    console = console or Console(highlight=False, markup=False, emoji=False)
+    console = console or plain_console()
     console.print()
     console.print(_table(record))
     if text := accuracy(record):
@@ -233,7 +226,7 @@ def _all_done(record: Record) -> str:
 
 def show_hint(task: Task, level: int) -> None:
     """Print one hint."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = plain_console()
     console.print(Text.assemble((f"{task.id}: {task.title}", "bold"), f"  (hint {level} of 3)"))
     console.print(Padding(Text(task.hints[level - 1]), (0, 0, 0, 2)))
     if level < len(task.hints):

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 import news
+from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.contract.messages import Failure, clean, explain_raised, show
 from grader.contract.tasks import MAIN, assignments
@@ -124,7 +125,7 @@ def run(
     """
     settings = Settings(data, val, rows, epochs, lr, batch_size, seed)
     folder = OUT if out is None else out
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     taken = load(path, MAIN)
     with session(taken, device=device, seed=seed, confine=confine, limits=LIMITS) as opened:
         train_rows, val_rows = choose(settings)
