@@ -28,7 +28,7 @@ def configure(c: Any) -> None:
     c.GenerateAssignment.preprocessors = [
         *(f"{nbgrader}.{name}" for name in ("IncludeHeaderFooter", "InstantiateTests")),
         f"{nbgrader}.LockCells",
-        f"{here}.release.ClearTaskSolutions",
+        "grader.maintain.clear_solutions.ClearTaskSolutions",
         *(f"{nbgrader}.{name}" for name in ("ClearOutput", "CheckCellMetadata")),
         *(f"{nbgrader}.{name}" for name in ("ComputeChecksums", "SaveCells")),
         *(f"{nbgrader}.{name}" for name in ("ClearHiddenTests", "ClearMarkScheme")),
