@@ -9,6 +9,7 @@ tests.hostile` grades all in every set-up, and in the tier limits besides.
 import dataclasses
 import os
 import re
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -22,11 +23,11 @@ from grader import bubblewrap, warm
 from grader.bank import ROOT
 from grader.confinement import Confinement, sandboxed
 from grader.tasks import tasks
-from tests.hostile import page
+from tests.hostile import page, set_ups
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import HARM, Outcome, attack, grade
 from tests.hostile.scene import scene
-from tests.hostile.set_ups import SET_UPS, Inaccessible, SetUp, Unavailable
+from tests.hostile.set_ups import SET_UPS, USERS, Inaccessible, SetUp, Unavailable
 
 BANK = bank()
 SANDBOXES = [set_up for set_up in SET_UPS if set_up.tier == "sandbox"]
@@ -85,7 +86,7 @@ def cases() -> list[ParameterSet]:
 
 @pytest.fixture(scope="module")
 def graded(request: pytest.FixtureRequest) -> Iterator[Graded]:
-    """Grades the selected entries of a run, in a process of its own, when the first is asked for."""
+    """Grades the selected entries of a run in a process of its own, when the first is asked for."""
     chosen: defaultdict[Run, list[str]] = defaultdict(list)
     for item in request.session.items:
         params = getattr(getattr(item, "callspec", None), "params", {})
@@ -226,6 +227,62 @@ def test_the_end_of_the_warm_process_would_be_noticed() -> None:
         found = attack(BANK["exits"], here, dataclasses.replace(confined, launch=launch))
     warm.close()  # the new one came during the attack, and was ended with what that left
     assert "warm" in found.harm
+
+
+# --- where the kit is in a folder that other users cannot enter -------------------------------
+
+
+IMPORTS = "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('psutil')"
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kit that only its owner can enter, in such a folder."""
+    kit = tmp_path / "locked" / "a kit é"
+    kit.mkdir(parents=True)
+    (kit / "file").write_text("of the kit", encoding="utf-8")
+    (kit.parent / "other").touch()
+    for folder in (kit, kit.parent):
+        folder.chmod(0o700)
+    monkeypatch.setattr(set_ups, "ROOT", kit)
+    return kit
+
+
+@pytest.mark.skipif(USERS == ("user",), reason="only root can become another user")
+@pytest.mark.skipif(bool(NO_BUBBLEWRAP), reason=NO_BUBBLEWRAP)
+def test_an_ordinary_user_is_shown_the_kit_and_nothing_beside_it(locked: Path) -> None:
+    code = f"import os; print(open('file').read(), os.listdir('..'), os.getuid()); {IMPORTS}"
+    done = subprocess.run(
+        set_ups.as_nobody([sys.executable, "-c", code]),
+        cwd=locked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"of the kit ['a kit é'] {set_ups.NOBODY}\n", done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("locked")
+def test_without_bubblewrap_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(Inaccessible, match=r"Other users cannot enter /.*What to do: apt-get"):
+        set_ups.as_nobody(["true"])
+
+
+@pytest.mark.usefixtures("locked")
+def test_files_that_only_their_owner_may_read_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(set_ups, "READ", 0o7004)
+    monkeypatch.setattr(bubblewrap, "why_not", str)
+    with pytest.raises(Inaccessible, match=r"Other users cannot read /.*chmod"):
+        set_ups.as_nobody(["true"])
+
+
+@pytest.mark.full
+def test_a_set_up_tells_what_the_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(Unavailable, match=r"^bwrap is not installed\. What to do: apt-get"):
+        SetUp("sandbox", True, USERS[0]).run(["connects"])
 
 
 # --- no state passes from one submission to the next -----------------------------------------

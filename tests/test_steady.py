@@ -22,12 +22,12 @@ QUICK = [
     "model-dropout-in-eval",  # draws numbers
     "model-state-kept",  # has a memory
     "train-train-mode-once",
-    "collate_cached_pipeline",  # keeps a pipeline in its module
+    "dataset_generator",
 ]
 FULL = [
     "dataset-samples-read-twice",
     "collate-tokens-read-alone",
-    "dataset_generator",
+    "collate_cached_pipeline",  # keeps a pipeline in its module
     "model_dropout_and_layer_norm",
     "model_noisy",  # prints and warns
     "train_tqdm",
