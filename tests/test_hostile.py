@@ -235,15 +235,15 @@ def test_the_end_of_the_warm_process_would_be_noticed() -> None:
 IMPORTS = "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('psutil')"
 
 
-@pytest.fixture
-def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kit that only its owner can enter, in such a folder."""
-    kit = tmp_path / "locked" / "a kit é"
+@pytest.fixture(params=[0o755, 0o700], ids=["open", "closed"])
+def locked(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kit below a folder that only its owner can enter."""
+    kit = tmp_path / "locked" / "open" / "a kit é"
     kit.mkdir(parents=True)
     (kit / "file").write_text("of the kit", encoding="utf-8")
     (kit.parent / "other").touch()
-    for folder in (kit, kit.parent):
-        folder.chmod(0o700)
+    kit.chmod(request.param)
+    (tmp_path / "locked").chmod(0o700)
     monkeypatch.setattr(set_ups, "ROOT", kit)
     return kit
 
