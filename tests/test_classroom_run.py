@@ -86,15 +86,13 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def command(root: Path, *options: str) -> list[str]:
+def command(root: Path, workers: int = 2) -> list[str]:
     paths = [str(root / "class"), "--out", str(root / "out")]
-    return [sys.executable, "-m", "grader", "class", *paths, "--workers", "2", *options]
+    return [sys.executable, "-m", "grader", "class", *paths, "--workers", str(workers)]
 
 
-def graded_by_command(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(root, *options), cwd=ROOT, capture_output=True, text=True, check=False
-    )
+def graded_by_command(root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(root), cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @linux
@@ -133,9 +131,9 @@ def test_there_are_reports_and_one_file_of_results(graded: Path) -> None:
 
 
 ENDINGS: dict[str, tuple[Callable[[psutil.Process], None], int]] = {
-    "ctrl-c": (lambda main: _signal_all(main, signal.SIGINT), 130),
     "killed": (lambda main: main.kill(), -signal.SIGKILL),
-    "a worker killed": (lambda main: _workers(main)[0].kill(), 1),
+    "ctrl-c": (lambda main: _signal_all(main, signal.SIGINT), 130),
+    "a worker killed": (lambda main: _workers(main)[0].kill(), 1),  # and the run goes on
 }
 
 
@@ -149,41 +147,68 @@ def _signal_all(main: psutil.Process, number: int) -> None:
         each.send_signal(number)
 
 
-@linux
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_however_a_run_ends_nothing_is_lost_and_nothing_is_left(
-    ending: str, tmp_path: Path
-) -> None:
-    make(tmp_path / "class", {f"s{n}": RIGHT + b"# %d\n" % n for n in range(5)})
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
+def graded_and_ended(
+    root: Path, end: Callable[[psutil.Process], None], workers: int
+) -> tuple[int, str]:
+    """Grade a class, end that after the first result; return the exit status and the output.
+
+    Nothing may be left: no process, no file in the folder for temporary ones.
+    """
+    scratch = root / "scratch"
+    scratch.mkdir(exist_ok=True)
     started = psutil.Popen(
-        command(tmp_path),
+        command(root, workers=workers),
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job's may be ignored
     )
-    first = next(line for line in started.stdout if line.startswith("1/"))
-    assert "15/100" in first
+    lines = []
+    for line in started.stdout:
+        lines.append(line)
+        if line.startswith("1/"):
+            break
+    assert "15/100" in lines[-1]
     family = started.children(recursive=True)
-    assert len(family) >= 4  # two workers, each with a warm process
-    end, code = ENDINGS[ending]
+    assert len(family) >= 2 * workers  # each has a warm process
     end(started)
-    rest = started.stdout.read()
+    lines += started.stdout
     started.stdout.close()
-    assert started.wait() == code, rest
+    code = started.wait()
     assert all(gone(each.pid, seconds=20) for each in family)
     assert [*scratch.iterdir()] == []
-    kept = (tmp_path / "out" / "journal.jsonl").read_text(encoding="utf-8").count("\n")
-    assert 1 <= kept <= 5
-    done = graded_by_command(tmp_path)
-    assert f"{kept} as graded before, {5 - kept} to grade" in done.stdout
-    assert done.returncode == 1
-    assert [
-        result.record and result.record.score for result in read(tmp_path / "out").values()
-    ] == [15] * 5
+    return code, "".join(lines)
+
+
+@linux
+def test_however_runs_end_nothing_is_left_and_the_next_one_goes_on(
+    tmp_path: Path, noting: "Noting", full: bool
+) -> None:
+    """In the quick suite with one worker, and none is killed: see `test_classroom_engine.py`."""
+    students = [f"s{n}" for n in range(9)]
+    make(tmp_path / "class", {name: RIGHT + f"# {name}\n".encode() for name in students})
+    kept = 0
+    for ending in [*ENDINGS] if full else ["killed", "ctrl-c"]:
+        end, expected = ENDINGS[ending]
+        code, output = graded_and_ended(tmp_path, end, workers=2 if full else 1)
+        assert code == expected, f"{ending}: {output}"
+        if kept:
+            assert f"{kept} as graded before, {len(students) - kept} to grade" in output, ending
+        before, kept = kept, journaled(tmp_path)
+        assert before < kept <= len(students), ending
+    assert (kept == len(students)) is full
+    rest = again(tmp_path, noting)
+    assert len(rest) == len(students) - kept
+    results = read(tmp_path / "out")
+    assert results.keys() == set(students)
+    scores = [result.record and result.record.score for result in results.values()]
+    assert scores.count(15) == kept
+
+
+def journaled(root: Path) -> int:
+    """The number of lines in the journal."""
+    return (root / "out" / "journal.jsonl").read_text(encoding="utf-8").count("\n")
 
 
 # --- one job -----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The nbgrader course, by nbgrader's own commands in a scratch copy.
 
 One course of many students: parts of the banks, whose marks must be those of the command line;
-hostile submissions; notebooks as nobody should hand them in. `COURSE_BANK=all` takes more of the
-banks; without it a few stand for all.
+hostile submissions; notebooks as nobody should hand them in. In the quick suite a few of them,
+`QUICK`, go through the same cycle; in a part of the full suite, these and those that it asks for.
 """
 
 import asyncio
@@ -42,7 +42,6 @@ from tests.hostile.scene import Scene, family, scene
 ROOT = Path(__file__).parents[1]
 NO_SANDBOX = why_no_marks() or why_no_pages()
 in_a_sandbox = pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
-ALL = os.environ.get("COURSE_BANK") == "all"
 POINTS = {task.id: float(task.points) for task in assignments()[MAIN].tasks.values()}
 NOTHING = dict.fromkeys(POINTS, 0.0)
 ONLY_DATASET = {**NOTHING, "dataset": POINTS["dataset"]}
@@ -50,6 +49,13 @@ SETTINGS = "c.Execute.timeout = 10\nc.RunConfined.seconds = 30"
 SECRET = "what-only-the-grader-of-this-course-knows"
 STUBS = {
     name: (ROOT / "exercise" / f"{name}.py").read_bytes() for name in assignments()[MAIN].modules
+}
+WRONG = "dataset-targets-int32"
+QUICK = {  # the students of the quick suite
+    *("tried-solution", f"read-wrong-{WRONG}", "run-forges-the-gradebook"),
+    *("run-exits", "run-forged", "tried-looks"),
+    *("read-helper", "read-no-notebook", "read-marked-by-hand"),
+    *("read-another-name", "read-link"),
 }
 CELLS = {  # of a module; the first one gets its text
     "dataset": ["dataset_NewsDataset"],
@@ -98,13 +104,17 @@ HOSTILE = (
     *("reads-a-hidden-file", "connects", "signals-the-grader", "leaves-a-process-behind"),
     *("equal-to-everything", "writes-its-own-answers", "endless-recursion"),
 )
-FEW = 2, 2, 3  # wrong, right and hostile ones where not all are compared
 READS_WHEN_MADE = """\
         for path in ({gradebook!r}, {answers!r}, "/etc/shadow"):
             try: raise ValueError(open(path).read())
             except OSError: pass
 """
 Files = dict[str, bytes]
+
+
+def each_of(names: Iterable[str]) -> list[Any]:
+    """The names as parameters: the quick suite has those of `QUICK` only."""
+    return [n if n in QUICK else pytest.param(n, marks=pytest.mark.full) for n in names]
 
 
 def bank() -> dict[str, Callable[[Scene], Files]]:
@@ -116,17 +126,13 @@ def bank() -> dict[str, Callable[[Scene], Files]]:
     wrong: dict[str, Files] = {}
     for task in assignments()[MAIN].modules:
         entries = [entry for entry in mutants() if entry.task == task]
-        wrong |= {f"read-wrong-{e.id}": e.changed for e in entries[:: len(entries) // 3][:3]}
+        chosen = [*entries[:: len(entries) // 3][:3], *(e for e in entries if e.id == WRONG)]
+        wrong |= {f"read-wrong-{e.id}": e.changed for e in chosen}
     right = {f"read-right-{e.name}": e.files for e in accepted_variants() if e.name in RIGHT}
-    attacks = list(HOSTILE)
-    if not ALL:
-        wrong = {name: wrong[name] for name in list(wrong)[1::4][: FEW[0]]}
-        right = {name: right[name] for name in list(right)[: FEW[1]]}
-        attacks = attacks[: FEW[2]]
     of_modules = {"tried-solution": REFERENCE, "read-stub": {}, **wrong, **right}
     return {
         **{name: partial(as_they_are, files) for name, files in of_modules.items()},
-        **{f"run-{name}": partial(attack, name) for name in attacks},
+        **{f"run-{name}": partial(attack, name) for name in HOSTILE},
         "run-reads-when-made": reading,
     }
 
@@ -161,14 +167,21 @@ def of_the_bank(name: str, files: Files, release: Any) -> Any:
     return as_notebook(release, texts)
 
 
-@pytest.mark.parametrize("name", bank())
+@pytest.mark.parametrize("name", each_of(bank()))
 def test_a_notebook_has_the_marks_that_the_command_line_gives_to_its_modules(
-    graded: "Graded", name: str
+    graded: "Graded", name: str, full: bool
 ) -> None:
+    if name == "tried-solution" and not full:  # tox grades the reference by itself
+        assert graded.marks(name) == POINTS
+        return
     files = {**STUBS, **bank()[name](graded.here)}
     taken = Sources(name, files, {stem: f"{stem}.py" for stem in files})
     record = session.grade(taken, device="cpu")
     assert graded.marks(name) == {task.id: task.score for task in record.tasks}
+
+
+def test_the_students_of_the_quick_suite_are_there() -> None:
+    assert {*bank(), *ODD, *FOLDERS} >= QUICK
 
 
 # --- what students hand in, and should not ------------------------------------------------------
@@ -452,6 +465,7 @@ class Graded:
     """The course after its cycle.
 
     Attributes:
+        students: who handed in.
         here: what hostile submissions could harm.
         rows: the exported marks.
         harm: what was found harmed.
@@ -459,6 +473,7 @@ class Graded:
     """
 
     course: Scratch
+    students: list[str]
     here: Scene
     rows: dict[str, dict[str, str]]
     harm: list[str]
@@ -480,8 +495,17 @@ def submitted(course: Scratch) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in course.folder.glob("submitted/*/*/*.ipynb")}
 
 
+def asked_for(request: pytest.FixtureRequest) -> set[str]:
+    """The students that the selected tests are about."""
+    here = [item for item in request.session.items if item.path == Path(__file__)]
+    of_each = [getattr(getattr(item, "callspec", None), "params", {}) for item in here]
+    return {params["name"] for params in of_each if "name" in params}
+
+
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
+def graded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Graded]:
     """The whole cycle. Everybody had full marks, and others a record, before they were graded."""
     with contextlib.ExitStack() as stack:
         set_up = stack.enter_context(pytest.MonkeyPatch.context())
@@ -489,7 +513,9 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
         here = stack.enter_context(scene())
         here.lay_out()
         course = released(tmp_path_factory.mktemp("course"))
-        hand_in_all(course, here)
+        asked = QUICK | asked_for(request)
+        students = [name for name in (*bank(), *ODD, *FOLDERS) if name in asked]
+        hand_in(course, here, students)
         before = submitted(course), here.state()
         before_it = family()
         log = ""
@@ -511,13 +537,12 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graded]:
         done = course.run("generate_feedback", ASSIGNMENT)
         assert done.returncode == 0, done.stderr
         marks(course)
-        yield Graded(
-            course, here, course.marks(), [what for what, true in harm.items() if true], log
-        )
+        harmed = [what for what, true in harm.items() if true]
+        yield Graded(course, students, here, course.marks(), harmed, log)
 
 
-def hand_in_all(course: Scratch, here: Scene) -> None:
-    """Give everybody full marks, then hand in."""
+def hand_in(course: Scratch, here: Scene, students: list[str]) -> None:
+    """Give the students full marks, then hand in for them."""
     source, release = course.notebook("source"), course.notebook("release")
     part = with_cells(release, dataset_NewsDataset=cell(source, "dataset-NewsDataset").source)
     hidden = [SECRET, NEIGHBOUR, "A full answer" + " says", "### BEGIN SOLUTION" + "\n"]
@@ -525,9 +550,8 @@ def hand_in_all(course: Scratch, here: Scene) -> None:
         root=course.folder, port=here.port, backwards=[text[::-1] for text in hidden]
     )
     given = Given(source, release, part, looks)
-    everybody = [*bank(), *ODD, *FOLDERS]
     with Gradebook(f"sqlite:///{course.folder}/gradebook.db") as gradebook:
-        for name in everybody:
+        for name in students:
             gradebook.update_or_create_student(name)
             gradebook.update_or_create_submission(ASSIGNMENT, name)
             for task, points in POINTS.items():
@@ -536,17 +560,19 @@ def hand_in_all(course: Scratch, here: Scene) -> None:
         find = (ASSIGNMENT, ASSIGNMENT, "read-marked-by-hand")
         gradebook.find_grade("check-dataset", *find).manual_score = POINTS["dataset"]
         gradebook.db.commit()
-    assert marks(course) == dict.fromkeys(everybody, POINTS)
-    for name, files in bank().items():
-        course.hand_in(name, of_the_bank(name, files(here), release))
-    for name, (make, _) in ODD.items():
-        course.hand_in(name, make(given))
-    for name, (change, _) in FOLDERS.items():
-        change(course.hand_in(name, part))
+    assert marks(course) == dict.fromkeys(students, POINTS)
+    entries = bank()
+    for name in students:
+        if name in entries:
+            course.hand_in(name, of_the_bank(name, entries[name](here), release))
+        elif name in ODD:
+            course.hand_in(name, ODD[name][0](given))
+        else:
+            FOLDERS[name][0](course.hand_in(name, part))
 
 
 @in_a_sandbox
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", each_of(ODD))
 def test_a_notebook_has_the_marks_that_its_code_deserves(graded: Graded, name: str) -> None:
     expected = ODD[name][1]
     if expected is None:
@@ -555,7 +581,7 @@ def test_a_notebook_has_the_marks_that_its_code_deserves(graded: Graded, name: s
 
 
 @in_a_sandbox
-@pytest.mark.parametrize("name", [name for name, (_, points) in ODD.items() if points is None])
+@pytest.mark.parametrize("name", each_of(n for n, (_, points) in ODD.items() if points is None))
 def test_what_cannot_be_graded_says_so_where_the_teacher_looks(graded: Graded, name: str) -> None:
     for text in (graded.rows[name]["problem"], graded.course.feedback(name)):
         assert re.search("cannot be graded|at most 65,536", text)
@@ -563,7 +589,7 @@ def test_what_cannot_be_graded_says_so_where_the_teacher_looks(graded: Graded, n
 
 
 @in_a_sandbox
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("name", each_of(FOLDERS))
 def test_no_mark_stays_where_a_folder_cannot_be_taken_in(graded: Graded, name: str) -> None:
     assert graded.marks(name) == NOTHING
     assert graded.rows[name]["needs_manual_grade"] == "yes"
@@ -582,14 +608,15 @@ def test_who_gave_a_mark_by_hand_is_to_look_again(graded: Graded) -> None:
 
 @in_a_sandbox
 def test_who_was_graded_has_no_problem(graded: Graded) -> None:
-    names = [*bank(), *(name for name, (_, points) in ODD.items() if points is not None)]
+    without_record = [*FOLDERS, *(name for name, (_, points) in ODD.items() if points is None)]
+    names = [name for name in graded.students if name not in without_record]
     assert {name: graded.rows[name]["problem"] for name in names} == dict.fromkeys(names, "")
 
 
 @in_a_sandbox
 def test_nothing_was_harmed(graded: Graded) -> None:
     assert graded.harm == []
-    assert set(graded.rows) == {*bank(), *ODD, *FOLDERS}
+    assert set(graded.rows) == set(graded.students)
 
 
 @in_a_sandbox
@@ -624,7 +651,7 @@ def test_looking_finds_what_is_there(tmp_path: Path) -> None:
 @in_a_sandbox
 def test_the_secret_of_the_course_stands_in_no_file(graded: Graded) -> None:
     files = [path for path in graded.course.folder.rglob("*") if path.is_file()]
-    assert len(files) > 100
+    assert len(files) > 3 * len(graded.students)
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     record = graded.course.folder / "records" / ASSIGNMENT / "tried-solution.json"
     assert '"secret": "course"' in record.read_text(encoding="utf-8")
@@ -636,7 +663,8 @@ def test_what_only_the_source_holds_stands_on_no_page_of_others(graded: Graded) 
     assert len(hidden) > 30
     release = "\n".join(each.source for each in graded.course.notebook("release").cells)
     pages = [
-        graded.course.feedback(name) for name in ("read-stub", "read-no-notebook", "run-exits")
+        graded.course.feedback(name)
+        for name in ("read-marked-by-hand", "read-no-notebook", "run-exits")
     ]
     for text in (release, *pages):
         assert text
@@ -645,7 +673,7 @@ def test_what_only_the_source_holds_stands_on_no_page_of_others(graded: Graded) 
 
 @in_a_sandbox
 def test_every_submission_has_a_page_with_the_results_of_its_tasks(graded: Graded) -> None:
-    for name in [*bank(), *ODD]:
+    for name in [name for name in graded.students if name not in FOLDERS]:
         page = graded.course.feedback(name)
         assert "your teacher" in page or "of 15 points" in page
 
@@ -742,6 +770,7 @@ def environment_of_the_record(course: Scratch) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))["environment"]
 
 
+@pytest.mark.full
 @in_a_sandbox
 def test_without_bubblewrap_there_are_marks_but_no_kernels(bare: tuple[Scratch, str]) -> None:
     course, log = bare
@@ -755,6 +784,7 @@ def test_without_bubblewrap_there_are_marks_but_no_kernels(bare: tuple[Scratch, 
     assert [name_of(each) for each in cells if each.get("outputs")] == TESTS
 
 
+@pytest.mark.full
 @in_a_sandbox
 def test_without_a_sandbox_for_workers_nothing_is_touched_unless_the_instructor_says_so(
     bare: tuple[Scratch, str],
@@ -784,6 +814,7 @@ def notebook_of(assignment: str, files: dict[str, bytes], folder: Path) -> Any:
     return nbformat.reads(notebooks.notebook(COURSE / f"{assignment}.py", folder), 4)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("id_", [id_ for id_ in assignments() if id_ != MAIN])
 def test_another_assignment_has_the_marks_of_the_command_line(tmp_path: Path, id_: str) -> None:
     """The reference, nothing, half of it, and three mistakes of the bank."""

@@ -1,32 +1,39 @@
 """Untrusted submissions are confined: the hostile bank, in every set-up that this machine allows.
 
 As root the tests grade it as root and as an ordinary user, else as the user that they run as; with
-bubblewrap and without. `python -m tests.hostile` does the same, and the tier limits besides.
+bubblewrap and without. The quick suite grades all of it in the strongest of these set-ups, and the
+sentinels, a dozen entries whose outcome can differ by set-up, in the others. `python -m
+tests.hostile` grades all in every set-up, and in the tier limits besides.
 """
 
 import dataclasses
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from grader.base.paths import ROOT
 from grader.contract.tasks import tasks
-from grader.sandbox import fork_server
-from grader.sandbox.tiers import Confinement, explain, sandboxed
-from tests.hostile import page
+from grader.sandbox import bubblewrap, fork_server
+from grader.sandbox.tiers import Confinement, sandboxed
+from tests.hostile import page, set_ups
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import HARM, Outcome, attack, grade
 from tests.hostile.scene import scene
-from tests.hostile.set_ups import SET_UPS, SetUp
+from tests.hostile.set_ups import SET_UPS, USERS, Inaccessible, SetUp, Unavailable
 
 BANK = bank()
 SANDBOXES = [set_up for set_up in SET_UPS if set_up.tier == "sandbox"]
 LIMITS = next(set_up for set_up in SET_UPS if set_up.tier == "limits")
+NO_BUBBLEWRAP = bubblewrap.why_not()
+STRONGEST = next(each for each in SANDBOXES if each.bubblewrap is not bool(NO_BUBBLEWRAP))
 # What gets through where nothing stops it: the probes that are quiet in the sandbox do ring.
 OPEN = {
     "reads-a-hidden-file": {"reported", "read"},
@@ -40,62 +47,98 @@ OPEN = {
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 
-Graded = dict[SetUp, Future[dict[str, Outcome]]]
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Entries that are graded in one process, one after the other: a part of a set-up's."""
+
+    set_up: SetUp
+    part: int
+
+    @property
+    def name(self) -> str:
+        """What tests and the groups of pytest-xdist call it."""
+        words = self.set_up.name.replace(",", "").split()
+        return "-".join([*words, str(self.part)])
 
 
-@pytest.fixture(scope="session")
+Graded = Callable[[Run], dict[str, Outcome]]
+
+
+def cases() -> list[ParameterSet]:
+    """Return the run and the name of each entry in each sandbox, which has two runs.
+
+    In the strongest one they take turns, so that both take about as long; else the sentinels are
+    the first run, and the quick suite leaves out the second.
+    """
+    found = []
+    for set_up in SANDBOXES:
+        for number, entry in enumerate(BANK.values()):
+            quick = set_up == STRONGEST or entry.sentinel
+            part = number % 2 if set_up == STRONGEST else int(not entry.sentinel)
+            run = Run(set_up, part)
+            marks = [pytest.mark.xdist_group(f"hostile {run.name}")]
+            marks += [] if quick else [pytest.mark.full]
+            id_ = f"{run.name}-{entry.name}"
+            found.append(pytest.param(run, entry.name, marks=marks, id=id_))
+    return found
+
+
+@pytest.fixture(scope="module")
 def graded(request: pytest.FixtureRequest) -> Iterator[Graded]:
-    """The entries whose tests are selected, graded in a process for each set-up, two at a time."""
-    chosen: dict[SetUp, list[str]] = {}
+    """Grades the selected entries of a run in a process of its own, when the first is asked for."""
+    chosen: defaultdict[Run, list[str]] = defaultdict(list)
     for item in request.session.items:
-        mine = item.path == Path(__file__)  # other tests have a `graded` of their own
-        if mine and "graded" in item.fixturenames:  # type: ignore[attr-defined]
-            asked = item.callspec.params  # type: ignore[attr-defined]
-            chosen.setdefault(asked["set_up"], []).append(asked["name"])
-    with ThreadPoolExecutor(2) as pool:
-        yield {set_up: pool.submit(set_up.run, names) for set_up, names in chosen.items()}
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if item.path == Path(__file__) and "run" in params:
+            chosen[params["run"]].append(params["name"])
+    runs: dict[Run, Future[dict[str, Outcome]]] = {}
+    with ThreadPoolExecutor(1) as pool:
+
+        def grade_once(run: Run) -> dict[str, Outcome]:
+            if run not in runs:
+                runs[run] = pool.submit(run.set_up.run, chosen[run])
+            return runs[run].result()
+
+        yield grade_once
 
 
-def outcome(graded: Graded, set_up: SetUp, name: str) -> Outcome:
-    if "CI" not in os.environ and (lacks := missing(set_up)):
-        pytest.skip(lacks)
-    return graded[set_up].result()[name]
-
-
-def missing(set_up: SetUp) -> str:
-    """Say what this machine lacks for a set-up, and what to do."""
+def outcome(graded: Graded, run: Run, name: str) -> Outcome:
     try:
-        sandboxed("cpu")
-    except fork_server.Unavailable as error:
-        lacks = str(error)
-    else:
-        lacks = fork_server.warm_process().lacks if set_up.bubblewrap else ""
-    return lacks and ": ".join(explain(lacks))
+        return graded(run)[name]
+    except Inaccessible as error:  # because of the place of this copy, on any machine
+        pytest.skip(str(error))
+    except Unavailable as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(error))
 
 
-def naming(value: object) -> str | None:
-    return value.name.replace(" ", "-").replace(",", "") if isinstance(value, SetUp) else None
-
-
-@pytest.mark.parametrize("name", BANK)
-@pytest.mark.parametrize("set_up", SANDBOXES, ids=naming)
+@pytest.mark.parametrize(("run", "name"), cases())
 def test_a_hostile_submission_has_its_due_and_harms_nobody(
-    graded: Graded, set_up: SetUp, name: str
+    graded: Graded, run: Run, name: str
 ) -> None:
-    found = outcome(graded, set_up, name)
+    found = outcome(graded, run, name)
     assert found.problems(BANK[name]) == []
-    assert page.cell(found) == page.rows()[name][page.column(set_up)]
+    assert page.cell(found) == page.rows()[name][page.column(found)]
 
 
+@pytest.mark.xdist_group("hostile limits")
+@pytest.mark.parametrize("run", [Run(LIMITS, 0)], ids=["limits"])
 @pytest.mark.parametrize("name", OPEN)
-@pytest.mark.parametrize("set_up", [LIMITS], ids=naming)
 def test_in_the_tier_limits_an_attack_gets_through_and_forges_no_mark(
-    graded: Graded, set_up: SetUp, name: str
+    graded: Graded, run: Run, name: str
 ) -> None:
-    found = outcome(graded, set_up, name)
+    found = outcome(graded, run, name)
     assert set(found.harm) >= OPEN[name]
     assert found.forged(BANK[name]) == []
-    assert page.cell(found) == page.rows()[name][page.column(set_up)]
+    assert page.cell(found) == page.rows()[name][page.column(found)]
+
+
+def test_a_dozen_sentinels_are_what_gets_through_in_the_tier_limits_and_more() -> None:
+    sentinels = {entry.name for entry in BANK.values() if entry.sentinel}
+    assert len(sentinels) == 12
+    assert sentinels >= OPEN.keys() - {"threads-that-go-on"}  # of its process, in any set-up
 
 
 @pytest.mark.parametrize("name", BANK)
@@ -184,6 +227,62 @@ def test_the_end_of_the_warm_process_would_be_noticed() -> None:
         found = attack(BANK["exits"], here, dataclasses.replace(confined, launch=launch))
     fork_server.close()  # the new one came during the attack, and was ended with what that left
     assert "warm" in found.harm
+
+
+# --- where the kit is in a folder that other users cannot enter -------------------------------
+
+
+IMPORTS = "import importlib.util as u; assert u.find_spec('torch') and u.find_spec('psutil')"
+
+
+@pytest.fixture(params=[0o755, 0o700], ids=["open", "closed"])
+def locked(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A kit below a folder that only its owner can enter."""
+    kit = tmp_path / "locked" / "open" / "a kit é"
+    kit.mkdir(parents=True)
+    (kit / "file").write_text("of the kit", encoding="utf-8")
+    (kit.parent / "other").touch()
+    kit.chmod(request.param)
+    (tmp_path / "locked").chmod(0o700)
+    monkeypatch.setattr(set_ups, "ROOT", kit)
+    return kit
+
+
+@pytest.mark.skipif(USERS == ("user",), reason="only root can become another user")
+@pytest.mark.skipif(bool(NO_BUBBLEWRAP), reason=NO_BUBBLEWRAP)
+def test_an_ordinary_user_is_shown_the_kit_and_nothing_beside_it(locked: Path) -> None:
+    code = f"import os; print(open('file').read(), os.listdir('..'), os.getuid()); {IMPORTS}"
+    done = subprocess.run(
+        set_ups.as_nobody([sys.executable, "-c", code]),
+        cwd=locked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"of the kit ['a kit é'] {set_ups.NOBODY}\n", done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("locked")
+def test_without_bubblewrap_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(Inaccessible, match=r"Other users cannot enter /.*What to do: apt-get"):
+        set_ups.as_nobody(["true"])
+
+
+@pytest.mark.usefixtures("locked")
+def test_files_that_only_their_owner_may_read_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(set_ups, "READ", 0o7004)
+    monkeypatch.setattr(bubblewrap, "why_not", str)
+    with pytest.raises(Inaccessible, match=r"Other users cannot read /.*chmod"):
+        set_ups.as_nobody(["true"])
+
+
+@pytest.mark.full
+def test_a_set_up_tells_what_the_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(Unavailable, match=r"^bwrap is not installed\. What to do: apt-get"):
+        SetUp("sandbox", True, USERS[0]).run(["connects"])
 
 
 # --- no state passes from one submission to the next -----------------------------------------

@@ -1,4 +1,7 @@
-"""Each lesson runs from the top down, with the reference in its cells and without a network."""
+"""Each lesson runs from the top down, with the reference in its cells and without a network.
+
+The quick suite runs the shortest one; that of the main assignment it runs in `test_course.py`.
+"""
 
 from pathlib import Path
 
@@ -12,11 +15,14 @@ from grader.course.sandbox_policy import why_no_pages
 
 SOURCE = Path(__file__).parents[1] / "assignments" / "source"
 NO_SANDBOX = why_no_pages()
+QUICK = "recurrent-layers"
 SECONDS = 600  # for one cell, on a machine that has other work
 
 
 @pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
-@pytest.mark.parametrize("id_", assignments())
+@pytest.mark.parametrize(
+    "id_", [pytest.param(i, marks=[] if i == QUICK else pytest.mark.full) for i in assignments()]
+)
 def test_a_lesson_runs_and_every_check_gives_full_points(id_: str) -> None:
     notebook = nbformat.read(SOURCE / id_ / f"{id_}.ipynb", 4)
     NotebookClient(notebook, timeout=SECONDS, kernel_manager_class=SandboxedKernel).execute()

@@ -3,6 +3,8 @@
 Of the 20 gradings 9 are in a process with one thread and 9 in one with two, which work at the same
 time; there the submissions come one after another, in another order each round. One is in a worker
 process of its own while nothing else runs, and one in a worker with two threads beside another.
+
+The quick suite has three rounds in each of the two processes, and four submissions.
 """
 
 import concurrent.futures
@@ -16,30 +18,30 @@ from grader.contract.tasks import MAIN, assignments
 from grader.grading.session import session
 from grader.maintain.submission_bank import Entry, accepted_variants, mutants, patched
 
-WRONG = [
-    "dataset-samples-read-twice",
-    "collate-tokens-read-alone",
+QUICK = [
     "model-dropout-in-eval",  # draws numbers
     "model-state-kept",  # has a memory
     "train-train-mode-once",
-]
-RIGHT = [
     "dataset_generator",
+]
+FULL = [
+    "dataset-samples-read-twice",
+    "collate-tokens-read-alone",
     "collate_cached_pipeline",  # keeps a pipeline in its module
     "model_dropout_and_layer_norm",
     "model_noisy",  # prints and warns
     "train_tqdm",
 ]
-ROUNDS = 9  # in each of two processes
-WHOLE_ROUNDS = 2  # of them with the reference, over all tasks
+ROUNDS = {False: 3, True: 9}  # quick or full: in each of two processes
+WHOLE_ROUNDS = 2  # of them with the reference, over all tasks, in the full suite
 REFERENCE = Entry("reference", {})
 
 Told = list[tuple[Any, ...]]
 
 
-def chosen() -> list[Entry]:
+def chosen(full: bool) -> list[Entry]:
     entries = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
-    return [entries[id_] for id_ in [*WRONG, *RIGHT]]
+    return [entries[id_] for id_ in [*QUICK, *(FULL if full else [])]]
 
 
 def told(entry: Entry, in_process: bool = False) -> Told:
@@ -51,15 +53,15 @@ def told(entry: Entry, in_process: bool = False) -> Told:
     return [(r.id, r.status, r.score, r.mistake, r.message, r.hint) for r in results]
 
 
-def told_one_after_another(threads: int) -> dict[str, list[Told]]:
+def told_one_after_another(threads: int, full: bool) -> dict[str, list[Told]]:
     """Grade all in this process, round by round."""
     import torch
 
     torch.set_num_threads(threads)
     order = random.Random(threads)
     found: dict[str, list[Told]] = {}
-    for number in range(ROUNDS):
-        entries = [*chosen(), *([REFERENCE] if number < WHOLE_ROUNDS else [])]
+    for number in range(ROUNDS[full]):
+        entries = [*chosen(full), *([REFERENCE] if full and number < WHOLE_ROUNDS else [])]
         order.shuffle(entries)
         for entry in entries:
             found.setdefault(entry.id, []).append(told(entry, in_process=True))
@@ -67,19 +69,19 @@ def told_one_after_another(threads: int) -> dict[str, list[Told]]:
 
 
 @pytest.fixture(scope="module")
-def in_processes() -> list[dict[str, list[Told]]]:
+def in_processes(full: bool) -> list[dict[str, list[Told]]]:
     """What was told with one thread and, at the same time, with two."""
     context = multiprocessing.get_context("spawn")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as in a worker: waiting threads do not spin
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-            return list(pool.map(told_one_after_another, [1, 2]))
+            return list(pool.map(told_one_after_another, [1, 2], [full] * 2))
 
 
 @pytest.fixture(scope="module")
-def in_workers() -> list[dict[str, Told]]:
+def in_workers(full: bool) -> list[dict[str, Told]]:
     """What was told with a worker alone, and with a worker of two threads beside another."""
-    entries = chosen()
+    entries = chosen(full)
     alone = {entry.id: told(entry) for entry in entries}
     with pytest.MonkeyPatch.context() as patch, concurrent.futures.ThreadPoolExecutor(2) as pool:
         patch.setenv("OMP_NUM_THREADS", "2")
@@ -87,17 +89,23 @@ def in_workers() -> list[dict[str, Told]]:
         return [alone, dict(zip(ids, pool.map(told, entries), strict=True))]
 
 
-@pytest.mark.parametrize("id_", [*WRONG, *RIGHT])
+@pytest.mark.parametrize(
+    "id_", [*QUICK, *(pytest.param(id_, marks=pytest.mark.full) for id_ in FULL)]
+)
 def test_twenty_gradings_tell_the_same(
-    in_processes: list[dict[str, list[Told]]], in_workers: list[dict[str, Told]], id_: str
+    in_processes: list[dict[str, list[Told]]],
+    in_workers: list[dict[str, Told]],
+    id_: str,
+    full: bool,
 ) -> None:
     all_told = [each for found in in_processes for each in found[id_]]
     all_told += [found[id_] for found in in_workers]
-    assert len(all_told) == 20
+    assert len(all_told) == (20 if full else 8)
     for each in all_told:
         assert each == all_told[0]
 
 
+@pytest.mark.full
 def test_the_reference_has_the_same_marks_over_all_tasks(
     in_processes: list[dict[str, list[Told]]],
 ) -> None:

@@ -12,6 +12,7 @@ An entry of the bank, `tests/submissions/hostile/*.toml`, is the reference with 
     limit     seconds that the submission is given, where it would use any time [240]
     only      the one tier in which it may be tried: it would harm the machine, or the test, else
     unguarded the marks in the tier limits, where that allows more than the sandbox
+    sentinel  it stands for its kind in the quick suite, in the set-ups that do not grade all there
 
 In the texts, {gradebook}, {answers} and {folder} are files outside and their folder, {secret} is
 what stands in them, {kit} is the kit's folder, {port} is listened to on loopback, {grader} is the

@@ -14,10 +14,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from grader.base.files import written_whole
+from grader.sandbox import fork_server
 from tests.hostile import page
 from tests.hostile.bank import Entry, bank
 from tests.hostile.run import Outcome, run
-from tests.hostile.set_ups import SET_UPS, SetUp
+from tests.hostile.set_ups import SET_UPS, UNAVAILABLE, SetUp
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +39,15 @@ def broken(entry: Entry, set_up: SetUp, outcome: Outcome) -> list[str]:
     return outcome.problems(entry)
 
 
+def missing(bubblewrap: bool) -> str:
+    """Say why there is no sandbox here, or none with bubblewrap; nothing if there is one."""
+    try:
+        lacks = fork_server.warm_process().lacks
+    except fork_server.Unavailable as error:
+        return str(error)
+    return lacks if bubblewrap else ""
+
+
 def main() -> int:
     """Run the command; returns its exit status."""
     options = parser().parse_args()
@@ -48,6 +58,9 @@ def main() -> int:
     if options.here:
         if options.without_bubblewrap:
             os.environ["PATH"] = os.devnull
+        if options.here == "sandbox" and (lacks := missing(not options.without_bubblewrap)):
+            print(lacks, file=sys.stderr)
+            return UNAVAILABLE
         for outcome in run([entries[name] for name in names], options.here):
             print(json.dumps(dataclasses.asdict(outcome)), flush=True)
         return 0

@@ -41,6 +41,7 @@ class Entry:
     limit: float = 240.0
     only: str | None = None
     unguarded: dict[str, float] | None = None
+    sentinel: bool = False
 
     def earns(self, tier: str) -> dict[str, float]:
         """Return the points of its tasks in a tier."""

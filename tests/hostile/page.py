@@ -53,9 +53,9 @@ def rows() -> dict[str, dict[str, str]]:
     return found
 
 
-def column(set_up: SetUp) -> str:
-    """Return the title of a set-up's column."""
-    place = set_up.tier, set_up.bubblewrap
+def column(outcome: Outcome) -> str:
+    """Return the title of the column that an outcome belongs to."""
+    place = outcome.tier, "bubblewrap" in outcome.layers
     return next(title for title, each in COLUMNS.items() if each == place)
 
 

@@ -10,11 +10,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+import torch
+
 from grader.base.paths import ROOT
+from grader.sandbox import bubblewrap
+from grader.sandbox.tiers import advise
 from tests.hostile.run import Outcome
 
 NOBODY = 65534
 USERS = ("root", "user") if hasattr(os, "geteuid") and os.geteuid() == 0 else ("user",)
+READ, ENTER = 0o004, 0o001  # rights of other users
+UNAVAILABLE = 3  # exit status of a set-up's process: the last line says what the machine lacks
+
+
+class Unavailable(Exception):
+    """This machine lacks what a set-up needs; the text says what, and what to do."""
+
+
+class Inaccessible(Unavailable):
+    """Other users cannot reach the kit, or Python, where they are; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,7 @@ class SetUp:
         """Grade entries in a process of its own.
 
         Raises:
+            Unavailable: this machine lacks what the set-up needs.
             RuntimeError: they were not graded in this set-up.
         """
         arguments = ["--here", self.tier, *([] if self.bubblewrap else ["--without-bubblewrap"])]
@@ -55,6 +71,8 @@ class SetUp:
             text=True,
             check=False,
         )
+        if done.returncode == UNAVAILABLE:
+            raise Unavailable(advise(done.stderr.strip().splitlines()[-1]))
         if done.returncode:
             raise RuntimeError(f"{self.name}: {done.stderr.strip()[-2000:]}")
         rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -75,19 +93,51 @@ SET_UPS = [
 def as_nobody(command: list[str]) -> list[str]:
     """Return the command that runs another one as an ordinary user.
 
-    Python, or the kit, may lie in a folder that only root may enter. Then an empty folder hides
-    that one from the command, with nothing but what is needed in it.
+    The kit or Python may be in a folder that only root may enter. bubblewrap then shows the command
+    an empty folder there, with nothing in it but what is needed.
+
+    Raises:
+        Inaccessible: an ordinary user cannot be shown what is needed.
     """
-    needed = [*dict.fromkeys([ROOT, Path(sys.prefix), Path(sys.base_prefix)])]
-    line = []
+    shown = _options_that_show(_needed())
+    if shown and (lacks := bubblewrap.why_not()):
+        raise Inaccessible(f"Other users cannot enter {shown[1]}, and {advise(lacks)}.")
+    for module in (os, psutil, torch, sys.modules[__name__]):  # one of each place
+        if not _is_open(file := Path(str(module.__file__)), READ):
+            raise Inaccessible(f"Other users cannot read {file}. What to do: chmod o+r.")
+    if shown:
+        shown = ["bwrap", "--dev-bind", "/", "/", *shown, "--cap-add", "ALL", "--"]
+    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+    return [*shown, *drop, *command]
+
+
+def _needed() -> list[Path]:
+    """Return the kit, Python and the folders of its packages, parents first."""
+    places = [ROOT, *map(Path, [sys.prefix, sys.base_prefix, *filter(None, sys.path)])]
+    paths = {path for place in places for path in (place.absolute(), place.resolve())}
+    return sorted(path for path in paths if path.is_dir())
+
+
+def _options_that_show(needed: list[Path]) -> list[str]:
+    """Return bubblewrap's options that show these folders to all users; none if all can be seen."""
+    line: list[str] = []
+    hidden: list[Path] = []
+    bound: list[Path] = []
     for path in needed:
-        locked = [p for p in reversed(path.parents) if not p.stat().st_mode & 0o001]
-        for hidden in locked[:1]:
-            line += [] if str(hidden) in line else ["--tmpfs", str(hidden)]
-            below = [p for p in reversed(path.parents) if hidden in p.parents]
-            line += [part for p in below for part in ("--perms", "0755", "--dir", str(p))]
-            line += ["--ro-bind", str(path), str(path)]
-    if line:
-        line = ["bwrap", "--dev-bind", "/", "/", *line, "--cap-add", "ALL", "--"]
-    drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    return [*line, *drop, *command]
+        locked = [each for each in reversed(path.parents) if not _is_open(each, ENTER)]
+        locked += [] if _is_open(path, READ | ENTER) else [path]
+        new = [each for each in locked if each not in hidden]
+        if not locked or (not new and any(each in path.parents for each in bound)):
+            continue
+        hidden += new
+        line += [part for each in new for part in ("--tmpfs", str(each))]
+        between = [each for each in reversed(path.parents) if locked[0] in each.parents]
+        line += [part for each in between for part in ("--perms", "0755", "--dir", str(each))]
+        bound += (parts := [*path.iterdir()] if path in new else [path])
+        line += [part for each in parts for part in ("--ro-bind", str(each), str(each))]
+    return line
+
+
+def _is_open(path: Path, rights: int) -> bool:
+    """Tell whether all users have these rights."""
+    return path.stat().st_mode & rights == rights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from grader.contract.tasks import Check, assignments, tasks, written_in
+from grader.contract.tasks import Check, Task, assignments, tasks, written_in
 from grader.maintain.submission_bank import REFERENCE, Entry, definitions
 
 CALIBRATED = "accuracy.unseen"  # of accepted variants: many recorded draws in calibration.json
@@ -34,13 +34,14 @@ def own_tasks(entry: Entry) -> list[str]:
     A mutant's own task is one of them. A task without a module uses all of them: it counts for
     accepted variants and for its own mutants.
     """
-    return [
-        task.id
-        for task in assignments()[entry.assignment].tasks.values()
-        if task.id == entry.task
-        or (code_of(task.id, entry.files) != code_of(task.id, REFERENCE) if task.module
-            else not entry.task)
-    ]  # fmt: skip
+    found = assignments()[entry.assignment].tasks.values()
+    return [task.id for task in found if task.id == entry.task or _can_change(entry, task)]
+
+
+def _can_change(entry: Entry, task: Task) -> bool:
+    if not task.module:
+        return not entry.task
+    return code_of(task.id, entry.files) != code_of(task.id, REFERENCE)
 
 
 def own_checks(entry: Entry) -> list[Check]:
