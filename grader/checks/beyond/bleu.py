@@ -1,0 +1,146 @@
+"""Task bleu: what `corpus_bleu` promises."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from grader.checks.beyond._helpers import Corpus, named, near, require_number
+from grader.checks.oracles.bleu import Bleu
+from grader.contract.messages import Failure
+from grader.grading.submission import (
+    Call,
+    Called,
+    Submission,
+    evidence,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
+train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
+BLEU_MISTAKES: dict[str, Bleu] = {
+    "bleu-not-clipped": Bleu(clipping="none"),
+    "bleu-clipped-by-the-corpus": Bleu(clipping="corpus"),
+    "bleu-mean-of-sentences": Bleu(by_sentence=True),
+    "bleu-no-penalty": Bleu(penalty="none"),
+    "bleu-penalty-inverted": Bleu(penalty="inverted"),
+    "bleu-penalty-rewards": Bleu(penalty="unbounded"),
+    "bleu-arithmetic-mean": Bleu(arithmetic=True),
+    "bleu-recall": Bleu(recall=True),
+    "bleu-smoothed": Bleu(smoothing=1.0),
+    "bleu-zeros-left-out": Bleu(skips_zeros=True),
+    "bleu-product": Bleu(multiplied=True),
+    **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},
+}
+
+
+def sentences_of(submission: Submission, more: int, *lengths: int) -> list[list[str]]:
+    """Draw sentences of different words."""
+    draw = random.Random(100 * submission.seed + more)
+    return [draw.sample(WORDS.split(), length) for length in lengths]
+
+
+def corpora(submission: Submission) -> dict[str, Corpus]:
+    """Make corpora, translations and references, each for what it is called by."""
+    long, short = sentences_of(submission, 0, 11, 6)
+    changed = [[*long[:5], "nobody", *long[6:], "here"], [*short[:4], "no", short[5], "one"]]
+    first, second = sentences_of(submission, 1, 9, 8)
+    again = [[*first[:5], *first[:5], "so"], [*second[:6], first[0], second[6], second[0]]]
+    brief, other = sentences_of(submission, 2, 12, 5)
+    four, five = sentences_of(submission, 3, 7, 9)
+    broken = [[*four[:3], "but", *four[4:]], [*five[:2], "or", *five[3:6], "and", *five[7:]]]
+    few = sentences_of(submission, 4, 3, 2)
+    return {
+        "with a word changed in each sentence": (changed, [long, short]),
+        "with words repeated": (again, [first, second]),
+        "with a translation cut short": ([brief[:6], [*other, "indeed"]], [brief, other]),
+        "without a match of four words": (broken, [four, five]),
+        "with an empty translation": ([[], changed[0]], [short, long]),
+        "with sentences of at most three words": (few, few),
+        "with empty translations only": ([[], []], [long, short]),
+    }
+
+
+BLEU_CALL = "corpus_bleu(translations, references)"
+
+
+@evidence
+def bleus(submission: Submission) -> dict[str, Called]:
+    """Score all corpora."""
+    scenes = corpora(submission)
+    calls = [Call(f"{BLEU_CALL} {scene}", list(corpus)) for scene, corpus in scenes.items()]
+    return dict(zip(scenes, submission.call("bleu", "corpus_bleu", calls), strict=True))
+
+
+def require_bleu(submission: Submission, scene: str) -> None:
+    """See that the score of a corpus is the right one.
+
+    Raises:
+        Failure: it is another one.
+    """
+    corpus = corpora(submission)[scene]
+    found = require_number(bleus(submission)[scene], f"{BLEU_CALL} {scene}")
+    right = Bleu().score(*corpus)
+    if near(found, right):
+        return
+    mistakes = {"bleu-not-in-percent": right / 100}
+    for name, wrong in BLEU_MISTAKES.items():
+        mistakes[name] = wrong.score(*corpus)
+    mistakes = {name: number for name, number in mistakes.items() if not near(number, right)}
+    why = named(found, mistakes)
+    if why is None and scene == "without a match of four words" and found > 0:
+        why = "bleu-smoothed"
+    why = "bleu-orders" if why is not None and why.startswith("bleu-orders-") else why
+    said = f"{right:.4f}" if right else "0.0"
+    raise BleuFailure(scene, corpus, found, said, why)
+
+
+class BleuFailure(Failure):
+    """A wrong score, told with the sentences, because a student wants to count them."""
+
+    def __init__(
+        self, scene: str, corpus: Corpus, found: float, expected: str, why: str | None
+    ) -> None:
+        """Compose the message."""
+        super().__init__(f"{BLEU_CALL} {scene}", f"It returned {found:.4f}", expected, why)
+        lines = [
+            f"  {name}: {' '.join(sentence) or '(empty)'}"
+            for pair in zip(*corpus, strict=True)
+            for name, sentence in zip(("translation", "reference"), pair, strict=True)
+        ]
+        first, *rest = str(self).split("\n")
+        self.args = ("\n".join([first, *lines, *rest]),)
+
+
+def test_bleu_number(submission: Submission) -> None:
+    """BLEU is a float."""
+    require_number(bleus(submission)["with a word changed in each sentence"], BLEU_CALL)
+
+
+def test_bleu_precisions(submission: Submission) -> None:
+    """BLEU is the geometric mean of four precisions, each counted over the whole corpus."""
+    require_bleu(submission, "with a word changed in each sentence")
+
+
+def test_bleu_clipping(submission: Submission) -> None:
+    """An n-gram counts at most as often as it stands in the sentence's own reference."""
+    require_bleu(submission, "with words repeated")
+
+
+def test_bleu_penalty(submission: Submission) -> None:
+    """A corpus that is shorter than its references is marked down."""
+    require_bleu(submission, "with a translation cut short")
+
+
+def test_bleu_zero(submission: Submission) -> None:
+    """Nothing is smoothed: without a match of any length BLEU is 0; sentences may be empty."""
+    for scene in (
+        "without a match of four words",
+        "with an empty translation",
+        "with sentences of at most three words",
+        "with empty translations only",
+    ):
+        require_bleu(submission, scene)

@@ -1,0 +1,112 @@
+"""Task perplexity: what `perplexity` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from grader.checks.beyond._helpers import generator, named, near, require_number
+from grader.contract.messages import Failure
+from grader.grading.submission import (
+    Call,
+    Called,
+    Submission,
+    evidence,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+ROWS, STEPS, CLASSES = 3, 6, 5
+PERPLEXITY = "perplexity(logits, targets, padding={})"
+
+
+def batch(submission: Submission, padding: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Draw logits (B, T, C) and targets (B, T) with padding behind each sentence."""
+    import torch
+
+    draw = generator(submission, padding)
+    logits = 2 * torch.randn((ROWS, STEPS, CLASSES), generator=draw)
+    ids = torch.tensor([id_ for id_ in range(CLASSES) if id_ != padding])
+    targets = ids[torch.randint(len(ids), (ROWS, STEPS), generator=draw)]
+    for row, length in enumerate(lengths):
+        targets[row, length:] = padding
+    return logits, targets
+
+
+# padding id and lengths; no length twice, so that sentences and tokens count differently
+SCENES = ((0, (STEPS,) * ROWS), (0, (6, 1, 3)), (CLASSES - 1, (2, 6, 3)))
+
+
+@evidence
+def perplexities(submission: Submission) -> list[Called]:
+    """Measure a batch without padding, and two with it."""
+    calls = [
+        Call(PERPLEXITY.format(padding), [*batch(submission, padding, lengths), padding])
+        for padding, lengths in SCENES
+    ]
+    return submission.call("perplexity", "perplexity", calls)
+
+
+def surprises(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return in float64 the negative log-likelihood of each target, (B, T)."""
+    logits = logits.double()
+    shifted = logits - logits.max(2, keepdim=True).values
+    logs: Tensor = shifted - shifted.exp().sum(2, keepdim=True).log()
+    return -logs.gather(2, targets[..., None])[..., 0]
+
+
+def test_perplexity_number(submission: Submission) -> None:
+    """The perplexity is a float."""
+    require_number(perplexities(submission)[0], PERPLEXITY.format(SCENES[0][0]))
+
+
+def test_perplexity_values(submission: Submission) -> None:
+    """Without padding it is e to the power of the mean negative log-likelihood."""
+    padding, lengths = SCENES[0]
+    call = PERPLEXITY.format(padding)
+    found = require_number(perplexities(submission)[0], call)
+    logits, targets = batch(submission, padding, lengths)
+    each = surprises(logits, targets)
+    right = each.mean().exp().item()
+    if near(found, right):
+        return
+    by_two = each.mean().item()
+    mistakes = {
+        "exp-missing": by_two,
+        "two-to-the-nats": 2**by_two,
+        "mean-of-perplexities": each.exp().mean().item(),
+        "perplexity-softmax-twice": surprises(logits.softmax(2), targets).mean().exp().item(),
+        "perplexity-inverted": 1 / right,
+        "perplexity-of-the-sum": each.sum().exp().item(),
+        "perplexity-no-softmax": (-logits.gather(2, targets[..., None]).mean()).exp().item(),
+        "perplexity-by-sentence": each.sum(1).mean().exp().item(),
+        "perplexities-of-sentences": each.mean(1).exp().mean().item(),
+    }
+    told = f"{right:.4f} (without padding)"
+    raise Failure(call, f"It returned {found:.4f}", told, named(found, mistakes))
+
+
+def test_perplexity_padding(submission: Submission) -> None:
+    """Padding does not count, and each real token counts the same."""
+    answers = perplexities(submission)[1:]
+    for called, (padding, lengths) in zip(answers, SCENES[1:], strict=True):
+        call = f"{PERPLEXITY.format(padding)} with padding in targets"
+        found = require_number(called, call)
+        logits, targets = batch(submission, padding, lengths)
+        each, real = surprises(logits, targets), targets != padding
+        right = each[real].mean().exp().item()
+        if near(found, right):
+            continue
+        means = (each * real).sum(1) / real.sum(1)
+        mistakes = {
+            "padding-in-the-mean": each.mean().exp().item(),
+            "padding-in-the-number": ((each * real).sum() / real.numel()).exp().item(),
+            "mean-over-sentences": means.mean().exp().item(),
+            "perplexities-of-sentences": means.exp().mean().item(),
+        }
+        if padding:
+            mistakes["padding-id-fixed"] = each[targets != SCENES[1][0]].mean().exp().item()
+        told = f"{right:.4f} (the mean over {int(real.sum())} real tokens)"
+        raise Failure(call, f"It returned {found:.4f}", told, named(found, mistakes))

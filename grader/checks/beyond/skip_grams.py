@@ -1,0 +1,161 @@
+"""Task skip_grams: what `skip_gram_pairs` promises."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from grader.checks.beyond._helpers import Pairs
+from grader.contract.messages import Failure, show
+from grader.grading.submission import (
+    Call,
+    Called,
+    Submission,
+    evidence,
+    value,
+)
+from grader.worker.wire import TensorData
+
+if TYPE_CHECKING:
+    pass
+
+
+WINDOW = 2
+
+
+def sentence(submission: Submission) -> list[int]:
+    """Draw ids of 7 words, one of which stands at the places 0 and 2."""
+    first, *rest = random.Random(submission.seed).sample(range(10, 100), 6)
+    return [first, rest[0], first, *rest[1:]]
+
+
+def sentences(submission: Submission) -> list[tuple[list[int], int]]:
+    """List what the function is called with."""
+    drawn = sentence(submission)
+    return [(drawn, WINDOW), (drawn[3:6], 5), (drawn[:1], WINDOW), ([], WINDOW)]
+
+
+@evidence
+def skip_grams(submission: Submission) -> list[tuple[str, Called]]:
+    """Call the function on a sentence, one shorter than the window, one word, and none."""
+    asked = sentences(submission)
+    calls = [Call(f"skip_gram_pairs({tokens}, window={n})", [tokens, n]) for tokens, n in asked]
+    called = submission.call("skip_grams", "skip_gram_pairs", calls)
+    return [(call.text, each) for call, each in zip(calls, called, strict=True)]
+
+
+def pairs_of(tokens: list[int], fits: Callable[[int, int], bool]) -> Pairs:
+    """List pairs of words whose places, centre and context, fit; a place may be negative."""
+    places = range(len(tokens))
+    found: Pairs = Counter()
+    for centre in places:
+        for other in range(-len(tokens), len(tokens)):
+            if fits(centre, other):
+                found[tokens[centre], tokens[other]] += 1
+    return found
+
+
+def require_pairs(call: str, called: Called) -> Pairs:
+    """Return the pairs that came back.
+
+    Raises:
+        Failure: they are not an int64 tensor of shape (N, 2).
+    """
+    found = value(called.result)
+    fits = isinstance(found, TensorData) and found.dtype == "int64"
+    if not fits or len(found.shape) != 2 or found.shape[1] != 2:
+        raise Failure(call, f"It returned {show(found)}", "an int64 tensor of shape (N, 2)")
+    return Counter((one, other) for one, other in found.tolist())
+
+
+def some(pairs: Pairs) -> str:
+    """Show a few pairs."""
+    listed = list(pairs.elements())
+    return ", ".join(map(str, listed[:4])) + (", ..." if len(listed) > 4 else "")
+
+
+def test_skip_grams_shape(submission: Submission) -> None:
+    """The pairs are an int64 tensor of shape (N, 2)."""
+    require_pairs(*skip_grams(submission)[0])
+
+
+def test_skip_grams_neighbours(submission: Submission) -> None:
+    """Each word is paired with all its neighbours, to both sides, and with nothing else."""
+    require_neighbours(submission, 0)
+
+
+def require_neighbours(submission: Submission, number: int) -> None:
+    """See that one of the calls gave the right pairs.
+
+    Raises:
+        Failure: it gave others.
+    """
+    call, called = skip_grams(submission)[number]
+    tokens, window = sentences(submission)[number]
+    found = require_pairs(call, called)
+    right = pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
+    if found == right:
+        return
+    mistakes: dict[str, list[Pairs]] = {
+        "pairs-one-sided": [
+            pairs_of(tokens, lambda i, j: 0 < j - i <= window),
+            pairs_of(tokens, lambda i, j: j >= 0 and 0 < i - j <= window),
+        ],
+        "pairs-window-ends-early": [
+            pairs_of(tokens, lambda i, j: j >= 0 and j != i and -window <= j - i < window),
+            pairs_of(tokens, lambda i, j: j >= 0 and j != i and abs(j - i) < window),
+        ],
+        "pairs-with-itself": [pairs_of(tokens, lambda i, j: j >= 0 and abs(i - j) <= window)],
+        "pairs-of-places": [
+            pairs_of([*range(len(tokens))], lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
+        ],
+        "pairs-listed-once": [Counter(right.keys())],
+        "pairs-equal-words-left-out": [
+            Counter({pair: n for pair, n in right.items() if pair[0] != pair[1]})
+        ],
+        "pairs-around-the-end": [pairs_of(tokens, lambda i, j: 0 < abs(i - j) <= window)],
+        "pairs-outermost-only": [pairs_of(tokens, lambda i, j: j >= 0 and abs(i - j) == window)],
+        "pairs-full-windows-only": [
+            pairs_of(
+                tokens,
+                lambda i, j: (
+                    window <= i < len(tokens) - window and j >= 0 and 0 < abs(i - j) <= window
+                ),
+            )
+        ],
+    }
+    why = next((name for name, wrong in mistakes.items() if found in wrong), None)
+    missing, more = right - found, found - right
+    parts = [f"It returned {found.total()} pairs"]
+    parts += [f"missing are {some(missing)}"] if missing else []
+    parts += [f"too many are {some(more)}"] if more else []
+    raise Failure(call, "; ".join(parts), f"{right.total()} pairs", why)
+
+
+def test_skip_grams_short(submission: Submission) -> None:
+    """A sentence may be shorter than the window, a single word, or empty."""
+    require_neighbours(submission, 1)
+    for call, called in skip_grams(submission)[2:]:
+        found = require_tensor_of_no_pairs(call, called)
+        if found.total():
+            raise Failure(call, f"It returned {found.total()} pairs", "no pair, shape (0, 2)")
+
+
+def require_tensor_of_no_pairs(call: str, called: Called) -> Pairs:
+    """Return the pairs of a sentence that has none; an empty list made a tensor is known.
+
+    Raises:
+        Failure: it is no tensor of pairs.
+    """
+    found = value(called.result)
+    if isinstance(found, TensorData) and found.shape == (0,):
+        raise Failure(
+            call, f"It returned {show(found)}", "an int64 tensor of shape (0, 2)", "pairs-flat"
+        )
+    if isinstance(found, TensorData) and found.shape == (0, 2) and found.dtype != "int64":
+        raise Failure(
+            call, f"It returned {show(found)}", "an int64 tensor of shape (0, 2)", "pairs-float"
+        )
+    return require_pairs(call, called)

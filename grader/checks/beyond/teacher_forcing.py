@@ -1,0 +1,195 @@
+"""Task teacher_forcing: what `decode` promises, judged by what each step was fed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.beyond._helpers import generator, require_tensor, same
+from grader.contract.messages import Failure, shape, show
+from grader.grading.submission import (
+    Decoded,
+    Submission,
+    evidence,
+    value,
+)
+from grader.worker.wire import TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+SENTENCES, LENGTH, HIDDEN, TOKENS = 3, 6, 4, 24
+RATIO, LONG, TIMES = 0.25, 201, 10
+# Over 2,000 draws the share of forced steps differs from RATIO by more than this with a
+# probability below 1e-9 (Hoeffding: 2 exp(-2 * 2000 * 0.075 ** 2) = 3.4e-10).
+FAR_OFF = 0.075
+DECODE = "decode(step, state, targets, start={}, ratio={})"
+
+
+def decoding(submission: Submission) -> dict[str, Any]:
+    """Draw a scene: in each row the start, the targets and the choices are different tokens."""
+    import torch
+
+    draw = generator(submission, 1)
+    rows = torch.stack([torch.randperm(TOKENS - 1, generator=draw) for _ in range(SENTENCES)])
+    targets, choices = rows[:, :LENGTH], rows[:, LENGTH : 2 * LENGTH]
+    logits = torch.rand((SENTENCES, LENGTH, TOKENS), generator=draw)
+    logits.scatter_(2, choices[..., None], 2.0)
+    state = torch.randn((SENTENCES, HIDDEN), generator=draw)
+    return {"logits": logits, "state": state, "targets": targets, "start": TOKENS - 1}
+
+
+def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
+    """Draw a long scene: targets are 0 or 1, choices 2 or 3."""
+    import torch
+
+    draw = generator(submission, 2 + number)
+    targets = torch.randint(2, (2, LONG), generator=draw)
+    choices = torch.randint(2, (2, LONG), generator=draw) + 2
+    logits = torch.nn.functional.one_hot(choices, 5).float()
+    return {"logits": logits, "state": torch.zeros(2, 1), "targets": targets, "start": 4}
+
+
+@evidence
+def decoded(submission: Submission) -> list[Decoded]:
+    """Decode with the teacher, without, and often with one that helps now and then."""
+    scene = decoding(submission)
+    calls = [{**scene, "ratio": 1.0}, {**scene, "ratio": 0.0}]
+    calls += [{**long_decoding(submission, n), "ratio": RATIO} for n in range(TIMES)]
+    for call in calls:
+        call["text"] = DECODE.format(call["start"], call["ratio"])
+    return submission.decode("teacher_forcing", calls)
+
+
+def fed_tokens(seen: Decoded, call: str, rows: int, steps: int) -> Tensor:
+    """Return what a decoder was fed, (B, T).
+
+    Raises:
+        Failure: it was called another number of times, or fed no int64 (B,).
+    """
+    import torch
+
+    value(seen.result)
+    if len(seen.steps) != steps:
+        found = f"`step` was called {len(seen.steps)} times"
+        raise Failure(call, found, f"a call for each of the T = {steps} steps")
+    for number, (tokens, _) in enumerate(seen.steps, 1):
+        fits = isinstance(tokens, TensorData) and tokens.dtype == "int64"
+        if not fits or tokens.shape != (rows,):
+            found = f"At step {number} `step` was fed {show(tokens)}"
+            raise Failure(call, found, f"the ids of tokens, an int64 tensor of shape ({rows},)")
+    return torch.stack([tokens.torch() for tokens, _ in seen.steps], dim=1)
+
+
+def fed(submission: Submission, number: int) -> tuple[str, Tensor]:
+    """Return the call of one of the two short scenes, and what was fed (B, T)."""
+    ratio = (1.0, 0.0)[number]
+    call = DECODE.format(TOKENS - 1, ratio)
+    return call, fed_tokens(decoded(submission)[number], call, SENTENCES, LENGTH)
+
+
+def test_teacher_forcing_shape(submission: Submission) -> None:
+    """The logits of all steps come back, (B, T, C), from one call of the decoder a step."""
+    call, _ = fed(submission, 0)
+    dims = SENTENCES, LENGTH, TOKENS
+    seen = decoded(submission)[0].result
+    if isinstance(seen, TensorData) and seen.shape == (LENGTH, SENTENCES, TOKENS):
+        raise Failure(
+            call, f"It returned {show(seen)}", f"shape {shape(dims)}", "decoded-time-first"
+        )
+    if isinstance(seen, TensorData) and seen.shape == (SENTENCES, LENGTH):
+        raise Failure(call, f"It returned {show(seen)}", f"shape {shape(dims)}", "decoded-tokens")
+    found = require_tensor(seen, call, "float32", "(B, T, C)", dims)
+    if not same(found, decoding(submission)["logits"]):
+        raise Failure(call, "It returned other logits", "those that `step` gave, in their order")
+
+
+def test_teacher_forcing_start(submission: Submission) -> None:
+    """The first step is fed the start token."""
+    call, tokens = fed(submission, 0)
+    if bool((tokens[:, 0] != TOKENS - 1).any()):
+        found = f"The first step was fed {tokens[:, 0].tolist()}"
+        target = bool((tokens[:, 0] == decoding(submission)["targets"][:, 0]).all())
+        why = "start-is-a-target" if target else None
+        raise Failure(call, found, f"the token start = {TOKENS - 1} in each row", why)
+
+
+def test_teacher_forcing_state(submission: Submission) -> None:
+    """Each step gets the state that the step before has given."""
+    call, _ = fed(submission, 0)
+    first = decoding(submission)["state"]
+    for step, (_, seen) in enumerate(decoded(submission)[0].steps):
+        state = seen.torch() if isinstance(seen, TensorData) else None
+        if state is not None and same(state, first + step):
+            continue
+        again = state is not None and step > 0 and same(state, first)
+        why = "decoder-state-not-carried" if again else None
+        before = "step before has given" if step else "encoder has made"
+        found = f"Step {step + 1} got {'the first state again' if again else 'another state'}"
+        raise Failure(call, found, f"the state that the {before}", why)
+
+
+def test_teacher_forcing_forced(submission: Submission) -> None:
+    """With ratio 1 each step is fed the right token of the step before."""
+    require_fed(submission, 0)
+
+
+def test_teacher_forcing_free(submission: Submission) -> None:
+    """With ratio 0 each step is fed the decoder's own choice at the step before."""
+    require_fed(submission, 1)
+
+
+def require_fed(submission: Submission, number: int) -> None:
+    """See what the steps after the first were fed.
+
+    Raises:
+        Failure: something else.
+    """
+    import torch
+
+    call, tokens = fed(submission, number)
+    scene = decoding(submission)
+    targets, choices = scene["targets"], scene["logits"].argmax(2)
+    found, right = tokens[:, 1:], (targets, choices)[number][:, :-1]
+    if torch.equal(found, right):
+        return
+    swapped = torch.equal(found, (choices, targets)[number][:, :-1])
+    both = torch.equal(found, fed(submission, 1 - number)[1][:, 1:])
+    known = {
+        "teacher-tells-the-answer": torch.equal(found, targets[:, 1:]),
+        "start-fed-again": bool((found == scene["start"]).all()),
+        "ratio-not-used": swapped and both,
+        "ratio-swapped": swapped,
+    }
+    why = next((name for name, fits in known.items() if fits), None)
+    step = int((found != right).any(0).nonzero()[0, 0])
+    what = ("targets[:, {}]", "the choice at step {}")[number].format(step + (0, 1)[number])
+    told = f"Step {step + 2} was fed {found[:, step].tolist()}"
+    raise Failure(call, told, f"{right[:, step].tolist()}, {what}", why)
+
+
+def test_teacher_forcing_mixed(submission: Submission) -> None:
+    """With a ratio between, that share of the steps is forced, drawn anew at each step."""
+    forced = []
+    call = DECODE.format(4, RATIO)
+    for number, seen in enumerate(decoded(submission)[2:]):
+        scene = long_decoding(submission, number)
+        tokens = fed_tokens(seen, call, 2, LONG)[:, 1:]
+        right, own = scene["targets"][:, :-1], scene["logits"].argmax(2)[:, :-1]
+        if bool(((tokens != right) & (tokens != own)).any()):
+            found = "A step was fed neither the right token nor the decoder's choice"
+            raise Failure(call, found, "one of the two of the step before")
+        forced.append((tokens == right).double().mean().item())
+    share = sum(forced) / len(forced)
+    whole = sum(one in (0.0, 1.0) for one in forced)
+    if not whole and abs(share - RATIO) <= FAR_OFF:
+        return
+    why = None
+    if whole:
+        why = "ratio-not-drawn" if len({*forced}) == 1 else "one-draw-for-all-steps"
+    elif abs(share - (1 - RATIO)) <= FAR_OFF:
+        why = "ratio-swapped"
+    found = f"{share:.0%} of {TIMES * (LONG - 1):,} steps were fed the right token"
+    if whole:
+        found = f"In {whole} of {TIMES} calls all steps, or none, were fed the right token"
+    raise Failure(call, found, f"a share of about {RATIO:.0%} in each call", why)

@@ -1,0 +1,246 @@
+"""Task truncated: what `train_on_text` promises, judged by what the model was given."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.beyond._helpers import generator, named, near, same
+from grader.contract.messages import Failure, shape, show
+from grader.grading.submission import (
+    Submission,
+    Written,
+    evidence,
+    value,
+)
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+TEXTS, CHARACTERS, CHUNK, LETTERS, FEATURES, UNITS, RATE = 2, 12, 4, 6, 5, 4, 0.5
+TRAIN = f"train_on_text(model, optimizer, text, chunk={CHUNK})"
+State = tuple[Any, Any]
+
+
+def start_weights(submission: Submission) -> dict[str, Tensor]:
+    """Draw the weights of a small language model; small, so that no gradient is longer than 1.
+
+    A loop that clips gradients to that length, as is usual, takes the same steps.
+    """
+    import torch
+
+    draw = generator(submission, 3)
+    dims = {
+        "embedding.weight": (LETTERS, FEATURES),
+        "reader.weight_ih_l0": (4 * UNITS, FEATURES),
+        "reader.weight_hh_l0": (4 * UNITS, UNITS),
+        "reader.bias_ih_l0": (4 * UNITS,),
+        "reader.bias_hh_l0": (4 * UNITS,),
+        "read_out.weight": (LETTERS, UNITS),
+        "read_out.bias": (LETTERS,),
+    }
+    return {name: 0.4 * torch.randn(each, generator=draw) for name, each in dims.items()}
+
+
+def text_ids(submission: Submission) -> Tensor:
+    """Draw ids of characters, (B, N)."""
+    import torch
+
+    return torch.randint(LETTERS, (TEXTS, CHARACTERS), generator=generator(submission, 4))
+
+
+def read(
+    weights: dict[str, Tensor], ids: Tensor, state: State | None
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Return the logits (B, T, C) and the new state of the model with these weights."""
+    import torch
+
+    lstm = torch.nn.LSTM(FEATURES, UNITS, batch_first=True).double()
+    own = {k.removeprefix("reader."): w for k, w in weights.items() if k.startswith("reader.")}
+    inputs = weights["embedding.weight"][ids]
+    outputs, new = torch.func.functional_call(lstm, own, (inputs, state))
+    return outputs @ weights["read_out.weight"].T + weights["read_out.bias"], new
+
+
+def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
+    """Train with plain SGD in float64, rightly or with a mistake; return the weights."""
+    import torch
+
+    weights = {k: w.double().requires_grad_() for k, w in start_weights(submission).items()}
+    text, state = text_ids(submission), None
+    sums = dict.fromkeys(weights, torch.tensor(0.0))
+    late = 0.0 * weights["read_out.bias"].sum()
+    chunks = list(zip(text[:, :-1].split(CHUNK, 1), text[:, 1:].split(CHUNK, 1), strict=True))
+    for ids, targets in chunks:
+        logits, (h, c) = read(weights, ids, state)
+        state = h.detach(), c.detach()
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1),
+            targets.flatten(),
+            reduction="sum" if mistake == "loss-summed" else "mean",
+        )
+        late = late + loss
+        if mistake in ("one-step-for-the-text", "no-step"):
+            continue
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+            sums[name] = sums[name] + gradient if mistake == "gradients-not-cleared" else gradient
+            weights[name] = (weight - RATE * sums[name]).detach().requires_grad_()
+    if mistake == "one-step-for-the-text":
+        gradients = torch.autograd.grad(late, list(weights.values()))
+        return {
+            name: weight - RATE * gradient
+            for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+        }
+    return weights
+
+
+@evidence
+def trained(submission: Submission) -> Written:
+    """Let the student's function train the small model.
+
+    Raises:
+        Failure: it broke because a state was not detached.
+    """
+    seen = submission.train_on_text(
+        "truncated",
+        call=TRAIN,
+        weights=start_weights(submission),
+        text=text_ids(submission),
+        chunk=CHUNK,
+        lr=RATE,
+    )
+    if isinstance(seen.result, Raised) and any(call["attached"] for call in seen.calls):
+        found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
+        raise Failure(TRAIN, found, "gradients that stay inside of a chunk", "state-not-detached")
+    value(seen.result)
+    return seen
+
+
+def test_truncated_chunks(submission: Submission) -> None:
+    """The model reads the texts chunk by chunk, in their order, the shorter last one too."""
+    found = [call["ids"] for call in trained(submission).calls]
+    text = text_ids(submission)
+    right = [part.tolist() for part in text[:, :-1].split(CHUNK, dim=1)]
+    read_ = [ids.tolist() if isinstance(ids, TensorData) else None for ids in found]
+    if read_ == right:
+        return
+    known = {
+        "text-not-cut": [text[:, :-1].tolist()],
+        "last-loss-dropped": right[:-1],
+        "last-character-read": [part.tolist() for part in text.split(CHUNK, dim=1)],
+        "chunks-overlap": [
+            text[:, start : start + CHUNK].tolist() for start in range(CHARACTERS - CHUNK)
+        ],
+        "chunks-along-the-batch": [part.tolist() for part in text[:, :-1].split(1, dim=0)],
+    }
+    why = next((name for name, wrong in known.items() if read_ == wrong), None)
+    told = ", ".join(show_ids(ids) for ids in found[:4]) or "none"
+    told += ", ..." if len(found) > 4 else ""
+    shapes = ", ".join(shape((TEXTS, len(part[0]))) for part in right)
+    texts = f"text of shape (B, N) = {shape((TEXTS, CHARACTERS))}"
+    raise Failure(
+        f"{TRAIN} with a {texts}",
+        f"The model read ids of these shapes: {told}",
+        f"{len(right)} chunks (B, T), {shapes}, all of text[:, :-1]",
+        why,
+    )
+
+
+def show_ids(ids: Any) -> str:
+    """Show the shape of what a model read."""
+    return shape(ids.shape) if isinstance(ids, TensorData) else show(ids)
+
+
+def call_weights(call: dict[str, Any]) -> dict[str, Tensor]:
+    """Return the weights that the model had at a call, in float64."""
+    return {name: weight.torch().double() for name, weight in call["weights"].items()}
+
+
+def call_state(call: dict[str, Any]) -> tuple[Tensor, Tensor] | None:
+    """Return the state that the model started from at a call; None for a start from nothing."""
+    parts = call["state"]
+    if not isinstance(parts, tuple) or len(parts) != 2:
+        return None
+    if not all(isinstance(part, TensorData) and part.shape == (1, TEXTS, UNITS) for part in parts):
+        return None
+    h, c = (part.torch().double() for part in parts)
+    return (h, c) if h.any() or c.any() else None
+
+
+def test_truncated_state(submission: Submission) -> None:
+    """Each chunk starts from the state in which the chunk before has ended."""
+    calls = trained(submission).calls
+    if call_state(calls[0]) is not None:
+        found = "The model started the texts from a state that is not zero"
+        raise Failure(TRAIN, found, "None before the first chunk")
+    for number, (before, call) in enumerate(pairwise(calls), 2):
+        with_weights = read(call_weights(before), before["ids"].torch(), call_state(before))
+        state, right = call_state(call), with_weights[1]
+        if state is not None and all(map(same, state, right)):
+            continue
+        why = None
+        if state is None:
+            why = "state-reset"
+        elif all(map(same, state, right[::-1])):
+            why = "state-parts-swapped"
+        found = f"Chunk {number} started from {'zeros' if state is None else 'another state'}"
+        raise Failure(TRAIN, found, "the state in which the chunk before has ended", why)
+
+
+def test_truncated_detached(submission: Submission) -> None:
+    """No gradient flows from a chunk into the one before."""
+    for number, call in enumerate(trained(submission).calls, 1):
+        if call["attached"]:
+            found = f"The state that chunk {number} starts from still hangs on the chunk before"
+            raise Failure(TRAIN, found, "a state without its history", "state-not-detached")
+
+
+def test_truncated_losses(submission: Submission) -> None:
+    """The losses are the mean cross-entropies of the chunks, as floats."""
+    import torch
+
+    seen = trained(submission)
+    found = seen.result
+    if type(found) is not list or len(found) != len(seen.calls):
+        expected = f"a list of {len(seen.calls)} floats, one a chunk"
+        raise Failure(TRAIN, f"It returned {show(found)}", expected)
+    if any(isinstance(loss, TensorData) for loss in found):
+        raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats", "losses-are-tensors")
+    if any(type(loss) is not float for loss in found):
+        raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats")
+    chunks = text_ids(submission)[:, 1:].split(CHUNK, dim=1)
+    for number, (loss, call, targets) in enumerate(zip(found, seen.calls, chunks, strict=True), 1):
+        ids = call["ids"].torch()
+        logits, _ = read(call_weights(call), ids, call_state(call))
+        rows = logits.flatten(0, 1)
+        cross_entropy = torch.nn.functional.cross_entropy
+        right = cross_entropy(rows, targets.flatten()).item()
+        if near(loss, right):
+            continue
+        mistakes = {
+            "targets-not-shifted": cross_entropy(rows, ids.flatten()).item(),
+            "loss-summed": right * targets.numel(),
+            "loss-of-the-last-character": cross_entropy(logits[:, -1], targets[:, -1]).item(),
+        }
+        told = f"The loss of chunk {number} is {loss:.4f}"
+        raise Failure(TRAIN, told, f"{right:.4f}", named(loss, mistakes))
+
+
+def test_truncated_learns(submission: Submission) -> None:
+    """Each chunk is one step of the optimizer along the chunk's own gradient."""
+    found = {name: weight.torch().double() for name, weight in trained(submission).weights.items()}
+
+    def fits(weights: dict[str, Tensor]) -> bool:
+        return all(same(found[name], weight.detach(), 1e-3) for name, weight in weights.items())
+
+    if fits(learned(submission)):
+        return
+    known = ("gradients-not-cleared", "no-step", "one-step-for-the-text", "loss-summed")
+    why = next((name for name in known if fits(learned(submission, name))), None)
+    told = "The weights in the end are others than those of one step a chunk"
+    if why == "no-step":
+        told = "The weights in the end are those of the beginning"
+    raise Failure(TRAIN, told, "zero_grad, backward and step once for each chunk", why)

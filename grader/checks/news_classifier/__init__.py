@@ -1,0 +1,1 @@
+"""The checks of the news classifier: data set, collation, model, training, accuracy."""

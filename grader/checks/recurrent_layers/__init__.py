@@ -1,0 +1,1 @@
+"""The checks of recurrent.py: recurrent cells and layers, held against torch's own."""

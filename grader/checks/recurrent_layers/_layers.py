@@ -1,0 +1,172 @@
+"""What the tasks of recurrent.py share: sizes, drawn weights, comparison with torch's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from grader.contract.messages import Failure, shape, show, show_raised
+from grader.grading.submission import Called, Submission, made, value
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+B, T, F, H = 3, 6, 5, 7  # all different, and none the 4 of an LSTM's parts
+TOLERANCE = 1e-5
+BUILT_IN = {  # what torch's recurrent layers and cells call
+    *("rnn_tanh", "rnn_relu", "lstm", "gru"),
+    *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
+}
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+WEIGHTS_APART = 1_000_000  # weights are drawn from other seeds than inputs
+NOT_TRANSPOSED = {"mat1 and mat2 shapes cannot be multiplied": "weights-not-transposed"}
+
+
+def drawn(submission: Submission, *shapes: Sequence[int], more: int = 0) -> Iterator[Tensor]:
+    """Draw normal tensors from the submission's seed; with another `more` others."""
+    import torch
+
+    generator = torch.Generator().manual_seed(submission.seed + more)
+    return (torch.randn(*sizes, generator=generator) for sizes in shapes)
+
+
+def weights(submission: Submission, gates: int) -> list[Tensor]:
+    """Draw the four weights of a cell whose products have `gates` parts of H numbers."""
+    rows = gates * H
+    shapes = (rows, F), (rows, H), (rows,), (rows,)
+    return [0.6 * each for each in drawn(submission, *shapes, more=WEIGHTS_APART)]
+
+
+def far(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two tensors differ by more than rounding; NaN differs from everything."""
+    return one.shape != other.shape or not bool(((one - other).abs() <= TOLERANCE).all())
+
+
+def require_float32(
+    found: Any, call: str, letters: str, dims: tuple[int, ...], known: dict[Any, str] | None = None
+) -> Tensor:
+    """Return what a call gave, if it is a float32 tensor of this shape.
+
+    Args:
+        found: what it gave.
+        call: the call.
+        letters: the shape in letters.
+        dims: the shape.
+        known: mistakes by the shape that they give, or by the type `list`.
+
+    Raises:
+        Failure: it is not.
+    """
+    found = value(found)
+    expected = f"a float32 tensor of shape {letters} = {shape(dims)}"
+    if not isinstance(found, TensorData):
+        raise Failure(call, f"It returned {show(found)}", expected, (known or {}).get(type(found)))
+    if found.shape != dims:
+        squeezed = found.shape == tuple(size for size in dims if size > 1)
+        why = "squeezed" if squeezed else (known or {}).get(found.shape)
+        raise Failure(call, f"It returned {show(found)}", expected, why)
+    if found.dtype != "float32":
+        raise Failure(call, f"It returned {show(found)}", expected)
+    return found.torch()
+
+
+def explain_error(called: Called, call: str, expected: str, known: dict[str, str]) -> None:
+    """Name the mistake behind an exception, if its words are among the known ones.
+
+    Raises:
+        Failure: they are.
+    """
+    if isinstance(raised := called.result, Raised):
+        for words, mistake in known.items():
+            if words in raised.message:
+                raise Failure(call, show_raised(raised), expected, mistake)
+
+
+def pair(called: Called, call: str, names: str) -> tuple[Any, Any]:
+    """Return the two things that a call gave.
+
+    Raises:
+        Failure: it gave something else.
+    """
+    found = value(called.result)
+    if type(found) not in (tuple, list) or len(found) != 2:
+        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
+    return found[0], found[1]
+
+
+def compare(
+    call: str, axes: str, found: Tensor, expected: Tensor, like: str, candidates: Candidates
+) -> None:
+    """See that numbers are right.
+
+    Args:
+        call: the call.
+        axes: what the dimensions but the last one are, in words.
+        found: what it gave.
+        expected: what is right.
+        like: what gives that.
+        candidates: what known mistakes would give.
+
+    Raises:
+        Failure: they are not; it shows the first row of numbers that is wrong.
+    """
+    if not far(found, expected):
+        return
+    why = next((name for name, wrong in candidates if not far(found, wrong)), None)
+    right = ((found - expected).abs() <= TOLERANCE).all(dim=-1)
+    index = (~right).nonzero()[0].tolist()
+    place = ", ".join(f"{axis} {at}" for axis, at in zip(axes.split(), index, strict=True))
+    row, of_torch = (_rounded(tensor[tuple(index)]) for tensor in (found, expected))
+    raise Failure(call, f"At {place} it gave {row}", f"{of_torch}, as {like} gives", why)
+
+
+def _rounded(row: Tensor) -> list[float]:
+    return [round(number, 4) for number in row.tolist()]
+
+
+def require_by_hand(called: Called, call: str) -> None:
+    """See that a result was not computed by torch's own recurrent layers.
+
+    Raises:
+        Failure: it was.
+    """
+    if built_in := BUILT_IN & set(called.functions):
+        found = f"It called torch's own {' and '.join(sorted(built_in))}"
+        raise Failure(call, found, "the formula, written out", "built-in-layer")
+
+
+def frozen(layer: dict[str, Any]) -> dict[str, Any]:
+    """Describe a layer whose weights need no gradient: gradients then come from states alone."""
+    freeze = made("operator.methodcaller", "requires_grad_", False)
+    return made("builtins.next", made("builtins.map", freeze, [layer]))
+
+
+def parameter(tensor: Tensor) -> dict[str, Any]:
+    """Describe a tensor that needs a gradient."""
+    return made("torch.nn.Parameter", tensor)
+
+
+def require_gradients(call: str, **found: Any) -> None:
+    """See that gradients flow from results back to the states that were given.
+
+    Raises:
+        Failure: they do not.
+    """
+    for name, result in found.items():
+        if not (isinstance(result, TensorData) and result.requires_grad):
+            what = f"No gradient flows from `{name}` back to the states it started from"
+            raise Failure(call, what, "that it does", "state-detached")
+
+
+ROWS = (B, 1)
+
+
+def step(submission: Submission, rows: int) -> list[Tensor]:
+    """Draw the inputs of one step, a state and a cell state."""
+    return [*drawn(submission, (rows, F), (rows, H), (rows, H))]
+
+
+BATCHES = ((B, T), (1, T), (B, 1))

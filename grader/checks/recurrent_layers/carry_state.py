@@ -1,0 +1,206 @@
+"""Task carry_state: what `carry_state` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.recurrent_layers._layers import (
+    WEIGHTS_APART,
+    B,
+    F,
+    H,
+    compare,
+    drawn,
+    explain_error,
+    frozen,
+    pair,
+    parameter,
+    require_float32,
+    require_gradients,
+)
+from grader.contract.messages import Failure, show
+from grader.grading.submission import Call, Called, Submission, evidence, made, value
+from grader.worker.wire import Raised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+LAYERS = 2
+LENGTHS = ((11, 4), (8, 4), (5, 9))  # T and size: with a rest, without, shorter than a chunk
+
+
+def carry_call(number: int) -> str:
+    """Show a call for one of the lengths."""
+    steps, size = LENGTHS[number]
+    return f"carry_state(lstm, torch.randn({B}, {steps}, {F}), (h_0, c_0), size={size})"
+
+
+def lstm_weights(submission: Submission, directions: int = 1) -> dict[str, Tensor]:
+    """Draw weights of an LSTM by name."""
+    import torch
+
+    names = torch.nn.LSTM(F, H, LAYERS, bidirectional=directions == 2).state_dict()
+    shapes = [each.shape for each in names.values()]
+    tensors = drawn(submission, *shapes, more=WEIGHTS_APART)
+    return dict(zip(names, (0.6 * each for each in tensors), strict=True))
+
+
+def sequences(submission: Submission, number: int, directions: int = 1) -> list[Tensor]:
+    """Draw inputs of one of the lengths, h_0 and c_0."""
+    states = (LAYERS * directions, B, H)
+    return [*drawn(submission, (B, LENGTHS[number][0], F), states, states)]
+
+
+@evidence
+def carried(submission: Submission) -> list[Called]:
+    """Run chunks for all lengths; then frozen with states that learn; then in two directions."""
+    plain = {"batch_first": True}
+    lstm = made("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission), **plain)
+    calls = []
+    for number, (_, size) in enumerate(LENGTHS):
+        inputs, h, c = sequences(submission, number)
+        calls.append(Call(carry_call(number), [lstm, inputs, (h, c), size]))
+    inputs, h, c = sequences(submission, 0)
+    learning = (parameter(h), parameter(c))
+    calls.append(Call(carry_call(0), [frozen(lstm), inputs, learning, LENGTHS[0][1]]))
+    both = {**plain, "bidirectional": True}
+    other = made("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission, 2), **both)
+    inputs, h, c = sequences(submission, 0, directions=2)
+    calls.append(Call(TWO_DIRECTIONS, [other, inputs, (h, c), LENGTHS[0][1]]))
+    return submission.call("carry_state", "carry_state", calls)
+
+
+TWO_DIRECTIONS = "carry_state(lstm, inputs, (h_0, c_0), size=4)` with a bidirectional `lstm"
+
+
+def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return outputs, h_n and c_n for one of the lengths, if they have their shapes.
+
+    Raises:
+        Failure: they have not.
+    """
+    (steps, size), call = LENGTHS[number], carry_call(number)
+    outputs, states = pair(carried(submission)[number], call, "outputs and (h_n, c_n)")
+    known = {
+        (B, steps % size, H): "last-chunk-only",
+        (B, steps - steps % size, H): "last-chunk-dropped",
+        list: "list-not-joined",
+    }
+    outputs = require_float32(outputs, f"{call}[0]", "(B, T, H)", (B, steps, H), known)
+    if type(states) not in (tuple, list) or len(states) != 2:
+        raise Failure(f"{call}[1]", f"It returned {show(states)}", "(h_n, c_n), a tuple of two")
+    h_n, c_n = (
+        require_float32(each, f"{call}[1][{at}]", "(L, B, H)", (LAYERS, B, H))
+        for at, each in enumerate(states)
+    )
+    return outputs, h_n, c_n
+
+
+def test_carry_state_shape(submission: Submission) -> None:
+    """Outputs have shape (B, T, H), the states (L, B, H), whether or not the chunks fit in T."""
+    known = {
+        "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
+        "stack expects each tensor to be equal size": "stacked-for-joined",
+        "Expected sequence length to be larger than 0": "empty-chunk",
+    }
+    for number, called in enumerate(carried(submission)[: len(LENGTHS)]):
+        explain_error(called, carry_call(number), "outputs and (h_n, c_n)", known)
+        carried_through(submission, number)
+
+
+def whole_run(submission: Submission) -> Any:
+    """Return a function that runs torch's layer."""
+    import torch
+
+    lstm = torch.nn.LSTM(F, H, LAYERS, batch_first=True)
+    lstm.load_state_dict(lstm_weights(submission))
+
+    def run(inputs: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.no_grad():
+            outputs, (h_n, c_n) = lstm(inputs, (h, c))
+        return outputs, h_n, c_n
+
+    return run
+
+
+def test_carry_state_outputs(submission: Submission) -> None:
+    """The outputs are those of one run over the whole sequence."""
+    import torch
+
+    run, (inputs, h_0, c_0) = whole_run(submission), sequences(submission, 0)
+    zeros = torch.zeros_like(h_0)
+
+    def chunks(carry: Any, h: Tensor = h_0, c: Tensor = c_0) -> Tensor:
+        outputs = []
+        for chunk in inputs.split(LENGTHS[0][1], dim=1):
+            output, *states = run(chunk, h, c)
+            h, c = carry(*states)
+            outputs.append(output)
+        return torch.cat(outputs, dim=1)
+
+    compare(
+        f"{carry_call(0)}[0]",
+        "sentence step",
+        carried_through(submission, 0)[0],
+        run(inputs, h_0, c_0)[0],
+        "one run over all steps",
+        [
+            ("chunks-start-anew", chunks(lambda _h, _c: (zeros, zeros), zeros, zeros)),
+            ("chunks-start-anew", chunks(lambda _h, _c: (zeros, zeros))),
+            ("chunks-start-anew", chunks(lambda _h, _c: (h_0, c_0))),
+            ("start-state-ignored", run(inputs, zeros, zeros)[0]),
+            ("cell-state-not-carried", chunks(lambda h, _c: (h, zeros))),
+            ("cell-state-not-carried", chunks(lambda h, _c: (h, c_0))),
+            ("cell-state-not-carried", chunks(lambda h, _c: (h, h))),
+            ("only-cell-state-carried", chunks(lambda _h, c: (zeros, c))),
+            ("only-cell-state-carried", chunks(lambda _h, c: (h_0, c))),
+            ("c-and-h-swapped", chunks(lambda h, c: (c, h))),
+            ("c-and-h-swapped", run(inputs, c_0, h_0)[0]),
+        ],
+    )
+
+
+def test_carry_state_state(submission: Submission) -> None:
+    """The states are those of one run over the whole sequence."""
+    run, given = whole_run(submission), sequences(submission, 0)
+    _, *found = carried_through(submission, 0)
+    _, *expected = run(*given)
+    early = [given[1:], run(given[0][:, :4], *given[1:])[1:], run(given[0][:, :8], *given[1:])[1:]]
+    for at in range(2):
+        candidates = [
+            ("c-and-h-swapped", expected[1 - at]),
+            *(("state-returned-too-early", states[at]) for states in early),
+        ]
+        call = f"{carry_call(0)}[1][{at}]"
+        like = "one run over all steps"
+        compare(call, "layer sentence", found[at], expected[at], like, candidates)
+
+
+def test_carry_state_in_chunks(submission: Submission) -> None:
+    """The layer is called once a chunk."""
+    steps, size = LENGTHS[0]
+    count = carried(submission)[0].functions.get("lstm", 0)
+    if count != (expected := -(-steps // size)):
+        why = "not-in-chunks" if count == 1 else "step-by-step" if count == steps else None
+        times = "once" if count == 1 else f"{count} times"
+        raise Failure(carry_call(0), f"It ran the layer {times}", f"{expected} runs", why)
+
+
+def test_carry_state_gradients(submission: Submission) -> None:
+    """Gradients flow through all chunks, from the last states back to those at the start."""
+    call = carry_call(0)
+    _, states = pair(carried(submission)[len(LENGTHS)], call, "outputs and (h_n, c_n)")
+    h_n, c_n = states if type(states) in (tuple, list) and len(states) == 2 else (None, None)
+    require_gradients(call, h_n=h_n, c_n=c_n)
+
+
+def test_carry_state_one_direction(submission: Submission) -> None:
+    """A bidirectional layer is refused with a ValueError."""
+    result = carried(submission)[-1].result
+    if not (isinstance(result, Raised) and result.type == "ValueError"):
+        found = f"It returned {show(value(result))}"
+        raise Failure(TWO_DIRECTIONS, found, "a ValueError", "bidirectional-in-chunks")

@@ -1,0 +1,127 @@
+"""Task directions: what `sum_directions` and `join_directions` promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from grader.checks.recurrent_layers._layers import (
+    BATCHES,
+    B,
+    H,
+    T,
+    compare,
+    drawn,
+    explain_error,
+    require_float32,
+)
+from grader.grading.submission import Call, Called, Submission, evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
+FLOAT = {"slice indices must be integers": "half-not-an-int"}
+
+
+def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
+    """Draw outputs of a bidirectional layer."""
+    (outputs,) = drawn(submission, (rows, steps, 2 * H))
+    return outputs
+
+
+@evidence
+def sums(submission: Submission) -> list[Called]:
+    """Add the directions of several batches."""
+    calls = [Call(SUM, [two_directions(submission, *dims)]) for dims in BATCHES]
+    return submission.call("directions", "sum_directions", calls)
+
+
+@evidence
+def joins(submission: Submission) -> list[Called]:
+    """Join the directions of several batches."""
+    calls = [Call(JOIN, [two_directions(submission, *dims)]) for dims in BATCHES]
+    return submission.call("directions", "join_directions", calls)
+
+
+def test_directions_sum_shape(submission: Submission) -> None:
+    """The sum has shape (B, T, H), also for one sentence and one step."""
+    for (rows, steps), called in zip(BATCHES, sums(submission), strict=True):
+        known = {
+            (rows, steps, 2 * H): "not-summed",
+            (rows, 2 * H): "summed-over-time",
+            (rows, H): "summed-over-time",
+            (rows, steps): "summed-over-features",
+        }
+        explain_error(called, SUM, "a tensor of shape (B, T, H)", FLOAT)
+        require_float32(called.result, SUM, "(B, T, H)", (rows, steps, H), known)
+
+
+def test_directions_sum(submission: Submission) -> None:
+    """At every step the backward state is added to the forward state."""
+    found = require_float32(sums(submission)[0].result, SUM, "(B, T, H)", (B, T, H))
+    outputs = two_directions(submission, B, T)
+    forward, backward = outputs[..., :H], outputs[..., H:]
+    compare(
+        SUM,
+        "sentence step",
+        found,
+        forward + backward,
+        "outputs[:, :, :H] + outputs[:, :, H:]",
+        [
+            ("halves-interleaved", outputs[..., ::2] + outputs[..., 1::2]),
+            ("mean-for-sum", (forward + backward) / 2),
+            ("one-direction-only", forward),
+            ("one-direction-only", backward),
+            ("backward-turned-round", forward + backward.flip(1)),
+        ],
+    )
+
+
+def test_directions_join_shape(submission: Submission) -> None:
+    """The joined states have shape (B, 2 * H), also for one sentence and one step."""
+    for (rows, steps), called in zip(BATCHES, joins(submission), strict=True):
+        known = {
+            (rows, H): "added-for-joined",
+            (2 * rows, H): "joined-along-the-batch",
+            (rows, 2, H): "stacked-for-joined",
+            (2, rows, H): "stacked-for-joined",
+        }
+        if steps > 1:
+            known |= {
+                (rows, steps, 2 * H): "every-step-joined",
+                (steps, 2 * H): "time-taken-for-batch",
+            }
+        explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", FLOAT)
+        require_float32(called.result, JOIN, "(B, 2 * H)", (rows, 2 * H), known)
+
+
+def test_directions_join(submission: Submission) -> None:
+    """Each half is the state after its direction's own last step, the forward one first."""
+    import torch
+
+    found = require_float32(joins(submission)[0].result, JOIN, "(B, 2 * H)", (B, 2 * H))
+    outputs = two_directions(submission, B, T)
+    forward, backward = outputs[..., :H], outputs[..., H:]
+
+    def joined(one: Tensor, other: Tensor) -> Tensor:
+        return torch.cat([one, other], dim=1)
+
+    compare(
+        JOIN,
+        "sentence",
+        found,
+        joined(forward[:, -1], backward[:, 0]),
+        "torch.cat([h_n[-2], h_n[-1]], dim=1)",
+        [
+            ("output-last-step", outputs[:, -1]),
+            ("output-first-step", outputs[:, 0]),
+            ("output-halves-swapped", joined(forward[:, 0], backward[:, -1])),
+            ("backward-joined-first", joined(backward[:, 0], forward[:, -1])),
+            ("halves-interleaved", joined(outputs[:, -1, ::2], outputs[:, 0, 1::2])),
+            ("mean-over-time", outputs.mean(dim=1)),
+        ],
+    )

@@ -1,0 +1,97 @@
+"""Task gru_cell: what `gru_cell` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from grader.checks.recurrent_layers._layers import (
+    NOT_TRANSPOSED,
+    ROWS,
+    B,
+    H,
+    compare,
+    explain_error,
+    require_by_hand,
+    require_float32,
+    step,
+    weights,
+)
+from grader.grading.submission import Call, Called, Submission, evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
+
+
+@evidence
+def gru_cells(submission: Submission) -> list[Called]:
+    """Call the cell on B sentences, and on one."""
+    given = weights(submission, 3)
+    calls = [Call(GRU_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]
+    return submission.call("gru_cell", "gru_cell", calls)
+
+
+def test_gru_cell_shape(submission: Submission) -> None:
+    """The new state has shape (B, H), also for one sentence."""
+    for rows, called in zip(ROWS, gru_cells(submission), strict=True):
+        explain_error(called, GRU_CELL, "the new state (B, H)", NOT_TRANSPOSED)
+        require_float32(called.result, GRU_CELL, "(B, H)", (rows, H))
+
+
+def test_gru_cell_values(submission: Submission) -> None:
+    """The new state is the one of `nn.GRUCell`."""
+    import torch
+
+    found = require_float32(gru_cells(submission)[0].result, GRU_CELL, "(B, H)", (B, H))
+    inputs, state, _ = step(submission, B)
+    expected = torch.gru_cell(inputs, state, *weights(submission, 3))
+    candidates = _wrong_gru_states(submission)
+    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates)
+
+
+def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
+    import torch
+    from torch import sigmoid, tanh
+
+    inputs, h, _ = step(submission, B)
+    w_ih, w_hh, b_ih, b_hh = weights(submission, 3)
+    x, s = inputs @ w_ih.T + b_ih, h @ w_hh.T + b_hh
+    (x_r, x_z, x_n), (s_r, s_z, s_n) = x.chunk(3, dim=1), s.chunk(3, dim=1)
+    w_n, b_n = w_hh[2 * H :], b_hh[2 * H :]
+    r, z = sigmoid(x_r + s_r), sigmoid(x_z + s_z)
+    n = tanh(x_n + r * s_n)
+
+    def gru(x: Tensor, s: Tensor) -> Tensor:
+        (x_r, x_z, x_n), (s_r, s_z, s_n) = x.chunk(3, dim=1), s.chunk(3, dim=1)
+        z = sigmoid(x_z + s_z)
+        return (1 - z) * tanh(x_n + sigmoid(x_r + s_r) * s_n) + z * h
+
+    def mixed(n: Tensor) -> Tensor:
+        return (1 - z) * n + z * h
+
+    yield "reset-before-the-product", mixed(tanh(x_n + (r * h) @ w_n.T + b_n))
+    yield "reset-without-the-bias", mixed(tanh(x_n + r * (h @ w_n.T) + b_n))
+    yield "reset-over-the-inputs", mixed(tanh(r * (x_n + s_n)))
+    yield "reset-over-the-inputs", mixed(tanh(r * x_n + s_n))
+    yield "reset-gate-missing", mixed(tanh(x_n + s_n))
+    yield "update-gate-turned-round", z * n + (1 - z) * h
+    yield "update-gate-missing", n
+    yield "sigmoid-for-tanh", mixed(sigmoid(x_n + r * s_n))
+    yield "tanh-missing", mixed(x_n + r * s_n)
+    for order in permutations(range(3)):
+        pieces = [torch.cat([each.chunk(3, dim=1)[k] for k in order], dim=1) for each in (x, s)]
+        yield "gate-order", gru(*pieces)
+    yield "bias-left-out", gru(x - b_ih, s - b_hh)
+    yield "bias-left-out", gru(x - b_ih, s)
+    yield "bias-left-out", gru(x, s - b_hh)
+
+
+def test_gru_cell_formula(submission: Submission) -> None:
+    """The state is computed from the formulas."""
+    require_by_hand(gru_cells(submission)[0], GRU_CELL)

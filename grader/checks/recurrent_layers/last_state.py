@@ -1,0 +1,111 @@
+"""Task last_state: what `last_state` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.recurrent_layers._layers import H, compare, drawn, require_float32
+from grader.contract.messages import Failure, shape, show
+from grader.grading.submission import Call, Called, Submission, evidence
+from grader.worker.wire import Raised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+DEPTHS = ((3, 2), (2, 2), (1, 2), (3, 1), (1, 1))  # L and D
+SENTENCES = 5  # not as many as layers or directions
+
+
+def last_state_call(number: int) -> str:
+    """Show a call for one of the depths."""
+    layers, directions = DEPTHS[number]
+    return f"last_state(h_n, num_layers={layers}, num_directions={directions})"
+
+
+def all_states(submission: Submission, number: int) -> Tensor:
+    """Draw an h_n for one of the depths."""
+    layers, directions = DEPTHS[number]
+    (h_n,) = drawn(submission, (layers * directions, SENTENCES, H))
+    return h_n
+
+
+@evidence
+def last_states(submission: Submission) -> list[Called]:
+    """Ask for the last layer's states for all depths."""
+    calls = [
+        Call(last_state_call(number), [all_states(submission, number), *depth])
+        for number, depth in enumerate(DEPTHS)
+    ]
+    return submission.call("last_state", "last_state", calls)
+
+
+def last_state_of(submission: Submission, number: int, known: dict[Any, str]) -> Tensor:
+    """Return the states for one of the depths, if they have their shape.
+
+    Raises:
+        Failure: they have not.
+    """
+    result, directions = last_states(submission)[number].result, DEPTHS[number][1]
+    dims = (directions, SENTENCES, H)
+    return require_float32(result, last_state_call(number), "(D, B, H)", dims, known)
+
+
+def test_last_state_shape(submission: Submission) -> None:
+    """The last layer's states have shape (D, B, H)."""
+    layers, directions = DEPTHS[0]
+    known = {
+        (SENTENCES, H): "last-row-only",
+        (1, SENTENCES, H): "last-row-only",
+        (layers * directions, SENTENCES, H): "whole-h-n",
+        (layers, SENTENCES, H): "one-direction-of-every-layer",
+        (layers * directions, H): "last-sentence",
+        (SENTENCES, directions, H): "batch-is-second",
+        (SENTENCES, directions * H): "directions-joined",
+        list: "list-not-joined",
+        tuple: "list-not-joined",
+    }
+    last_state_of(submission, 0, known)
+
+
+def test_last_state_layers(submission: Submission) -> None:
+    """The states are those of the last layer, the forward direction first."""
+    layers, directions = DEPTHS[0]
+    h_n = all_states(submission, 0)
+    expected = h_n[-directions:]
+    swapped = h_n.view(directions, layers, SENTENCES, H)
+    compare(
+        last_state_call(0),
+        "direction sentence",
+        last_state_of(submission, 0, {}),
+        expected,
+        "nn.LSTM",
+        [
+            ("first-layer-of-h-n", h_n[:directions]),
+            ("layers-and-directions-swapped", swapped[:, -1]),
+            ("layers-and-directions-swapped", swapped[-1, :directions]),
+            ("directions-flipped", expected.flip(0)),
+            ("last-row-only", h_n[-1:].expand(directions, -1, -1)),
+        ],
+    )
+
+
+def test_last_state_any_depth(submission: Submission) -> None:
+    """It is right for any number of layers, and for one direction, too."""
+    for number, (layers, directions) in enumerate(DEPTHS):
+        why = "two-directions-fixed" if directions == 1 else "depth-fixed"
+        call, expected = last_state_call(number), all_states(submission, number)[-directions:]
+        result = last_states(submission)[number].result
+        if isinstance(result, Raised) and result.kind == "exception":
+            found = f"It raised {show(result)}"
+            raise Failure(call, found, f"states of shape (D, B, H) = {shape(expected.shape)}", why)
+        known = {
+            (2, SENTENCES, H): "two-directions-fixed",
+            (0, SENTENCES, H): why,
+        }
+        states = last_state_of(submission, number, known)
+        like = f"nn.LSTM with L = {layers} and D = {directions}"
+        compare(call, "direction sentence", states, expected, like, [(why, states)])

@@ -1,0 +1,141 @@
+"""Task lstm_cell: what `lstm_cell` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from grader.checks.recurrent_layers._layers import (
+    NOT_TRANSPOSED,
+    ROWS,
+    B,
+    H,
+    compare,
+    explain_error,
+    pair,
+    require_by_hand,
+    require_float32,
+    step,
+    weights,
+)
+from grader.grading.submission import Call, Called, Submission, evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
+
+
+@evidence
+def lstm_cells(submission: Submission) -> list[Called]:
+    """Call the cell on B sentences, and on one."""
+    given, calls = weights(submission, 4), []
+    for rows in ROWS:
+        inputs, h, c = step(submission, rows)
+        calls.append(Call(LSTM_CELL, [inputs, (h, c), *given]))
+    return submission.call("lstm_cell", "lstm_cell", calls)
+
+
+def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor]:
+    """Return h and c of a call, if they have their shapes.
+
+    Raises:
+        Failure: they have not.
+    """
+    h, c = pair(lstm_cells(submission)[number], LSTM_CELL, "h and c")
+    return (
+        require_float32(h, f"{LSTM_CELL}[0]", "(B, H)", (ROWS[number], H)),
+        require_float32(c, f"{LSTM_CELL}[1]", "(B, H)", (ROWS[number], H)),
+    )
+
+
+def test_lstm_cell_shape(submission: Submission) -> None:
+    """The state h and the cell state c have shape (B, H), also for one sentence."""
+    known = {**NOT_TRANSPOSED, "values to unpack (expected 4": "not-four-pieces"}
+    for number, called in enumerate(lstm_cells(submission)):
+        explain_error(called, LSTM_CELL, "h and c, (B, H) each", known)
+        lstm_states(submission, number)
+
+
+def lstm_parts(submission: Submission) -> tuple[list[Tensor], Tensor]:
+    """Return the four parts of an LSTM's sum, before sigmoid and tanh, and the old cell state."""
+    inputs, h, c = step(submission, B)
+    w_ih, w_hh, b_ih, b_hh = weights(submission, 4)
+    return [*(inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, dim=1)], c
+
+
+def test_lstm_cell_cell_state(submission: Submission) -> None:
+    """The new cell state is the one of `nn.LSTMCell`."""
+    import torch
+
+    inputs, h, c = step(submission, B)
+    expected_h, expected = torch.lstm_cell(inputs, [h, c], *weights(submission, 4))
+    call = f"{LSTM_CELL}[1]"
+    candidates = [("c-and-h-swapped", expected_h), *_wrong_cell_states(submission)]
+    found = lstm_states(submission)[1]
+    compare(call, "sentence", found, expected, "nn.LSTMCell", candidates)
+
+
+def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
+    import torch
+    from torch import sigmoid, tanh
+
+    inputs, h, c = step(submission, B)
+    w_ih, w_hh, b_ih, b_hh = given = weights(submission, 4)
+
+    def cell_state(total: Tensor) -> Tensor:
+        i, f, g, _ = total.chunk(4, dim=1)
+        return sigmoid(f) * c + sigmoid(i) * tanh(g)
+
+    yield "c-and-h-swapped", torch.lstm_cell(inputs, [c, h], *given)[1]
+    total = inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh
+    for order in permutations(total.chunk(4, dim=1)):
+        yield "gate-order", cell_state(torch.cat(order, dim=1))
+    for bias in (b_ih + b_hh, b_ih, b_hh):
+        yield "bias-left-out", cell_state(total - bias)
+    yield "state-left-out", cell_state(total - h @ w_hh.T)
+    yield "state-left-out", cell_state(total - h @ w_hh.T - b_hh)
+    i, f, g, _ = total.chunk(4, dim=1)
+    yield "forget-gate-missing", c + sigmoid(i) * tanh(g)
+    yield "forget-gate-missing", sigmoid(i) * tanh(g)
+    yield "input-gate-missing", sigmoid(f) * c + tanh(g)
+    yield "sigmoid-for-tanh", sigmoid(f) * c + sigmoid(i) * sigmoid(g)
+    yield "tanh-missing", sigmoid(f) * c + sigmoid(i) * g
+    yield "gates-not-sigmoid", f * c + i * tanh(g)
+    yield "gates-not-sigmoid", tanh(f) * c + tanh(i) * tanh(g)
+    yield "cell-state-squashed", tanh(cell_state(total))
+
+
+def test_lstm_cell_state(submission: Submission) -> None:
+    """The new state is the one of `nn.LSTMCell`."""
+    import torch
+    from torch import sigmoid, tanh
+
+    found, new_c = lstm_states(submission)
+    inputs, h, c = step(submission, B)
+    expected, _ = torch.lstm_cell(inputs, [h, c], *weights(submission, 4))
+    (_, _, _, o), _ = lstm_parts(submission)
+    compare(
+        f"{LSTM_CELL}[0]",
+        "sentence",
+        found,
+        expected,
+        "nn.LSTMCell",
+        [
+            ("tanh-of-cell-state-missing", sigmoid(o) * new_c),
+            ("state-from-old-cell-state", sigmoid(o) * tanh(c)),
+            ("output-gate-missing", tanh(new_c)),
+            ("gates-not-sigmoid", tanh(o) * tanh(new_c)),
+            ("gates-not-sigmoid", o * tanh(new_c)),
+            ("old-state-returned", h),
+        ],
+    )
+
+
+def test_lstm_cell_formula(submission: Submission) -> None:
+    """The states are computed from the formulas."""
+    require_by_hand(lstm_cells(submission)[0], LSTM_CELL)

@@ -1,0 +1,76 @@
+"""Task rnn_cell: what `rnn_cell` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from grader.checks.recurrent_layers._layers import (
+    NOT_TRANSPOSED,
+    ROWS,
+    B,
+    H,
+    compare,
+    explain_error,
+    require_by_hand,
+    require_float32,
+    step,
+    weights,
+)
+from grader.grading.submission import Call, Called, Submission, evidence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+RNN_CELL = "rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
+
+
+@evidence
+def rnn_cells(submission: Submission) -> list[Called]:
+    """Call the cell on B sentences, and on one."""
+    given = weights(submission, 1)
+    calls = [Call(RNN_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]
+    return submission.call("rnn_cell", "rnn_cell", calls)
+
+
+def test_rnn_cell_shape(submission: Submission) -> None:
+    """The new state has shape (B, H), also for one sentence."""
+    for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
+        explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
+        require_float32(called.result, RNN_CELL, "(B, H)", (rows, H))
+
+
+def test_rnn_cell_values(submission: Submission) -> None:
+    """The new state is the one of `nn.RNNCell`."""
+    import torch
+
+    found = require_float32(rnn_cells(submission)[0].result, RNN_CELL, "(B, H)", (B, H))
+    inputs, state, _ = step(submission, B)
+    w_ih, w_hh, b_ih, b_hh = given = weights(submission, 1)
+    expected = torch.rnn_tanh_cell(inputs, state, *given)
+    own, other = inputs @ w_ih.T, state @ w_hh.T
+    total = own + b_ih + other + b_hh
+    compare(
+        RNN_CELL,
+        "sentence",
+        found,
+        expected,
+        "nn.RNNCell",
+        [
+            ("tanh-missing", total),
+            *(("bias-left-out", torch.tanh(total - b)) for b in (b_ih + b_hh, b_ih, b_hh)),
+            ("state-weights-transposed", torch.tanh(total - other + state @ w_hh)),
+            ("state-left-out", torch.tanh(own + b_ih)),
+            ("state-left-out", torch.tanh(own + b_ih + b_hh)),
+            ("tanh-of-each-part", torch.tanh(own + b_ih) + torch.tanh(other + b_hh)),
+            ("sigmoid-for-tanh", torch.sigmoid(total)),
+        ],
+    )
+
+
+def test_rnn_cell_formula(submission: Submission) -> None:
+    """The state is computed from the formula."""
+    require_by_hand(rnn_cells(submission)[0], RNN_CELL)

@@ -1,0 +1,136 @@
+"""Task unroll: what `unroll` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.recurrent_layers._layers import (
+    BATCHES,
+    WEIGHTS,
+    B,
+    F,
+    H,
+    T,
+    compare,
+    drawn,
+    explain_error,
+    frozen,
+    pair,
+    parameter,
+    require_float32,
+    require_gradients,
+    weights,
+)
+from grader.grading.submission import Call, Called, Submission, evidence, made
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+
+
+UNROLL = "unroll(cell, inputs, state)"
+
+
+def cell(submission: Submission) -> dict[str, Any]:
+    """Describe torch's own cell with drawn weights."""
+    given = dict(zip(WEIGHTS, weights(submission, 1), strict=True))
+    return made("torch.nn.RNNCell", F, H, state=given)
+
+
+def sentences(submission: Submission, rows: int, steps: int) -> list[Tensor]:
+    """Draw inputs, and a state to start from."""
+    return [*drawn(submission, (rows, steps, F), (rows, H))]
+
+
+@evidence
+def unrolled(submission: Submission) -> list[Called]:
+    """Unroll torch's own cell over several batches, and a frozen one from a state that learns."""
+    given = [sentences(submission, rows, steps) for rows, steps in BATCHES]
+    calls = [Call(UNROLL, [cell(submission), *each]) for each in given]
+    inputs, state = given[0]
+    calls.append(Call(UNROLL, [frozen(cell(submission)), inputs, parameter(state)]))
+    return submission.call("unroll", "unroll", calls)
+
+
+def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]:
+    """Return outputs and state of a batch, if they have their shapes.
+
+    Raises:
+        Failure: they have not.
+    """
+    rows, steps = BATCHES[number]
+    outputs, state = pair(unrolled(submission)[number], UNROLL, "outputs and state")
+    known = {
+        (steps, rows, H): "stacked-time-first",
+        (rows, steps * H): "joined-not-stacked",
+        (rows * steps, H): "joined-not-stacked",
+        (rows, H): "last-step-only",
+        (rows, rows, H): "sentences-counted",
+        (rows, steps + 1, H): "start-state-among-outputs",
+        list: "list-not-joined",
+    }
+    return (
+        require_float32(outputs, f"{UNROLL}[0]", "(B, T, H)", (rows, steps, H), known),
+        require_float32(state, f"{UNROLL}[1]", "(B, H)", (rows, H)),
+    )
+
+
+def test_unroll_shape(submission: Submission) -> None:
+    """Outputs have shape (B, T, H), the state (B, H), also for one sentence and one step."""
+    known = {"doesn't match hidden0 batch size": "sentences-for-steps"}
+    for number in range(len(BATCHES)):
+        explain_error(unrolled(submission)[number], UNROLL, "outputs and state", known)
+        unrolled_batch(submission, number)
+
+
+def test_unroll_outputs(submission: Submission) -> None:
+    """The outputs are those of `nn.RNN` with the weights of the cell."""
+    import torch
+
+    outputs, _ = unrolled_batch(submission, 0)
+    inputs, state = sentences(submission, B, T)
+    given = weights(submission, 1)
+    rnn = torch.nn.RNN(F, H, batch_first=True)
+    rnn.load_state_dict({f"{name}_l0": each for name, each in zip(WEIGHTS, given, strict=True)})
+
+    def run(inputs: Tensor, state: Tensor) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = rnn(inputs, state[None])[0]
+        return found
+
+    expected, backward = run(inputs, state), run(inputs.flip(1), state)
+    alone = run(inputs.reshape(B * T, 1, F), state.repeat_interleave(T, 0)).reshape(B, T, H)
+    compare(
+        f"{UNROLL}[0]",
+        "sentence step",
+        outputs,
+        expected,
+        "nn.RNN",
+        [
+            ("state-not-carried", alone),
+            ("start-state-ignored", run(inputs, torch.zeros_like(state))),
+            ("time-reversed", backward),
+            ("time-reversed", backward.flip(1)),
+            ("time-reversed", expected.flip(1)),
+            ("one-token-again", run(inputs[:, :1].expand(-1, T, -1), state)),
+            ("one-token-again", run(inputs[:, -1:].expand(-1, T, -1), state)),
+            ("output-before-the-step", torch.cat([state[:, None], expected[:, :-1]], dim=1)),
+            ("one-tensor-for-all-steps", expected[:, -1:].expand(-1, T, -1)),
+        ],
+    )
+
+
+def test_unroll_state(submission: Submission) -> None:
+    """The state is the one after the last step."""
+    outputs, found = unrolled_batch(submission, 0)
+    _, start = sentences(submission, B, T)
+    known = [("state-returned-too-early", each) for each in (start, outputs[:, 0], outputs[:, -2])]
+    compare(f"{UNROLL}[1]", "sentence", found, outputs[:, -1], "outputs[:, -1]", known)
+
+
+def test_unroll_gradients(submission: Submission) -> None:
+    """Gradients flow through all steps, from the last output back to the state at the start."""
+    _, state = pair(unrolled(submission)[-1], UNROLL, "outputs and state")
+    require_gradients(UNROLL, state=state)

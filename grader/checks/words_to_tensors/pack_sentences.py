@@ -1,0 +1,152 @@
+"""Task pack_sentences: what `pack_sentences` promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.words_to_tensors._sentences import (
+    ALIVE,
+    LENGTHS,
+    B,
+    F,
+    T,
+    close,
+    drawing,
+    is_float32,
+    named,
+    places_of,
+    sentences_of,
+)
+from grader.contract.messages import Failure, shape, show, show_raised
+from grader.grading.submission import (
+    Call,
+    Called,
+    Submission,
+    evidence,
+    value,
+)
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+PARTS = {"data", "batch_sizes", "sorted_indices", "unsorted_indices"}
+PACK = f"pack_sentences({drawing(LENGTHS)})"
+
+
+@evidence
+def packs(submission: Submission) -> Called:
+    """Pack sentences that are not sorted."""
+    calls = [Call(PACK, [sentences_of(submission, LENGTHS)])]
+    (called,) = submission.call("pack_sentences", "pack_sentences", calls)
+    return called
+
+
+def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
+    """Return both parts of what came back.
+
+    Raises:
+        Failure: there are no two.
+    """
+    found, expected = packs(submission).result, "a pair (packed, alive)"
+    if isinstance(found, Raised) and "enforce_sorted" in found.message:
+        raise Failure(PACK, show_raised(found), expected, "order-enforced")
+    pair = value(found)
+    if type(pair) is not tuple or len(pair) != 2:
+        why = "batch-sizes-missing" if is_packed(pair) else None
+        raise Failure(PACK, f"It returned {shown_packed(pair)}", expected, why)
+    return pair
+
+
+def is_packed(found: Any) -> bool:
+    """Tell whether something was a PackedSequence."""
+    return type(found) is dict and found.keys() == {"packed"} and found["packed"].keys() == PARTS
+
+
+def shown_packed(found: Any) -> str:
+    """Show a value, a PackedSequence by its name."""
+    return "a PackedSequence" if is_packed(found) else show(found)
+
+
+def test_pack_sentences_packed(submission: Submission) -> None:
+    """The first part is a PackedSequence of all tokens."""
+    packed, _ = pack_and_alive(submission)
+    if not is_packed(packed):
+        is_box = isinstance(packed, TensorData) and len(packed.shape) == 3
+        why = "padded-for-packed" if is_box else None
+        raise Failure(f"{PACK}[0]", f"It is {show(packed)}", "a PackedSequence", why)
+    data, sizes = packed["packed"]["data"], packed["packed"]["batch_sizes"]
+    if not is_float32(data, sum(LENGTHS), F):
+        expected = f"a float32 tensor of shape {(sum(LENGTHS), F)}: {sum(LENGTHS)} tokens"
+        why = None
+        if isinstance(data, TensorData) and data.shape == (B * T, F):
+            why = "padding-packed"
+        elif isinstance(data, TensorData) and len(data.shape) == 2 and data.shape[1] == F:
+            why = "packed-time-first"
+        raise Failure(f"{PACK}[0].data", f"It is {show(data)}", expected, why)
+    if plain_list(sizes) != ALIVE or sizes.dtype != "int64":
+        expected = f"{ALIVE}: how many sentences have a token at each step"
+        why = "lengths-for-alive" if sorted(plain_list(sizes) or []) == sorted(LENGTHS) else None
+        raise Failure(f"{PACK}[0].batch_sizes", f"It is {show(sizes)}", expected, why)
+
+
+def plain_list(found: Any) -> list[Any] | None:
+    """Return a tensor's content, if it is one of one dimension."""
+    fits = isinstance(found, TensorData) and len(found.shape) == 1
+    return found.tolist() if fits else None
+
+
+def unpacked(parts: dict[str, Any]) -> list[Tensor]:
+    """Return the sentences of a packing in the order that its indices tell."""
+    import torch
+
+    rows: list[list[Tensor]] = [[] for _ in LENGTHS]
+    vectors = iter(parts["data"].torch())
+    for alive in parts["batch_sizes"].tolist():
+        for row in rows[:alive]:
+            row.append(next(vectors))
+    sentences = [torch.stack(row) for row in rows]
+    order = plain_list(parts["unsorted_indices"])
+    return sentences if order is None else [sentences[int(place)] for place in order]
+
+
+def test_pack_sentences_sentences(submission: Submission) -> None:
+    """Unpacked again, the sentences come in the order given."""
+    packed, _ = pack_and_alive(submission)
+    parts = packed["packed"]
+    order = plain_list(parts["unsorted_indices"])
+    if order is not None and sorted(order) != [*range(B)]:
+        found = f"Its unsorted_indices are {show(parts['unsorted_indices'])}"
+        raise Failure(f"{PACK}[0]", found, f"the numbers 0 to {B - 1}, each once")
+    sentences, back = sentences_of(submission, LENGTHS), unpacked(parts)
+    if all(map(close, back, sentences)):
+        return
+    places = places_of(back, sentences)
+    expected = f"{[*range(B)]}, the order given"
+    if None not in places:
+        text = f"Unpacked again, the sentences come in the order {places}"
+        raise Failure(f"{PACK}[0]", text, expected, "order-lost" if order is None else None)
+    text = "Unpacked again, these are not the sentences that were packed"
+    raise Failure(f"{PACK}[0]", text, "the same vectors, sentence by sentence")
+
+
+def test_pack_sentences_alive(submission: Submission) -> None:
+    """The second part counts the sentences that have a token at each step."""
+    _, alive = pack_and_alive(submission)
+    dims = (T,)
+    if isinstance(alive, TensorData) and (alive.dtype, alive.shape) == ("int64", dims):
+        if alive.tolist() == ALIVE:
+            return
+        found = alive.tolist()
+    else:
+        found = list(alive) if type(alive) in (list, tuple) else plain_list(alive)
+    mistakes = {
+        "alive-not-int64": ALIVE,
+        "lengths-for-alive": [*LENGTHS] if found == [*LENGTHS] else sorted(LENGTHS, reverse=True),
+        "ended-for-alive": [B - alive for alive in ALIVE],
+        "alive-added-up": [sum(ALIVE[: step + 1]) for step in range(T)],
+    }
+    why = named(found, mistakes, lambda one, other: one == other)
+    expected = f"an int64 tensor {ALIVE} of shape (T,) = {shape(dims)}"
+    raise Failure(f"{PACK}[1]", f"It is {shown_packed(alive)}", expected, why)

@@ -1,0 +1,208 @@
+"""Task sentence_states: what `sentence_states` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.words_to_tensors._sentences import (
+    ALIVE,
+    LENGTHS,
+    F,
+    beginning,
+    by_hand,
+    close,
+    drawing,
+    drawn,
+    is_float32,
+    sentences_of,
+)
+from grader.contract.messages import Failure, shape, show, show_raised
+from grader.grading.submission import (
+    Submission,
+    Watched,
+    evidence,
+    value,
+)
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+H = 7
+LAYERS = 2
+CASES = ((LAYERS, LENGTHS), (1, LENGTHS), (3, LENGTHS), (LAYERS, (3,)))
+
+
+def calling_states(layers: int, lengths: Sequence[int]) -> str:
+    """Show how an LSTM and sentences were handed over."""
+    lstm = f"nn.LSTM({F}, {H}, {layers}, batch_first=True, bidirectional=True)"
+    return f"sentence_states({lstm}, {drawing(lengths)})"
+
+
+def lstm_of(submission: Submission, layers: int) -> Any:
+    """Make a bidirectional LSTM whose weights are drawn."""
+    from torch import nn
+
+    lstm = nn.LSTM(F, H, layers, batch_first=True, bidirectional=True)
+    size = sum(weight.numel() for weight in lstm.parameters())
+    weights = iter((0.5 * drawn(submission, size)).split([w.numel() for w in lstm.parameters()]))
+    lstm.load_state_dict({n: next(weights).view(w.shape) for n, w in lstm.named_parameters()})
+    return lstm.eval().requires_grad_(False)
+
+
+@evidence
+def states_seen(submission: Submission) -> list[Watched]:
+    """Call the function with LSTMs of 1 to 3 layers, and with one sentence."""
+    calls = [
+        {
+            "text": calling_states(layers, lengths),
+            "sizes": {"input_size": F, "hidden_size": H, "num_layers": layers},
+            "state": dict(lstm_of(submission, layers).state_dict()),
+            "sentences": sentences_of(submission, lengths),
+        }
+        for layers, lengths in CASES
+    ]
+    return submission.sentence_states("sentence_states", calls)
+
+
+def states_of(submission: Submission, which: int) -> Tensor:
+    """Return the states, if they are float32 (B, 2 * H).
+
+    Raises:
+        Failure: they are not.
+    """
+    layers, lengths = CASES[which]
+    call, found = calling_states(layers, lengths), states_seen(submission)[which].result
+    b = len(lengths)
+    expected = f"a float32 tensor of shape (B, 2 * H) = {shape((b, 2 * H))}"
+    if isinstance(found, Raised) and "enforce_sorted" in found.message:
+        raise Failure(call, show_raised(found), expected, "order-enforced")
+    if which and isinstance(found, Raised) and found.type != "NotImplementedError":
+        why = "depth-hard-coded" if layers != LAYERS else None
+        raise Failure(call, show_raised(found), expected, why)
+    found = value(found)
+    if is_float32(found, b, 2 * H):
+        return found.torch()  # type: ignore[no-any-return]
+    why = None
+    if isinstance(found, TensorData):
+        shapes = {
+            (b, H): "one-direction-of-two",
+            (2 * layers, b, H): "all-of-h-n",
+            (2 * layers, 2 * b, H): "pair-not-taken-apart",
+            (2, b, H): "directions-not-side-by-side",
+            (2 * b, H): "directions-one-below-the-other",
+            (2 * H,): "one-sentence-squeezed",
+            (b, max(lengths), 2 * H): "states-of-all-steps",
+        }
+        why = shapes.get(found.shape)
+    raise Failure(call, f"It returned {show(found)}", expected, why)
+
+
+def alone(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
+    """Compute the states (B, 2 * H) of sentences that are read one by one."""
+    import torch
+
+    return torch.stack([lstm(sentence[None])[1][0][-2:].flatten() for sentence in sentences])
+
+
+def require_states(submission: Submission, which: int) -> None:
+    """See that the states are those of each sentence alone.
+
+    Raises:
+        Failure: they are not.
+    """
+    found = states_of(submission, which)
+    layers, lengths = CASES[which]
+    lstm, sentences = lstm_of(submission, layers), sentences_of(submission, lengths)
+    expected = alone(lstm, sentences)
+    if close(found, expected):
+        return
+    call = calling_states(layers, lengths)
+    b = next(b for b in range(len(lengths)) if not close(found[b], expected[b]))
+    text = f"It begins with {beginning(found[b])} and its second half with "
+    text += beginning(found[b, H:])
+    wanted = f"{beginning(expected[b])} and {beginning(expected[b, H:])}, the states of an LSTM "
+    wanted += f"that reads sentence {b} alone"
+    raise Failure(f"{call}[{b}]", text, wanted, why_states(found, lstm, sentences))
+
+
+def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | None:
+    """Name what was read in place of each sentence's own last states."""
+    import torch
+
+    padded = by_hand(sentences)
+    output, (h_n, _) = lstm(padded)
+    in_packs = [lstm(sentence[None]) for sentence in sentences]
+    right_states = alone(lstm, sentences)
+    own_h = torch.cat([h for _, (h, _) in in_packs], dim=1)
+    own_c = torch.cat([c for _, (_, c) in in_packs], dim=1)
+    last = torch.stack([output[0, -1] for output, _ in in_packs])
+    first = torch.stack([output[0, 0] for output, _ in in_packs])
+    lengths = [len(sentence) for sentence in sentences]
+    at_the_end = torch.stack([row[n - 1] for row, n in zip(output, lengths, strict=True)])
+    own_end = torch.cat([at_the_end[:, :H], output[:, 0, H:]], dim=1)
+    zeros = torch.zeros_like(right_states)
+    of_box = torch.stack(
+        [
+            one if n == max(lengths) else zero
+            for one, zero, n in zip(last, zeros, lengths, strict=True)
+        ]
+    )
+    b = len(sentences)
+    mistakes = {
+        "padding-read": [torch.cat([*h_n[-2:]], 1), own_end, output[:, -1], at_the_end],
+        "cell-state": [torch.cat([*own_c[-2:]], 1)],
+        "first-layer": [torch.cat([*own_h[:2]], 1)],
+        "halves-swapped": [right_states.roll(H, 1)],
+        "output-last-step": [last, of_box],
+        "output-first-step": [first],
+        "rows-mixed-by-a-view": [own_h[-2:].reshape(b, 2 * H)],
+        "depth-hard-coded": [torch.cat([*own_h[2:4]], 1)] if len(own_h) > 4 else [],
+    }
+    for name, wrongs in mistakes.items():
+        if any(close(found, wrong) for wrong in wrongs):
+            return name
+    if all(any(close(row, other) for other in right_states) for row in found):
+        return "sentences-reordered"
+    return None
+
+
+def test_sentence_states_shape(submission: Submission) -> None:
+    """The states have shape (B, 2 * H)."""
+    states_of(submission, 0)
+
+
+def test_sentence_states_states(submission: Submission) -> None:
+    """Row b is what the LSTM has reached when it read sentence b alone, in both directions."""
+    require_states(submission, 0)
+
+
+def test_sentence_states_layers(submission: Submission) -> None:
+    """The states are those of the last layer, whatever the number of layers."""
+    for which in (1, 2):
+        require_states(submission, which)
+
+
+def test_sentence_states_one_sentence(submission: Submission) -> None:
+    """One sentence works."""
+    require_states(submission, 3)
+
+
+def test_sentence_states_packed(submission: Submission) -> None:
+    """The LSTM reads all sentences packed, in one call."""
+    seen = states_seen(submission)[0]
+    value(seen.result)
+    if seen.given == [ALIVE]:
+        return
+    call, expected = calling_states(*CASES[0]), "one call, with all sentences packed"
+    if not seen.given:
+        raise Failure(call, "The LSTM that it was given was not called", expected)
+    times = len(seen.given)
+    how = "once" if times == 1 else f"{times} times"
+    if ALIVE not in seen.given:
+        why = "padding-read" if times == 1 else "sentences-one-by-one"
+        text = f"The LSTM was called {how}, and never with all sentences packed"
+        raise Failure(call, text, expected, why)
+    raise Failure(call, f"The LSTM was called {how}", expected, "lstm-called-again")

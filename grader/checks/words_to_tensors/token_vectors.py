@@ -1,0 +1,135 @@
+"""Task token_vectors: what `token_vectors` promises."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.news_classifier.collate import pipeline, quoted, right
+from grader.checks.words_to_tensors._sentences import (
+    FEATURES,
+    OF_SPACY,
+    beginning,
+    close,
+    named,
+    require_list,
+)
+from grader.contract.messages import Failure, show_raised
+from grader.grading.submission import (
+    Submission,
+    Watched,
+    evidence,
+    value,
+)
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+# 4, 7, 3 and 2 tokens; stop words, punctuation, upper case and a second space are there to be lost.
+TEXTS = ["It's over.", "The bank sold all of it!", "Comet  seen", "Goal!"]
+WITH_EMPTY = ["Rain stops play", ""]
+
+
+def calling_vectors(texts: list[str]) -> str:
+    """Show how texts were handed over."""
+    return f"token_vectors(nlp, {texts})"
+
+
+@evidence
+def vectors_seen(submission: Submission) -> list[Watched]:
+    """Call the function on some texts, and on some with an empty one."""
+    batches = [(calling_vectors(texts), texts) for texts in (TEXTS, WITH_EMPTY)]
+    return submission.token_vectors("token_vectors", batches)
+
+
+def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
+    """Return the vectors of a batch, if they have the right shapes.
+
+    Raises:
+        Failure: they have not.
+    """
+    texts = (TEXTS, WITH_EMPTY)[batch]
+    lengths = [len(right(text)) for text in texts]
+    found = value(vectors_seen(submission)[batch].result)
+    why = functools.partial(why_vectors, lengths)
+    return require_list(found, calling_vectors(texts), lengths, FEATURES, why)
+
+
+def why_vectors(lengths: list[int], found: Any) -> str | None:
+    """Name what is wrong with types and shapes."""
+    if isinstance(found, TensorData):
+        return "sentences-in-one-tensor"
+    if type(found) not in (list, tuple):
+        return None
+    tensors = [part for part in found if isinstance(part, TensorData)]
+    if len(tensors) < len(found):
+        arrays = any(getattr(part, "type", "") == "ndarray" for part in found)
+        return "arrays-for-tensors" if arrays else None
+    if {part.shape for part in tensors} == {(FEATURES,)}:
+        return "doc-vector"
+    if len(found) != len(lengths):
+        return "empty-text-dropped" if len(found) == sum(map(bool, lengths)) else None
+    sizes = [part.shape[:1] for part in tensors]
+    if len(set(sizes)) == 1 < len(set(lengths)):
+        return "sentences-padded"
+    if sizes == [(length,) for length in lengths]:
+        has_none = any(part.shape == (0,) for part in tensors)
+        return "empty-without-features" if has_none else None
+    if sorted(sizes) == sorted((length,) for length in lengths):
+        return "sentences-reordered"
+    fewer = all(size and size[0] <= length for size, length in zip(sizes, lengths, strict=True))
+    return "tokens-dropped" if fewer else None
+
+
+def test_token_vectors_shape(submission: Submission) -> None:
+    """Each text gives a float32 tensor (tokens, F)."""
+    vectors_of(submission, 0)
+
+
+def test_token_vectors_values(submission: Submission) -> None:
+    """The rows are `token.vector` of each token, in order."""
+    import torch
+
+    found = vectors_of(submission, 0)
+    for b, (text, rows) in enumerate(zip(TEXTS, found, strict=True)):
+        expected = torch.from_numpy(right(text))
+        if close(rows, expected, OF_SPACY):
+            continue
+        tokens = [token.text for token in pipeline().make_doc(text)]
+        alone = torch.cat([torch.from_numpy(right(word).mean(0, keepdims=True)) for word in tokens])
+        mistakes = {
+            "read-without-neighbours": alone,
+            "one-vector-repeated": expected.mean(0, keepdim=True).expand_as(expected),
+            "tokens-reversed": expected.flip(0),
+        }
+        if len(lower := right(text.lower())) == len(rows):
+            mistakes["texts-lower-cased"] = torch.from_numpy(lower)
+        why = named(rows, mistakes, functools.partial(close, tolerance=OF_SPACY))
+        step = int((rows - expected).abs().amax(1).gt(OF_SPACY).int().argmax())
+        call = f"{calling_vectors(TEXTS)}[{b}][{step}]"
+        shown = f"{beginning(expected[step])}, token.vector of {tokens[step]!r} in {quoted(text)}"
+        raise Failure(call, f"It is {beginning(rows[step])}", shown, why)
+
+
+def test_token_vectors_empty(submission: Submission) -> None:
+    """A text without a token gives a tensor of shape (0, F)."""
+    found = vectors_seen(submission)[1].result
+    if isinstance(found, Raised) and found.type != "NotImplementedError":
+        call, expected = calling_vectors(WITH_EMPTY), "a tensor of shape (0, 96) for the empty text"
+        raise Failure(call, show_raised(found), expected, "no-token-to-stack")
+    vectors_of(submission, 1)
+
+
+def test_token_vectors_pipe(submission: Submission) -> None:
+    """The texts go through the pipeline together."""
+    seen = vectors_seen(submission)[0]
+    value(seen.result)
+    call, expected = calling_vectors(TEXTS), f"all {len(TEXTS)} at a time, by nlp.pipe"
+    if not seen.given:
+        found = "The pipeline nlp that it was given has read none of the texts"
+        raise Failure(call, found, expected, "given-pipeline-unused")
+    if max(seen.given) == 1:
+        found = f"The pipeline has read one text at a time, {len(seen.given)} times"
+        raise Failure(call, found, expected, "texts-one-by-one")

@@ -1,0 +1,145 @@
+"""Task unpack: what `unpack` promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grader.checks.words_to_tensors._sentences import (
+    LENGTHS,
+    B,
+    F,
+    T,
+    close,
+    drawing,
+    is_float32,
+    named,
+    places_of,
+    require_list,
+    sentences_of,
+)
+from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
+from grader.grading.submission import (
+    Call,
+    Called,
+    Submission,
+    evidence,
+    made,
+    value,
+)
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+SORTED = (4, 3, 1)
+PACKINGS = (
+    (LENGTHS, f"unpack(rnn.pack_sequence({drawing(LENGTHS)}, enforce_sorted=False))"),
+    (SORTED, f"unpack(rnn.pack_sequence({drawing(SORTED)}))"),
+)
+
+
+@evidence
+def unpacks(submission: Submission) -> list[Called]:
+    """Undo a packing of unsorted sentences, and one of sorted ones."""
+    calls = []
+    for lengths, text in PACKINGS:
+        sentences = sentences_of(submission, lengths)
+        is_sorted = lengths == SORTED
+        pack = "torch.nn.utils.rnn.pack_sequence"
+        calls.append(Call(text, [made(pack, sentences, enforce_sorted=is_sorted)]))
+    return submission.call("unpack", "unpack", calls)
+
+
+def sentences_back(submission: Submission, which: int) -> list[Any]:
+    """Return what came back, if it holds as many tensors as there are sentences.
+
+    Raises:
+        Failure: it does not.
+    """
+    lengths, call = PACKINGS[which]
+    found = value(unpacks(submission)[which].result)
+    expected = f"a list of {len(lengths)} float32 tensors, each (tokens, F)"
+    if type(found) in (list, tuple) and len(found) == len(lengths) and all(map(is_tensor, found)):
+        return list(found)
+    why = None
+    if isinstance(found, TensorData):
+        why = "sentences-in-one-tensor"
+    elif type(found) is tuple and len(found) == 2:
+        why = "box-and-lengths"
+    elif type(found) in (list, tuple) and len(found) == max(lengths):
+        why = "steps-for-sentences"
+    raise Failure(call, f"It returned {show(found)}", expected, why)
+
+
+def require_unpacked(submission: Submission, which: int) -> None:
+    """See that the sentences came back in the order given.
+
+    Raises:
+        Failure: they did not.
+    """
+    lengths, call = PACKINGS[which]
+    found = require_list(sentences_back(submission, which), call, lengths, F, lambda _: None)
+    sentences = sentences_of(submission, lengths)
+    for b, (one, other) in enumerate(zip(found, sentences, strict=True)):
+        if not close(one, other):
+            text = f"It is not the sentence {b} that was packed, though it is as long"
+            raise Failure(f"{call}[{b}]", text, "the same vectors", "packed-order-cut")
+
+
+def test_unpack_sentences(submission: Submission) -> None:
+    """Each sentence comes back, whole and without padding, wherever it stands in the list."""
+    lengths, call = PACKINGS[0]
+    found = sentences_back(submission, 0)
+    sentences = sentences_of(submission, lengths)
+    tensors = [part.torch() for part in found if is_float32(part, len_of(part), F)]
+    missing = [b for b, one in enumerate(sentences) if not any(close(one, t) for t in tensors)]
+    if not missing:
+        return
+    b = missing[0]
+    sizes = [shape(part.shape) for part in found if isinstance(part, TensorData)]
+    text = f"It holds tensors of shapes {', '.join(sizes)}; sentence {b} is not among them"
+    expected = f"its {lengths[b]} vectors, of shape {(lengths[b], F)}"
+    raise Failure(call, text, expected, why_unpacked(tensors, sentences))
+
+
+def len_of(part: Any) -> int:
+    """Return the first size of a tensor, 0 if there is none."""
+    return part.shape[0] if isinstance(part, TensorData) and part.shape else 0
+
+
+def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
+    """Name what came back in place of the sentences."""
+    if len(found) < len(sentences):
+        return None
+    if {len(one) for one in found} == {T}:
+        return "padding-left"
+    if sorted(map(len, found)) == sorted(LENGTHS):
+        return "packed-order-cut"
+    if sum(map(len, found)) < sum(LENGTHS):
+        return "tokens-dropped"
+    return None
+
+
+def test_unpack_order(submission: Submission) -> None:
+    """The sentences come in the order in which they were packed."""
+    found = [part.torch() for part in sentences_back(submission, 0)]
+    sentences = sentences_of(submission, LENGTHS)
+    places = places_of(found, sentences)
+    if places == [*range(B)]:
+        return
+    longest_first = sorted(range(B), key=lambda b: -LENGTHS[b])
+    twice = [longest_first[place] for place in longest_first]
+    mistakes = {"packed-order-kept": longest_first, "sorted-for-unsorted": twice}
+    why = named(places, mistakes, lambda one, other: one == other)
+    text = f"The sentences come in the order {places}"
+    raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the order before the packing", why)
+
+
+def test_unpack_sorted(submission: Submission) -> None:
+    """A packing of sentences that were sorted by hand can be undone, too."""
+    found = unpacks(submission)[1].result
+    if isinstance(found, Raised) and not isinstance(unpacks(submission)[0].result, Raised):
+        expected = f"a list of {len(SORTED)} sentences"
+        raise Failure(PACKINGS[1][1], show_raised(found), expected, "no-indices")
+    require_unpacked(submission, 1)
