@@ -80,11 +80,11 @@ def _only_checks(config: pytest.Config) -> bool:
 
 def check_of(item: pytest.Item) -> Check | None:
     """Return the check that a test function implements, if it is one."""
-    if item.path.parent != CHECKS:
+    if not item.path.is_relative_to(CHECKS):
         return None
-    place = (item.path.stem, item.name)
+    place = (f"{item.path.parent.name}.{item.path.stem}", item.name)
     checks = (check for task in tasks().values() for check in task.checks)
-    return next(check for check in checks if (check.file, check.function) == place)
+    return next(check for check in checks if (check.module, check.function) == place)
 
 
 @pytest.hookimpl(tryfirst=True)

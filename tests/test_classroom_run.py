@@ -17,7 +17,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.base.errors import UsageError
-from grader.checks import test_dataset
+from grader.checks.news_classifier import dataset
 from grader.classroom import job as grading
 from grader.classroom import run
 from grader.classroom.engine import Job
@@ -248,13 +248,13 @@ def test_nothing_is_graded_with_less_confinement_than_was_asked_for(
 @linux
 def test_the_courses_secret_travels_with_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    check = test_dataset.test_texts
+    check = dataset.check_texts
 
     def looking(submission: Any) -> None:
         seen.append(os.environ["GRADER_SECRET"])
         check(submission)
 
-    monkeypatch.setattr(test_dataset, "test_texts", looking)
+    monkeypatch.setattr(dataset, "check_texts", looking)
     monkeypatch.delenv("GRADER_SECRET", raising=False)
     grading.run(job(replace(SETTING, secret="s3cret")))
     assert seen == ["s3cret"]
@@ -267,14 +267,14 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
     failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = iter([True] * failures + [False])
-    check = test_dataset.test_texts
+    check = dataset.check_texts
 
     def faulty(submission: Any) -> None:
         if next(left):
             raise RuntimeError("the grader is ill")
         check(submission)
 
-    monkeypatch.setattr(test_dataset, "test_texts", faulty)
+    monkeypatch.setattr(dataset, "check_texts", faulty)
     result = run._result("ada", grading.run(job()))
     assert result.faulty == (failures == 2)
     assert result.record is not None

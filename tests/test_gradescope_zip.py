@@ -99,12 +99,12 @@ def test_what_cannot_be_read_is_told_to_the_student(root: Path) -> None:
 def test_a_fault_of_the_grader_leaves_no_mark(root: Path) -> None:
     (root / "results" / "results.json").write_text('{"score": 15}', encoding="utf-8")
     (root / "submission" / "dataset.py").write_bytes(REFERENCE["dataset"])
-    broken = root / "source" / "grader" / "checks" / "test_dataset.py"
+    broken = root / "source" / "grader" / "checks" / "news_classifier" / "dataset.py"
     text = broken.read_text(encoding="utf-8")
-    broken.write_text(text.replace("def test_length(", "def test_lengths("), encoding="utf-8")
+    broken.write_text(text.replace("def check_length(", "def check_lengths("), encoding="utf-8")
     done = autograde(root)
     assert done.returncode == 2
-    assert "test_length" in done.stderr
+    assert "check_length" in done.stderr
     assert not (root / "results" / "results.json").exists()
 
 

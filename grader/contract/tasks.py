@@ -26,8 +26,7 @@ class Check:
         points: what it is worth.
         hint: the hint level to ask for when it fails.
         needs: ids of the checks that must have passed before.
-        file: the module of `checks/` that holds its function.
-        function: the function that makes the check.
+        package: the package of `grader.checks` for the assignment.
     """
 
     id: str
@@ -36,8 +35,17 @@ class Check:
     points: float
     hint: int
     needs: tuple[str, ...]
-    file: str
-    function: str
+    package: str
+
+    @property
+    def module(self) -> str:
+        """The module of `grader.checks` that holds its function."""
+        return f"{self.package}.{self.task}"
+
+    @property
+    def function(self) -> str:
+        """The function that makes the check."""
+        return f"check_{self.name}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,6 @@ def _assignment(id_: str, table: dict[str, Any]) -> Assignment:
 def _task(assignment: str, row: dict[str, Any]) -> Task:
     id_, names = row["id"], tuple(row.get("names", []))
     module = row.get("module", id_) if names else ""
-    shared = module not in ("", id_)
     checks = tuple(
         Check(
             id=f"{id_}.{check['id']}",
@@ -170,8 +177,7 @@ def _task(assignment: str, row: dict[str, Any]) -> Task:
             points=check["points"],
             hint=check["hint"],
             needs=tuple(f"{id_}.{name}" for name in check.get("needs", [])),
-            file=f"test_{module if shared else id_}",
-            function=f"test_{id_}_{check['id']}" if shared else f"test_{check['id']}",
+            package=assignment.replace("-", "_"),
         )
         for check in row["checks"]
     )

@@ -125,7 +125,7 @@ class Session:
 
 def function(check: Check) -> Function:
     """Return the function of a check."""
-    module = importlib.import_module(f"grader.checks.{check.file}")
+    module = importlib.import_module(f"grader.checks.{check.module}")
     return getattr(module, check.function)  # type: ignore[no-any-return]
 
 

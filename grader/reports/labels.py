@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ast
-import functools
 from dataclasses import replace
 from typing import Any
 
-from grader.base.paths import CHECKS
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import tasks
+from grader.grading.session import function
 
 LARGEST = 10**15  # no number of a record is larger, and every format can write it
 NOT_JUDGED = (
@@ -99,15 +97,4 @@ def promise(id_: str) -> str:
     """Return the sentence of the contract that a check stands for; empty if it is not known."""
     task = tasks().get(id_.partition(".")[0])
     check = next((check for check in task.checks if check.id == id_), None) if task else None
-    return _promises(check.file)[check.function] if check else ""
-
-
-@functools.cache
-def _promises(file: str) -> dict[str, str]:
-    """Read the first lines of the docstrings of a module of checks, without importing it."""
-    tree = ast.parse((CHECKS / f"{file}.py").read_text(encoding="utf-8"))
-    return {
-        node.name: (ast.get_docstring(node) or "").split("\n")[0]
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-    }
+    return (function(check).__doc__ or "").split("\n")[0] if check else ""

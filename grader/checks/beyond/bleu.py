@@ -115,27 +115,27 @@ class BleuFailure(Failure):
         self.args = ("\n".join([first, *lines, *rest]),)
 
 
-def test_bleu_number(submission: Submission) -> None:
+def check_number(submission: Submission) -> None:
     """BLEU is a float."""
     require_number(bleus(submission)["with a word changed in each sentence"], BLEU_CALL)
 
 
-def test_bleu_precisions(submission: Submission) -> None:
+def check_precisions(submission: Submission) -> None:
     """BLEU is the geometric mean of four precisions, each counted over the whole corpus."""
     require_bleu(submission, "with a word changed in each sentence")
 
 
-def test_bleu_clipping(submission: Submission) -> None:
+def check_clipping(submission: Submission) -> None:
     """An n-gram counts at most as often as it stands in the sentence's own reference."""
     require_bleu(submission, "with words repeated")
 
 
-def test_bleu_penalty(submission: Submission) -> None:
+def check_penalty(submission: Submission) -> None:
     """A corpus that is shorter than its references is marked down."""
     require_bleu(submission, "with a translation cut short")
 
 
-def test_bleu_zero(submission: Submission) -> None:
+def check_zero(submission: Submission) -> None:
     """Nothing is smoothed: without a match of any length BLEU is 0; sentences may be empty."""
     for scene in (
         "without a match of four words",

@@ -77,12 +77,12 @@ def log_sigmoid(x: Tensor) -> Tensor:
     return torch.clamp(x, max=0) - torch.log1p(torch.exp(-x.abs()))
 
 
-def test_negative_sampling_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The loss is one number, a float32 tensor of shape ()."""
     require_loss(sampling_losses(submission)[0])
 
 
-def test_negative_sampling_values(submission: Submission) -> None:
+def check_values(submission: Submission) -> None:
     """The loss is that of the formula, averaged over the pairs."""
     found = require_loss(sampling_losses(submission)[0])
     pair, far, of_context = scores(submission)
@@ -106,7 +106,7 @@ def test_negative_sampling_values(submission: Submission) -> None:
     )
 
 
-def test_negative_sampling_gradients(submission: Submission) -> None:
+def check_gradients(submission: Submission) -> None:
     """Gradients flow back to all three kinds of vectors."""
     for part, called in zip(PARTS, sampling_losses(submission)[1:4], strict=True):
         require_loss(called)
@@ -115,7 +115,7 @@ def test_negative_sampling_gradients(submission: Submission) -> None:
             raise Failure(LOSS, found, "a loss that gradients flow back from", "gradient-cut")
 
 
-def test_negative_sampling_large_scores(submission: Submission) -> None:
+def check_large_scores(submission: Submission) -> None:
     """The loss is right and finite for scores of any size."""
     found = require_loss(sampling_losses(submission)[4])
     pair, far, _ = scores(submission, LARGE)

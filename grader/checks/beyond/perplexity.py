@@ -57,12 +57,12 @@ def surprises(logits: Tensor, targets: Tensor) -> Tensor:
     return -logs.gather(2, targets[..., None])[..., 0]
 
 
-def test_perplexity_number(submission: Submission) -> None:
+def check_number(submission: Submission) -> None:
     """The perplexity is a float."""
     require_number(perplexities(submission)[0], PERPLEXITY.format(SCENES[0][0]))
 
 
-def test_perplexity_values(submission: Submission) -> None:
+def check_values(submission: Submission) -> None:
     """Without padding it is e to the power of the mean negative log-likelihood."""
     padding, lengths = SCENES[0]
     call = PERPLEXITY.format(padding)
@@ -88,7 +88,7 @@ def test_perplexity_values(submission: Submission) -> None:
     raise Failure(call, f"It returned {found:.4f}", told, named(found, mistakes))
 
 
-def test_perplexity_padding(submission: Submission) -> None:
+def check_padding(submission: Submission) -> None:
     """Padding does not count, and each real token counts the same."""
     answers = perplexities(submission)[1:]
     for called, (padding, lengths) in zip(answers, SCENES[1:], strict=True):

@@ -76,12 +76,12 @@ def some(pairs: Pairs) -> str:
     return ", ".join(map(str, listed[:4])) + (", ..." if len(listed) > 4 else "")
 
 
-def test_skip_grams_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The pairs are an int64 tensor of shape (N, 2)."""
     require_pairs(*skip_grams(submission)[0])
 
 
-def test_skip_grams_neighbours(submission: Submission) -> None:
+def check_neighbours(submission: Submission) -> None:
     """Each word is paired with all its neighbours, to both sides, and with nothing else."""
     require_neighbours(submission, 0)
 
@@ -134,7 +134,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
     raise Failure(call, "; ".join(parts), f"{right.total()} pairs", why)
 
 
-def test_skip_grams_short(submission: Submission) -> None:
+def check_short(submission: Submission) -> None:
     """A sentence may be shorter than the window, a single word, or empty."""
     require_neighbours(submission, 1)
     for call, called in skip_grams(submission)[2:]:

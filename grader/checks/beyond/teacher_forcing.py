@@ -88,7 +88,7 @@ def fed(submission: Submission, number: int) -> tuple[str, Tensor]:
     return call, fed_tokens(decoded(submission)[number], call, SENTENCES, LENGTH)
 
 
-def test_teacher_forcing_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The logits of all steps come back, (B, T, C), from one call of the decoder a step."""
     call, _ = fed(submission, 0)
     dims = SENTENCES, LENGTH, TOKENS
@@ -104,7 +104,7 @@ def test_teacher_forcing_shape(submission: Submission) -> None:
         raise Failure(call, "It returned other logits", "those that `step` gave, in their order")
 
 
-def test_teacher_forcing_start(submission: Submission) -> None:
+def check_start(submission: Submission) -> None:
     """The first step is fed the start token."""
     call, tokens = fed(submission, 0)
     if bool((tokens[:, 0] != TOKENS - 1).any()):
@@ -114,7 +114,7 @@ def test_teacher_forcing_start(submission: Submission) -> None:
         raise Failure(call, found, f"the token start = {TOKENS - 1} in each row", why)
 
 
-def test_teacher_forcing_state(submission: Submission) -> None:
+def check_state(submission: Submission) -> None:
     """Each step gets the state that the step before has given."""
     call, _ = fed(submission, 0)
     first = decoding(submission)["state"]
@@ -129,12 +129,12 @@ def test_teacher_forcing_state(submission: Submission) -> None:
         raise Failure(call, found, f"the state that the {before}", why)
 
 
-def test_teacher_forcing_forced(submission: Submission) -> None:
+def check_forced(submission: Submission) -> None:
     """With ratio 1 each step is fed the right token of the step before."""
     require_fed(submission, 0)
 
 
-def test_teacher_forcing_free(submission: Submission) -> None:
+def check_free(submission: Submission) -> None:
     """With ratio 0 each step is fed the decoder's own choice at the step before."""
     require_fed(submission, 1)
 
@@ -168,7 +168,7 @@ def require_fed(submission: Submission, number: int) -> None:
     raise Failure(call, told, f"{right[:, step].tolist()}, {what}", why)
 
 
-def test_teacher_forcing_mixed(submission: Submission) -> None:
+def check_mixed(submission: Submission) -> None:
     """With a ratio between, that share of the steps is forced, drawn anew at each step."""
     forced = []
     call = DECODE.format(4, RATIO)

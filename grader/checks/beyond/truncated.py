@@ -119,7 +119,7 @@ def trained(submission: Submission) -> Written:
     return seen
 
 
-def test_truncated_chunks(submission: Submission) -> None:
+def check_chunks(submission: Submission) -> None:
     """The model reads the texts chunk by chunk, in their order, the shorter last one too."""
     found = [call["ids"] for call in trained(submission).calls]
     text = text_ids(submission)
@@ -170,7 +170,7 @@ def call_state(call: dict[str, Any]) -> tuple[Tensor, Tensor] | None:
     return (h, c) if h.any() or c.any() else None
 
 
-def test_truncated_state(submission: Submission) -> None:
+def check_state(submission: Submission) -> None:
     """Each chunk starts from the state in which the chunk before has ended."""
     calls = trained(submission).calls
     if call_state(calls[0]) is not None:
@@ -190,7 +190,7 @@ def test_truncated_state(submission: Submission) -> None:
         raise Failure(TRAIN, found, "the state in which the chunk before has ended", why)
 
 
-def test_truncated_detached(submission: Submission) -> None:
+def check_detached(submission: Submission) -> None:
     """No gradient flows from a chunk into the one before."""
     for number, call in enumerate(trained(submission).calls, 1):
         if call["attached"]:
@@ -198,7 +198,7 @@ def test_truncated_detached(submission: Submission) -> None:
             raise Failure(TRAIN, found, "a state without its history", "state-not-detached")
 
 
-def test_truncated_losses(submission: Submission) -> None:
+def check_losses(submission: Submission) -> None:
     """The losses are the mean cross-entropies of the chunks, as floats."""
     import torch
 
@@ -229,7 +229,7 @@ def test_truncated_losses(submission: Submission) -> None:
         raise Failure(TRAIN, told, f"{right:.4f}", named(loss, mistakes))
 
 
-def test_truncated_learns(submission: Submission) -> None:
+def check_learns(submission: Submission) -> None:
     """Each chunk is one step of the optimizer along the chunk's own gradient."""
     found = {name: weight.torch().double() for name, weight in trained(submission).weights.items()}
 

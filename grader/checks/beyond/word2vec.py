@@ -61,12 +61,12 @@ def require_vectors(submission: Submission) -> Tensor:
     return require_tensor(word_vectors(submission), word2vec_call(), "float32", "(V, F)", dims)
 
 
-def test_word2vec_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The vectors have shape (V, F)."""
     require_vectors(submission)
 
 
-def test_word2vec_neighbours(submission: Submission) -> None:
+def check_neighbours(submission: Submission) -> None:
     """Words that stand together in news lie near to each other, also where no pair told so."""
     import torch
 

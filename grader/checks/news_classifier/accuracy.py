@@ -13,7 +13,7 @@ from grader.grading.calibration import TRAINING, calibration
 from grader.grading.submission import Submission, value
 
 
-def test_unseen(submission: Submission) -> None:
+def check_unseen(submission: Submission) -> None:
     """The model predicts the classes of unseen news that it was not trained on."""
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
@@ -83,7 +83,7 @@ def _status(submission: Submission, *tasks: str) -> str:
     return "not_started" if states == {"not_started"} else "blocked"
 
 
-def test_end_to_end(submission: Submission) -> None:
+def check_end_to_end(submission: Submission) -> None:
     """All four parts work together, from rows of text to a trained model."""
     four = assignments()[MAIN].modules
     done = dict(zip(four, _done(submission, *four), strict=True))

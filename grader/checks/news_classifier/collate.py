@@ -91,7 +91,7 @@ def holds(row: Array, vectors: Array) -> bool:
     return any(close(row[start : start + len(vectors)], vectors) for start in starts)
 
 
-def test_loads_once(submission: Submission) -> None:
+def check_loads_once(submission: Submission) -> None:
     """The pipeline is loaded once, when the object is made, and kept in `nlp`."""
     found = seen(submission)
     nlp = value(found.nlp)
@@ -108,7 +108,7 @@ def test_loads_once(submission: Submission) -> None:
         )
 
 
-def test_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """A batch becomes float32 (B, T, F) and int64 (B,), T the longest sentence."""
     found = seen(submission).results[0]
     lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
@@ -190,7 +190,7 @@ def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
     return "batch-targets-dtype" if targets.shape == (len(batch),) else "batch-targets-shape"
 
 
-def test_vectors(submission: Submission) -> None:
+def check_vectors(submission: Submission) -> None:
     """Row b holds `token.vector` of each token of one sentence, however long."""
     rows = padded(submission)
     for text in sorted((text for text, _ in BATCH), key=lambda text: -len(right(text))):
@@ -254,7 +254,7 @@ def _some_of(row: Array, vectors: Array) -> bool:
     return all(any(close(step, vector) for vector in rest) for step in row[row.any(1)])
 
 
-def test_padding(submission: Submission) -> None:
+def check_padding(submission: Submission) -> None:
     """Behind a sentence's last token there are zeros, up to T."""
     rows, right_lengths = padded(submission), lengths(BATCH)
     found = [_length(row) for row in rows]
@@ -287,7 +287,7 @@ def _why_padding(row: Array) -> str | None:
     return None
 
 
-def test_order(submission: Submission) -> None:
+def check_order(submission: Submission) -> None:
     """Row b and target b belong to item b of the batch."""
     rows, targets = padded(submission), value(seen(submission).results[0])[1].tolist()
     texts, right_targets = zip(*BATCH, strict=True)
@@ -301,7 +301,7 @@ def test_order(submission: Submission) -> None:
         raise Failure(f"{call(BATCH)}[1]", f"It is {targets}", expected, mistake)
 
 
-def test_one_sentence(submission: Submission) -> None:
+def check_one_sentence(submission: Submission) -> None:
     """A batch of one sentence works."""
     found = value(seen(submission).results[1])
     _expect_pair(ONE, found)
@@ -310,7 +310,7 @@ def test_one_sentence(submission: Submission) -> None:
         _expect_vectors(ONE, rows, 0)
 
 
-def test_empty_sentence(submission: Submission) -> None:
+def check_empty_sentence(submission: Submission) -> None:
     """A sentence without a token is all zeros."""
     found = seen(submission).results[2]
     if isinstance(found, Raised):

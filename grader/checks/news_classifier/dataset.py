@@ -39,7 +39,7 @@ def seen_few(submission: Submission) -> DatasetSeen:
     return submission.dataset(FEW, [])
 
 
-def test_texts(submission: Submission) -> None:
+def check_texts(submission: Submission) -> None:
     """`samples` holds the texts, in order, unchanged, in a list or tuple."""
     texts = value(seen(submission).samples)
     if is_list(texts) and list(texts) == TEXTS:
@@ -79,7 +79,7 @@ def _why_texts(texts: object) -> str | None:
     return "texts-dropped" if len(texts) < N and set(texts) <= set(TEXTS) else None
 
 
-def test_targets(submission: Submission) -> None:
+def check_targets(submission: Submission) -> None:
     """`targets` is an int64 tensor of shape (N,): the labels less one."""
     targets = value(seen(submission).targets)
     if is_int64(targets, (N,)) and targets.tolist() == TARGETS:
@@ -104,7 +104,7 @@ def _why_targets(targets: object) -> str | None:
     return "targets-not-int64" if targets.dtype != "int64" else None
 
 
-def test_reads_once(submission: Submission) -> None:
+def check_reads_once(submission: Submission) -> None:
     """`samples` may be an iterator that can be read only once."""
     call, mistake = f"NewsDataset(iter({SAMPLES}))", "iterator-not-listed"
     try:
@@ -121,7 +121,7 @@ def test_reads_once(submission: Submission) -> None:
         raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, mistake)
 
 
-def test_n_targets(submission: Submission) -> None:
+def check_n_targets(submission: Submission) -> None:
     """`n_targets` is the number of distinct targets, an `int`."""
     several, one = (value(made.n_targets) for made in (seen(submission), seen_few(submission)))
     for samples, found in ((SAMPLES, several), (FEW, one)):
@@ -155,7 +155,7 @@ def _number(found: object) -> float | None:
     return None
 
 
-def test_length(submission: Submission) -> None:
+def check_length(submission: Submission) -> None:
     """`len(dataset)` is N."""
     found = seen(submission).length
     if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
@@ -164,7 +164,7 @@ def test_length(submission: Submission) -> None:
         raise Failure(f"len({CALL})", f"It returned {show(found)}", str(N))
 
 
-def test_item(submission: Submission) -> None:
+def check_item(submission: Submission) -> None:
     """`dataset[i]` is the text and its target, an int64 tensor of shape ()."""
     for index in range(N):
         found = value(seen(submission).items[index])
@@ -192,7 +192,7 @@ def _why_item(found: object, text: str, target: int) -> str | None:
     return "item-target-not-a-tensor" if _number(second) == target else None
 
 
-def test_index(submission: Submission) -> None:
+def check_index(submission: Submission) -> None:
     """Negative indices count from the end; there is no item beyond the ends."""
     items = seen(submission).items
     last, first, beyond, before = items[N:]

@@ -73,7 +73,7 @@ def told(raised: Raised) -> str:
 # --- builds, shape ---------------------------------------------------------------------------
 
 
-def test_builds(submission: Submission) -> None:
+def check_builds(submission: Submission) -> None:
     """The constructor makes one bidirectional `nn.LSTM` of the sizes asked for."""
     known: dict[str, str | None] = {
         "bidirectional": "one-direction-lstm",
@@ -110,7 +110,7 @@ def plain_runs(submission: Submission) -> dict[tuple[int, ...], ModelRun]:
     return {dims: submission.run_model(SIZES, [randn(submission, *dims)])[0] for dims in SHAPES}
 
 
-def test_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """(B, T, F) becomes (B, C), float32, also for B = 1 and for T = 1."""
     import torch
 
@@ -165,7 +165,7 @@ def row_runs(submission: Submission) -> list[ModelRun]:
     return submission.run_model(SIZES, [batch, batch, *batch.split(1)])
 
 
-def test_rows(submission: Submission) -> None:
+def check_rows(submission: Submission) -> None:
     """A sentence's logits depend on nothing but the sentence."""
     import torch
 
@@ -317,7 +317,7 @@ def token_runs(submission: Submission) -> list[ModelRun]:
     return submission.run_model(SIZES, [padded, *others])
 
 
-def test_last_layer(submission: Submission) -> None:
+def check_last_layer(submission: Submission) -> None:
     """The read-out sees states of the last layer only, for any L, as the LSTM computes them."""
     _lstm_is_called_once(submission)
     for sizes in (SIZES, THREE_LAYERS, ONE_LAYER):
@@ -422,7 +422,7 @@ def _learns(submission: Submission) -> None:
         )
 
 
-def test_both_directions(submission: Submission) -> None:
+def check_both_directions(submission: Submission) -> None:
     """The read-out sees the forward state of the last step and the backward state of the first."""
     seen = read_set(submission, SIZES)
     forward, backward = seen.reads(0), seen.reads(1)
@@ -543,7 +543,7 @@ def _everywhere(state: Tensor) -> States:
     return output, h_n, h_n
 
 
-def test_logits(submission: Submission) -> None:
+def check_logits(submission: Submission) -> None:
     """What comes back are plain scores: no softmax, nothing that cuts them off."""
     answers, _, functions = head_answers(submission)
     scores = answers.flatten(0, 1)
@@ -583,7 +583,7 @@ def _free_head(submission: Submission) -> bool:
     return any("Norm" in part for part in parts) or sum("Linear" in part for part in parts) != 1
 
 
-def test_relu(submission: Submission) -> None:
+def check_relu(submission: Submission) -> None:
     """Between the states and the last Linear there is a ReLU."""
     answers, negative, functions = head_answers(submission)
     where = call(SIZES, 1, T, F)
@@ -604,7 +604,7 @@ def test_relu(submission: Submission) -> None:
 # --- device ----------------------------------------------------------------------------------
 
 
-def test_device(submission: Submission) -> None:
+def check_device(submission: Submission) -> None:
     """The model runs where it was moved to: it makes no tensor on a fixed device."""
     where = f"{call(SIZES)}.to(device)(padded)"
     try:

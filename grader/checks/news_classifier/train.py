@@ -95,7 +95,7 @@ def learned_from(seen: LoopSeen, scene: Scene) -> list[list[dict[str, Any]]]:
 # --- evaluate --------------------------------------------------------------------------------
 
 
-def test_evaluate(submission: Submission) -> None:
+def check_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
     from grader.checks.oracles.training_loop import same
 
@@ -136,7 +136,7 @@ def _why_other_numbers(seen: LoopSeen, scene: Scene, loss: float, accuracy: floa
     return names[0] or names[1]
 
 
-def test_evaluate_mode(submission: Submission) -> None:
+def check_evaluate_mode(submission: Submission) -> None:
     """`evaluate` runs in eval mode, without gradients, and changes neither mode nor weights."""
     for seen, before in ((evaluated(submission), True), (evaluated_in_eval(submission), False)):
         value(seen.result)
@@ -161,7 +161,7 @@ def test_evaluate_mode(submission: Submission) -> None:
 # --- train -----------------------------------------------------------------------------------
 
 
-def test_history(submission: Submission) -> None:
+def check_history(submission: Submission) -> None:
     """`train` returns a list of one dict an epoch, with floats under the three keys."""
     seen = trained(submission)
     history = value(seen.result)
@@ -199,7 +199,7 @@ def _why_no_float(number: Any) -> str | None:
     return "history-keeps-graph" if number.requires_grad else "numbers-as-tensors"
 
 
-def test_validation(submission: Submission) -> None:
+def check_validation(submission: Submission) -> None:
     """`train` never learns from `val_loader`."""
     from grader.checks.oracles.training_loop import TOLERANCE
 
@@ -220,7 +220,7 @@ def _right_run(seen: LoopSeen, scene: Scene) -> Run | None:
     return next((run for run in runs if weights(seen).distance(run.weights) <= TOLERANCE), None)
 
 
-def test_learns(submission: Submission) -> None:
+def check_learns(submission: Submission) -> None:
     """`train` does what Adam with this `lr` does on the cross-entropy of each batch."""
     from grader.checks.oracles.training_loop import TOLERANCE, Loop, Run
 
@@ -291,7 +291,7 @@ def _epochs(seen: LoopSeen, scene: Scene) -> list[Epoch]:
     return epochs
 
 
-def test_losses(submission: Submission) -> None:
+def check_losses(submission: Submission) -> None:
     """The history holds the true losses and accuracies: means over samples.
 
     True for the weights that the model had, so that another optimizer is no mistake here.
@@ -311,7 +311,7 @@ def test_losses(submission: Submission) -> None:
             raise Failure(TRAIN, told, str(expected), mistake)
 
 
-def test_device(submission: Submission) -> None:
+def check_device(submission: Submission) -> None:
     """Batches are moved to the model's device, or to the one that `device` names."""
     scene = sent(stage(submission), elsewhere=True)
     told = f"{TRAIN[:-1]}, device=device)"

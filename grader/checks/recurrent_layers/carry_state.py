@@ -100,7 +100,7 @@ def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor
     return outputs, h_n, c_n
 
 
-def test_carry_state_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H), the states (L, B, H), whether or not the chunks fit in T."""
     known = {
         "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
@@ -127,7 +127,7 @@ def whole_run(submission: Submission) -> Any:
     return run
 
 
-def test_carry_state_outputs(submission: Submission) -> None:
+def check_outputs(submission: Submission) -> None:
     """The outputs are those of one run over the whole sequence."""
     import torch
 
@@ -164,7 +164,7 @@ def test_carry_state_outputs(submission: Submission) -> None:
     )
 
 
-def test_carry_state_state(submission: Submission) -> None:
+def check_state(submission: Submission) -> None:
     """The states are those of one run over the whole sequence."""
     run, given = whole_run(submission), sequences(submission, 0)
     _, *found = carried_through(submission, 0)
@@ -180,7 +180,7 @@ def test_carry_state_state(submission: Submission) -> None:
         compare(call, "layer sentence", found[at], expected[at], like, candidates)
 
 
-def test_carry_state_in_chunks(submission: Submission) -> None:
+def check_in_chunks(submission: Submission) -> None:
     """The layer is called once a chunk."""
     steps, size = LENGTHS[0]
     count = carried(submission)[0].functions.get("lstm", 0)
@@ -190,7 +190,7 @@ def test_carry_state_in_chunks(submission: Submission) -> None:
         raise Failure(carry_call(0), f"It ran the layer {times}", f"{expected} runs", why)
 
 
-def test_carry_state_gradients(submission: Submission) -> None:
+def check_gradients(submission: Submission) -> None:
     """Gradients flow through all chunks, from the last states back to those at the start."""
     call = carry_call(0)
     _, states = pair(carried(submission)[len(LENGTHS)], call, "outputs and (h_n, c_n)")
@@ -198,7 +198,7 @@ def test_carry_state_gradients(submission: Submission) -> None:
     require_gradients(call, h_n=h_n, c_n=c_n)
 
 
-def test_carry_state_one_direction(submission: Submission) -> None:
+def check_one_direction(submission: Submission) -> None:
     """A bidirectional layer is refused with a ValueError."""
     result = carried(submission)[-1].result
     if not (isinstance(result, Raised) and result.type == "ValueError"):

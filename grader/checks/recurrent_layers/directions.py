@@ -47,7 +47,7 @@ def joins(submission: Submission) -> list[Called]:
     return submission.call("directions", "join_directions", calls)
 
 
-def test_directions_sum_shape(submission: Submission) -> None:
+def check_sum_shape(submission: Submission) -> None:
     """The sum has shape (B, T, H), also for one sentence and one step."""
     for (rows, steps), called in zip(BATCHES, sums(submission), strict=True):
         known = {
@@ -60,7 +60,7 @@ def test_directions_sum_shape(submission: Submission) -> None:
         require_float32(called.result, SUM, "(B, T, H)", (rows, steps, H), known)
 
 
-def test_directions_sum(submission: Submission) -> None:
+def check_sum(submission: Submission) -> None:
     """At every step the backward state is added to the forward state."""
     found = require_float32(sums(submission)[0].result, SUM, "(B, T, H)", (B, T, H))
     outputs = two_directions(submission, B, T)
@@ -81,7 +81,7 @@ def test_directions_sum(submission: Submission) -> None:
     )
 
 
-def test_directions_join_shape(submission: Submission) -> None:
+def check_join_shape(submission: Submission) -> None:
     """The joined states have shape (B, 2 * H), also for one sentence and one step."""
     for (rows, steps), called in zip(BATCHES, joins(submission), strict=True):
         known = {
@@ -99,7 +99,7 @@ def test_directions_join_shape(submission: Submission) -> None:
         require_float32(called.result, JOIN, "(B, 2 * H)", (rows, 2 * H), known)
 
 
-def test_directions_join(submission: Submission) -> None:
+def check_join(submission: Submission) -> None:
     """Each half is the state after its direction's own last step, the forward one first."""
     import torch
 

@@ -37,14 +37,14 @@ def gru_cells(submission: Submission) -> list[Called]:
     return submission.call("gru_cell", "gru_cell", calls)
 
 
-def test_gru_cell_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), also for one sentence."""
     for rows, called in zip(ROWS, gru_cells(submission), strict=True):
         explain_error(called, GRU_CELL, "the new state (B, H)", NOT_TRANSPOSED)
         require_float32(called.result, GRU_CELL, "(B, H)", (rows, H))
 
 
-def test_gru_cell_values(submission: Submission) -> None:
+def check_values(submission: Submission) -> None:
     """The new state is the one of `nn.GRUCell`."""
     import torch
 
@@ -92,6 +92,6 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "bias-left-out", gru(x, s - b_hh)
 
 
-def test_gru_cell_formula(submission: Submission) -> None:
+def check_formula(submission: Submission) -> None:
     """The state is computed from the formulas."""
     require_by_hand(gru_cells(submission)[0], GRU_CELL)

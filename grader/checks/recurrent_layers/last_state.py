@@ -54,7 +54,7 @@ def last_state_of(submission: Submission, number: int, known: dict[Any, str]) ->
     return require_float32(result, last_state_call(number), "(D, B, H)", dims, known)
 
 
-def test_last_state_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The last layer's states have shape (D, B, H)."""
     layers, directions = DEPTHS[0]
     known = {
@@ -71,7 +71,7 @@ def test_last_state_shape(submission: Submission) -> None:
     last_state_of(submission, 0, known)
 
 
-def test_last_state_layers(submission: Submission) -> None:
+def check_layers(submission: Submission) -> None:
     """The states are those of the last layer, the forward direction first."""
     layers, directions = DEPTHS[0]
     h_n = all_states(submission, 0)
@@ -93,7 +93,7 @@ def test_last_state_layers(submission: Submission) -> None:
     )
 
 
-def test_last_state_any_depth(submission: Submission) -> None:
+def check_any_depth(submission: Submission) -> None:
     """It is right for any number of layers, and for one direction, too."""
     for number, (layers, directions) in enumerate(DEPTHS):
         why = "two-directions-fixed" if directions == 1 else "depth-fixed"

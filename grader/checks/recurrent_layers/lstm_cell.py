@@ -53,7 +53,7 @@ def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor
     )
 
 
-def test_lstm_cell_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The state h and the cell state c have shape (B, H), also for one sentence."""
     known = {**NOT_TRANSPOSED, "values to unpack (expected 4": "not-four-pieces"}
     for number, called in enumerate(lstm_cells(submission)):
@@ -68,7 +68,7 @@ def lstm_parts(submission: Submission) -> tuple[list[Tensor], Tensor]:
     return [*(inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, dim=1)], c
 
 
-def test_lstm_cell_cell_state(submission: Submission) -> None:
+def check_cell_state(submission: Submission) -> None:
     """The new cell state is the one of `nn.LSTMCell`."""
     import torch
 
@@ -110,7 +110,7 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "cell-state-squashed", tanh(cell_state(total))
 
 
-def test_lstm_cell_state(submission: Submission) -> None:
+def check_state(submission: Submission) -> None:
     """The new state is the one of `nn.LSTMCell`."""
     import torch
     from torch import sigmoid, tanh
@@ -136,6 +136,6 @@ def test_lstm_cell_state(submission: Submission) -> None:
     )
 
 
-def test_lstm_cell_formula(submission: Submission) -> None:
+def check_formula(submission: Submission) -> None:
     """The states are computed from the formulas."""
     require_by_hand(lstm_cells(submission)[0], LSTM_CELL)

@@ -36,14 +36,14 @@ def rnn_cells(submission: Submission) -> list[Called]:
     return submission.call("rnn_cell", "rnn_cell", calls)
 
 
-def test_rnn_cell_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), also for one sentence."""
     for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
         explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
         require_float32(called.result, RNN_CELL, "(B, H)", (rows, H))
 
 
-def test_rnn_cell_values(submission: Submission) -> None:
+def check_values(submission: Submission) -> None:
     """The new state is the one of `nn.RNNCell`."""
     import torch
 
@@ -71,6 +71,6 @@ def test_rnn_cell_values(submission: Submission) -> None:
     )
 
 
-def test_rnn_cell_formula(submission: Submission) -> None:
+def check_formula(submission: Submission) -> None:
     """The state is computed from the formula."""
     require_by_hand(rnn_cells(submission)[0], RNN_CELL)

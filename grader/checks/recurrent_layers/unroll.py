@@ -77,7 +77,7 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
     )
 
 
-def test_unroll_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H), the state (B, H), also for one sentence and one step."""
     known = {"doesn't match hidden0 batch size": "sentences-for-steps"}
     for number in range(len(BATCHES)):
@@ -85,7 +85,7 @@ def test_unroll_shape(submission: Submission) -> None:
         unrolled_batch(submission, number)
 
 
-def test_unroll_outputs(submission: Submission) -> None:
+def check_outputs(submission: Submission) -> None:
     """The outputs are those of `nn.RNN` with the weights of the cell."""
     import torch
 
@@ -122,7 +122,7 @@ def test_unroll_outputs(submission: Submission) -> None:
     )
 
 
-def test_unroll_state(submission: Submission) -> None:
+def check_state(submission: Submission) -> None:
     """The state is the one after the last step."""
     outputs, found = unrolled_batch(submission, 0)
     _, start = sentences(submission, B, T)
@@ -130,7 +130,7 @@ def test_unroll_state(submission: Submission) -> None:
     compare(f"{UNROLL}[1]", "sentence", found, outputs[:, -1], "outputs[:, -1]", known)
 
 
-def test_unroll_gradients(submission: Submission) -> None:
+def check_gradients(submission: Submission) -> None:
     """Gradients flow through all steps, from the last output back to the state at the start."""
     _, state = pair(unrolled(submission)[-1], UNROLL, "outputs and state")
     require_gradients(UNROLL, state=state)

@@ -49,7 +49,7 @@ def fast_seen(submission: Submission) -> PipelineSeen:
     return submission.fast_pipeline("fast_pipeline", texts(), BATCH_SIZE)
 
 
-def test_fast_pipeline_pipeline(submission: Submission) -> None:
+def check_pipeline(submission: Submission) -> None:
     """It returns a pipeline that makes vectors."""
     seen = fast_seen(submission)
     expected = 'a pipeline, what spacy.load("en_core_web_sm", ...) gives'
@@ -60,7 +60,7 @@ def test_fast_pipeline_pipeline(submission: Submission) -> None:
         raise Failure(FAST, text, "tok2vec among them", "pipeline-without-vectors")
 
 
-def test_fast_pipeline_same_vectors(submission: Submission) -> None:
+def check_same_vectors(submission: Submission) -> None:
     """The vectors are those of the plain pipeline, bit for bit."""
     require_vectors(texts(), fast_seen(submission).vectors)
 
@@ -96,7 +96,7 @@ def require_vectors(texts: list[str], seen: Any) -> None:
         )
 
 
-def test_fast_pipeline_components(submission: Submission) -> None:
+def check_components(submission: Submission) -> None:
     """No component runs that the vectors do not need."""
     running = [name for name in fast_seen(submission).components or [] if name in NOT_NEEDED]
     if running:
@@ -104,7 +104,7 @@ def test_fast_pipeline_components(submission: Submission) -> None:
         raise Failure(FAST, text, "none of these: they make no vectors", "components-not-needed")
 
 
-def test_fast_pipeline_speed(submission: Submission) -> None:
+def check_speed(submission: Submission) -> None:
     """It is at least 3 times as fast as the plain pipeline.
 
     tok2vec alone is some 4 times as fast. The best of many short rounds counts, as other programs

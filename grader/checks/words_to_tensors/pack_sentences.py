@@ -69,7 +69,7 @@ def shown_packed(found: Any) -> str:
     return "a PackedSequence" if is_packed(found) else show(found)
 
 
-def test_pack_sentences_packed(submission: Submission) -> None:
+def check_packed(submission: Submission) -> None:
     """The first part is a PackedSequence of all tokens."""
     packed, _ = pack_and_alive(submission)
     if not is_packed(packed):
@@ -111,7 +111,7 @@ def unpacked(parts: dict[str, Any]) -> list[Tensor]:
     return sentences if order is None else [sentences[int(place)] for place in order]
 
 
-def test_pack_sentences_sentences(submission: Submission) -> None:
+def check_sentences(submission: Submission) -> None:
     """Unpacked again, the sentences come in the order given."""
     packed, _ = pack_and_alive(submission)
     parts = packed["packed"]
@@ -131,7 +131,7 @@ def test_pack_sentences_sentences(submission: Submission) -> None:
     raise Failure(f"{PACK}[0]", text, "the same vectors, sentence by sentence")
 
 
-def test_pack_sentences_alive(submission: Submission) -> None:
+def check_alive(submission: Submission) -> None:
     """The second part counts the sentences that have a token at each step."""
     _, alive = pack_and_alive(submission)
     dims = (T,)

@@ -111,17 +111,17 @@ def why_padded(found: Tensor, sentences: Sequence[Tensor]) -> str | None:
     return None
 
 
-def test_pad_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The box has shape (B, T, F), T the longest sentence."""
     padded_of(submission, 0)
 
 
-def test_pad_values(submission: Submission) -> None:
+def check_values(submission: Submission) -> None:
     """Each row holds its sentence, then zeros."""
     require_padded(submission, 0)
 
 
-def test_pad_small(submission: Submission) -> None:
+def check_small(submission: Submission) -> None:
     """One sentence alone works, and one without a token."""
     require_padded(submission, 1)
     require_padded(submission, 2)

@@ -108,22 +108,22 @@ def require_lengths(submission: Submission, which: int, padded: list[Any]) -> No
     raise Failure(calling_lengths(padded), f"It is {found}", f"{expected}", why)
 
 
-def test_sentence_lengths_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The lengths are an int64 tensor (B,)."""
     lengths_of(submission, 0, PLAIN)
 
 
-def test_sentence_lengths_lengths(submission: Submission) -> None:
+def check_lengths(submission: Submission) -> None:
     """A step counts as soon as one of its numbers is not 0."""
     require_lengths(submission, 0, PLAIN)
 
 
-def test_sentence_lengths_zeros_inside(submission: Submission) -> None:
+def check_zeros_inside(submission: Submission) -> None:
     """A step of zeros before the last filled one belongs to the sentence."""
     require_lengths(submission, 1, ZEROS_INSIDE)
 
 
-def test_sentence_lengths_ends(submission: Submission) -> None:
+def check_ends(submission: Submission) -> None:
     """Rows without padding, rows of zeros, and a single step work."""
     for which, padded in enumerate(ENDS, 2):
         require_lengths(submission, which, padded)

@@ -169,28 +169,28 @@ def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | N
     return None
 
 
-def test_sentence_states_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """The states have shape (B, 2 * H)."""
     states_of(submission, 0)
 
 
-def test_sentence_states_states(submission: Submission) -> None:
+def check_states(submission: Submission) -> None:
     """Row b is what the LSTM has reached when it read sentence b alone, in both directions."""
     require_states(submission, 0)
 
 
-def test_sentence_states_layers(submission: Submission) -> None:
+def check_layers(submission: Submission) -> None:
     """The states are those of the last layer, whatever the number of layers."""
     for which in (1, 2):
         require_states(submission, which)
 
 
-def test_sentence_states_one_sentence(submission: Submission) -> None:
+def check_one_sentence(submission: Submission) -> None:
     """One sentence works."""
     require_states(submission, 3)
 
 
-def test_sentence_states_packed(submission: Submission) -> None:
+def check_packed(submission: Submission) -> None:
     """The LSTM reads all sentences packed, in one call."""
     seen = states_seen(submission)[0]
     value(seen.result)

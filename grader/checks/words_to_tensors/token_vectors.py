@@ -83,12 +83,12 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
     return "tokens-dropped" if fewer else None
 
 
-def test_token_vectors_shape(submission: Submission) -> None:
+def check_shape(submission: Submission) -> None:
     """Each text gives a float32 tensor (tokens, F)."""
     vectors_of(submission, 0)
 
 
-def test_token_vectors_values(submission: Submission) -> None:
+def check_values(submission: Submission) -> None:
     """The rows are `token.vector` of each token, in order."""
     import torch
 
@@ -113,7 +113,7 @@ def test_token_vectors_values(submission: Submission) -> None:
         raise Failure(call, f"It is {beginning(rows[step])}", shown, why)
 
 
-def test_token_vectors_empty(submission: Submission) -> None:
+def check_empty(submission: Submission) -> None:
     """A text without a token gives a tensor of shape (0, F)."""
     found = vectors_seen(submission)[1].result
     if isinstance(found, Raised) and found.type != "NotImplementedError":
@@ -122,7 +122,7 @@ def test_token_vectors_empty(submission: Submission) -> None:
     vectors_of(submission, 1)
 
 
-def test_token_vectors_pipe(submission: Submission) -> None:
+def check_pipe(submission: Submission) -> None:
     """The texts go through the pipeline together."""
     seen = vectors_seen(submission)[0]
     value(seen.result)

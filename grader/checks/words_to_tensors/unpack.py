@@ -87,7 +87,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
             raise Failure(f"{call}[{b}]", text, "the same vectors", "packed-order-cut")
 
 
-def test_unpack_sentences(submission: Submission) -> None:
+def check_sentences(submission: Submission) -> None:
     """Each sentence comes back, whole and without padding, wherever it stands in the list."""
     lengths, call = PACKINGS[0]
     found = sentences_back(submission, 0)
@@ -121,7 +121,7 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
     return None
 
 
-def test_unpack_order(submission: Submission) -> None:
+def check_order(submission: Submission) -> None:
     """The sentences come in the order in which they were packed."""
     found = [part.torch() for part in sentences_back(submission, 0)]
     sentences = sentences_of(submission, LENGTHS)
@@ -136,7 +136,7 @@ def test_unpack_order(submission: Submission) -> None:
     raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the order before the packing", why)
 
 
-def test_unpack_sorted(submission: Submission) -> None:
+def check_sorted(submission: Submission) -> None:
     """A packing of sentences that were sorted by hand can be undone, too."""
     found = unpacks(submission)[1].result
     if isinstance(found, Raised) and not isinstance(unpacks(submission)[0].result, Raised):

@@ -9,22 +9,12 @@ import pytest
 import spacy
 import torch
 
-from grader.checks import test_text as checks
-from grader.checks.test_collate import pipeline
-from grader.checks.test_text import BATCH_SIZE, TRIES
+from grader.checks.words_to_tensors import fast_pipeline
+from grader.checks.words_to_tensors.fast_pipeline import BATCH_SIZE, TRIES, pipeline, texts
 from grader.contract.messages import Failure
 from grader.grading.submission import Race, Submission
 from grader.grading.vectors import load_pipeline
 from grader.worker.wire import TensorData, tensor_data
-
-TEXTS = checks.texts()
-
-
-@pytest.fixture(autouse=True)
-def _few_texts(full: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Race over four texts in the quick suite: who wins is given here, the vectors are computed."""
-    if not full:
-        monkeypatch.setattr(checks, "texts", lambda: TEXTS[:4])
 
 
 def vectors_of(texts: list[str]) -> list[TensorData]:
@@ -56,7 +46,7 @@ def measured(
     ],
 )
 def test_a_pipeline_is_fast_by_its_best_round(tries: list[tuple[float, float, float]]) -> None:
-    checks.test_fast_pipeline_speed(measured(*tries))
+    fast_pipeline.check_speed(measured(*tries))
 
 
 def test_a_pipeline_is_slow_when_no_try_shows_otherwise() -> None:
@@ -64,23 +54,23 @@ def test_a_pipeline_is_slow_when_no_try_shows_otherwise() -> None:
     slow += [(0.40, 0.11, 0.20)] * (TRIES - len(slow))
     assert len(slow) == TRIES
     with pytest.raises(Failure, match="not 3 times as fast"):
-        checks.test_fast_pipeline_speed(measured(*slow))
+        fast_pipeline.check_speed(measured(*slow))
 
 
 def test_a_pipeline_that_is_hardly_faster_has_no_further_try() -> None:
     with pytest.raises(Failure, match="not 3 times as fast"):
-        checks.test_fast_pipeline_speed(measured((0.40, 0.10, 0.36)))
+        fast_pipeline.check_speed(measured((0.40, 0.10, 0.36)))
 
 
 def test_a_pipeline_that_remembers_its_answers_is_not_fast() -> None:
-    known = vectors_of(checks.texts())
+    known = vectors_of(texts())
     with pytest.raises(Failure, match="It gave"):
-        checks.test_fast_pipeline_speed(measured((0.40, 0.10, 0.01), gives=lambda _: known))
+        fast_pipeline.check_speed(measured((0.40, 0.10, 0.01), gives=lambda _: known))
 
 
 def test_tok2vec_alone_gives_the_vectors_of_the_whole_pipeline_bit_for_bit() -> None:
     pipelines = [spacy.load("en_core_web_sm"), load_pipeline()]
-    whole, part = ([*nlp.pipe(TEXTS, batch_size=BATCH_SIZE)] for nlp in pipelines)
+    whole, part = ([*nlp.pipe(texts(), batch_size=BATCH_SIZE)] for nlp in pipelines)
     assert all(
         np.array_equal(one.tensor, other.tensor) for one, other in zip(whole, part, strict=True)
     )
