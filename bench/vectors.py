@@ -27,7 +27,8 @@ from torch.utils.data import DataLoader
 
 import news
 from bench.report import show, show_versions
-from grader.grading.vectors import MODEL, compute, embed, load_pipeline
+from grader.grading.pipeline import MODEL, load_pipeline
+from grader.grading.vectors import compute, embed
 from grader.worker.operations.fit import TokenVectors, pad
 
 BATCH = 32

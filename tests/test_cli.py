@@ -397,7 +397,7 @@ def test_the_doctor_finds_this_environment_well(capsys: pytest.CaptureFixture[st
 def test_the_doctor_gives_the_command_for_a_missing_model(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("grader.grading.vectors.MODEL", "en_core_web_xx")
+    monkeypatch.setattr("grader.grading.pipeline.MODEL", "en_core_web_xx")
     assert main(["doctor"]) == 1
     assert "./packages/en_core_web_sm" in capsys.readouterr().out
 

@@ -110,9 +110,10 @@ def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() ->
 
 
 def test_the_readme_shows_the_line_that_mends_a_missing_model() -> None:
-    from grader.commands.doctor import MODEL
+    from grader.commands.doctor import INSTALL_MODEL
 
-    assert MODEL.removeprefix("python -m pip") in (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert INSTALL_MODEL.removeprefix("python -m pip") in readme
 
 
 def test_the_readme_fits_two_screens() -> None:

@@ -176,8 +176,8 @@ def kit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("news", "solution", "exercise", "docs"):
         ignored = shutil.ignore_patterns("__pycache__", "*.png")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    (folder / release.MODEL).parent.mkdir(parents=True)
-    for name in (*release.FILES, release.MODEL):
+    (folder / release.MODEL_PROJECT).parent.mkdir(parents=True)
+    for name in (*release.FILES, release.MODEL_PROJECT):
         shutil.copy(ROOT / name, folder / name)
     monkeypatch.setattr(release, "ROOT", folder)
     return folder

@@ -14,7 +14,8 @@ import spacy
 import news
 from grader.base.errors import UsageError
 from grader.grading import vectors
-from grader.grading.vectors import FEATURES, MODEL, Vectors, embed
+from grader.grading.pipeline import FEATURES, MODEL
+from grader.grading.vectors import Vectors, embed
 
 ONE_PIPELINE = functools.cache(vectors.load_pipeline)
 ROWS = news.sample("valid")[:12]

@@ -27,6 +27,7 @@ from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import heldout_accuracy, session
+from grader.grading.pipeline import MODEL
 from grader.intake.lms_exports import Content
 from grader.intake.notebook_modules import Cell, Taken, place, take
 from grader.intake.sources import Sources
@@ -43,7 +44,7 @@ NO_PART = {
     "reports",
     "training",
 }  # folders of the grader that change no mark
-PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy", "thinc")
+PACKAGES = ("torch", "spacy", MODEL, "numpy", "thinc")
 _alone = threading.Lock()  # torch's random numbers belong to the whole process
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.contract.tasks import MAIN, assignments
+from grader.grading.pipeline import FEATURES, MODEL, load_pipeline
 from grader.sandbox import fork_server, tiers
 
 INSTALL = "python -m pip install -c constraints.txt"
-MODEL = f"{INSTALL} ./packages/en_core_web_sm"
+INSTALL_MODEL = f"{INSTALL} ./packages/{MODEL}"
 ENOUGH = "nothing, if the layers above will do; else "
 
 
@@ -73,16 +74,14 @@ def _spacy() -> Line:
 
 
 def _model() -> Line:
-    from grader.grading import vectors
-
     try:
-        nlp = vectors.load_pipeline()
+        nlp = load_pipeline()
     except UsageError:
-        return Line("model", "spaCy cannot load en_core_web_sm", MODEL)
+        return Line("model", f"spaCy cannot load {MODEL}", INSTALL_MODEL)
     width = nlp("news").tensor.shape[1]
-    found = f"en_core_web_sm {nlp.meta['version']}, vectors of {width}"
-    if width != vectors.FEATURES:
-        return Line("model", found, MODEL)
+    found = f"{MODEL} {nlp.meta['version']}, vectors of {width}"
+    if width != FEATURES:
+        return Line("model", found, INSTALL_MODEL)
     return Line("model", found)
 
 

@@ -19,6 +19,7 @@ from grader.contract.messages import Blocked, Failure, clean, explain_raised, sh
 from grader.contract.record import CheckResult, Record, state
 from grader.contract.tasks import MAIN, Check, assignment_of, assignments, tasks
 from grader.contract.tasks import assignment as assignment_called
+from grader.grading.pipeline import MODEL
 from grader.grading.submission import StudentError, Submission
 from grader.intake import sources
 from grader.intake.sources import Sources
@@ -253,7 +254,7 @@ def environment(submission: Submission) -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "torch": _version("torch"),
         "spacy": _version("spacy"),
-        "model": f"en_core_web_sm {_version('en_core_web_sm')}",
+        "model": f"{MODEL} {_version(MODEL)}",
         "device": submission.__dict__.get("device", submission.wanted_device),
         "confinement": submission.worker.confinement,
         "confinement_layers": list(submission.worker.layers),

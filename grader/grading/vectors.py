@@ -13,15 +13,9 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from grader.base.errors import UsageError
 from grader.base.files import written_whole
+from grader.grading.pipeline import FEATURES, MODEL, load_pipeline, no_model
 from grader.worker.wire import TensorData
-
-MODEL = "en_core_web_sm"
-FEATURES = 96
-# `token.vector` of an sm pipeline is a row of what tok2vec computes; the other components read
-# it and leave it as it is.
-UNUSED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "ner")
 
 Array = np.ndarray[Any, Any]
 
@@ -63,30 +57,6 @@ class Vectors:
 def _plain(array: Array) -> TensorData:
     data = np.ascontiguousarray(array)
     return TensorData(data.dtype.name, data.shape, data.reshape(-1).view(np.uint8).data)
-
-
-def load_pipeline() -> Any:
-    """Load the part of the pipeline that the vectors need.
-
-    Raises:
-        UsageError: the model is not installed, or not for this spaCy.
-    """
-    import spacy
-
-    try:
-        nlp = spacy.load(MODEL, exclude=UNUSED)
-    except (OSError, ImportError, ValueError) as error:
-        raise _no_model(str(error).split("\n")[0].split(". ")[0]) from None
-    if "tok2vec" not in nlp.pipe_names:
-        raise UsageError(f"The installed {MODEL} has no tok2vec. Install version 3.8.0 of it.")
-    return nlp
-
-
-def _no_model(reason: str) -> UsageError:
-    return UsageError(
-        f"spaCy cannot load {MODEL} ({reason}). Install it from the kit's folder: "
-        "python -m pip install -c constraints.txt ./packages/en_core_web_sm"
-    )
 
 
 def compute(texts: Iterable[str], nlp: Any) -> tuple[Array, Array]:
@@ -135,7 +105,7 @@ def _key(texts: Sequence[str]) -> str:
     try:
         total = hashlib.sha256(f"{version(MODEL)} {version('spacy')}".encode())
     except PackageNotFoundError as error:
-        raise _no_model(f"the package {error.name} is not installed") from None
+        raise no_model(f"the package {error.name} is not installed") from None
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         total.update(len(data).to_bytes(8, "big") + data)

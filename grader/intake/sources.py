@@ -19,6 +19,7 @@ from typing import BinaryIO, TypeVar, cast
 
 from grader.base.errors import UsageError
 from grader.contract.tasks import assignments
+from grader.worker.pipeline import MODEL
 
 MAX_FILE = 1 << 20  # bytes of one Python file
 MAX_FILES = 64
@@ -27,7 +28,7 @@ MAX_ZIP = 16 << 20  # bytes
 MAX_ENTRIES = 10_000  # files and folders in a zip
 # What student code is run with; these packages and what they need keep their names.
 PACKAGES = ("matplotlib", "pytest", "rich", "spacy", "torch", "torchdata", "torchtext", "tqdm")
-KIT = ("exercise", "grader", "news", "en_core_web_sm")
+KIT = ("exercise", "grader", "news", MODEL)
 RUN_UNASKED = ("sitecustomize", "usercustomize", "conftest", "__main__")
 T = TypeVar("T")
 

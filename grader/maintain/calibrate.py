@@ -34,12 +34,13 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.grading import heldout_accuracy
 from grader.grading.calibration import TRAINING
+from grader.grading.pipeline import MODEL
 from grader.maintain.submission_bank import REFERENCE, Entry, accepted_variants, mutants
 
 ONE_TRY = 0.03
 LUCK = 1e-3
 WEAKEST = 3  # accepted variants that are drawn as often as the reference
-PACKAGES = ("torch", "spacy", "en_core_web_sm", "numpy")
+PACKAGES = ("torch", "spacy", MODEL, "numpy")
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from grader.base.errors import UsageError
 from grader.base.files import written_whole
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
+from grader.grading.pipeline import MODEL
 from grader.maintain import notebooks, stubs
 
 FOLDER = "news-classifier"  # in the archive
 FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
-FOLDERS = ("grader", "news", "packages/en_core_web_sm/en_core_web_sm")
+FOLDERS = ("grader", "news", f"packages/{MODEL}/{MODEL}")
 SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
-MODEL = "packages/en_core_web_sm/pyproject.toml"
+MODEL_PROJECT = f"packages/{MODEL}/pyproject.toml"
 # Hints and messages may quote a call: students are to read them.
 FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
 NAMES = 4  # different ones at least in a line that says something
@@ -71,7 +72,7 @@ def kit() -> dict[str, bytes]:
     Raises:
         UsageError: this is not the kit's folder.
     """
-    paths = [ROOT / name for name in (*FILES, MODEL)]
+    paths = [ROOT / name for name in (*FILES, MODEL_PROJECT)]
     for folder in FOLDERS:
         found = sorted((ROOT / folder).rglob("*"))
         paths += [path for path in found if path.suffix in SUFFIXES or path.name == "LICENSE"]

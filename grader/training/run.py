@@ -26,6 +26,7 @@ from grader.base.errors import UsageError
 from grader.contract.messages import Failure, clean, explain_raised, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import vectors
+from grader.grading.pipeline import FEATURES
 from grader.grading.session import Session, environment, load, session
 from grader.grading.submission import StudentError, Submission
 from grader.grading.vectors import Vectors
@@ -279,7 +280,7 @@ def _rehearse(taken: Sources, settings: Settings, device: str) -> None:
     A worker of its own does it: no trace is left in the one that trains.
     """
     targets = np.arange(2 * len(news.CLASSES)) % len(news.CLASSES)
-    tokens = np.random.default_rng(0).standard_normal((3 * len(targets), vectors.FEATURES))
+    tokens = np.random.default_rng(0).standard_normal((3 * len(targets), FEATURES))
     noise = Vectors(tokens.astype(np.float32), 3 * np.arange(len(targets) + 1), targets)
     with session(taken, device=device, seed=settings.seed, limits=LIMITS) as opened:
         _fit(opened.submission, noise, noise, settings)

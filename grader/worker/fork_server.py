@@ -53,7 +53,9 @@ def load_spacy() -> None:
     """Load spaCy and what its pipeline needs, by using it once."""
     import spacy
 
-    list(spacy.load("en_core_web_sm").pipe(["warm up"]))
+    from .pipeline import MODEL
+
+    list(spacy.load(MODEL).pipe(["warm up"]))
     from .operations import collate  # noqa: F401
 
 

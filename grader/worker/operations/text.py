@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from ..pipeline import MODEL
 from ..student import student
 from ..wire import TensorData
 from .call import plain
-
-MODEL = "en_core_web_sm"
 
 
 def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
