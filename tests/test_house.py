@@ -74,6 +74,15 @@ def test_every_check_function_has_a_row_in_the_table() -> None:
     assert sorted(functions) == sorted((check.module, check.function) for check in CHECKS)
 
 
+def test_no_file_of_the_checks_is_over_450_lines_and_no_function_over_60() -> None:
+    for path in (ROOT / "grader/checks").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 450, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 60, f"{path}: {node.name}"
+
+
 def test_a_check_needs_only_checks_that_come_before_it() -> None:
     for task in tasks().values():
         before: set[str] = set()

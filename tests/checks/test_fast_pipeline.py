@@ -9,11 +9,12 @@ import pytest
 import spacy
 import torch
 
+from grader.checks._spacy import pipeline
 from grader.checks.words_to_tensors import fast_pipeline
-from grader.checks.words_to_tensors.fast_pipeline import BATCH_SIZE, TRIES, pipeline, texts
+from grader.checks.words_to_tensors.fast_pipeline import BATCH_SIZE, TRIES, texts
 from grader.contract.messages import Failure
+from grader.grading.pipeline import load_pipeline
 from grader.grading.submission import Race, Submission
-from grader.grading.vectors import load_pipeline
 from grader.worker.wire import TensorData, tensor_data
 
 

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
 
-from grader.checks.beyond._helpers import Corpus, named, near, require_number
+from grader.checks._tools import close_number, matching_mistake, require_number
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-)
+from grader.grading.submission import Call, Called, Submission, evidence
 
-if TYPE_CHECKING:
-    pass
-
+Corpus = tuple[list[list[str]], list[list[str]]]  # translations, and a reference for each
 
 WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
 train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
@@ -79,18 +71,18 @@ def require_bleu(submission: Submission, scene: str) -> None:
     """See that the score of a corpus is the right one.
 
     Raises:
-        Failure: it is another one.
+        Failure: the score differs.
     """
     corpus = corpora(submission)[scene]
-    found = require_number(bleus(submission)[scene], f"{BLEU_CALL} {scene}")
+    found = require_number(bleus(submission)[scene].result, f"{BLEU_CALL} {scene}")
     right = Bleu().score(*corpus)
-    if near(found, right):
+    if close_number(found, right):
         return
     mistakes = {"bleu-not-in-percent": right / 100}
     for name, wrong in BLEU_MISTAKES.items():
         mistakes[name] = wrong.score(*corpus)
-    mistakes = {name: number for name, number in mistakes.items() if not near(number, right)}
-    why = named(found, mistakes)
+    differ = [(name, score) for name, score in mistakes.items() if not close_number(score, right)]
+    why = matching_mistake(found, differ, close_number)
     if why is None and scene == "without a match of four words" and found > 0:
         why = "bleu-smoothed"
     why = "bleu-orders" if why is not None and why.startswith("bleu-orders-") else why
@@ -117,7 +109,7 @@ class BleuFailure(Failure):
 
 def check_number(submission: Submission) -> None:
     """BLEU is a float."""
-    require_number(bleus(submission)["with a word changed in each sentence"], BLEU_CALL)
+    require_number(bleus(submission)["with a word changed in each sentence"].result, BLEU_CALL)
 
 
 def check_precisions(submission: Submission) -> None:

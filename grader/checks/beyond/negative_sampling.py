@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grader.checks.beyond._helpers import generator, named, near, require_tensor
+from grader.checks._tools import close_number, draw_each, matching_mistake, require_tensor
 from grader.contract.messages import Failure, show
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-    made,
-    value,
-)
+from grader.grading.submission import Call, Called, Submission, evidence, made, value
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,10 +20,8 @@ LARGE = 30.0
 
 def vectors(submission: Submission, scale: float = 1.0) -> list[Tensor]:
     """Draw the vectors of centres, contexts and negatives."""
-    import torch
-
-    draw = generator(submission)
-    return [scale * torch.randn(dims, generator=draw) for dims in ((B, F), (B, F), (B, K, F))]
+    parts = draw_each(1000 * submission.seed, (B, F), (B, F), (B, K, F))
+    return [scale * part for part in parts]
 
 
 @evidence
@@ -50,7 +41,7 @@ def require_loss(called: Called) -> float:
     """Return the number of a loss.
 
     Raises:
-        Failure: it is no float32 tensor of shape ().
+        Failure: the result is not a float32 tensor of shape ().
     """
     found = value(called.result)
     if isinstance(found, float):
@@ -88,7 +79,7 @@ def check_values(submission: Submission) -> None:
     pair, far, of_context = scores(submission)
     near_, far_ = log_sigmoid(pair), log_sigmoid(-far)
     right = -(near_ + far_.sum(1)).mean().item()
-    if near(found, right):
+    if close_number(found, right):
         return
     mistakes = {
         "sampling-summed-over-pairs": B * right,
@@ -101,9 +92,8 @@ def check_values(submission: Submission) -> None:
         "sigmoid-missing": -(pair - far.sum(1)).mean().item(),
         "true-pairs-left-out": -far_.sum(1).mean().item(),
     }
-    raise Failure(
-        LOSS, f"It returned {found:.4f}", f"{right:.4f}, by the formula", named(found, mistakes)
-    )
+    why = matching_mistake(found, mistakes.items(), close_number)
+    raise Failure(LOSS, f"It returned {found:.4f}", f"{right:.4f}, by the formula", why)
 
 
 def check_gradients(submission: Submission) -> None:
@@ -120,6 +110,6 @@ def check_large_scores(submission: Submission) -> None:
     found = require_loss(sampling_losses(submission)[4])
     pair, far, _ = scores(submission, LARGE)
     right = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
-    if not near(found, right):
+    if not close_number(found, right):
         call = f"{LOSS} with scores of some hundreds or thousands"
         raise Failure(call, f"It returned {found:.4f}", f"{right:.4f}", "log-of-sigmoid")

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from grader.checks.beyond._helpers import generator, named, near, require_number
+from grader.checks._tools import close_number, generator, matching_mistake, require_number
 from grader.contract.messages import Failure
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-)
+from grader.grading.submission import Call, Called, Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +21,7 @@ def batch(submission: Submission, padding: int, lengths: Sequence[int]) -> tuple
     """Draw logits (B, T, C) and targets (B, T) with padding behind each sentence."""
     import torch
 
-    draw = generator(submission, padding)
+    draw = generator(1000 * submission.seed + padding)
     logits = 2 * torch.randn((ROWS, STEPS, CLASSES), generator=draw)
     ids = torch.tensor([id_ for id_ in range(CLASSES) if id_ != padding])
     targets = ids[torch.randint(len(ids), (ROWS, STEPS), generator=draw)]
@@ -59,18 +54,18 @@ def surprises(logits: Tensor, targets: Tensor) -> Tensor:
 
 def check_number(submission: Submission) -> None:
     """The perplexity is a float."""
-    require_number(perplexities(submission)[0], PERPLEXITY.format(SCENES[0][0]))
+    require_number(perplexities(submission)[0].result, PERPLEXITY.format(SCENES[0][0]))
 
 
 def check_values(submission: Submission) -> None:
     """Without padding it is e to the power of the mean negative log-likelihood."""
     padding, lengths = SCENES[0]
     call = PERPLEXITY.format(padding)
-    found = require_number(perplexities(submission)[0], call)
+    found = require_number(perplexities(submission)[0].result, call)
     logits, targets = batch(submission, padding, lengths)
     each = surprises(logits, targets)
     right = each.mean().exp().item()
-    if near(found, right):
+    if close_number(found, right):
         return
     by_two = each.mean().item()
     mistakes = {
@@ -85,7 +80,8 @@ def check_values(submission: Submission) -> None:
         "perplexities-of-sentences": each.mean(1).exp().mean().item(),
     }
     told = f"{right:.4f} (without padding)"
-    raise Failure(call, f"It returned {found:.4f}", told, named(found, mistakes))
+    why = matching_mistake(found, mistakes.items(), close_number)
+    raise Failure(call, f"It returned {found:.4f}", told, why)
 
 
 def check_padding(submission: Submission) -> None:
@@ -93,11 +89,11 @@ def check_padding(submission: Submission) -> None:
     answers = perplexities(submission)[1:]
     for called, (padding, lengths) in zip(answers, SCENES[1:], strict=True):
         call = f"{PERPLEXITY.format(padding)} with padding in targets"
-        found = require_number(called, call)
+        found = require_number(called.result, call)
         logits, targets = batch(submission, padding, lengths)
         each, real = surprises(logits, targets), targets != padding
         right = each[real].mean().exp().item()
-        if near(found, right):
+        if close_number(found, right):
             continue
         means = (each * real).sum(1) / real.sum(1)
         mistakes = {
@@ -109,4 +105,5 @@ def check_padding(submission: Submission) -> None:
         if padding:
             mistakes["padding-id-fixed"] = each[targets != SCENES[1][0]].mean().exp().item()
         told = f"{right:.4f} (the mean over {int(real.sum())} real tokens)"
-        raise Failure(call, f"It returned {found:.4f}", told, named(found, mistakes))
+        why = matching_mistake(found, mistakes.items(), close_number)
+        raise Failure(call, f"It returned {found:.4f}", told, why)

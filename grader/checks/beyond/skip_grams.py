@@ -5,22 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from grader.checks.beyond._helpers import Pairs
+from grader.checks._tools import matching_mistake
 from grader.contract.messages import Failure, show
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-    value,
-)
+from grader.grading.submission import Call, Called, Submission, evidence, value
 from grader.worker.wire import TensorData
 
-if TYPE_CHECKING:
-    pass
-
+Pairs = Counter[tuple[int, int]]
 
 WINDOW = 2
 
@@ -61,7 +52,7 @@ def require_pairs(call: str, called: Called) -> Pairs:
     """Return the pairs that came back.
 
     Raises:
-        Failure: they are not an int64 tensor of shape (N, 2).
+        Failure: the result is not an int64 tensor of shape (N, 2).
     """
     found = value(called.result)
     fits = isinstance(found, TensorData) and found.dtype == "int64"
@@ -90,7 +81,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
     """See that one of the calls gave the right pairs.
 
     Raises:
-        Failure: it gave others.
+        Failure: the pairs differ.
     """
     call, called = skip_grams(submission)[number]
     tokens, window = sentences(submission)[number]
@@ -126,7 +117,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
             )
         ],
     }
-    why = next((name for name, wrong in mistakes.items() if found in wrong), None)
+    why = matching_mistake(found, mistakes.items(), lambda pairs, wrongs: pairs in wrongs)
     missing, more = right - found, found - right
     parts = [f"It returned {found.total()} pairs"]
     parts += [f"missing are {some(missing)}"] if missing else []
@@ -147,7 +138,7 @@ def require_tensor_of_no_pairs(call: str, called: Called) -> Pairs:
     """Return the pairs of a sentence that has none; an empty list made a tensor is known.
 
     Raises:
-        Failure: it is no tensor of pairs.
+        Failure: the result is not a tensor of pairs.
     """
     found = value(called.result)
     if isinstance(found, TensorData) and found.shape == (0,):

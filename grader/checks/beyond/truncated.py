@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from grader.checks.beyond._helpers import generator, named, near, same
+from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import (
-    Submission,
-    Written,
-    evidence,
-    value,
-)
+from grader.grading.submission import Submission, Written, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -21,6 +17,7 @@ if TYPE_CHECKING:
 
 TEXTS, CHARACTERS, CHUNK, LETTERS, FEATURES, UNITS, RATE = 2, 12, 4, 6, 5, 4, 0.5
 TRAIN = f"train_on_text(model, optimizer, text, chunk={CHUNK})"
+TOLERANCE = 1e-4
 State = tuple[Any, Any]
 
 
@@ -29,9 +26,6 @@ def start_weights(submission: Submission) -> dict[str, Tensor]:
 
     A loop that clips gradients to that length, as is usual, takes the same steps.
     """
-    import torch
-
-    draw = generator(submission, 3)
     dims = {
         "embedding.weight": (LETTERS, FEATURES),
         "reader.weight_ih_l0": (4 * UNITS, FEATURES),
@@ -41,14 +35,16 @@ def start_weights(submission: Submission) -> dict[str, Tensor]:
         "read_out.weight": (LETTERS, UNITS),
         "read_out.bias": (LETTERS,),
     }
-    return {name: 0.4 * torch.randn(each, generator=draw) for name, each in dims.items()}
+    weights = draw_each(1000 * submission.seed + 3, *dims.values())
+    return {name: 0.4 * weight for name, weight in zip(dims, weights, strict=True)}
 
 
 def text_ids(submission: Submission) -> Tensor:
     """Draw ids of characters, (B, N)."""
     import torch
 
-    return torch.randint(LETTERS, (TEXTS, CHARACTERS), generator=generator(submission, 4))
+    draw = generator(1000 * submission.seed + 4)
+    return torch.randint(LETTERS, (TEXTS, CHARACTERS), generator=draw)
 
 
 def read(
@@ -102,7 +98,7 @@ def trained(submission: Submission) -> Written:
     """Let the student's function train the small model.
 
     Raises:
-        Failure: it broke because a state was not detached.
+        Failure: the function raised because a state was not detached.
     """
     seen = submission.train_on_text(
         "truncated",
@@ -136,7 +132,7 @@ def check_chunks(submission: Submission) -> None:
         ],
         "chunks-along-the-batch": [part.tolist() for part in text[:, :-1].split(1, dim=0)],
     }
-    why = next((name for name, wrong in known.items() if read_ == wrong), None)
+    why = matching_mistake(read_, known.items(), operator.eq)
     told = ", ".join(show_ids(ids) for ids in found[:4]) or "none"
     told += ", ..." if len(found) > 4 else ""
     shapes = ", ".join(shape((TEXTS, len(part[0]))) for part in right)
@@ -170,6 +166,11 @@ def call_state(call: dict[str, Any]) -> tuple[Tensor, Tensor] | None:
     return (h, c) if h.any() or c.any() else None
 
 
+def _same_state(found: State, expected: State) -> bool:
+    pairs = zip(found, expected, strict=True)
+    return all(close(one, other, TOLERANCE) for one, other in pairs)
+
+
 def check_state(submission: Submission) -> None:
     """Each chunk starts from the state in which the chunk before has ended."""
     calls = trained(submission).calls
@@ -179,12 +180,12 @@ def check_state(submission: Submission) -> None:
     for number, (before, call) in enumerate(pairwise(calls), 2):
         with_weights = read(call_weights(before), before["ids"].torch(), call_state(before))
         state, right = call_state(call), with_weights[1]
-        if state is not None and all(map(same, state, right)):
+        if state is not None and _same_state(state, right):
             continue
         why = None
         if state is None:
             why = "state-reset"
-        elif all(map(same, state, right[::-1])):
+        elif _same_state(state, right[::-1]):
             why = "state-parts-swapped"
         found = f"Chunk {number} started from {'zeros' if state is None else 'another state'}"
         raise Failure(TRAIN, found, "the state in which the chunk before has ended", why)
@@ -218,7 +219,7 @@ def check_losses(submission: Submission) -> None:
         rows = logits.flatten(0, 1)
         cross_entropy = torch.nn.functional.cross_entropy
         right = cross_entropy(rows, targets.flatten()).item()
-        if near(loss, right):
+        if close_number(loss, right):
             continue
         mistakes = {
             "targets-not-shifted": cross_entropy(rows, ids.flatten()).item(),
@@ -226,7 +227,8 @@ def check_losses(submission: Submission) -> None:
             "loss-of-the-last-character": cross_entropy(logits[:, -1], targets[:, -1]).item(),
         }
         told = f"The loss of chunk {number} is {loss:.4f}"
-        raise Failure(TRAIN, told, f"{right:.4f}", named(loss, mistakes))
+        why = matching_mistake(loss, mistakes.items(), close_number)
+        raise Failure(TRAIN, told, f"{right:.4f}", why)
 
 
 def check_learns(submission: Submission) -> None:
@@ -234,7 +236,7 @@ def check_learns(submission: Submission) -> None:
     found = {name: weight.torch().double() for name, weight in trained(submission).weights.items()}
 
     def fits(weights: dict[str, Tensor]) -> bool:
-        return all(same(found[name], weight.detach(), 1e-3) for name, weight in weights.items())
+        return all(close(found[name], weight.detach(), 1e-3) for name, weight in weights.items())
 
     if fits(learned(submission)):
         return

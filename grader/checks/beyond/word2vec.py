@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from grader.checks.beyond._helpers import require_tensor
+from grader.checks._tools import require_tensor
 from grader.checks.oracles.word_pairs import share_nearer, word_pairs
 from grader.contract.messages import Failure
-from grader.grading.submission import (
-    Submission,
-    evidence,
-)
+from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +52,7 @@ def require_vectors(submission: Submission) -> Tensor:
     """Return the vectors.
 
     Raises:
-        Failure: they are no float32 tensor of shape (V, F).
+        Failure: the result is not a float32 tensor of shape (V, F).
     """
     dims = len(word_pairs().words), SIZE
     return require_tensor(word_vectors(submission), word2vec_call(), "float32", "(V, F)", dims)

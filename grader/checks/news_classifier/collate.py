@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
-from grader.contract.messages import Failure, is_tensor, shape, shorten, show, show_raised
+from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
+from grader.checks._tools import beginning, is_list, is_tensor_of, quoted, tensor_of
+from grader.contract.messages import Failure, is_tensor, show, show_raised
+from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.submission import CollateSeen, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
 
@@ -26,8 +28,6 @@ LONG = [
     ("The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 32, 2),
     ("Goal!", 1),
 ]
-F = 96
-TOLERANCE = 1e-4  # vectors are of size 1; batching changes them by some 1e-6
 
 
 @evidence
@@ -42,36 +42,14 @@ def seen_long(submission: Submission) -> CollateSeen:
     return submission.collate([LONG])
 
 
-@functools.cache
-def pipeline() -> Any:
-    """Load the pipeline that the right vectors come from."""
-    from grader.grading import vectors
-
-    return vectors.load_pipeline()
-
-
-@functools.cache
-def right(text: str) -> Array:
-    """Return the vectors (tokens, F) of a text."""
-    from grader.grading import vectors
-
-    array: Array = vectors.compute([text], pipeline())[0]
-    return array
-
-
 def lengths(batch: list[tuple[str, int]]) -> list[int]:
     """Return how many tokens each sentence has."""
-    return [len(right(text)) for text, _ in batch]
+    return [len(spacy_vectors(text)) for text, _ in batch]
 
 
 def call(batch: list[tuple[str, int]]) -> str:
     """Show how a batch was handed over."""
     return "Collate()([" + ", ".join(f"({quoted(text)}, tensor({t}))" for text, t in batch) + "])"
-
-
-def quoted(text: str) -> str:
-    """Show a text, or the beginning of a long one."""
-    return repr(shorten(text, 40))
 
 
 def padded(submission: Submission) -> Array:
@@ -80,23 +58,18 @@ def padded(submission: Submission) -> Array:
     return array
 
 
-def close(one: Array, other: Array) -> bool:
-    """Tell whether two arrays agree up to rounding; NaN agrees with nothing."""
-    return one.shape == other.shape and bool((abs(one - other) <= TOLERANCE).all())
-
-
 def holds(row: Array, vectors: Array) -> bool:
     """Tell whether some successive steps of a row are these vectors."""
     starts = range(len(row) - len(vectors) + 1)
-    return any(close(row[start : start + len(vectors)], vectors) for start in starts)
+    return any(close_to_spacy(row[start : start + len(vectors)], vectors) for start in starts)
 
 
 def check_loads_once(submission: Submission) -> None:
     """The pipeline is loaded once, when the object is made, and kept in `nlp`."""
     found = seen(submission)
     nlp = value(found.nlp)
-    if not (found.pipeline or "").startswith("en_core_web_sm"):
-        expected = 'what spacy.load("en_core_web_sm") gives, loaded in __init__'
+    if not (found.pipeline or "").startswith(MODEL):
+        expected = f'what spacy.load("{MODEL}") gives, loaded in __init__'
         raise Failure("Collate().nlp", f"It is {found.pipeline or show(nlp)}", expected)
     if found.loads_called:
         every = found.loads_called >= len(BATCHES)
@@ -119,17 +92,17 @@ def check_shape(submission: Submission) -> None:
 
 def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
     """See that what came back has the right types and shapes."""
-    if type(found) not in (tuple, list) or len(found) != 2:
+    if not is_list(found) or len(found) != 2:
         raise Failure(call(batch), f"It returned {show(found)}", "a pair (padded, targets)")
     first, targets = found
-    right_shape = (len(batch), max(lengths(batch)), F)
-    if not isinstance(first, TensorData) or (first.dtype, first.shape) != ("float32", right_shape):
-        expected = f"a float32 tensor of shape (B, T, F) = {shape(right_shape)}"
+    right_shape = (len(batch), max(lengths(batch)), FEATURES)
+    if not is_tensor_of(first, "float32", right_shape):
+        expected = tensor_of("float32", "(B, T, F)", right_shape)
         mistake = _why_padded(batch, first, targets)
         raise Failure(f"{call(batch)}[0]", f"It is {show(first)}", expected, mistake)
     b = right_shape[:1]
-    if not isinstance(targets, TensorData) or (targets.dtype, targets.shape) != ("int64", b):
-        expected = f"an int64 tensor of shape (B,) = {shape(b)}"
+    if not is_tensor_of(targets, "int64", b):
+        expected = tensor_of("int64", "(B,)", b)
         mistake = _why_targets(batch, targets)
         raise Failure(f"{call(batch)}[1]", f"It is {show(targets)}", expected, mistake)
 
@@ -141,10 +114,10 @@ def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> s
         return "batch-swapped"
     b, t = len(batch), max(lengths(batch))
     named = {
-        (b, t, F): "padded-dtype",
-        (t, b, F): "time-first" if b > 1 else None,
-        (t, F): "one-sentence-squeezed" if b == 1 else None,
-        (b, F): "doc-vector",
+        (b, t, FEATURES): "padded-dtype",
+        (t, b, FEATURES): "time-first" if b > 1 else None,
+        (t, FEATURES): "one-sentence-squeezed" if b == 1 else None,
+        (b, FEATURES): "doc-vector",
     }
     if found.shape in named:
         return named[found.shape]
@@ -154,7 +127,7 @@ def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> s
         return "no-tok2vec"
     if found.shape[0] == b - lengths(batch).count(0) < b:
         return "empty-sentence-dropped"
-    if found.shape[0] == b and found.shape[2] == F:
+    if found.shape[0] == b and found.shape[2] == FEATURES:
         return _why_length(batch, found.numpy())
     return None
 
@@ -164,12 +137,14 @@ def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
     t, shortest = max(lengths(batch)), min(lengths(batch))
     if rows.shape[1] > t:
         return None if rows[:, t:].any() else "padded-to-fixed-length"
-    cut = [right(text)[:shortest] for text, _ in batch]
-    if rows.shape[1] == shortest and all(map(close, rows, cut)):
+    cut = [spacy_vectors(text)[:shortest] for text, _ in batch]
+    if rows.shape[1] == shortest and all(map(close_to_spacy, rows, cut)):
         return "cut-to-shortest"
-    if all(_is_cut(row, right(text)) for row, (text, _) in zip(rows, batch, strict=True)):
+    if all(_is_cut(row, spacy_vectors(text)) for row, (text, _) in zip(rows, batch, strict=True)):
         return "cut-to-fixed-length"
-    return _why_vectors(batch, rows, max((text for text, _ in batch), key=lambda t: len(right(t))))
+    return _why_vectors(
+        batch, rows, max((text for text, _ in batch), key=lambda t: len(spacy_vectors(t)))
+    )
 
 
 def _is_cut(row: Array, vectors: Array) -> bool:
@@ -179,7 +154,7 @@ def _is_cut(row: Array, vectors: Array) -> bool:
     """
     n = len(row)
     sure = len(vectors) if len(vectors) <= n else n - 8 if n > 16 else n
-    return close(row[:sure], vectors[:sure])
+    return close_to_spacy(row[:sure], vectors[:sure])
 
 
 def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
@@ -193,13 +168,13 @@ def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
 def check_vectors(submission: Submission) -> None:
     """Row b holds `token.vector` of each token of one sentence, however long."""
     rows = padded(submission)
-    for text in sorted((text for text, _ in BATCH), key=lambda text: -len(right(text))):
-        if not any(holds(row, right(text)) for row in rows):
+    for text in sorted((text for text, _ in BATCH), key=lambda text: -len(spacy_vectors(text))):
+        if not any(holds(row, spacy_vectors(text)) for row in rows):
             mistake = _why_vectors(BATCH, rows, text)
             _expect_vectors(BATCH, rows, [text for text, _ in BATCH].index(text), mistake)
     found = value(seen_long(submission).results[0])
     _expect_pair(LONG, found)
-    if not any(holds(row, right(LONG[0][0])) for row in found[0].numpy()):
+    if not any(holds(row, spacy_vectors(LONG[0][0])) for row in found[0].numpy()):
         _expect_vectors(LONG, found[0].numpy(), 0)
 
 
@@ -209,17 +184,15 @@ def _expect_vectors(
     """Compare row b with the vectors of sentence b, step by step."""
     text = batch[b][0]
     tokens = pipeline().make_doc(text)
-    for step, (token, found, vector) in enumerate(zip(tokens, rows[b], right(text), strict=False)):
-        if not close(found, vector):
+    for step, (token, found, vector) in enumerate(
+        zip(tokens, rows[b], spacy_vectors(text), strict=False)
+    ):
+        if not close_to_spacy(found, vector):
             start = int((abs(found - vector) <= TOLERANCE).argmin())
             place = f"{call(batch)}[0][{b}][{step}]" + (f"[{start}:]" if start else "")
-            shown = f"It is {_beginning(found[start:])}"
-            expected = f"{_beginning(vector[start:])}, from token.vector of {token.text!r}"
+            shown = f"It is {beginning(found[start:])}"
+            expected = f"{beginning(vector[start:])}, from token.vector of {token.text!r}"
             raise Failure(place, shown, f"{expected} in {quoted(text)}", mistake)
-
-
-def _beginning(vector: Array) -> str:
-    return f"[{', '.join(f'{number:.4f}' for number in vector[:3])}, ...]"
 
 
 def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | None:
@@ -229,21 +202,21 @@ def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | 
 
     nlp = pipeline()
     words, tokens = text.split(), [token.text for token in nlp.make_doc(text)]
-    mean = right(text).mean(0, keepdims=True)
+    mean = spacy_vectors(text).mean(0, keepdims=True)
     known = {
         "words-read-alone": [
-            np.concatenate([right(part).mean(0, keepdims=True) for part in parts])
+            np.concatenate([spacy_vectors(part).mean(0, keepdims=True) for part in parts])
             for parts in (tokens, words)
         ],
-        "texts-lower-cased": [right(text.lower())],
-        "texts-stripped": [right(" ".join(words))],
+        "texts-lower-cased": [spacy_vectors(text.lower())],
+        "texts-stripped": [spacy_vectors(" ".join(words))],
         "split-at-spaces": [nlp(Doc(nlp.vocab, words)).tensor],
         "one-vector-repeated": [mean.repeat(len(tokens), 0)],
     }
     for mistake, made in known.items():
         if any(holds(row, vectors) for vectors in made for row in rows):
             return mistake
-    if rows.any() and all(map(_some_of, rows, (right(other) for other, _ in batch))):
+    if rows.any() and all(map(_some_of, rows, (spacy_vectors(other) for other, _ in batch))):
         return "tokens-dropped"
     return None
 
@@ -251,7 +224,7 @@ def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | 
 def _some_of(row: Array, vectors: Array) -> bool:
     """Tell whether the steps of a row that are not zero are some of these vectors, in order."""
     rest = iter(vectors)
-    return all(any(close(step, vector) for vector in rest) for step in row[row.any(1)])
+    return all(any(close_to_spacy(step, vector) for vector in rest) for step in row[row.any(1)])
 
 
 def check_padding(submission: Submission) -> None:
@@ -279,10 +252,10 @@ def _length(row: Array) -> int:
 
 def _why_padding(row: Array) -> str | None:
     for text, _ in BATCH:
-        n = len(row) - len(right(text))  # how many steps are padding
-        if n and close(row[n:], right(text)) and not row[:n].any():
+        n = len(row) - len(spacy_vectors(text))  # how many steps are padding
+        if n and close_to_spacy(row[n:], spacy_vectors(text)) and not row[:n].any():
             return "padded-in-front"
-        if n and close(row[:-n], right(text)):
+        if n and close_to_spacy(row[:-n], spacy_vectors(text)):
             return "padded-with-other-value"
     return None
 
@@ -291,7 +264,9 @@ def check_order(submission: Submission) -> None:
     """Row b and target b belong to item b of the batch."""
     rows, targets = padded(submission), value(seen(submission).results[0])[1].tolist()
     texts, right_targets = zip(*BATCH, strict=True)
-    order = [next(b for b, row in enumerate(rows) if holds(row, right(text))) for text in texts]
+    order = [
+        next(b for b, row in enumerate(rows) if holds(row, spacy_vectors(text))) for text in texts
+    ]
     if order != [*range(len(BATCH))]:
         found = f"The sentences of the batch stand in rows {order}"
         raise Failure(f"{call(BATCH)}[0]", found, f"rows {[*range(len(BATCH))]}", "rows-reordered")
@@ -306,7 +281,7 @@ def check_one_sentence(submission: Submission) -> None:
     found = value(seen(submission).results[1])
     _expect_pair(ONE, found)
     rows = found[0].numpy()
-    if not holds(rows[0], right(ONE[0][0])):
+    if not holds(rows[0], spacy_vectors(ONE[0][0])):
         _expect_vectors(ONE, rows, 0)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeGuard
 
+from grader.checks._tools import is_list, is_tensor_of
 from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
 from grader.grading.submission import DatasetSeen, StudentError, Submission, evidence, value
 from grader.worker.wire import Other, Raised, TensorData
@@ -48,11 +48,6 @@ def check_texts(submission: Submission) -> None:
     raise Failure(f"{CALL}.samples", f"It is {show_texts(texts)}", expected, _why_texts(texts))
 
 
-def is_list(seen: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Tell whether something is a list or a tuple."""
-    return type(seen) in (list, tuple)
-
-
 def show_texts(texts: object) -> str:
     """Show all of a list of short texts, every space included; anything else as usual."""
     if is_list(texts) and all(type(text) is str for text in texts):
@@ -82,15 +77,10 @@ def _why_texts(texts: object) -> str | None:
 def check_targets(submission: Submission) -> None:
     """`targets` is an int64 tensor of shape (N,): the labels less one."""
     targets = value(seen(submission).targets)
-    if is_int64(targets, (N,)) and targets.tolist() == TARGETS:
+    if is_tensor_of(targets, "int64", (N,)) and targets.tolist() == TARGETS:
         return
     expected = f"an int64 tensor {TARGETS} of shape (N,) = ({N},)"
     raise Failure(f"{CALL}.targets", f"It is {show(targets)}", expected, _why_targets(targets))
-
-
-def is_int64(seen: object, shape: tuple[int, ...]) -> bool:
-    """Tell whether something is an int64 tensor of a shape."""
-    return isinstance(seen, TensorData) and seen.dtype == "int64" and seen.shape == shape
 
 
 def _why_targets(targets: object) -> str | None:
@@ -116,7 +106,7 @@ def check_reads_once(submission: Submission) -> None:
     if not is_list(texts) or list(texts) != TEXTS:
         expected = f"all {N} texts, as from a list"
         raise Failure(f"{call}.samples", f"It is {show_texts(texts)}", expected, mistake)
-    if not is_int64(targets, (N,)) or targets.tolist() != TARGETS:
+    if not is_tensor_of(targets, "int64", (N,)) or targets.tolist() != TARGETS:
         expected = f"all {N} targets, as from a list"
         raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, mistake)
 
@@ -170,7 +160,12 @@ def check_item(submission: Submission) -> None:
         found = value(seen(submission).items[index])
         text, target = TEXTS[index], TARGETS[index]
         right = type(found) is tuple and len(found) == 2
-        if right and found[0] == text and is_int64(found[1], ()) and found[1].tolist() == target:
+        if (
+            right
+            and found[0] == text
+            and is_tensor_of(found[1], "int64", ())
+            and found[1].tolist() == target
+        ):
             continue
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
         why = _why_item(found, text, target)

@@ -1,60 +1,42 @@
-"""Task model: what `LSTMClassifier` promises.
-
-What the read-out sees is found by substitution: the answer of the student's LSTM is replaced by
-states that the grader sends, one slice is changed, and the logits tell whether it was read.
-"""
+"""Task model: what `LSTMClassifier` promises."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from grader.checks._tools import draw
+from grader.checks.news_classifier._model_runs import (
+    LATER,
+    N_ROWS,
+    ONE_LAYER,
+    SIZES,
+    THREE_LAYERS,
+    B,
+    C,
+    D,
+    F,
+    H,
+    L,
+    ReadSet,
+    T,
+    call,
+    close_logits,
+    head_answers,
+    inputs_read,
+    logits_of,
+    read_set,
+    rows_read,
+    sentences_read,
+    substituted,
+    token_runs,
+)
 from grader.contract.messages import Blocked, Failure, clean, shape, show
+from grader.grading.pipeline import FEATURES
 from grader.grading.submission import ModelRun, Sizes, StudentError, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    States = tuple[Tensor, Tensor, Tensor]  # output (B, T, D * H), h_n, c_n (L * D, B, H)
-
-# All different, so that no size can stand for another; the depths 1 and 3 come besides.
-SIZES: Sizes = {"n_targets": 5, "input_size": 7, "hidden_size": 6, "num_layers": 2}
-ONE_LAYER: Sizes = {**SIZES, "num_layers": 1}
-THREE_LAYERS: Sizes = {**SIZES, "num_layers": 3}
-B, T, F, H, L, D, C = 3, 4, 7, 6, 2, 2, 5
-TOLERANCE = 1e-4
-
-
-def call(sizes: Sizes, *dims: int) -> str:
-    """Show a forward pass."""
-    arguments = ", ".join(f"{name}={size}" for name, size in sizes.items())
-    inner = f"(torch.randn{shape(dims)})" if dims else ""
-    return f"LSTMClassifier({arguments}){inner}"
-
-
-def randn(submission: Submission, *dims: int) -> Tensor:
-    """Draw a normal tensor from the submission's seed."""
-    import torch
-
-    return torch.randn(dims, generator=torch.Generator().manual_seed(submission.seed + sum(dims)))
-
-
-def logits_of(run: ModelRun) -> Tensor:
-    """Return a run's logits (B, C) as a tensor of float64."""
-    logits = value(run.logits)
-    if not isinstance(logits, TensorData) or logits.shape[1:] != (C,):
-        raise Failure("model(padded)", f"It returned {show(logits)}", f"shape (B, C) with C = {C}")
-    return logits.torch().double()
-
-
-def far(one: Tensor, other: Tensor) -> bool:
-    """Tell whether two tensors differ by more than rounding; NaN differs from everything."""
-    if one.shape != other.shape:
-        return True
-    if not one.numel():
-        return False
-    return not bool(((one - other).abs() <= TOLERANCE * one.abs().max().clamp(min=1.0)).all())
 
 
 def place(raised: Raised) -> str:
@@ -86,7 +68,7 @@ def check_builds(submission: Submission) -> None:
             found = f"It has {len(built.lstms) or 'no'} nn.LSTM"
             mistake = "several-lstms" if built.lstms else "no-lstm"
             raise Failure(call(sizes), found, "one", mistake)
-        expected = {"input_size": 96, "hidden_size": 64, "num_layers": 2, **sizes}
+        expected = {"input_size": FEATURES, "hidden_size": 64, "num_layers": 2, **sizes}
         del expected["n_targets"]
         for name, size in {**expected, "bidirectional": True, "proj_size": 0}.items():
             seen = built.lstms[0][name]
@@ -107,7 +89,7 @@ SHAPES: dict[tuple[int, ...], str | None] = {
 @evidence
 def plain_runs(submission: Submission) -> dict[tuple[int, ...], ModelRun]:
     """Run a new model on each of the shapes."""
-    return {dims: submission.run_model(SIZES, [randn(submission, *dims)])[0] for dims in SHAPES}
+    return {dims: submission.run_model(SIZES, [draw(submission.seed, *dims)])[0] for dims in SHAPES}
 
 
 def check_shape(submission: Submission) -> None:
@@ -135,7 +117,7 @@ def check_shape(submission: Submission) -> None:
 
 def _why_shape(dims: tuple[int, ...], run: ModelRun) -> str | None:
     logits, (rows, steps, _) = run.logits, dims
-    if rows != steps and _lstm_rows(run) == {steps}:
+    if rows != steps and rows_read(run) == {steps}:
         return "batch-first-forgotten"
     if not isinstance(logits, TensorData):
         return None
@@ -150,18 +132,13 @@ def _why_shape(dims: tuple[int, ...], run: ModelRun) -> str | None:
     return None
 
 
-def _lstm_rows(run: ModelRun) -> set[int]:
-    """Return how many sentences the LSTM was given, call by call."""
-    return {seen["h_n_shape"][1] for seen in run.lstm_calls if len(seen["h_n_shape"]) == 3}
-
-
 # --- rows ------------------------------------------------------------------------------------
 
 
 @evidence
 def row_runs(submission: Submission) -> list[ModelRun]:
     """Run one batch twice, then each of its rows alone."""
-    batch = randn(submission, B, T, F)
+    batch = draw(submission.seed, B, T, F)
     return submission.run_model(SIZES, [batch, batch, *batch.split(1)])
 
 
@@ -171,25 +148,25 @@ def check_rows(submission: Submission) -> None:
 
     first, second, *others = row_runs(submission)
     together = logits_of(first)
-    if far(together, logits_of(second)):
+    if not close_logits(logits_of(second), together):
         raise Failure(
             f"model(batch)` twice with the same batch, for `{call(SIZES)}.eval()",
             "The second answer differs from the first",
             "the same logits",
             _why_again(first, second),
         )
-    if far(together, torch.cat([logits_of(run) for run in others])):
+    if not close_logits(torch.cat([logits_of(run) for run in others]), together):
         raise Failure(
             f"model(batch[b : b + 1])` and `model(batch)[b : b + 1]` for `{call(SIZES)}.eval()",
             "A sentence alone has other logits than the same sentence in a batch",
             "the same logits",
-            _why_rows(randn(submission, B, T, F), first),
+            _why_rows(draw(submission.seed, B, T, F), first),
         )
 
 
 def _why_again(first: ModelRun, second: ModelRun) -> str | None:
     before, after = (_start(run) for run in (first, second))
-    if after is None or (before is not None and not far(before, after)):
+    if after is None or (before is not None and close_logits(after, before)):
         return "random-in-eval"
     return "state-kept" if before is None or not before.any() else "random-start"
 
@@ -202,119 +179,18 @@ def _start(run: ModelRun) -> Tensor | None:
 
 
 def _why_rows(batch: Tensor, run: ModelRun) -> str:
-    if _lstm_rows(run) == {T}:
+    if rows_read(run) == {T}:
         return "batch-first-forgotten"
     given = run.lstm_calls[0]["input"] if run.lstm_calls else None
     if isinstance(given, TensorData) and given.shape == (B, T, F):
         seen = given.torch()
-        same_numbers = not far(seen.flatten().sort().values, batch.flatten().sort().values)
-        if same_numbers and all(far(seen[0], row) for row in batch):
+        same_numbers = close_logits(seen.flatten().sort().values, batch.flatten().sort().values)
+        if same_numbers and not any(close_logits(seen[0], row) for row in batch):
             return "input-reshaped"
     return "rows-mixed"
 
 
 # --- what the read-out sees ------------------------------------------------------------------
-
-LATER = "Not looked at yet: mend model.last_layer first."
-N_ROWS = 6  # so many states at once: a ReLU may hide a change in one of them, not in all
-
-
-def substituted(
-    submission: Submission, sizes: Sizes, padded: Tensor, states: list[States]
-) -> list[ModelRun]:
-    """Run a model with each of the states in the place of what its LSTM returns.
-
-    Raises:
-        Blocked: there is no such place.
-    """
-    runs = submission.run_model(sizes, [padded] * len(states), states)
-    if any(_sentences(run) != len(padded) for run in runs):
-        raise Blocked(LATER)
-    return runs
-
-
-def _sentences(run: ModelRun) -> int:
-    """Count the sentences that the LSTM was given, in all its calls."""
-    shapes = [seen["h_n_shape"] for seen in run.lstm_calls]
-    return sum(dims[1] if len(dims) == 3 else 1 for dims in shapes)
-
-
-@dataclass(frozen=True)
-class ReadSet:
-    """What changes the logits of a model with L layers, for sentences of T steps.
-
-    Attributes:
-        layers: L.
-        h_n: pairs (layer, direction) of h_n that are read.
-        c_n: the same for c_n.
-        output: pairs (step, direction) of output that are read.
-    """
-
-    layers: int
-    h_n: frozenset[tuple[int, int]]
-    c_n: frozenset[tuple[int, int]]
-    output: frozenset[tuple[int, int]]
-
-    def reads(self, direction: int) -> bool:
-        """Tell whether a direction's state after its last step is read, of whatever layer."""
-        last_step = (T - 1, 0) if direction == 0 else (0, 1)
-        return last_step in self.output or any(d == direction for _, d in self.h_n | self.c_n)
-
-    @property
-    def beside(self) -> frozenset[tuple[int, int]]:
-        """The steps of output that are read and are not a direction's last."""
-        return self.output - {(T - 1, 0), (0, 1)}
-
-
-def positive_states(submission: Submission, layers: int) -> States:
-    """Draw states between 0.1 and 0.9, which a ReLU lets through."""
-    output = randn(submission, N_ROWS, T, D * H).sigmoid() * 0.8 + 0.1
-    h_n = randn(submission, layers * D, N_ROWS, H).sigmoid() * 0.8 + 0.1
-    c_n = randn(submission, N_ROWS, layers * D, H).sigmoid().transpose(0, 1) * 0.8 + 0.1
-    return output, h_n, c_n
-
-
-def changed(states: States, part: int, first: int, direction: int) -> States:
-    """Change one slice: of output (part 0) at a step, of h_n or c_n (1, 2) at a layer."""
-    copies = [state.clone() for state in states]
-    if part == 0:
-        copies[0][:, first, direction * H : (direction + 1) * H].mul_(-1).add_(1.0)
-    else:
-        copies[part][first * D + direction].mul_(-1).add_(1.0)
-    return copies[0], copies[1], copies[2]
-
-
-def read_set(submission: Submission, sizes: Sizes) -> ReadSet:
-    """Find out what a model reads, once for each depth."""
-    key = ("read_set", sizes["num_layers"])
-    return submission.keep(key, lambda kept: _find_read_set(kept, sizes))
-
-
-def _find_read_set(submission: Submission, sizes: Sizes) -> ReadSet:
-    layers = sizes["num_layers"]
-    slices = [
-        (part, first, direction)
-        for part, count in enumerate((T, layers, layers))
-        for first in range(count)
-        for direction in range(D)
-    ]
-    base = positive_states(submission, layers)
-    states = [base, *(changed(base, *one) for one in slices)]
-    padded = randn(submission, N_ROWS, T, F)
-    first, *others = [logits_of(run) for run in substituted(submission, sizes, padded, states)]
-    read = {one for one, logits in zip(slices, others, strict=True) if far(first, logits)}
-    parts = [frozenset(one[1:] for one in read if one[0] == part) for part in range(3)]
-    return ReadSet(layers, h_n=parts[1], c_n=parts[2], output=parts[0])
-
-
-@evidence
-def token_runs(submission: Submission) -> list[ModelRun]:
-    """Run some sentences, then the same with another's token at step 1, 2, ..., T."""
-    padded = randn(submission, N_ROWS, T, F)
-    others = [padded.clone() for _ in range(T)]
-    for step, other in enumerate(others):
-        other[:, step] = padded.flip(0)[:, step]
-    return submission.run_model(SIZES, [padded, *others])
 
 
 def check_last_layer(submission: Submission) -> None:
@@ -331,7 +207,7 @@ def _lstm_is_called_once(submission: Submission) -> None:
     where, calls = call(SIZES, N_ROWS, T, F), token_runs(submission)[0].lstm_calls
     if not calls:
         raise Failure(where, "forward did not call its nn.LSTM", "one call", "lstm-not-called")
-    if _sentences(token_runs(submission)[0]) > N_ROWS:
+    if sentences_read(token_runs(submission)[0]) > N_ROWS:
         found = f"forward called its nn.LSTM {len(calls)} times"
         mistake = "lstm-called-by-steps" if len(calls) == T else None
         raise Failure(where, found, "one call with the whole batch", mistake)
@@ -367,7 +243,7 @@ def _why_layers(read: list[int], layers: int) -> str:
 def _reads_all_tokens(submission: Submission) -> None:
     real, *others = [logits_of(run) for run in token_runs(submission)]
     for step, other in enumerate(others, start=1):
-        if not far(real, other):
+        if close_logits(other, real):
             found = f"The logits stay the same when token {step} of {T} changes"
             expected = "logits that depend on every token"
             raise Failure(call(SIZES, N_ROWS, T, F), found, expected)
@@ -380,7 +256,7 @@ def _reads_true_states(submission: Submission) -> None:
     """
     import torch
 
-    padded = randn(submission, 1, T, F)
+    padded = draw(submission.seed, 1, T, F)
     (real,) = submission.run_model(SIZES, [padded])
     logits, where = logits_of(real), call(SIZES, 1, T, F)
     if not real.lstm_calls:
@@ -405,14 +281,14 @@ def _reads_true_states(submission: Submission) -> None:
         output, (h_n, c_n) = lstm(given.torch().float().reshape(1, T, F), start)
     for other in (-padded, 2 * padded.flip(1).cos()):
         (read,) = substituted(submission, SIZES, other, [(output, h_n, c_n)])
-        if far(logits, logits_of(read)):
+        if not close_logits(logits_of(read), logits):
             found = "The logits depend on more than the states that its nn.LSTM computes"
             raise Failure(where, found, "nothing else to be read out")
 
 
 def _learns(submission: Submission) -> None:
     """See that a training loop would reach every weight of the LSTM."""
-    learns = submission.lstm_learns(SIZES, randn(submission, B, T, F))
+    learns = submission.lstm_learns(SIZES, draw(submission.seed, B, T, F))
     if not any(learns.values()):
         raise Failure(
             f"{call(SIZES, B, T, F)}.square().sum().backward()",
@@ -431,7 +307,7 @@ def check_both_directions(submission: Submission) -> None:
     if not forward or not backward or seen.beside:
         raise Failure(
             call(SIZES, N_ROWS, T, F),
-            f"The logits depend on {_describe(seen)}",
+            f"The logits depend on {seen.describe()}",
             f"the forward state after the last token (it stands in output[:, {T - 1}]) and the "
             "backward state after the first (output[:, 0])",
             _why_directions(seen, forward, backward),
@@ -443,7 +319,7 @@ def _tokens_come_in_order(submission: Submission) -> None:
     """See that token t is what the LSTM reads at step t, in whatever form."""
     import torch
 
-    runs = [_given(run) for run in token_runs(submission)]
+    runs = [inputs_read(run) for run in token_runs(submission)]
     if any(given.shape != runs[0].shape for given in runs):
         return
     real, *others = runs
@@ -458,34 +334,6 @@ def _tokens_come_in_order(submission: Submission) -> None:
                 "the tokens in their order, the first at the first step",
                 "input-reversed" if is_reversed else None,
             )
-
-
-def _given(run: ModelRun) -> Tensor:
-    """Return what the LSTM was given, (B, T, F), in all its calls; empty if it is something else.
-
-    Packed sentences come padded.
-    """
-    import torch
-
-    inputs = [seen["input"] for seen in run.lstm_calls]
-    if not all(isinstance(given, TensorData) and given.shape[-2:-1] == (T,) for given in inputs):
-        return torch.empty(0, T, F)
-    parts = [given.torch().reshape(-1, T, given.shape[-1]) for given in inputs]
-    return torch.cat(parts) if parts else torch.empty(0, T, F)
-
-
-def _describe(seen: ReadSet) -> str:
-    names = ("forward", "backward")
-    parts = [
-        f"the {names[direction]} state of layer {layer + 1} in {part}"
-        for part, pairs in (("h_n", seen.h_n), ("c_n", seen.c_n))
-        for layer, direction in sorted(pairs)
-    ]
-    if len(seen.output) > 4:
-        parts.append(f"output at {len({step for step, _ in seen.output})} of {T} steps")
-    else:
-        parts += [f"the {names[d]} half of output[:, {step}]" for step, d in sorted(seen.output)]
-    return " and ".join(parts)
 
 
 def _why_directions(seen: ReadSet, forward: bool, backward: bool) -> str | None:
@@ -505,50 +353,13 @@ def _why_directions(seen: ReadSet, forward: bool, backward: bool) -> str | None:
 
 # --- the head --------------------------------------------------------------------------------
 
-N_STATES = 24
-
-
-@evidence
-def head_answers(submission: Submission) -> tuple[Tensor, Tensor, set[str]]:
-    """Feed the read-out with states: pairs and their middles, then negative ones.
-
-    Returns:
-        Logits (N_STATES, 3, C) for two random states and the state half-way between, logits
-        (N_STATES, C) for states that are all negative, and the torch functions called.
-    """
-    import torch
-
-    generator = torch.Generator().manual_seed(submission.seed)
-    pairs = torch.randn(N_STATES, 2, D * H, generator=generator)
-    triples = torch.cat([pairs, pairs.mean(1, keepdim=True)], dim=1).flatten(0, 1)
-    negative = -torch.rand(N_STATES, D * H, generator=generator) - 0.1
-    states = [_everywhere(state) for state in torch.cat([triples, negative])]
-    padded = randn(submission, 1, T, F)
-    runs = substituted(submission, SIZES, padded, states)
-    logits = torch.cat([logits_of(run) for run in runs])
-    functions = {name for run in runs for name in run.functions}
-    if not far(logits, logits[:1].expand_as(logits)):
-        raise Blocked(LATER)
-    return (
-        logits[: 3 * N_STATES].unflatten(0, (N_STATES, 3)),
-        logits[3 * N_STATES :],
-        functions,
-    )
-
-
-def _everywhere(state: Tensor) -> States:
-    """Put the two halves of a state (D * H,) at every step and layer."""
-    output = state.expand(1, T, D * H)
-    h_n = state.reshape(1, D, 1, H).expand(L, D, 1, H).reshape(L * D, 1, H)
-    return output, h_n, h_n
-
 
 def check_logits(submission: Submission) -> None:
     """What comes back are plain scores: no softmax, nothing that cuts them off."""
     answers, _, functions = head_answers(submission)
     scores = answers.flatten(0, 1)
     where = call(SIZES, 1, T, F)
-    if not far(scores.exp().sum(1), scores.exp().sum(1) * 0 + 1):
+    if _sum_to_one(scores.exp()):
         found = "The exponentials of the logits sum to 1, whatever the states of the LSTM"
         raise Failure(where, found, "plain scores", "log-softmax")
     expected = "plain scores, of either sign and any size"
@@ -558,10 +369,15 @@ def check_logits(submission: Submission) -> None:
         raise Failure(where, found, expected, "squashed")
     if bool((scores >= 0).all()):
         found = "No logit is negative, whatever the states of the LSTM"
-        if not far(scores.sum(1), scores.sum(1) * 0 + 1):
+        if _sum_to_one(scores):
             raise Failure(where, f"{found}, and they sum to 1", expected, "softmax")
         cut = bool((scores == 0).any())
         raise Failure(where, found, expected, "relu-after-linear" if cut else None)
+
+
+def _sum_to_one(numbers: Tensor) -> bool:
+    sums = numbers.sum(1)
+    return close_logits(sums, sums.new_ones(len(sums)))
 
 
 # By their names functions tell which mistake it is, and they let a ReLU through that does not act
@@ -588,12 +404,12 @@ def check_relu(submission: Submission) -> None:
     answers, negative, functions = head_answers(submission)
     where = call(SIZES, 1, T, F)
     expected = "ReLU, then Linear"
-    if not far(answers[:, :2].mean(1), answers[:, 2]):
+    if close_logits(answers[:, 2], answers[:, :2].mean(1)):
         found = "The logits are a linear function of the LSTM's states"
         raise Failure(where, found, expected, "no-relu")
     if _free_head(submission) and functions & RECTIFIERS:
         return
-    if not far(negative, negative[:1].expand_as(negative)):
+    if close_logits(negative, negative[:1].expand_as(negative)):
         return
     if used := sorted(functions & ACTIVATIONS):
         found = f"Between the LSTM and the logits forward calls {' and '.join(used)}, and no ReLU"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.contract.messages import Failure, shape, show, show_raised
-from grader.grading.submission import Called, Submission, made, value
+from grader.checks._tools import close, draw_each, matching_mistake
+from grader.contract.messages import Failure, show_raised
+from grader.grading.submission import Called, Submission, made
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
 
 B, T, F, H = 3, 6, 5, 7  # all different, and none the 4 of an LSTM's parts
-TOLERANCE = 1e-5
+TOLERANCE = 1e-5  # that of `close`
 BUILT_IN = {  # what torch's recurrent layers and cells call
     *("rnn_tanh", "rnn_relu", "lstm", "gru"),
     *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
@@ -25,76 +26,23 @@ WEIGHTS_APART = 1_000_000  # weights are drawn from other seeds than inputs
 NOT_TRANSPOSED = {"mat1 and mat2 shapes cannot be multiplied": "weights-not-transposed"}
 
 
-def drawn(submission: Submission, *shapes: Sequence[int], more: int = 0) -> Iterator[Tensor]:
-    """Draw normal tensors from the submission's seed; with another `more` others."""
-    import torch
-
-    generator = torch.Generator().manual_seed(submission.seed + more)
-    return (torch.randn(*sizes, generator=generator) for sizes in shapes)
-
-
 def weights(submission: Submission, gates: int) -> list[Tensor]:
     """Draw the four weights of a cell whose products have `gates` parts of H numbers."""
     rows = gates * H
     shapes = (rows, F), (rows, H), (rows,), (rows,)
-    return [0.6 * each for each in drawn(submission, *shapes, more=WEIGHTS_APART)]
-
-
-def far(one: Tensor, other: Tensor) -> bool:
-    """Tell whether two tensors differ by more than rounding; NaN differs from everything."""
-    return one.shape != other.shape or not bool(((one - other).abs() <= TOLERANCE).all())
-
-
-def require_float32(
-    found: Any, call: str, letters: str, dims: tuple[int, ...], known: dict[Any, str] | None = None
-) -> Tensor:
-    """Return what a call gave, if it is a float32 tensor of this shape.
-
-    Args:
-        found: what it gave.
-        call: the call.
-        letters: the shape in letters.
-        dims: the shape.
-        known: mistakes by the shape that they give, or by the type `list`.
-
-    Raises:
-        Failure: it is not.
-    """
-    found = value(found)
-    expected = f"a float32 tensor of shape {letters} = {shape(dims)}"
-    if not isinstance(found, TensorData):
-        raise Failure(call, f"It returned {show(found)}", expected, (known or {}).get(type(found)))
-    if found.shape != dims:
-        squeezed = found.shape == tuple(size for size in dims if size > 1)
-        why = "squeezed" if squeezed else (known or {}).get(found.shape)
-        raise Failure(call, f"It returned {show(found)}", expected, why)
-    if found.dtype != "float32":
-        raise Failure(call, f"It returned {show(found)}", expected)
-    return found.torch()
+    return [0.6 * each for each in draw_each(submission.seed + WEIGHTS_APART, *shapes)]
 
 
 def explain_error(called: Called, call: str, expected: str, known: dict[str, str]) -> None:
     """Name the mistake behind an exception, if its words are among the known ones.
 
     Raises:
-        Failure: they are.
+        Failure: the exception's message holds known words.
     """
     if isinstance(raised := called.result, Raised):
         for words, mistake in known.items():
             if words in raised.message:
                 raise Failure(call, show_raised(raised), expected, mistake)
-
-
-def pair(called: Called, call: str, names: str) -> tuple[Any, Any]:
-    """Return the two things that a call gave.
-
-    Raises:
-        Failure: it gave something else.
-    """
-    found = value(called.result)
-    if type(found) not in (tuple, list) or len(found) != 2:
-        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
-    return found[0], found[1]
 
 
 def compare(
@@ -111,11 +59,11 @@ def compare(
         candidates: what known mistakes would give.
 
     Raises:
-        Failure: they are not; it shows the first row of numbers that is wrong.
+        Failure: the numbers differ; it shows the first row of numbers that is wrong.
     """
-    if not far(found, expected):
+    if close(found, expected):
         return
-    why = next((name for name, wrong in candidates if not far(found, wrong)), None)
+    why = matching_mistake(found, candidates, close)
     right = ((found - expected).abs() <= TOLERANCE).all(dim=-1)
     index = (~right).nonzero()[0].tolist()
     place = ", ".join(f"{axis} {at}" for axis, at in zip(axes.split(), index, strict=True))
@@ -131,7 +79,7 @@ def require_by_hand(called: Called, call: str) -> None:
     """See that a result was not computed by torch's own recurrent layers.
 
     Raises:
-        Failure: it was.
+        Failure: one of them was called.
     """
     if built_in := BUILT_IN & set(called.functions):
         found = f"It called torch's own {' and '.join(sorted(built_in))}"
@@ -153,7 +101,7 @@ def require_gradients(call: str, **found: Any) -> None:
     """See that gradients flow from results back to the states that were given.
 
     Raises:
-        Failure: they do not.
+        Failure: a result has no gradient.
     """
     for name, result in found.items():
         if not (isinstance(result, TensorData) and result.requires_grad):
@@ -166,7 +114,7 @@ ROWS = (B, 1)
 
 def step(submission: Submission, rows: int) -> list[Tensor]:
     """Draw the inputs of one step, a state and a cell state."""
-    return [*drawn(submission, (rows, F), (rows, H), (rows, H))]
+    return draw_each(submission.seed, (rows, F), (rows, H), (rows, H))
 
 
 BATCHES = ((B, T), (1, T), (B, 1))

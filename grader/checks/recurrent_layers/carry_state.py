@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._tools import draw_each, is_list, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     WEIGHTS_APART,
     B,
     F,
     H,
     compare,
-    drawn,
     explain_error,
     frozen,
-    pair,
     parameter,
-    require_float32,
     require_gradients,
 )
 from grader.contract.messages import Failure, show
@@ -45,14 +43,14 @@ def lstm_weights(submission: Submission, directions: int = 1) -> dict[str, Tenso
 
     names = torch.nn.LSTM(F, H, LAYERS, bidirectional=directions == 2).state_dict()
     shapes = [each.shape for each in names.values()]
-    tensors = drawn(submission, *shapes, more=WEIGHTS_APART)
+    tensors = draw_each(submission.seed + WEIGHTS_APART, *shapes)
     return dict(zip(names, (0.6 * each for each in tensors), strict=True))
 
 
 def sequences(submission: Submission, number: int, directions: int = 1) -> list[Tensor]:
     """Draw inputs of one of the lengths, h_0 and c_0."""
     states = (LAYERS * directions, B, H)
-    return [*drawn(submission, (B, LENGTHS[number][0], F), states, states)]
+    return draw_each(submission.seed, (B, LENGTHS[number][0], F), states, states)
 
 
 @evidence
@@ -81,21 +79,21 @@ def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor
     """Return outputs, h_n and c_n for one of the lengths, if they have their shapes.
 
     Raises:
-        Failure: they have not.
+        Failure: something else came back.
     """
     (steps, size), call = LENGTHS[number], carry_call(number)
-    outputs, states = pair(carried(submission)[number], call, "outputs and (h_n, c_n)")
+    outputs, states = require_pair(
+        carried(submission)[number].result, call, "outputs and (h_n, c_n)"
+    )
     known = {
         (B, steps % size, H): "last-chunk-only",
         (B, steps - steps % size, H): "last-chunk-dropped",
         list: "list-not-joined",
     }
-    outputs = require_float32(outputs, f"{call}[0]", "(B, T, H)", (B, steps, H), known)
-    if type(states) not in (tuple, list) or len(states) != 2:
-        raise Failure(f"{call}[1]", f"It returned {show(states)}", "(h_n, c_n), a tuple of two")
+    outputs = require_tensor(outputs, f"{call}[0]", "float32", "(B, T, H)", (B, steps, H), known)
     h_n, c_n = (
-        require_float32(each, f"{call}[1][{at}]", "(L, B, H)", (LAYERS, B, H))
-        for at, each in enumerate(states)
+        require_tensor(each, f"{call}[1][{at}]", "float32", "(L, B, H)", (LAYERS, B, H))
+        for at, each in enumerate(require_pair(states, f"{call}[1]", "(h_n, c_n)"))
     )
     return outputs, h_n, c_n
 
@@ -193,8 +191,10 @@ def check_in_chunks(submission: Submission) -> None:
 def check_gradients(submission: Submission) -> None:
     """Gradients flow through all chunks, from the last states back to those at the start."""
     call = carry_call(0)
-    _, states = pair(carried(submission)[len(LENGTHS)], call, "outputs and (h_n, c_n)")
-    h_n, c_n = states if type(states) in (tuple, list) and len(states) == 2 else (None, None)
+    _, states = require_pair(
+        carried(submission)[len(LENGTHS)].result, call, "outputs and (h_n, c_n)"
+    )
+    h_n, c_n = states if is_list(states) and len(states) == 2 else (None, None)
     require_gradients(call, h_n=h_n, c_n=c_n)
 
 

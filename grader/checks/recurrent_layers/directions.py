@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from grader.checks._tools import draw_each, require_tensor
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     B,
     H,
     T,
     compare,
-    drawn,
     explain_error,
-    require_float32,
 )
 from grader.grading.submission import Call, Called, Submission, evidence
 
@@ -29,7 +28,7 @@ FLOAT = {"slice indices must be integers": "half-not-an-int"}
 
 def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
     """Draw outputs of a bidirectional layer."""
-    (outputs,) = drawn(submission, (rows, steps, 2 * H))
+    (outputs,) = draw_each(submission.seed, (rows, steps, 2 * H))
     return outputs
 
 
@@ -57,12 +56,12 @@ def check_sum_shape(submission: Submission) -> None:
             (rows, steps): "summed-over-features",
         }
         explain_error(called, SUM, "a tensor of shape (B, T, H)", FLOAT)
-        require_float32(called.result, SUM, "(B, T, H)", (rows, steps, H), known)
+        require_tensor(called.result, SUM, "float32", "(B, T, H)", (rows, steps, H), known)
 
 
 def check_sum(submission: Submission) -> None:
     """At every step the backward state is added to the forward state."""
-    found = require_float32(sums(submission)[0].result, SUM, "(B, T, H)", (B, T, H))
+    found = require_tensor(sums(submission)[0].result, SUM, "float32", "(B, T, H)", (B, T, H))
     outputs = two_directions(submission, B, T)
     forward, backward = outputs[..., :H], outputs[..., H:]
     compare(
@@ -96,14 +95,14 @@ def check_join_shape(submission: Submission) -> None:
                 (steps, 2 * H): "time-taken-for-batch",
             }
         explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", FLOAT)
-        require_float32(called.result, JOIN, "(B, 2 * H)", (rows, 2 * H), known)
+        require_tensor(called.result, JOIN, "float32", "(B, 2 * H)", (rows, 2 * H), known)
 
 
 def check_join(submission: Submission) -> None:
     """Each half is the state after its direction's own last step, the forward one first."""
     import torch
 
-    found = require_float32(joins(submission)[0].result, JOIN, "(B, 2 * H)", (B, 2 * H))
+    found = require_tensor(joins(submission)[0].result, JOIN, "float32", "(B, 2 * H)", (B, 2 * H))
     outputs = two_directions(submission, B, T)
     forward, backward = outputs[..., :H], outputs[..., H:]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from grader.checks._tools import require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -14,7 +15,6 @@ from grader.checks.recurrent_layers._layers import (
     compare,
     explain_error,
     require_by_hand,
-    require_float32,
     step,
     weights,
 )
@@ -41,14 +41,14 @@ def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), also for one sentence."""
     for rows, called in zip(ROWS, gru_cells(submission), strict=True):
         explain_error(called, GRU_CELL, "the new state (B, H)", NOT_TRANSPOSED)
-        require_float32(called.result, GRU_CELL, "(B, H)", (rows, H))
+        require_tensor(called.result, GRU_CELL, "float32", "(B, H)", (rows, H))
 
 
 def check_values(submission: Submission) -> None:
     """The new state is the one of `nn.GRUCell`."""
     import torch
 
-    found = require_float32(gru_cells(submission)[0].result, GRU_CELL, "(B, H)", (B, H))
+    found = require_tensor(gru_cells(submission)[0].result, GRU_CELL, "float32", "(B, H)", (B, H))
     inputs, state, _ = step(submission, B)
     expected = torch.gru_cell(inputs, state, *weights(submission, 3))
     candidates = _wrong_gru_states(submission)

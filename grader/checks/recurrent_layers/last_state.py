@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks.recurrent_layers._layers import H, compare, drawn, require_float32
+from grader.checks._tools import draw_each, require_tensor
+from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
 from grader.grading.submission import Call, Called, Submission, evidence
 from grader.worker.wire import Raised
@@ -29,7 +30,7 @@ def last_state_call(number: int) -> str:
 def all_states(submission: Submission, number: int) -> Tensor:
     """Draw an h_n for one of the depths."""
     layers, directions = DEPTHS[number]
-    (h_n,) = drawn(submission, (layers * directions, SENTENCES, H))
+    (h_n,) = draw_each(submission.seed, (layers * directions, SENTENCES, H))
     return h_n
 
 
@@ -47,11 +48,11 @@ def last_state_of(submission: Submission, number: int, known: dict[Any, str]) ->
     """Return the states for one of the depths, if they have their shape.
 
     Raises:
-        Failure: they have not.
+        Failure: something else came back.
     """
     result, directions = last_states(submission)[number].result, DEPTHS[number][1]
     dims = (directions, SENTENCES, H)
-    return require_float32(result, last_state_call(number), "(D, B, H)", dims, known)
+    return require_tensor(result, last_state_call(number), "float32", "(D, B, H)", dims, known)
 
 
 def check_shape(submission: Submission) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from grader.checks._tools import require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -13,9 +14,7 @@ from grader.checks.recurrent_layers._layers import (
     H,
     compare,
     explain_error,
-    pair,
     require_by_hand,
-    require_float32,
     step,
     weights,
 )
@@ -44,12 +43,12 @@ def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor
     """Return h and c of a call, if they have their shapes.
 
     Raises:
-        Failure: they have not.
+        Failure: something else came back.
     """
-    h, c = pair(lstm_cells(submission)[number], LSTM_CELL, "h and c")
+    h, c = require_pair(lstm_cells(submission)[number].result, LSTM_CELL, "h and c")
     return (
-        require_float32(h, f"{LSTM_CELL}[0]", "(B, H)", (ROWS[number], H)),
-        require_float32(c, f"{LSTM_CELL}[1]", "(B, H)", (ROWS[number], H)),
+        require_tensor(h, f"{LSTM_CELL}[0]", "float32", "(B, H)", (ROWS[number], H)),
+        require_tensor(c, f"{LSTM_CELL}[1]", "float32", "(B, H)", (ROWS[number], H)),
     )
 
 

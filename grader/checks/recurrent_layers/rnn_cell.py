@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from grader.checks._tools import require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -13,7 +14,6 @@ from grader.checks.recurrent_layers._layers import (
     compare,
     explain_error,
     require_by_hand,
-    require_float32,
     step,
     weights,
 )
@@ -40,14 +40,14 @@ def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), also for one sentence."""
     for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
         explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
-        require_float32(called.result, RNN_CELL, "(B, H)", (rows, H))
+        require_tensor(called.result, RNN_CELL, "float32", "(B, H)", (rows, H))
 
 
 def check_values(submission: Submission) -> None:
     """The new state is the one of `nn.RNNCell`."""
     import torch
 
-    found = require_float32(rnn_cells(submission)[0].result, RNN_CELL, "(B, H)", (B, H))
+    found = require_tensor(rnn_cells(submission)[0].result, RNN_CELL, "float32", "(B, H)", (B, H))
     inputs, state, _ = step(submission, B)
     w_ih, w_hh, b_ih, b_hh = given = weights(submission, 1)
     expected = torch.rnn_tanh_cell(inputs, state, *given)

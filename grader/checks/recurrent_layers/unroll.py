@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._tools import draw_each, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     WEIGHTS,
@@ -13,12 +14,9 @@ from grader.checks.recurrent_layers._layers import (
     H,
     T,
     compare,
-    drawn,
     explain_error,
     frozen,
-    pair,
     parameter,
-    require_float32,
     require_gradients,
     weights,
 )
@@ -41,7 +39,7 @@ def cell(submission: Submission) -> dict[str, Any]:
 
 def sentences(submission: Submission, rows: int, steps: int) -> list[Tensor]:
     """Draw inputs, and a state to start from."""
-    return [*drawn(submission, (rows, steps, F), (rows, H))]
+    return draw_each(submission.seed, (rows, steps, F), (rows, H))
 
 
 @evidence
@@ -58,10 +56,10 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
     """Return outputs and state of a batch, if they have their shapes.
 
     Raises:
-        Failure: they have not.
+        Failure: something else came back.
     """
     rows, steps = BATCHES[number]
-    outputs, state = pair(unrolled(submission)[number], UNROLL, "outputs and state")
+    outputs, state = require_pair(unrolled(submission)[number].result, UNROLL, "outputs and state")
     known = {
         (steps, rows, H): "stacked-time-first",
         (rows, steps * H): "joined-not-stacked",
@@ -72,8 +70,8 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
         list: "list-not-joined",
     }
     return (
-        require_float32(outputs, f"{UNROLL}[0]", "(B, T, H)", (rows, steps, H), known),
-        require_float32(state, f"{UNROLL}[1]", "(B, H)", (rows, H)),
+        require_tensor(outputs, f"{UNROLL}[0]", "float32", "(B, T, H)", (rows, steps, H), known),
+        require_tensor(state, f"{UNROLL}[1]", "float32", "(B, H)", (rows, H)),
     )
 
 
@@ -132,5 +130,5 @@ def check_state(submission: Submission) -> None:
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow through all steps, from the last output back to the state at the start."""
-    _, state = pair(unrolled(submission)[-1], UNROLL, "outputs and state")
+    _, state = require_pair(unrolled(submission)[-1].result, UNROLL, "outputs and state")
     require_gradients(UNROLL, state=state)

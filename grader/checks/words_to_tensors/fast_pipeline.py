@@ -5,24 +5,16 @@ from __future__ import annotations
 import functools
 import random
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from grader.checks.news_classifier.collate import pipeline, quoted
-from grader.checks.words_to_tensors._sentences import FEATURES, beginning, is_float32
+from grader.checks._spacy import pipeline
+from grader.checks._tools import beginning, is_tensor_of, quoted
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import (
-    PipelineSeen,
-    Submission,
-    evidence,
-    value,
-)
-
-if TYPE_CHECKING:
-    pass
-
+from grader.grading.pipeline import FEATURES, MODEL, UNUSED
+from grader.grading.submission import PipelineSeen, Submission, evidence, value
 
 BATCH_SIZE = 8
-NOT_NEEDED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "ner", "senter")
+NOT_NEEDED = (*UNUSED, "senter")
 TIMES, AS_FAST, HARDLY = 3, 1.4, 1.2
 ROUNDS, TRIES = 8, 5
 FAST = "fast_pipeline()"
@@ -52,7 +44,7 @@ def fast_seen(submission: Submission) -> PipelineSeen:
 def check_pipeline(submission: Submission) -> None:
     """It returns a pipeline that makes vectors."""
     seen = fast_seen(submission)
-    expected = 'a pipeline, what spacy.load("en_core_web_sm", ...) gives'
+    expected = f'a pipeline, what spacy.load("{MODEL}", ...) gives'
     if seen.components is None:
         raise Failure(FAST, f"It returned {show(seen.made)}", expected)
     if "tok2vec" not in seen.components:
@@ -69,7 +61,7 @@ def require_vectors(texts: list[str], seen: Any) -> None:
     """Hold what a pipeline gave for these texts against the plain one's vectors.
 
     Raises:
-        Failure: they are others.
+        Failure: a vector differs.
     """
     import torch
 
@@ -81,12 +73,12 @@ def require_vectors(texts: list[str], seen: Any) -> None:
         texts, found, pipeline().pipe(texts, batch_size=BATCH_SIZE), strict=True
     ):
         expected = torch.from_numpy(doc.tensor)
-        if is_float32(one, *expected.shape) and torch.equal(one.torch(), expected):
+        if is_tensor_of(one, "float32", expected.shape) and torch.equal(one.torch(), expected):
             continue
         shown, wanted, why = show(one), f"a float32 tensor of shape {shape(expected.shape)}", None
-        if is_float32(one, len(text.split()), FEATURES):
+        if is_tensor_of(one, "float32", (len(text.split()), FEATURES)):
             why = "tokenizer-replaced"
-        elif is_float32(one, *expected.shape):
+        elif is_tensor_of(one, "float32", expected.shape):
             differs = (one.torch() != expected).any(1)
             step = int(differs.int().argmax())
             shown = f"{beginning(one.torch()[step])} for token {step}"

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
 from grader.checks.words_to_tensors._sentences import (
     ALIVE,
     LENGTHS,
     B,
     F,
     T,
-    close,
     drawing,
-    is_float32,
-    named,
     places_of,
     sentences_of,
 )
 from grader.contract.messages import Failure, shape, show, show_raised
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-    value,
-)
+from grader.grading.submission import Call, Called, Submission, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -47,7 +40,7 @@ def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
     """Return both parts of what came back.
 
     Raises:
-        Failure: there are no two.
+        Failure: something else came back.
     """
     found, expected = packs(submission).result, "a pair (packed, alive)"
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
@@ -77,7 +70,7 @@ def check_packed(submission: Submission) -> None:
         why = "padded-for-packed" if is_box else None
         raise Failure(f"{PACK}[0]", f"It is {show(packed)}", "a PackedSequence", why)
     data, sizes = packed["packed"]["data"], packed["packed"]["batch_sizes"]
-    if not is_float32(data, sum(LENGTHS), F):
+    if not is_tensor_of(data, "float32", (sum(LENGTHS), F)):
         expected = f"a float32 tensor of shape {(sum(LENGTHS), F)}: {sum(LENGTHS)} tokens"
         why = None
         if isinstance(data, TensorData) and data.shape == (B * T, F):
@@ -140,13 +133,13 @@ def check_alive(submission: Submission) -> None:
             return
         found = alive.tolist()
     else:
-        found = list(alive) if type(alive) in (list, tuple) else plain_list(alive)
+        found = list(alive) if is_list(alive) else plain_list(alive)
     mistakes = {
         "alive-not-int64": ALIVE,
         "lengths-for-alive": [*LENGTHS] if found == [*LENGTHS] else sorted(LENGTHS, reverse=True),
         "ended-for-alive": [B - alive for alive in ALIVE],
         "alive-added-up": [sum(ALIVE[: step + 1]) for step in range(T)],
     }
-    why = named(found, mistakes, lambda one, other: one == other)
+    why = matching_mistake(found, mistakes.items(), operator.eq)
     expected = f"an int64 tensor {ALIVE} of shape (T,) = {shape(dims)}"
     raise Failure(f"{PACK}[1]", f"It is {shown_packed(alive)}", expected, why)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from grader.checks.words_to_tensors._sentences import (
-    LENGTHS,
-    F,
-    by_hand,
-    close,
-    drawing,
-    is_float32,
-    sentences_of,
-)
-from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-    value,
-)
+from grader.checks._tools import close, is_list, require_tensor, tensor_of
+from grader.checks.words_to_tensors._sentences import LENGTHS, F, by_hand, drawing, sentences_of
+from grader.contract.messages import Failure, is_tensor, show_raised
+from grader.grading.submission import Call, Called, Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -45,7 +33,7 @@ def require_padded(submission: Submission, which: int) -> None:
     """See that a batch was padded as it should be.
 
     Raises:
-        Failure: it was not.
+        Failure: a number differs.
     """
     lengths = PADDED_LENGTHS[which]
     found = padded_of(submission, which)
@@ -68,34 +56,35 @@ def padded_of(submission: Submission, which: int) -> Tensor:
     """Return a padded batch, if it is a float32 tensor (B, T, F).
 
     Raises:
-        Failure: it is not.
+        Failure: something else came back.
     """
     lengths = PADDED_LENGTHS[which]
     b, t = len(lengths), max(lengths)
     call, result = f"pad({drawing(lengths)})", pads(submission)[which].result
     if which and isinstance(result, Raised):
-        expected = f"a float32 tensor of shape (B, T, F) = {shape((b, t, F))}"
-        raise Failure(call, show_raised(result), expected)
-    found = value(result)
-    if is_float32(found, b, t, F):
-        return found.torch()  # type: ignore[no-any-return]
+        raise Failure(call, show_raised(result), tensor_of("float32", "(B, T, F)", (b, t, F)))
+    known = functools.partial(_why_form, lengths)
+    return require_tensor(result, call, "float32", "(B, T, F)", (b, t, F), known)
+
+
+def _why_form(lengths: Sequence[int], found: Any) -> str | None:
+    """Name the mistake behind a wrong type or shape."""
+    b, t = len(lengths), max(lengths)
     shapes = {
         (t, b, F): "time-first",
         (b, min(lengths), F): "cut-to-shortest",
         (t, F): "one-sentence-squeezed",
         (sum(lengths), F): "sentences-end-to-end" if b > 1 else "one-sentence-squeezed",
     }
-    why = None
-    if isinstance(found, TensorData):
-        why = shapes.get(found.shape)
-        if len(found.shape) == 3 and found.shape[0] == b and found.shape[1] > t:
-            why = "padded-too-long"
-        if len(found.shape) == 3 and found.shape[0] == b - lengths.count(0) < b:
-            why = "sentence-without-row"
-    elif type(found) in (list, tuple) and all(map(is_tensor, found)):
-        why = "list-for-box"
-    expected = f"a float32 tensor of shape (B, T, F) = {shape((b, t, F))}"
-    raise Failure(call, f"It returned {show(found)}", expected, why)
+    if is_list(found) and all(map(is_tensor, found)):
+        return "list-for-box"
+    if not isinstance(found, TensorData):
+        return None
+    if len(found.shape) == 3 and found.shape[0] == b - lengths.count(0) < b:
+        return "sentence-without-row"
+    if len(found.shape) == 3 and found.shape[0] == b and found.shape[1] > t:
+        return "padded-too-long"
+    return shapes.get(found.shape)
 
 
 def why_padded(found: Tensor, sentences: Sequence[Tensor]) -> str | None:

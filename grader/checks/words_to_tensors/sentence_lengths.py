@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+import operator
+from typing import Any
 
-from grader.checks.words_to_tensors._sentences import named
-from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-    value,
-)
+from grader.checks._tools import is_list, matching_mistake, require_tensor
+from grader.contract.messages import Failure
+from grader.grading.submission import Call, Called, Submission, evidence
 from grader.worker.wire import TensorData
-
-if TYPE_CHECKING:
-    pass
-
 
 # Two features, so that a student can read it. Each row has a step that a short cut takes for
 # padding: numbers that sum to 0, a first feature of 0, a last one, negative ones.
@@ -57,29 +49,32 @@ def lengths_of(submission: Submission, which: int, padded: list[Any]) -> list[in
     """Return the lengths of a batch, if they are an int64 tensor (B,).
 
     Raises:
-        Failure: they are not.
+        Failure: something else came back.
     """
-    found, b = value(lengths_seen(submission)[which].result), (len(padded),)
-    if isinstance(found, TensorData) and (found.dtype, found.shape) == ("int64", b):
-        return found.tolist()  # type: ignore[no-any-return]
-    why = None
-    if type(found) in (list, tuple):
-        why = "lengths-in-a-list"
-    elif isinstance(found, TensorData) and found.shape == b:
-        why = "lengths-not-int64"
-    elif isinstance(found, TensorData) and found.shape[:2] == (len(padded), len(padded[0])):
-        why = "lengths-every-step"
-    elif isinstance(found, TensorData) and found.shape == (*b, 1):
-        why = "lengths-a-column"
-    expected = f"an int64 tensor of shape (B,) = {shape(b)}"
-    raise Failure(calling_lengths(padded), f"It returned {show(found)}", expected, why)
+    result, call = lengths_seen(submission)[which].result, calling_lengths(padded)
+    known = functools.partial(_why_form, len(padded), len(padded[0]))
+    lengths: list[int] = require_tensor(
+        result, call, "int64", "(B,)", (len(padded),), known
+    ).tolist()
+    return lengths
+
+
+def _why_form(b: int, t: int, found: Any) -> str | None:
+    """Name the mistake behind a wrong type or shape."""
+    if is_list(found):
+        return "lengths-in-a-list"
+    if not isinstance(found, TensorData):
+        return None
+    if found.shape[:2] == (b, t):
+        return "lengths-every-step"
+    return {(b,): "lengths-not-int64", (b, 1): "lengths-a-column"}.get(found.shape)
 
 
 def require_lengths(submission: Submission, which: int, padded: list[Any]) -> None:
     """See that the lengths of a batch are right.
 
     Raises:
-        Failure: they are not.
+        Failure: a length differs.
     """
     import torch
 
@@ -104,7 +99,7 @@ def require_lengths(submission: Submission, which: int, padded: list[Any]) -> No
         "no-step-found": [length % steps for length in filled.cumprod(1).sum(1).tolist()],
         "empty-row-counts": [length or steps for length in expected],
     }
-    why = named(found, mistakes, list.__eq__)
+    why = matching_mistake(found, mistakes.items(), operator.eq)
     raise Failure(calling_lengths(padded), f"It is {found}", f"{expected}", why)
 
 

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._tools import beginning, close, draw, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import (
     ALIVE,
     LENGTHS,
     F,
-    beginning,
     by_hand,
-    close,
     drawing,
-    drawn,
-    is_float32,
     sentences_of,
 )
-from grader.contract.messages import Failure, shape, show, show_raised
-from grader.grading.submission import (
-    Submission,
-    Watched,
-    evidence,
-    value,
-)
+from grader.contract.messages import Failure, show_raised
+from grader.grading.submission import Submission, Watched, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -47,7 +39,9 @@ def lstm_of(submission: Submission, layers: int) -> Any:
 
     lstm = nn.LSTM(F, H, layers, batch_first=True, bidirectional=True)
     size = sum(weight.numel() for weight in lstm.parameters())
-    weights = iter((0.5 * drawn(submission, size)).split([w.numel() for w in lstm.parameters()]))
+    weights = iter(
+        (0.5 * draw(submission.seed, size)).split([w.numel() for w in lstm.parameters()])
+    )
     lstm.load_state_dict({n: next(weights).view(w.shape) for n, w in lstm.named_parameters()})
     return lstm.eval().requires_grad_(False)
 
@@ -71,33 +65,31 @@ def states_of(submission: Submission, which: int) -> Tensor:
     """Return the states, if they are float32 (B, 2 * H).
 
     Raises:
-        Failure: they are not.
+        Failure: something else came back.
     """
     layers, lengths = CASES[which]
     call, found = calling_states(layers, lengths), states_seen(submission)[which].result
     b = len(lengths)
-    expected = f"a float32 tensor of shape (B, 2 * H) = {shape((b, 2 * H))}"
+    expected = tensor_of("float32", "(B, 2 * H)", (b, 2 * H))
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
         raise Failure(call, show_raised(found), expected, "order-enforced")
     if which and isinstance(found, Raised) and found.type != "NotImplementedError":
         why = "depth-hard-coded" if layers != LAYERS else None
         raise Failure(call, show_raised(found), expected, why)
-    found = value(found)
-    if is_float32(found, b, 2 * H):
-        return found.torch()  # type: ignore[no-any-return]
-    why = None
-    if isinstance(found, TensorData):
-        shapes = {
-            (b, H): "one-direction-of-two",
-            (2 * layers, b, H): "all-of-h-n",
-            (2 * layers, 2 * b, H): "pair-not-taken-apart",
-            (2, b, H): "directions-not-side-by-side",
-            (2 * b, H): "directions-one-below-the-other",
-            (2 * H,): "one-sentence-squeezed",
-            (b, max(lengths), 2 * H): "states-of-all-steps",
-        }
-        why = shapes.get(found.shape)
-    raise Failure(call, f"It returned {show(found)}", expected, why)
+    shapes = {
+        (b, H): "one-direction-of-two",
+        (2 * layers, b, H): "all-of-h-n",
+        (2 * layers, 2 * b, H): "pair-not-taken-apart",
+        (2, b, H): "directions-not-side-by-side",
+        (2 * b, H): "directions-one-below-the-other",
+        (2 * H,): "one-sentence-squeezed",
+        (b, max(lengths), 2 * H): "states-of-all-steps",
+    }
+
+    def name_mistake(found: Any) -> str | None:
+        return shapes.get(found.shape) if isinstance(found, TensorData) else None
+
+    return require_tensor(found, call, "float32", "(B, 2 * H)", (b, 2 * H), name_mistake)
 
 
 def alone(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
@@ -111,7 +103,7 @@ def require_states(submission: Submission, which: int) -> None:
     """See that the states are those of each sentence alone.
 
     Raises:
-        Failure: they are not.
+        Failure: a number differs.
     """
     found = states_of(submission, which)
     layers, lengths = CASES[which]

@@ -5,22 +5,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from grader.checks.news_classifier.collate import pipeline, quoted, right
-from grader.checks.words_to_tensors._sentences import (
-    FEATURES,
-    OF_SPACY,
-    beginning,
-    close,
-    named,
-    require_list,
-)
+from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
+from grader.checks._tools import beginning, is_list, matching_mistake, quoted
+from grader.checks.words_to_tensors._sentences import require_list
 from grader.contract.messages import Failure, show_raised
-from grader.grading.submission import (
-    Submission,
-    Watched,
-    evidence,
-    value,
-)
+from grader.grading.pipeline import FEATURES
+from grader.grading.submission import Submission, Watched, evidence, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -48,10 +38,10 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
     """Return the vectors of a batch, if they have the right shapes.
 
     Raises:
-        Failure: they have not.
+        Failure: something else came back.
     """
     texts = (TEXTS, WITH_EMPTY)[batch]
-    lengths = [len(right(text)) for text in texts]
+    lengths = [len(spacy_vectors(text)) for text in texts]
     found = value(vectors_seen(submission)[batch].result)
     why = functools.partial(why_vectors, lengths)
     return require_list(found, calling_vectors(texts), lengths, FEATURES, why)
@@ -61,7 +51,7 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
     """Name what is wrong with types and shapes."""
     if isinstance(found, TensorData):
         return "sentences-in-one-tensor"
-    if type(found) not in (list, tuple):
+    if not is_list(found):
         return None
     tensors = [part for part in found if isinstance(part, TensorData)]
     if len(tensors) < len(found):
@@ -94,20 +84,21 @@ def check_values(submission: Submission) -> None:
 
     found = vectors_of(submission, 0)
     for b, (text, rows) in enumerate(zip(TEXTS, found, strict=True)):
-        expected = torch.from_numpy(right(text))
-        if close(rows, expected, OF_SPACY):
+        expected = torch.from_numpy(spacy_vectors(text))
+        if close_to_spacy(rows, expected):
             continue
         tokens = [token.text for token in pipeline().make_doc(text)]
-        alone = torch.cat([torch.from_numpy(right(word).mean(0, keepdims=True)) for word in tokens])
+        means = [spacy_vectors(word).mean(0, keepdims=True) for word in tokens]
+        alone = torch.cat([*map(torch.from_numpy, means)])
         mistakes = {
             "read-without-neighbours": alone,
             "one-vector-repeated": expected.mean(0, keepdim=True).expand_as(expected),
             "tokens-reversed": expected.flip(0),
         }
-        if len(lower := right(text.lower())) == len(rows):
+        if len(lower := spacy_vectors(text.lower())) == len(rows):
             mistakes["texts-lower-cased"] = torch.from_numpy(lower)
-        why = named(rows, mistakes, functools.partial(close, tolerance=OF_SPACY))
-        step = int((rows - expected).abs().amax(1).gt(OF_SPACY).int().argmax())
+        why = matching_mistake(rows, mistakes.items(), close_to_spacy)
+        step = int((rows - expected).abs().amax(1).gt(TOLERANCE).int().argmax())
         call = f"{calling_vectors(TEXTS)}[{b}][{step}]"
         shown = f"{beginning(expected[step])}, token.vector of {tokens[step]!r} in {quoted(text)}"
         raise Failure(call, f"It is {beginning(rows[step])}", shown, why)
@@ -117,7 +108,8 @@ def check_empty(submission: Submission) -> None:
     """A text without a token gives a tensor of shape (0, F)."""
     found = vectors_seen(submission)[1].result
     if isinstance(found, Raised) and found.type != "NotImplementedError":
-        call, expected = calling_vectors(WITH_EMPTY), "a tensor of shape (0, 96) for the empty text"
+        expected = f"a tensor of shape (0, {FEATURES}) for the empty text"
+        call = calling_vectors(WITH_EMPTY)
         raise Failure(call, show_raised(found), expected, "no-token-to-stack")
     vectors_of(submission, 1)
 

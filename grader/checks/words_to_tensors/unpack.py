@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
 from grader.checks.words_to_tensors._sentences import (
     LENGTHS,
     B,
     F,
     T,
-    close,
     drawing,
-    is_float32,
-    named,
     places_of,
     require_list,
     sentences_of,
 )
 from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
-from grader.grading.submission import (
-    Call,
-    Called,
-    Submission,
-    evidence,
-    made,
-    value,
-)
+from grader.grading.submission import Call, Called, Submission, evidence, made, value
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -55,19 +47,19 @@ def sentences_back(submission: Submission, which: int) -> list[Any]:
     """Return what came back, if it holds as many tensors as there are sentences.
 
     Raises:
-        Failure: it does not.
+        Failure: something else came back.
     """
     lengths, call = PACKINGS[which]
     found = value(unpacks(submission)[which].result)
     expected = f"a list of {len(lengths)} float32 tensors, each (tokens, F)"
-    if type(found) in (list, tuple) and len(found) == len(lengths) and all(map(is_tensor, found)):
+    if is_list(found) and len(found) == len(lengths) and all(map(is_tensor, found)):
         return list(found)
     why = None
     if isinstance(found, TensorData):
         why = "sentences-in-one-tensor"
     elif type(found) is tuple and len(found) == 2:
         why = "box-and-lengths"
-    elif type(found) in (list, tuple) and len(found) == max(lengths):
+    elif is_list(found) and len(found) == max(lengths):
         why = "steps-for-sentences"
     raise Failure(call, f"It returned {show(found)}", expected, why)
 
@@ -76,7 +68,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
     """See that the sentences came back in the order given.
 
     Raises:
-        Failure: they did not.
+        Failure: a sentence is not where it was, or something else came back.
     """
     lengths, call = PACKINGS[which]
     found = require_list(sentences_back(submission, which), call, lengths, F, lambda _: None)
@@ -92,7 +84,7 @@ def check_sentences(submission: Submission) -> None:
     lengths, call = PACKINGS[0]
     found = sentences_back(submission, 0)
     sentences = sentences_of(submission, lengths)
-    tensors = [part.torch() for part in found if is_float32(part, len_of(part), F)]
+    tensors = [part.torch() for part in found if is_tensor_of(part, "float32", (len_of(part), F))]
     missing = [b for b, one in enumerate(sentences) if not any(close(one, t) for t in tensors)]
     if not missing:
         return
@@ -131,7 +123,7 @@ def check_order(submission: Submission) -> None:
     longest_first = sorted(range(B), key=lambda b: -LENGTHS[b])
     twice = [longest_first[place] for place in longest_first]
     mistakes = {"packed-order-kept": longest_first, "sorted-for-unsorted": twice}
-    why = named(places, mistakes, lambda one, other: one == other)
+    why = matching_mistake(places, mistakes.items(), operator.eq)
     text = f"The sentences come in the order {places}"
     raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the order before the packing", why)
 

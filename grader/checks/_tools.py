@@ -1,0 +1,177 @@
+"""What all checks use: draw tensors, compare them, require a dtype and shape, name a mistake."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from grader.contract.messages import Failure, shape, shorten, show
+from grader.grading.submission import value
+from grader.worker.wire import TensorData
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+# Known mistakes by the shape or the type that they give, or a function that names one.
+Known = Mapping[Any, str] | Callable[[Any], str | None]
+
+
+# --- draw ------------------------------------------------------------------------------------
+
+
+def generator(seed: int) -> torch.Generator:
+    """Return a generator of random numbers."""
+    import torch
+
+    return torch.Generator().manual_seed(seed)
+
+
+def draw(seed: int, *dims: int) -> Tensor:
+    """Draw a normal tensor; tensors whose sizes have different sums have different numbers."""
+    import torch
+
+    return torch.randn(dims, generator=generator(seed + sum(dims)))
+
+
+def draw_each(seed: int, *shapes: Sequence[int]) -> list[Tensor]:
+    """Draw a normal tensor of each shape, all from one generator."""
+    import torch
+
+    numbers = generator(seed)
+    return [torch.randn(tuple(dims), generator=numbers) for dims in shapes]
+
+
+# --- compare ---------------------------------------------------------------------------------
+
+
+def close(found: Any, expected: Any, tolerance: float = 1e-5, *, relative: bool = False) -> bool:
+    """Tell whether two tensors or arrays agree up to rounding; NaN agrees with nothing.
+
+    Args:
+        found: one of them.
+        expected: the other.
+        tolerance: how far numbers may differ.
+        relative: whether that is multiplied by the largest expected number, if it is above 1.
+    """
+    if found.shape != expected.shape:
+        return False
+    if relative and math.prod(expected.shape):
+        tolerance *= max(1.0, float(abs(expected).max()))
+    return bool((abs(found - expected) <= tolerance).all())
+
+
+def close_number(found: float, expected: float, tolerance: float = 1e-4) -> bool:
+    """Tell whether two numbers agree up to rounding, relative if above 1; NaN never does."""
+    return abs(found - expected) <= tolerance * max(1.0, abs(expected))
+
+
+def close_numbers(found: Sequence[float], expected: Sequence[float], tolerance: float) -> bool:
+    """Tell whether the numbers of two lists agree, see `close_number`."""
+    pairs = zip(found, expected, strict=True)
+    return all(close_number(one, other, tolerance) for one, other in pairs)
+
+
+def matching_mistake(
+    found: Any, mistakes: Iterable[tuple[str, Any]], agree: Callable[[Any, Any], bool]
+) -> str | None:
+    """Return the first mistake that leads to what was found."""
+    return next((name for name, wrong in mistakes if agree(found, wrong)), None)
+
+
+# --- require ---------------------------------------------------------------------------------
+
+
+def is_list(found: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Tell whether something is a list or a tuple."""
+    return type(found) in (list, tuple)
+
+
+def is_tensor_of(found: object, dtype: str, dims: tuple[int, ...]) -> TypeGuard[TensorData]:
+    """Tell whether something is a tensor of this dtype and shape."""
+    return isinstance(found, TensorData) and (found.dtype, found.shape) == (dtype, dims)
+
+
+def tensor_of(dtype: str, letters: str, dims: tuple[int, ...]) -> str:
+    """Show a tensor that is expected: "a float32 tensor of shape (B, F) = (2, 3)"."""
+    article = "an" if dtype[0] == "i" else "a"
+    equal = f" = {shape(dims)}" if letters != shape(dims) else ""
+    return f"{article} {dtype} tensor of shape {letters}{equal}"
+
+
+def require_tensor(
+    result: Any,
+    call: str,
+    dtype: str,
+    letters: str,
+    dims: tuple[int, ...],
+    known: Known | None = None,
+) -> Tensor:
+    """Return what a call gave, if it is a tensor of this dtype and shape.
+
+    Args:
+        result: what it gave.
+        call: the call.
+        dtype: the dtype.
+        letters: the shape in letters.
+        dims: the shape.
+        known: the mistakes that give something else.
+
+    Raises:
+        Failure: the result is no such tensor.
+    """
+    found = value(result)
+    if is_tensor_of(found, dtype, dims):
+        return found.torch()
+    mistake = known(found) if callable(known) else _by_form(found, dims, known or {})
+    raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
+
+
+def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str | None:
+    """Name the mistake behind a wrong type or shape."""
+    if not isinstance(found, TensorData):
+        return known.get(type(found))
+    if found.shape == dims:
+        return None
+    squeezed = found.shape == tuple(size for size in dims if size > 1)
+    return "squeezed" if squeezed else known.get(found.shape)
+
+
+def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
+    """Return the two things that a call gave.
+
+    Raises:
+        Failure: the result is not a tuple or list of two.
+    """
+    found = value(result)
+    if not is_list(found) or len(found) != 2:
+        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
+    return found[0], found[1]
+
+
+def require_number(result: Any, call: str) -> float:
+    """Return a float; a tensor of shape () passes for one.
+
+    Raises:
+        Failure: the result is neither.
+    """
+    found = value(result)
+    if isinstance(found, TensorData) and found.shape == () and found.dtype.startswith("float"):
+        return float(found.torch().item())
+    if type(found) is not float:
+        raise Failure(call, f"It returned {show(found)}", "a float")
+    return found
+
+
+# --- show ------------------------------------------------------------------------------------
+
+
+def quoted(text: str) -> str:
+    """Show a text, or the beginning of a long one."""
+    return repr(shorten(text, 40))
+
+
+def beginning(vector: Any) -> str:
+    """Show the first numbers of a vector."""
+    return f"[{', '.join(f'{number:.4f}' for number in vector[:3].tolist())}, ...]"

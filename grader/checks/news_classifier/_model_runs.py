@@ -1,0 +1,223 @@
+"""Runs of a student's model, and what its logits depend on.
+
+That is found by substitution: the answer of the student's LSTM is replaced by states that the
+grader sends, one slice is changed, and the logits tell whether it was read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grader.checks._tools import close, draw, generator
+from grader.contract.messages import Blocked, Failure, shape, show
+from grader.grading.submission import ModelRun, Sizes, Submission, evidence, value
+from grader.worker.wire import TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    States = tuple[Tensor, Tensor, Tensor]  # output (B, T, D * H), h_n, c_n (L * D, B, H)
+
+# All different, so that no size can stand for another; the depths 1 and 3 come besides.
+SIZES: Sizes = {"n_targets": 5, "input_size": 7, "hidden_size": 6, "num_layers": 2}
+ONE_LAYER: Sizes = {**SIZES, "num_layers": 1}
+THREE_LAYERS: Sizes = {**SIZES, "num_layers": 3}
+B, T, F, H, L, D, C = 3, 4, 7, 6, 2, 2, 5
+TOLERANCE = 1e-4
+LATER = "Not looked at yet: mend model.last_layer first."
+N_ROWS = 6  # so many states at once: a ReLU may hide a change in one of them, not in all
+N_STATES = 24
+
+
+def call(sizes: Sizes, *dims: int) -> str:
+    """Show a forward pass."""
+    arguments = ", ".join(f"{name}={size}" for name, size in sizes.items())
+    inner = f"(torch.randn{shape(dims)})" if dims else ""
+    return f"LSTMClassifier({arguments}){inner}"
+
+
+def logits_of(run: ModelRun) -> Tensor:
+    """Return a run's logits (B, C) as a tensor of float64."""
+    logits = value(run.logits)
+    if not isinstance(logits, TensorData) or logits.shape[1:] != (C,):
+        raise Failure("model(padded)", f"It returned {show(logits)}", f"shape (B, C) with C = {C}")
+    return logits.torch().double()
+
+
+def close_logits(found: Tensor, expected: Tensor) -> bool:
+    """Tell whether logits or states agree up to rounding, relative to the largest of them."""
+    return close(found, expected, TOLERANCE, relative=True)
+
+
+def substituted(
+    submission: Submission, sizes: Sizes, padded: Tensor, states: list[States]
+) -> list[ModelRun]:
+    """Run a model with each of the states in the place of what its LSTM returns.
+
+    Raises:
+        Blocked: there is no such place.
+    """
+    runs = submission.run_model(sizes, [padded] * len(states), states)
+    if any(sentences_read(run) != len(padded) for run in runs):
+        raise Blocked(LATER)
+    return runs
+
+
+def sentences_read(run: ModelRun) -> int:
+    """Count the sentences that the LSTM was given, in all its calls."""
+    shapes = [seen["h_n_shape"] for seen in run.lstm_calls]
+    return sum(dims[1] if len(dims) == 3 else 1 for dims in shapes)
+
+
+def rows_read(run: ModelRun) -> set[int]:
+    """Return how many sentences the LSTM was given, call by call."""
+    return {seen["h_n_shape"][1] for seen in run.lstm_calls if len(seen["h_n_shape"]) == 3}
+
+
+def inputs_read(run: ModelRun) -> Tensor:
+    """Return what the LSTM was given, (B, T, F), in all its calls; empty if it is something else.
+
+    Packed sentences come padded.
+    """
+    import torch
+
+    inputs = [seen["input"] for seen in run.lstm_calls]
+    if not all(isinstance(given, TensorData) and given.shape[-2:-1] == (T,) for given in inputs):
+        return torch.empty(0, T, F)
+    parts = [given.torch().reshape(-1, T, given.shape[-1]) for given in inputs]
+    return torch.cat(parts) if parts else torch.empty(0, T, F)
+
+
+@dataclass(frozen=True)
+class ReadSet:
+    """What changes the logits of a model with L layers, for sentences of T steps.
+
+    Attributes:
+        layers: L.
+        h_n: pairs (layer, direction) of h_n that are read.
+        c_n: the same for c_n.
+        output: pairs (step, direction) of output that are read.
+    """
+
+    layers: int
+    h_n: frozenset[tuple[int, int]]
+    c_n: frozenset[tuple[int, int]]
+    output: frozenset[tuple[int, int]]
+
+    def reads(self, direction: int) -> bool:
+        """Tell whether a direction's state after its last step is read, of whatever layer."""
+        last_step = (T - 1, 0) if direction == 0 else (0, 1)
+        return last_step in self.output or any(d == direction for _, d in self.h_n | self.c_n)
+
+    @property
+    def beside(self) -> frozenset[tuple[int, int]]:
+        """The steps of output that are read and are not a direction's last."""
+        return self.output - {(T - 1, 0), (0, 1)}
+
+    def describe(self) -> str:
+        """Tell what is read, in words."""
+        names = ("forward", "backward")
+        parts = [
+            f"the {names[direction]} state of layer {layer + 1} in {part}"
+            for part, pairs in (("h_n", self.h_n), ("c_n", self.c_n))
+            for layer, direction in sorted(pairs)
+        ]
+        if len(self.output) > 4:
+            parts.append(f"output at {len({step for step, _ in self.output})} of {T} steps")
+        else:
+            parts += [
+                f"the {names[d]} half of output[:, {step}]" for step, d in sorted(self.output)
+            ]
+        return " and ".join(parts)
+
+
+def positive_states(submission: Submission, layers: int) -> States:
+    """Draw states between 0.1 and 0.9, which a ReLU lets through."""
+    output = draw(submission.seed, N_ROWS, T, D * H).sigmoid() * 0.8 + 0.1
+    h_n = draw(submission.seed, layers * D, N_ROWS, H).sigmoid() * 0.8 + 0.1
+    c_n = draw(submission.seed, N_ROWS, layers * D, H).sigmoid().transpose(0, 1) * 0.8 + 0.1
+    return output, h_n, c_n
+
+
+def changed(states: States, part: int, first: int, direction: int) -> States:
+    """Change one slice: of output (part 0) at a step, of h_n or c_n (1, 2) at a layer."""
+    copies = [state.clone() for state in states]
+    if part == 0:
+        copies[0][:, first, direction * H : (direction + 1) * H].mul_(-1).add_(1.0)
+    else:
+        copies[part][first * D + direction].mul_(-1).add_(1.0)
+    return copies[0], copies[1], copies[2]
+
+
+def read_set(submission: Submission, sizes: Sizes) -> ReadSet:
+    """Find out what a model reads, once for each depth."""
+    key = ("read_set", sizes["num_layers"])
+    return submission.keep(key, lambda kept: _find_read_set(kept, sizes))
+
+
+def _find_read_set(submission: Submission, sizes: Sizes) -> ReadSet:
+    layers = sizes["num_layers"]
+    slices = [
+        (part, first, direction)
+        for part, count in enumerate((T, layers, layers))
+        for first in range(count)
+        for direction in range(D)
+    ]
+    base = positive_states(submission, layers)
+    states = [base, *(changed(base, *one) for one in slices)]
+    padded = draw(submission.seed, N_ROWS, T, F)
+    first, *others = [logits_of(run) for run in substituted(submission, sizes, padded, states)]
+    read = {
+        one for one, logits in zip(slices, others, strict=True) if not close_logits(logits, first)
+    }
+    parts = [frozenset(one[1:] for one in read if one[0] == part) for part in range(3)]
+    return ReadSet(layers, h_n=parts[1], c_n=parts[2], output=parts[0])
+
+
+@evidence
+def token_runs(submission: Submission) -> list[ModelRun]:
+    """Run some sentences, then the same with another's token at step 1, 2, ..., T."""
+    padded = draw(submission.seed, N_ROWS, T, F)
+    others = [padded.clone() for _ in range(T)]
+    for step, other in enumerate(others):
+        other[:, step] = padded.flip(0)[:, step]
+    return submission.run_model(SIZES, [padded, *others])
+
+
+# --- what the head does to states ------------------------------------------------------------
+
+
+@evidence
+def head_answers(submission: Submission) -> tuple[Tensor, Tensor, set[str]]:
+    """Feed the read-out with states: pairs and their middles, then negative ones.
+
+    Returns:
+        Logits (N_STATES, 3, C) for two random states and the state half-way between, logits
+        (N_STATES, C) for states that are all negative, and the torch functions called.
+    """
+    import torch
+
+    numbers = generator(submission.seed)
+    pairs = torch.randn(N_STATES, 2, D * H, generator=numbers)
+    triples = torch.cat([pairs, pairs.mean(1, keepdim=True)], dim=1).flatten(0, 1)
+    negative = -torch.rand(N_STATES, D * H, generator=numbers) - 0.1
+    states = [_everywhere(state) for state in torch.cat([triples, negative])]
+    padded = draw(submission.seed, 1, T, F)
+    runs = substituted(submission, SIZES, padded, states)
+    logits = torch.cat([logits_of(run) for run in runs])
+    functions = {name for run in runs for name in run.functions}
+    if close_logits(logits, logits[:1].expand_as(logits)):
+        raise Blocked(LATER)
+    return (
+        logits[: 3 * N_STATES].unflatten(0, (N_STATES, 3)),
+        logits[3 * N_STATES :],
+        functions,
+    )
+
+
+def _everywhere(state: Tensor) -> States:
+    """Put the two halves of a state (D * H,) at every step and layer."""
+    output = state.expand(1, T, D * H)
+    h_n = state.reshape(1, D, 1, H).expand(L, D, 1, H).reshape(L * D, 1, H)
+    return output, h_n, h_n
