@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from grader.checks.oracles.training_loop import (
     EVAL_SCALE,
-    KNOWN,
+    KNOWN_MISTAKES,
     RIGHT,
-    Loop,
-    Run,
-    Scene,
+    LoopVariant,
+    Scenario,
+    Simulation,
     Weights,
-    scene,
-    telling,
+    draw_scenario,
+    is_discriminating,
     true_history,
     wrong_histories,
 )
@@ -29,7 +29,7 @@ from grader.worker.wire import tensor_data
 # --- the same as torch -----------------------------------------------------------------------
 
 
-def optimizer_of(loop: Loop, parameters: list[Tensor]) -> torch.optim.Optimizer:
+def optimizer_of(loop: LoopVariant, parameters: list[Tensor]) -> torch.optim.Optimizer:
     if loop.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=loop.lr)
     if loop.optimizer == "adamw":
@@ -38,7 +38,7 @@ def optimizer_of(loop: Loop, parameters: list[Tensor]) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=loop.lr, momentum=momentum)
 
 
-def loss_of(loop: Loop, logits: Tensor, targets: Tensor) -> Tensor:
+def loss_of(loop: LoopVariant, logits: Tensor, targets: Tensor) -> Tensor:
     if loop.loss == "softmax":
         return nn.functional.cross_entropy(logits.softmax(dim=1), targets)
     if loop.loss == "nll":
@@ -46,7 +46,7 @@ def loss_of(loop: Loop, logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits, targets, reduction=loop.loss)
 
 
-def torch_run(stage: Scene, loop: Loop) -> tuple[Weights, list[float], list[float]]:
+def torch_run(stage: Scenario, loop: LoopVariant) -> tuple[Weights, list[float], list[float]]:
     """Train as `loop` says, in float64; return the weights, training and validation losses."""
     weight = torch.tensor(stage.start.weight, dtype=torch.float64, requires_grad=True)
     bias = torch.tensor(stage.start.bias, dtype=torch.float64, requires_grad=True)
@@ -96,16 +96,16 @@ def torch_run(stage: Scene, loop: Loop) -> tuple[Weights, list[float], list[floa
     return end, train_losses, val_losses
 
 
-ALL = [("right", loop) for loop in RIGHT] + list(KNOWN)
+ALL = [("right", loop) for loop in RIGHT] + list(KNOWN_MISTAKES)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("loop", [loop for _, loop in ALL], ids=[name for name, _ in ALL])
-def test_it_goes_where_torch_goes(loop: Loop, seed: int) -> None:
-    run = Run(scene(seed), loop)
-    end, train_losses, val_losses = torch_run(scene(seed), loop)
+def test_it_goes_where_torch_goes(loop: LoopVariant, seed: int) -> None:
+    run = Simulation(draw_scenario(seed), loop)
+    end, train_losses, val_losses = torch_run(draw_scenario(seed), loop)
     assert run.weights.distance(end) < 1e-6
-    history = true_history(scene(seed), run.epochs)
+    history = true_history(draw_scenario(seed), run.epochs)
     np.testing.assert_allclose(history["train_loss"], train_losses, rtol=1e-6)
     np.testing.assert_allclose(history["val_loss"], val_losses, rtol=1e-6)
 
@@ -115,18 +115,18 @@ def test_it_goes_where_torch_goes(loop: Loop, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_two_mistakes_look_alike(seed: int) -> None:
-    assert telling(scene(seed))
-    assert scene(seed) is scene(seed)
+    assert is_discriminating(draw_scenario(seed))
+    assert draw_scenario(seed) is draw_scenario(seed)
 
 
 def test_a_scene_in_which_two_mistakes_look_alike_is_not_telling() -> None:
-    stage = scene(0)
+    stage = draw_scenario(0)
     still = tuple((np.zeros_like(padded), targets) for padded, targets in stage.val)
-    assert not telling(Scene(stage.start, stage.train, still))
+    assert not is_discriminating(Scenario(stage.start, stage.train, still))
 
 
 def test_other_validation_data_leave_the_rest_as_it_is() -> None:
-    stage, other = scene(0), scene(0, other_val=True)
+    stage, other = draw_scenario(0), draw_scenario(0, other_val=True)
     assert other.start is stage.start
     assert other.train is stage.train
     assert [len(targets) for _, targets in other.val] == [len(targets) for _, targets in stage.val]
@@ -134,13 +134,14 @@ def test_other_validation_data_leave_the_rest_as_it_is() -> None:
 
 
 def test_each_epoch_goes_on_where_the_last_one_ended() -> None:
-    run = Run(scene(0), Loop())
-    assert run.epochs[0].before is run.scene.start
+    run = Simulation(draw_scenario(0), LoopVariant())
+    assert run.epochs[0].before is run.scenario.start
     assert run.epochs[-1].after is run.weights
     for earlier, later in itertools.pairwise(run.epochs):
         assert earlier.after is later.before
     assert (
-        wrong_histories(run.scene, run.epochs).keys() == true_history(run.scene, run.epochs).keys()
+        wrong_histories(run.scenario, run.epochs).keys()
+        == true_history(run.scenario, run.epochs).keys()
     )
 
 
@@ -225,7 +226,7 @@ def head(model: Any, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 def watched(action: Action) -> tuple[bool, set[str]]:
     """Do something with the first batch; tell whether the model got it unmoved, and what else."""
-    stage = scene(0)
+    stage = draw_scenario(0)
     batches = {
         name: [(tensor_data(padded), tensor_data(targets)) for padded, targets in parts]
         for name, parts in (("train", stage.train), ("val", stage.val))
@@ -263,7 +264,7 @@ def test_gradients_are_those_of_one_device() -> None:
         found.append([parameter.grad for parameter in model.parameters()])
 
     watched(learn)
-    stage = scene(0)
+    stage = draw_scenario(0)
     weight, bias = (
         torch.tensor(x, requires_grad=True) for x in (stage.start.weight, stage.start.bias)
     )

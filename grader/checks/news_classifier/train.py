@@ -6,17 +6,31 @@ probe is computed in NumPy, see `grader.checks.oracles.training_loop`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from grader.checks._tools import close_number, close_numbers, is_list, matching_mistake
+from grader.checks.oracles.training_loop import (
+    EVAL_SCALE,
+    KNOWN_MISTAKES,
+    RIGHT,
+    TOLERANCE,
+    Epoch,
+    LoopVariant,
+    Pass,
+    Scenario,
+    Simulation,
+    Weights,
+    draw_scenario,
+    true_history,
+    wrong_histories,
+)
 from grader.contract.messages import Blocked, Failure, show
 from grader.grading.submission import LoopSeen, Submission, evidence, value
 from grader.worker.wire import TensorData
-
-if TYPE_CHECKING:
-    from grader.checks.oracles.training_loop import Epoch, Run, Scene, Weights
 
 EPOCHS, LR = 3, 0.05
 KEYS = ("train_loss", "val_loss", "val_accuracy")
@@ -24,19 +38,17 @@ TRAIN = f"train(model, train_loader, val_loader, epochs={EPOCHS}, lr={LR})"
 EVALUATE = "evaluate(model, loader, device)"
 
 
-def stage(submission: Submission) -> Scene:
+def stage(submission: Submission) -> Scenario:
     """Return the probe and the batches of this submission's seed."""
-    from grader.checks.oracles.training_loop import scene
-
-    return scene(submission.seed)
+    return draw_scenario(submission.seed)
 
 
-def sent(scene: Scene, elsewhere: bool = False) -> dict[str, Any]:
-    """Put a scene into the words of the worker."""
+def sent(scenario: Scenario, elsewhere: bool = False) -> dict[str, Any]:
+    """Put a scenario into the words of the worker."""
     return {
-        "weight": scene.start.weight,
-        "bias": scene.start.bias,
-        "batches": {"train": list(scene.train), "val": list(scene.val)},
+        "weight": scenario.start.weight,
+        "bias": scenario.start.bias,
+        "batches": {"train": list(scenario.train), "val": list(scenario.val)},
         "elsewhere": elsewhere,
     }
 
@@ -62,15 +74,13 @@ def trained(submission: Submission) -> LoopSeen:
 @evidence
 def trained_with_other_val(submission: Submission) -> LoopSeen:
     """Train the same probe with other validation data."""
-    from grader.checks.oracles.training_loop import scene
-
-    return submission.train(epochs=EPOCHS, lr=LR, **sent(scene(submission.seed, other_val=True)))
+    return submission.train(
+        epochs=EPOCHS, lr=LR, **sent(draw_scenario(submission.seed, other_val=True))
+    )
 
 
 def weights(seen: Any) -> Weights:
     """Return the probe's weights, at the end or in an event."""
-    from grader.checks.oracles.training_loop import Weights
-
     found = seen if isinstance(seen, dict) else {"weight": seen.weight, "bias": seen.bias}
     return Weights(found["weight"].numpy(), found["bias"].numpy())
 
@@ -80,7 +90,7 @@ def forwards(seen: LoopSeen) -> list[dict[str, Any]]:
     return [event for event in seen.events if event["do"] == "forward"]
 
 
-def learned_from(seen: LoopSeen, scene: Scene) -> list[list[dict[str, Any]]]:
+def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[dict[str, Any]]]:
     """Return, for each training batch, the calls of the probe that could learn from it.
 
     Calls in eval mode without gradients only measure. A batch twice in a row counts once.
@@ -89,7 +99,7 @@ def learned_from(seen: LoopSeen, scene: Scene) -> list[list[dict[str, Any]]]:
     for batch, events in itertools.groupby(forwards(seen), lambda event: str(event["batch"])):
         learning = [event for event in events if event["training"] or event["grad"]]
         calls.setdefault(batch, []).extend(learning[:1])
-    return [calls.get(f"train {number}", []) for number in range(len(scene.train))]
+    return [calls.get(f"train {number}", []) for number in range(len(scenario.train))]
 
 
 # --- evaluate --------------------------------------------------------------------------------
@@ -97,36 +107,35 @@ def learned_from(seen: LoopSeen, scene: Scene) -> list[list[dict[str, Any]]]:
 
 def check_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
-    from grader.checks.oracles.training_loop import same
-
-    seen, scene = evaluated(submission), stage(submission)
+    seen, scenario = evaluated(submission), stage(submission)
     found = value(seen.result)
-    right = scene.start.over(scene.val)
-    if type(found) not in (tuple, list) or len(found) != 2:
+    right = scenario.start.over(scenario.val)
+    if not is_list(found) or len(found) != 2:
         pair = "a tuple of two floats, (loss, accuracy)"
         raise Failure(EVALUATE, f"It returned {show(found)}", pair)
     if not all(type(number) is float for number in found):
         mistake = "numbers-as-tensors" if any(isinstance(n, TensorData) for n in found) else None
         raise Failure(EVALUATE, f"It returned {show(tuple(found))}", "two floats", mistake)
-    if not same(list(found), [right.loss, right.accuracy]):
-        *others, last = (str(len(targets)) for _, targets in scene.val)
+    if not close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
+        *others, last = (str(len(targets)) for _, targets in scenario.val)
         shown = f"With batches of {', '.join(others)} and {last} samples it returned "
         shown += f"({found[0]:.4f}, {found[1]:.4f})"
         expected = f"({right.loss:.4f}, {right.accuracy:.4f}), the means over all samples"
-        raise Failure(EVALUATE, shown, expected, _why_other_numbers(seen, scene, *found))
+        raise Failure(EVALUATE, shown, expected, _why_other_numbers(seen, scenario, *found))
 
 
-def _why_other_numbers(seen: LoopSeen, scene: Scene, loss: float, accuracy: float) -> str | None:
+def _why_other_numbers(
+    seen: LoopSeen, scenario: Scenario, loss: float, accuracy: float
+) -> str | None:
     """Recognise the mistake behind what `evaluate` returned."""
-    from grader.checks.oracles.training_loop import same
-
-    right = scene.start.over(scene.val)
-    if same([loss, accuracy], [right.accuracy, right.loss]):
+    right = scenario.start.over(scenario.val)
+    if close_numbers([loss, accuracy], [right.accuracy, right.loss], TOLERANCE):
         return "swapped-loss-and-accuracy"
-    if weights(seen).distance(scene.start) > 0:
+    if weights(seen).distance(scenario.start) > 0:
         return "learns-in-evaluate"
+    agree = functools.partial(close_number, tolerance=TOLERANCE)
     names = [
-        next((name for name, wrong in forms if same([found], [wrong])), None)
+        matching_mistake(found, forms, agree)
         for found, forms in ((loss, right.wrong_losses()), (accuracy, right.wrong_accuracies()))
     ]
     if names == ["loss-mean-over-batches", "accuracy-mean-over-batches"]:
@@ -183,10 +192,10 @@ def check_history(submission: Submission) -> None:
                 raise Failure(TRAIN, found, "a finite float", _why_no_float(number))
 
 
-def _why_other_length(seen: LoopSeen, scene: Scene) -> str:
+def _why_other_length(seen: LoopSeen, scenario: Scenario) -> str:
     """Recognise the mistake behind a history that is not one entry an epoch."""
-    length, passes = len(seen.result), len(learned_from(seen, scene)[0])
-    if length == EPOCHS * len(scene.train):
+    length, passes = len(seen.result), len(learned_from(seen, scenario)[0])
+    if length == EPOCHS * len(scenario.train):
         return "entry-each-batch"
     if length == 1 and passes == EPOCHS:
         return "list-made-anew"
@@ -201,8 +210,6 @@ def _why_no_float(number: Any) -> str | None:
 
 def check_validation(submission: Submission) -> None:
     """`train` never learns from `val_loader`."""
-    from grader.checks.oracles.training_loop import TOLERANCE
-
     seen, other = trained(submission), trained_with_other_val(submission)
     value(other.result)
     if weights(seen).distance(stage(submission).start) == 0:
@@ -212,31 +219,27 @@ def check_validation(submission: Submission) -> None:
         raise Failure(TRAIN, found, "the same weights", "learns-from-validation")
 
 
-def _right_run(seen: LoopSeen, scene: Scene) -> Run | None:
+def _right_run(seen: LoopSeen, scenario: Scenario) -> Simulation | None:
     """Return the right run that ends where the student's loop did, if there is one."""
-    from grader.checks.oracles.training_loop import RIGHT, TOLERANCE, Run
-
-    runs = (Run(scene, loop) for loop in RIGHT)
+    runs = (Simulation(scenario, loop) for loop in RIGHT)
     return next((run for run in runs if weights(seen).distance(run.weights) <= TOLERANCE), None)
 
 
 def check_learns(submission: Submission) -> None:
     """`train` does what Adam with this `lr` does on the cross-entropy of each batch."""
-    from grader.checks.oracles.training_loop import TOLERANCE, Loop, Run
-
-    seen, scene = trained(submission), stage(submission)
-    if _right_run(seen, scene):
+    seen, scenario = trained(submission), stage(submission)
+    if _right_run(seen, scenario):
         _uses_its_arguments(submission)
         return
     if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
         raise Blocked("Not looked at yet: mend train.validation first.")
-    counts = [len(events) for events in learned_from(seen, scene)]
+    counts = [len(events) for events in learned_from(seen, scenario)]
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
         *others, last = map(str, counts)
         found = f"It learned {', '.join(others)} and {last} times from the batches of train_loader"
         raise Failure(TRAIN, found, f"{EPOCHS} times from each, once an epoch", mistake)
-    start, end, right = scene.start, weights(seen), Run(scene, Loop()).weights
+    start, end, right = scenario.start, weights(seen), Simulation(scenario, LoopVariant()).weights
     if end.distance(start) == 0:
         computed = any(event["do"] == "backward" for event in seen.events)
         mistake = "gradients-not-used" if computed else "backward-missing"
@@ -246,45 +249,39 @@ def check_learns(submission: Submission) -> None:
     before, after, expected = (each.flat()[at] for each in (start, end, right))
     found = f"A weight of the model went from {before:.4f} to {after:.4f}"
     adam = f"{expected:.4f}, where Adam(lr={LR}) takes it by the cross-entropy of each batch"
-    raise Failure(TRAIN, found, adam, _why_other_weights(end, scene))
+    raise Failure(TRAIN, found, adam, _why_other_weights(end, scenario))
 
 
 def _uses_its_arguments(submission: Submission) -> None:
     """See that `epochs` and `lr` are not fixed in the code."""
-    from grader.checks.oracles.training_loop import RIGHT, TOLERANCE, Run
-
-    scene, epochs, lr = stage(submission), 5, 0.02
-    seen = submission.train(epochs=epochs, lr=lr, **sent(scene))
+    scenario, epochs, lr = stage(submission), 5, 0.02
+    seen = submission.train(epochs=epochs, lr=lr, **sent(scenario))
     value(seen.result)
-    right = [Run(scene, replace(loop, epochs=epochs, lr=lr)).weights for loop in RIGHT]
+    right = [Simulation(scenario, replace(loop, epochs=epochs, lr=lr)).weights for loop in RIGHT]
     if not any(weights(seen).distance(other) <= TOLERANCE for other in right):
         call = f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"
         found = f"With epochs={EPOCHS} and lr={LR} the model learned as it should, here it did not"
         raise Failure(call, found, "both arguments to be used", "arguments-fixed")
 
 
-def _why_other_weights(end: Weights, scene: Scene) -> str | None:
+def _why_other_weights(end: Weights, scenario: Scenario) -> str | None:
     """Recognise the mistake behind where the student's loop ended."""
-    from grader.checks.oracles.training_loop import KNOWN, TOLERANCE, Run
-
-    known = ((name, Run(scene, loop).weights) for name, loop in KNOWN)
-    return next((name for name, other in known if end.distance(other) <= TOLERANCE), None)
+    known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
+    return matching_mistake(end, known, lambda one, other: one.distance(other) <= TOLERANCE)
 
 
-def _epochs(seen: LoopSeen, scene: Scene) -> list[Epoch]:
+def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
     """Return the weights and logits of each epoch: the right ones, or else those in the events."""
-    from grader.checks.oracles.training_loop import EVAL_SCALE, Epoch, Pass
-
-    if run := _right_run(seen, scene):
+    if run := _right_run(seen, scenario):
         return run.epochs
-    calls = learned_from(seen, scene)
+    calls = learned_from(seen, scenario)
     if {len(events) for events in calls} != {EPOCHS}:
         raise Blocked("Not looked at yet: mend train.learns first.")
     moments = [*map(weights, calls[0]), weights(seen)]
     epochs = []
     for number, (before, after) in enumerate(itertools.pairwise(moments)):
         met = []
-        for events, (padded, targets) in zip(calls, scene.train, strict=True):
+        for events, (padded, targets) in zip(calls, scenario.train, strict=True):
             scale = 1.0 if events[number]["training"] else EVAL_SCALE
             met.append((weights(events[number]).scores(padded, scale), targets))
         epochs.append(Epoch(Pass(tuple(met)), before, after))
@@ -296,16 +293,15 @@ def check_losses(submission: Submission) -> None:
 
     True for the weights that the model had, so that another optimizer is no mistake here.
     """
-    from grader.checks.oracles.training_loop import same, true_history, wrong_histories
-
-    seen, scene = trained(submission), stage(submission)
+    seen, scenario = trained(submission), stage(submission)
     history = value(seen.result)
-    epochs = _epochs(seen, scene)
-    wrong = wrong_histories(scene, epochs)
-    for key, right in true_history(scene, epochs).items():
+    epochs = _epochs(seen, scenario)
+    wrong = wrong_histories(scenario, epochs)
+    agree = functools.partial(close_numbers, tolerance=TOLERANCE)
+    for key, right in true_history(scenario, epochs).items():
         found = [row[key] for row in history]
-        if not same(found, right):
-            mistake = next((name for name, other in wrong[key] if same(found, other)), None)
+        if not agree(found, right):
+            mistake = matching_mistake(found, wrong[key], agree)
             shown, expected = ([round(number, 4) for number in each] for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
             raise Failure(TRAIN, told, str(expected), mistake)
@@ -313,12 +309,12 @@ def check_losses(submission: Submission) -> None:
 
 def check_device(submission: Submission) -> None:
     """Batches are moved to the model's device, or to the one that `device` names."""
-    scene = sent(stage(submission), elsewhere=True)
+    scenario = sent(stage(submission), elsewhere=True)
     told = f"{TRAIN[:-1]}, device=device)"
     calls = (
-        (EVALUATE, "device-ignored", submission.evaluate(training=True, **scene)),
-        (told, "device-ignored", submission.train(epochs=1, lr=LR, tell_device=True, **scene)),
-        (TRAIN, "device-not-looked-up", submission.train(epochs=1, lr=LR, **scene)),
+        (EVALUATE, "device-ignored", submission.evaluate(training=True, **scenario)),
+        (told, "device-ignored", submission.train(epochs=1, lr=LR, tell_device=True, **scenario)),
+        (TRAIN, "device-not-looked-up", submission.train(epochs=1, lr=LR, **scenario)),
     )
     for call, mistake, seen in calls:
         value(seen.result)

@@ -1,7 +1,7 @@
 """What a training loop does to the worker's probe model, computed in NumPy, step by step.
 
 The probe: logits (B, C) = scale * (padded.sum(1) @ weight.T + bias), scale 1 in training mode
-and `EVAL_SCALE` in eval mode. A `Loop` with all its defaults is the right one: Adam
+and `EVAL_SCALE` in eval mode. A `LoopVariant` with all its defaults is the right one: Adam
 (Kingma and Ba 2015, with the constants that `torch.optim.Adam` has) on the mean cross-entropy of
 each batch. The other values describe known mistakes, to compare a student's result with.
 """
@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from grader.checks._tools import close_numbers
 
 EVAL_SCALE = 0.5
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
@@ -32,14 +34,6 @@ def softmax(scores: Array) -> Array:
 def losses(scores: Array, targets: Array) -> Array:
     """Return each row's cross-entropy."""
     return -np.log(softmax(scores)[np.arange(len(targets)), targets])
-
-
-def same(found: list[float], right: list[float], tolerance: float = TOLERANCE) -> bool:
-    """Tell whether numbers agree up to rounding; NaN agrees with nothing."""
-    return all(
-        abs(one - other) <= tolerance * max(1.0, abs(other))
-        for one, other in zip(found, right, strict=True)
-    )
 
 
 # --- what is reported ------------------------------------------------------------------------
@@ -134,7 +128,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scenario:
     """Where the probe starts, and the batches."""
 
     start: Weights
@@ -151,9 +145,9 @@ class Epoch:
     after: Weights
 
 
-def true_history(scene: Scene, epochs: list[Epoch]) -> dict[str, list[float]]:
+def true_history(scenario: Scenario, epochs: list[Epoch]) -> dict[str, list[float]]:
     """Give the numbers of a right history by key."""
-    val = [epoch.after.over(scene.val) for epoch in epochs]
+    val = [epoch.after.over(scenario.val) for epoch in epochs]
     return {
         "train_loss": [epoch.met.loss for epoch in epochs],
         "val_loss": [each.loss for each in val],
@@ -161,14 +155,14 @@ def true_history(scene: Scene, epochs: list[Epoch]) -> dict[str, list[float]]:
     }
 
 
-def wrong_histories(scene: Scene, epochs: list[Epoch]) -> dict[str, Named]:
+def wrong_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Named]:
     """Give, by key, the numbers that known mistakes lead to."""
-    right = true_history(scene, epochs)
-    val = [epoch.after.over(scene.val) for epoch in epochs]
-    again = [epoch.after.over(scene.train) for epoch in epochs]
-    early = [epoch.before.over(scene.val) for epoch in epochs]
-    after = [epoch.after.over(scene.train, scale=1.0) for epoch in epochs]
-    loud = [epoch.after.over(scene.val, scale=1.0) for epoch in epochs]
+    right = true_history(scenario, epochs)
+    val = [epoch.after.over(scenario.val) for epoch in epochs]
+    again = [epoch.after.over(scenario.train) for epoch in epochs]
+    early = [epoch.before.over(scenario.val) for epoch in epochs]
+    after = [epoch.after.over(scenario.train, scale=1.0) for epoch in epochs]
+    loud = [epoch.after.over(scenario.val, scale=1.0) for epoch in epochs]
     return {
         "train_loss": [
             ("one-dict-for-all-epochs", right["train_loss"][-1:] * len(epochs)),
@@ -206,7 +200,7 @@ def _running(passes: list[Pass]) -> Named:
 
 
 @dataclass(frozen=True)
-class Loop:
+class LoopVariant:
     """How a loop goes about it; the defaults are right."""
 
     optimizer: str = "adam"  # adam, adamw, sgd, momentum: SGD with momentum 0.9
@@ -219,14 +213,14 @@ class Loop:
     eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
 
 
-class Run:
-    """A loop running on a scene; `epochs` and `weights` tell where it went."""
+class Simulation:
+    """A loop running on a scenario; `epochs` and `weights` tell where it went."""
 
-    def __init__(self, scene: Scene, loop: Loop) -> None:
-        """Run it."""
-        self.scene, self.loop = scene, loop
-        self.weights = scene.start
-        self.gradient = np.zeros((len(scene.start.bias), scene.start.weight.shape[1] + 1))
+    def __init__(self, scenario: Scenario, loop: LoopVariant) -> None:
+        """Simulation it."""
+        self.scenario, self.loop = scenario, loop
+        self.weights = scenario.start
+        self.gradient = np.zeros((len(scenario.start.bias), scenario.start.weight.shape[1] + 1))
         self._renew()
         self.epochs = [self._epoch(number) for number in range(loop.epochs)]
 
@@ -241,7 +235,7 @@ class Run:
             self.gradient = np.zeros_like(self.gradient)
         scale = EVAL_SCALE if number >= self.loop.eval_mode_from else 1.0
         before = self.weights
-        met = Pass(tuple(self._learn(batch, scale) for batch in self.scene.train))
+        met = Pass(tuple(self._learn(batch, scale) for batch in self.scenario.train))
         if self.loop.step == "epoch":
             self._step()
         return Epoch(met, before, self.weights)
@@ -298,23 +292,29 @@ class Run:
         self.weights = Weights(weight - distance[:, :-1], bias - distance[:, -1])
 
 
-RIGHT = (Loop(), Loop(loss="sum"))  # the contract leaves open how a batch's losses are reduced
-KNOWN: tuple[tuple[str, Loop], ...] = (
-    ("zero-grad-missing", Loop(zero_grad="never")),
-    ("zero-grad-missing", Loop(zero_grad="epoch")),
-    ("step-each-epoch", Loop(step="epoch")),
-    ("step-each-epoch", Loop(step="epoch", zero_grad="epoch")),
-    ("step-before-backward", Loop(step="first")),
-    ("optimizer-sgd", Loop(optimizer="sgd")),
-    ("optimizer-sgd", Loop(optimizer="momentum")),
-    ("optimizer-adamw", Loop(optimizer="adamw")),
-    *(("lr-ignored", Loop(lr=lr)) for lr in (1e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.1)),
-    ("softmax-before-loss", Loop(loss="softmax")),
-    ("log-softmax-missing", Loop(loss="nll")),
-    ("train-mode-missing", Loop(eval_mode_from=1)),
-    ("always-eval-mode", Loop(eval_mode_from=0)),
-    ("optimizer-each-batch", Loop(renew_optimizer="batch")),
-    ("optimizer-each-epoch", Loop(renew_optimizer="epoch")),
+RIGHT = (
+    LoopVariant(),
+    LoopVariant(loss="sum"),
+)  # the contract leaves open how a batch's losses are reduced
+KNOWN_MISTAKES: tuple[tuple[str, LoopVariant], ...] = (
+    ("zero-grad-missing", LoopVariant(zero_grad="never")),
+    ("zero-grad-missing", LoopVariant(zero_grad="epoch")),
+    ("step-each-epoch", LoopVariant(step="epoch")),
+    ("step-each-epoch", LoopVariant(step="epoch", zero_grad="epoch")),
+    ("step-before-backward", LoopVariant(step="first")),
+    ("optimizer-sgd", LoopVariant(optimizer="sgd")),
+    ("optimizer-sgd", LoopVariant(optimizer="momentum")),
+    ("optimizer-adamw", LoopVariant(optimizer="adamw")),
+    *(
+        ("lr-ignored", LoopVariant(lr=lr))
+        for lr in (1e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.1)
+    ),
+    ("softmax-before-loss", LoopVariant(loss="softmax")),
+    ("log-softmax-missing", LoopVariant(loss="nll")),
+    ("train-mode-missing", LoopVariant(eval_mode_from=1)),
+    ("always-eval-mode", LoopVariant(eval_mode_from=0)),
+    ("optimizer-each-batch", LoopVariant(renew_optimizer="batch")),
+    ("optimizer-each-epoch", LoopVariant(renew_optimizer="epoch")),
 )
 
 
@@ -322,22 +322,22 @@ KNOWN: tuple[tuple[str, Loop], ...] = (
 
 
 @functools.cache
-def scene(seed: int, other_val: bool = False) -> Scene:
+def draw_scenario(seed: int, other_val: bool = False) -> Scenario:
     """Draw a probe of 3 classes and batches of (B, 2, 4); the last of each loader is smaller.
 
     Drawn again until each known mistake leaves numbers of its own.
     """
     if other_val:
-        return replace(scene(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 1))
+        return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 1))
     drawn = (_draw(seed, attempt) for attempt in itertools.count())
-    return next(each for each in drawn if telling(each))
+    return next(each for each in drawn if is_discriminating(each))
 
 
-def _draw(seed: int, attempt: int) -> Scene:
+def _draw(seed: int, attempt: int) -> Scenario:
     draw = np.random.default_rng([seed, 0, attempt])
     weight, bias = draw.standard_normal((3, 4)), draw.standard_normal(3)
     start = Weights(weight.astype(np.float32), bias.astype(np.float32))
-    return Scene(start, _batches(draw, 4, 4, 2), _batches(draw, 5, 5, 1))
+    return Scenario(start, _batches(draw, 4, 4, 2), _batches(draw, 5, 5, 1))
 
 
 def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
@@ -346,25 +346,25 @@ def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
     )
 
 
-def telling(scene: Scene) -> bool:
+def is_discriminating(scenario: Scenario) -> bool:
     """Tell whether no two known mistakes could be taken for each other, or for right ("")."""
-    loops = [*(("", loop) for loop in RIGHT), *KNOWN]
-    start = scene.start.over(scene.val)
-    epochs = Run(scene, Loop()).epochs
-    wrong = wrong_histories(scene, epochs)
+    loops = [*(("", loop) for loop in RIGHT), *KNOWN_MISTAKES]
+    start = scenario.start.over(scenario.val)
+    epochs = Simulation(scenario, LoopVariant()).epochs
+    wrong = wrong_histories(scenario, epochs)
     return (
-        _apart([(name, Run(scene, loop).weights.flat().tolist()) for name, loop in loops])
+        _apart([(name, Simulation(scenario, loop).weights.flat().tolist()) for name, loop in loops])
         and _apart([("", [start.loss]), *_columns([start.wrong_losses()])])
         and _apart([("", [start.accuracy]), *_columns([start.wrong_accuracies()])])
         and all(
             _apart([("", numbers), *wrong[key]])
-            for key, numbers in true_history(scene, epochs).items()
+            for key, numbers in true_history(scenario, epochs).items()
         )
     )
 
 
 def _apart(named: Named) -> bool:
     return not any(
-        name != other and same(numbers, others, 2 * TOLERANCE)
+        name != other and close_numbers(numbers, others, 2 * TOLERANCE)
         for (name, numbers), (other, others) in itertools.combinations(named, 2)
     )
