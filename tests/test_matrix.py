@@ -204,16 +204,26 @@ def test_an_entry_is_concerned_by_its_table_or_folder(
 @pytest.mark.parametrize(
     ("path", "text", "then", "concerned"),
     [
-        ("grader/checks/test_model.py", "def _why_again(", "def _why_again(_x, ", {"model"}),
-        ("grader/checks/test_model.py", '"softmax"', '"soft"', {"model"}),
-        ("grader/checks/test_model.py", "# ", "#  ", set()),
         (
-            "grader/checks/test_collate.py",
-            "def quoted(text: str)",
-            "def quoted(text: str = '')",
+            "grader/checks/news_classifier/model.py",
+            "def _why_again(",
+            "def _why_again(_x, ",
+            {"model"},
+        ),
+        ("grader/checks/news_classifier/model.py", '"softmax"', '"soft"', {"model"}),
+        ("grader/checks/news_classifier/model.py", "# ", "#  ", set()),
+        (
+            "grader/checks/_spacy.py",
+            "def close_to_spacy(found: Any",
+            "def close_to_spacy(found: object",
             {"collate", "token_vectors", "fast_pipeline"},
         ),
-        ("grader/checks/test_text.py", "TIMES, AS_FAST", "AS_FAST, TIMES", {"fast_pipeline"}),
+        (
+            "grader/checks/words_to_tensors/fast_pipeline.py",
+            "TIMES, AS_FAST",
+            "AS_FAST, TIMES",
+            {"fast_pipeline"},
+        ),
         ("grader/contract/assignments/beyond.toml", 'id = "bleu"\n', 'id = "belu"\n', {"bleu"}),
         ("solution/text.py", "pad_sequence(", "padded(", {"pad"}),
         ("grader/grading/session.py", "def ", "def  ", set()),
@@ -251,7 +261,8 @@ def test_shared_code_is_what_grading_loads() -> None:
         "grader/worker/wire.py",
         "grader/grading/calibration.json",
     ]
-    other = ["README.md", "grader/reports/html.py", "grader/checks/test_text.py", "tests/shard.py"]
+    checks = "grader/checks/words_to_tensors/pad.py"
+    other = ["README.md", "grader/reports/html.py", checks, "tests/shard.py"]
     assert shared([*files, *other, "grader/contract/mistakes.toml"]) == files
 
 

@@ -14,10 +14,10 @@ import spacy
 import news
 from grader.base.errors import UsageError
 from grader.grading import vectors
-from grader.grading.pipeline import FEATURES, MODEL
+from grader.grading.pipeline import FEATURES, MODEL, load_pipeline
 from grader.grading.vectors import Vectors, embed
 
-ONE_PIPELINE = functools.cache(vectors.load_pipeline)
+ONE_PIPELINE = functools.cache(load_pipeline)
 ROWS = news.sample("valid")[:12]
 ODD = [(1, ""), (2, "One."), (3, "   "), (4, "\u00dcber \u2014 \U0001f680 #news <b>"), (1, "")]
 

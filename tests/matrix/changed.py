@@ -139,42 +139,44 @@ def _solution(files: Sequence[str], before: Read, now: Read) -> Iterator[str]:
 
 def _checks(files: Sequence[str], before: Read, now: Read) -> Iterator[str]:
     """Return the tasks with a check whose function, or what it uses in `checks/`, changed."""
-    if not any(PurePosixPath(path).match("grader/checks/*.py") for path in files):
+    if not any(path.startswith("grader/checks/") for path in files):
         return
     for task in tasks().values():
         for check in task.checks:
-            if _uses(before, check.file, check.function) != _uses(now, check.file, check.function):
+            place = check.module, check.function
+            if _uses(before, *place) != _uses(now, *place):
                 yield task.id
                 break
 
 
-def _uses(read: Read, file: str, function: str) -> dict[tuple[str, str], str]:
-    """Return the syntax of a function and of all that it uses in `checks/`, by file and name.
+def _uses(read: Read, module: str, function: str) -> dict[tuple[str, str], str]:
+    """Return the syntax of a function and of all that it uses in `checks/`, by module and name.
 
     What is imported from elsewhere counts as the import alone.
     """
     found: dict[tuple[str, str], str] = {}
-    waiting = [(file, function)]
+    waiting = [(module, function)]
     while waiting:
-        file, name = waiting.pop()
-        definition = _definitions(read(f"grader/checks/{file}.py")).get(name)
-        if (file, name) in found or definition is None:
+        module, name = waiting.pop()
+        source = read(f"grader/checks/{module.replace('.', '/')}.py")
+        definition = _definitions(source).get(name)
+        if (module, name) in found or definition is None:
             continue
-        found[file, name] = definition.syntax
+        found[module, name] = definition.syntax
         if definition.source:
             waiting.append((definition.source, name))
-        waiting += [(file, used) for used in definition.uses]
+        waiting += [(module, used) for used in definition.uses]
     return found
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What binds a name at the top level of a file of checks.
+    """What binds a name at the top level of a module of checks.
 
     Attributes:
         syntax: the syntax tree, without places in the text.
         uses: the names in it.
-        source: the file of checks that it is imported from, if it is.
+        source: the module of checks that it is imported from, if it is.
     """
 
     syntax: str
@@ -211,7 +213,8 @@ def shared(files: Sequence[str]) -> list[str]:
     """Return the files that grading reads, besides those that belong to tasks."""
     paths = [PurePosixPath(name) for name in files if name != "grader/contract/mistakes.toml"]
     asked = [path for path in paths if path.parts[0] in ("grader", "news")]
-    asked = [path for path in asked if path.parts[1] not in ("assignments", "checks")]
+    own = ("grader/checks/", "grader/contract/assignments/")
+    asked = [path for path in asked if not path.as_posix().startswith(own)]
     if not asked:
         return []
     load_modules()
