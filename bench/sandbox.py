@@ -1,7 +1,7 @@
 """Measures what the sandbox costs: `python -m bench.sandbox` from the kit's folder; Linux.
 
 1. The first result of a student's model, from a process that imports torch and spaCy and loads the
-   pipeline, and from a confined worker that the warm process forks: medians of alternating runs.
+   pipeline, and from a confined worker that the fork server forks: medians of alternating runs.
    Then the whole of such a submission, until its worker is gone.
 2. The confinement alone: a process that has loaded torch forks a child, which sends a byte, with
    and without confining itself before; medians of alternating runs.
@@ -74,7 +74,7 @@ def measure_first_results(runs: int) -> None:
     before, after, end = (statistics.median(times) for times in (plain, first, whole))
     rows = [
         ("plain process", f"{before:.2f} s"),
-        ("worker of the warm process", f"{1000 * after:.1f} ms"),
+        ("worker of the fork server", f"{1000 * after:.1f} ms"),
         ("the same, until it is gone", f"{1000 * end:.1f} ms"),
         ("plain process / worker", f"{before / after:.0f}"),
     ]

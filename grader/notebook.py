@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from grader.base.errors import UsageError
 from grader.contract.record import Record
 from grader.contract.tasks import assignments, tasks
-from grader.intake.notebook_modules import latest, take
+from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.reports import board, html
 
 T = TypeVar("T")
@@ -88,12 +88,12 @@ def _grade(task: str) -> Record:
     from grader.grading.session import session
 
     assignment = tasks()[task].assignment
-    taken = take("notebook", latest(_history()), assignments()[assignment])
+    taken = extract_modules("notebook", last_versions(_history()), assignments()[assignment])
     with session(taken.sources, assignment=assignment) as opened:
         opened.planned = list(tasks()[task].checks)
         for planned in opened.planned:
             opened.run(planned)
-        return taken.in_cells(opened.record())
+        return taken.with_cell_locations(opened.record())
 
 
 def _history() -> list[str]:

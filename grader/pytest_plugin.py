@@ -14,7 +14,14 @@ from grader.base.devices import DEVICES
 from grader.base.errors import UsageError
 from grader.base.paths import CHECKS, EXERCISE, ROOT
 from grader.contract.record import TIERS
-from grader.contract.tasks import Assignment, Check, assignment, assignment_of, assignments, tasks
+from grader.contract.tasks import (
+    Assignment,
+    Check,
+    assignment_of,
+    assignments,
+    get_assignment,
+    tasks,
+)
 
 CONFIG = ROOT / "pyproject.toml"
 SESSION = pytest.StashKey[Any]()
@@ -107,7 +114,7 @@ def _take_in(config: pytest.Config) -> Assignment:
     name = config.option.assignment
     try:
         taken = load(config.option.submission or EXERCISE, name)
-        chosen = assignment(name) if name else assignment_of(taken.files)
+        chosen = get_assignment(name) if name else assignment_of(taken.files)
     except UsageError as error:
         pytest.exit(str(error), returncode=2)
     config.stash[TAKEN], config.stash[ASSIGNMENT] = taken, chosen

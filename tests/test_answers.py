@@ -14,7 +14,7 @@ from grader.grading.submission import Submission
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
-from grader.worker.wire import Other, Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = {path.stem: path.read_bytes() for path in (ROOT / "solution").glob("*.py")}
@@ -33,7 +33,7 @@ def tensor(dtype: str, *shape: int) -> TensorData:
 ODD: list[Any] = [
     *(None, True, 0, -1, 1 << 63, 2.5, float("nan"), float("inf"), "", "odd", b"odd"),
     *([], [None], [[[]]], (), (1, 2), {}, {"odd": 1}, {1: 2}),
-    *(Other("Odd", "<odd>"), Raised("exception", "Odd", "odd", "call", ())),
+    *(Opaque("Odd", "<odd>"), Raised("exception", "Odd", "odd", "call", ())),
     *(tensor("float32"), tensor("int64", 0), tensor("bool", 2, 3), tensor("bfloat16", 2)),
     *(tensor("float32", 3, 5), tensor("float32", 1, 1, 1), tensor("int64", 6)),
 ]
@@ -48,8 +48,8 @@ class Recording:
     def __init__(self, worker: Worker) -> None:
         self.worker, self.answers = worker, dict[str, Any]()
 
-    def turn_to(self, modules: frozenset[str]) -> None:
-        self.worker.turn_to(modules)
+    def use_modules(self, modules: frozenset[str]) -> None:
+        self.worker.use_modules(modules)
 
     def call(self, do: str, arguments: dict[str, Any], *others: Any) -> Any:
         answer = self.worker.call(do, arguments, *others)

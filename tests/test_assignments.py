@@ -14,7 +14,7 @@ from grader.contract import tasks as table
 from grader.contract.record import Record
 from grader.contract.tasks import MAIN, assignment_of, assignments, tasks
 from grader.grading.session import load, session
-from grader.intake.notebook_modules import Cell, take
+from grader.intake.notebook_modules import Cell, extract_modules
 from grader.intake.sources import Sources
 from grader.maintain.stubs import BuildError, read, stub
 from grader.maintain.submission_bank import REFERENCE, patched
@@ -143,8 +143,8 @@ def test_a_definition_that_no_task_names_cannot_hold_a_region() -> None:
 
 def of_cells(*texts: str) -> Record:
     cells = [Cell(text, f"cell {number}") for number, text in enumerate(texts, 1)]
-    taken = take("notebook", cells, RECURRENT)
-    return taken.in_cells(graded(taken.sources))
+    taken = extract_modules("notebook", cells, RECURRENT)
+    return taken.with_cell_locations(graded(taken.sources))
 
 
 def test_the_tasks_of_a_notebook_are_apart_although_they_share_a_file() -> None:
@@ -166,7 +166,7 @@ def test_a_name_that_is_missing_is_told_by_its_file() -> None:
 
 
 def test_every_worker_loads_what_the_tasks_of_its_modules_need() -> None:
-    steps = {step for task in tasks().values() for step in task.loads}
+    steps = {step for task in tasks().values() for step in task.preload}
     from grader.worker import fork_server
 
-    assert steps <= fork_server.STEPS.keys()
+    assert steps <= fork_server.PRELOADS.keys()

@@ -223,7 +223,7 @@ def tokens(vectors: Vectors) -> list[int]:
 
 
 def test_a_key_draws_the_same_again_and_another_key_something_else(pool: Vectors) -> None:
-    first, again, other = (heldout_accuracy.draw(pool, key) for key in (1, 1, 2))
+    first, again, other = (heldout_accuracy.split(pool, key) for key in (1, 1, 2))
     assert np.array_equal(first.unseen.vectors, again.unseen.vectors)
     assert first.seed == again.seed
     assert first.seed != other.seed
@@ -231,14 +231,14 @@ def test_a_key_draws_the_same_again_and_another_key_something_else(pool: Vectors
 
 
 def test_the_parts_of_a_draw_share_no_text_and_leave_none_out(pool: Vectors) -> None:
-    drawn = heldout_accuracy.draw(pool, 1)
+    drawn = heldout_accuracy.split(pool, 1)
     parts = [drawn.train, drawn.val, drawn.unseen]
     assert [len(part) for part in parts] == [32, 4, 12]
     assert sorted(itertools.chain(*map(tokens, parts))) == sorted(tokens(pool))
 
 
 def test_vectors_are_turned_and_classes_numbered_anew_and_all_else_stays(pool: Vectors) -> None:
-    drawn = heldout_accuracy.draw(pool, 3)
+    drawn = heldout_accuracy.split(pool, 3)
     renumbered = set()
     for part in (drawn.train, drawn.val, drawn.unseen):
         for start, target in zip(part.offsets[:-1], part.targets, strict=True):
@@ -252,7 +252,10 @@ def test_vectors_are_turned_and_classes_numbered_anew_and_all_else_stays(pool: V
 
 
 def test_shuffled_targets_keep_their_numbers_and_lose_their_texts(pool: Vectors) -> None:
-    right, shuffled = heldout_accuracy.draw(pool, 4), heldout_accuracy.draw(pool, 4, shuffled=True)
+    right, shuffled = (
+        heldout_accuracy.split(pool, 4),
+        heldout_accuracy.split(pool, 4, shuffled=True),
+    )
     assert sorted(right.train.targets) == sorted(shuffled.train.targets)
     assert not np.array_equal(right.train.targets, shuffled.train.targets)
     assert np.array_equal(right.unseen.targets, shuffled.unseen.targets)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from grader.grading.submission import Call, StudentError, Submission, made, value
+from grader.grading.submission import Call, StudentError, Submission, construct, unwrap
 from grader.sandbox.launch import Limits
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
-from grader.worker.wire import Other, Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 CODE = """\
 import collections
@@ -109,17 +109,17 @@ def test_arguments_arrive_as_they_were_sent(submission: Submission) -> None:
 def test_a_worker_makes_layers_with_the_weights_that_are_sent(submission: Submission) -> None:
     torch.manual_seed(0)
     layer, inputs = nn.LSTM(3, 2, batch_first=True), torch.randn(2, 4, 3)
-    sent = made("torch.nn.LSTM", 3, 2, batch_first=True, state=dict(layer.state_dict()))
+    sent = construct("torch.nn.LSTM", 3, 2, batch_first=True, state=dict(layer.state_dict()))
     outputs, (h_n, _) = result(submission, "run", sent, inputs)
     expected, (expected_h_n, _) = layer(inputs)
     assert torch.equal(outputs.torch(), expected)
     assert torch.equal(h_n.torch(), expected_h_n)
-    assert result(submission, "kinds", made("torch.nn.Flatten")) == "Flatten"
+    assert result(submission, "kinds", construct("torch.nn.Flatten")) == "Flatten"
 
 
 def test_the_torch_functions_that_were_called_are_named(submission: Submission) -> None:
-    by_hand = Call("run(linear, x)", [made("torch.nn.Linear", 3, 2), torch.zeros(1, 3)])
-    cell = Call("run(cell, x)", [made("torch.nn.RNNCell", 3, 2), torch.zeros(1, 3)])
+    by_hand = Call("run(linear, x)", [construct("torch.nn.Linear", 3, 2), torch.zeros(1, 3)])
+    cell = Call("run(cell, x)", [construct("torch.nn.RNNCell", 3, 2), torch.zeros(1, 3)])
     first, second, again = submission.call("unroll", "run", [by_hand, cell, by_hand])
     assert "linear" in first.functions
     assert "rnn_tanh_cell" in second.functions
@@ -144,7 +144,7 @@ def test_an_exception_of_one_call_leaves_the_others(submission: Submission) -> N
         assert (called.result.type, called.result.call) == ("RuntimeError", "fails(torch.ones(1))")
         assert called.result.frames[-1].source == "return torch.zeros(2) @ torch.zeros(3)"
         with pytest.raises(StudentError):
-            value(called.result)
+            unwrap(called.result)
 
 
 def test_a_function_that_is_not_there_is_told(submission: Submission) -> None:
@@ -161,8 +161,8 @@ def test_answers_lose_nothing_that_matters(submission: Submission) -> None:
     assert packed["batch_sizes"].tolist() == [2, 1]
     assert packed["sorted_indices"] is None
     assert result(submission, "odd", "deep") == [[[{"a": (1, "b")}]]]
-    assert result(submission, "odd", "array") == Other("ndarray", "array([0., 0.])")
-    assert result(submission, "odd", "object") == Other("object", "<object object>")
+    assert result(submission, "odd", "array") == Opaque("ndarray", "array([0., 0.])")
+    assert result(submission, "odd", "object") == Opaque("object", "<object object>")
     assert len(result(submission, "odd", "endless")) == 1000
     assert len(result(submission, "odd", "odd keys")) == 1
 

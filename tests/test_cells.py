@@ -5,15 +5,15 @@ import pytest
 from grader.base.errors import UsageError
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments
-from grader.intake.notebook_modules import Cell, Taken, latest, take
+from grader.intake.notebook_modules import Cell, ExtractedModules, extract_modules, last_versions
 
 IMPORTS = "import torch\nfrom torch import nn\nimport matplotlib.pyplot as plt"
 COLLATE = "class Collate:\n    def __call__(self, batch):\n        return helper(batch, SIZE)"
 
 
-def taken(*texts: str) -> Taken:
+def taken(*texts: str) -> ExtractedModules:
     cells = [Cell(text, f"cell {n}") for n, text in enumerate(texts, 1)]
-    return take("a notebook", cells, assignments()[MAIN])
+    return extract_modules("a notebook", cells, assignments()[MAIN])
 
 
 def module(name: str, *texts: str) -> str:
@@ -160,7 +160,7 @@ def test_messages_name_cells_and_their_lines() -> None:
         "collate.shape", "collate", "failed", 0, 4, message=f"  {file}, line 4, in"
     )
     record = Record({}, [result], {})
-    assert found.in_cells(record).checks[0].message == "  cell 2, line 5, in"
+    assert found.with_cell_locations(record).checks[0].message == "  cell 2, line 5, in"
 
 
 # --- what a kernel ran ------------------------------------------------------------------------
@@ -168,15 +168,15 @@ def test_messages_name_cells_and_their_lines() -> None:
 
 def test_a_cell_that_ran_again_counts_as_it_ran_last() -> None:
     history = ["class A:\n    x = 1", "class B(A): ...", "class A:\n    x = 2", "print(1)"]
-    texts = [cell.text for cell in latest(history)]
+    texts = [cell.text for cell in last_versions(history)]
     assert texts == ["class A:\n    x = 2", "class B(A): ...", "print(1)"]
 
 
 def test_a_cell_that_was_broken_when_it_ran_first_is_replaced() -> None:
     history = ["class A:\n    def f(:", "class A: ..."]
-    assert [cell.text for cell in latest(history)] == ["class A: ..."]
+    assert [cell.text for cell in last_versions(history)] == ["class A: ..."]
 
 
 def test_a_cell_that_grew_replaces_what_it_was() -> None:
     history = ["def f(): 1", "def g(): 2", "def f(): 3\ndef g(): 4"]
-    assert [cell.text for cell in latest(history)] == ["def f(): 3\ndef g(): 4"]
+    assert [cell.text for cell in last_versions(history)] == ["def f(): 3\ndef g(): 4"]

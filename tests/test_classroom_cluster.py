@@ -81,7 +81,7 @@ def test_a_workers_processes_end_with_it(cluster: Any) -> None:
     warm_here.close()  # that of this process, which graded for comparison
     family = psutil.Process().children(recursive=True)
     warm = [each for each in family if each.cmdline()[-1:] == [str(_worker())]]
-    assert warm, "the workers have no warm processes"
+    assert warm, "the workers have no fork servers"
     cluster.close()
     assert all(gone(each.pid, seconds=20) for each in warm)
 

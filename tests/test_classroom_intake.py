@@ -13,7 +13,7 @@ from grader.base.errors import UsageError
 from grader.classroom.job import cells
 from grader.contract.names import file_name, plain_id
 from grader.intake import lms_exports
-from grader.intake.lms_exports import Content, Handed
+from grader.intake.lms_exports import HandIn, RawSubmission
 from grader.intake.sources import MAX_FILE
 from grader.reports.class_report.fingerprints import fingerprints
 
@@ -36,18 +36,18 @@ def fill(root: Path, files: dict[str, bytes]) -> Path:
     return root
 
 
-def found(folder: Path) -> dict[str, Handed]:
+def found(folder: Path) -> dict[str, HandIn]:
     _, handed, _ = lms_exports.find(folder)
     ids = [each.student for each in handed]
     assert len(ids) == len(set(ids))
     return {each.student: each for each in handed}
 
 
-def content(handed: Handed) -> Content:
-    return lms_exports.read(handed, lms_exports.wanted(None))
+def content(handed: HandIn) -> RawSubmission:
+    return lms_exports.read(handed, lms_exports.module_names(None))
 
 
-def modules(handed: Handed) -> dict[str, bytes]:
+def modules(handed: HandIn) -> dict[str, bytes]:
     sources = content(handed).sources
     assert sources is not None
     return sources.files

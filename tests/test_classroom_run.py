@@ -21,12 +21,12 @@ from grader.checks.news_classifier import dataset
 from grader.classroom import job as grading
 from grader.classroom import run
 from grader.classroom.engine import Job
-from grader.classroom.job import Setting
+from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.grading import session as grading_of_one
-from grader.intake.lms_exports import Content
+from grader.intake.lms_exports import RawSubmission
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
 from grader.reports import junit
@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[1]
 RIGHT = REFERENCE["dataset"]
 WRONG = RIGHT.replace(b"label - 1", b"label")
 ENDS = b"import os\nos._exit(3)\n"
-SETTING = Setting("", "cpu", 0, "sandbox", 6 << 30, "", grading.versions())
+SETTING = GradingConfig("", "cpu", 0, "sandbox", 6 << 30, "", grading.versions())
 NOTEBOOK = {"cells": [{"cell_type": "code", "source": RIGHT.decode(), "metadata": {}}]}
 CLASS = {"right": RIGHT, "wrong": WRONG, "<b>": RIGHT, "ends": ENDS}
 
@@ -171,7 +171,7 @@ def graded_and_ended(
             break
     assert "15/100" in lines[-1]
     family = started.children(recursive=True)
-    assert len(family) >= 2 * workers  # each has a warm process
+    assert len(family) >= 2 * workers  # each has a fork server
     end(started)
     lines += started.stdout
     started.stdout.close()
@@ -214,8 +214,10 @@ def journaled(root: Path) -> int:
 # --- one job -----------------------------------------------------------------------------------
 
 
-def job(setting: Setting = SETTING) -> Job:
-    return grading.job("ada", Content(Sources("ada", {"dataset": RIGHT}, {}, "dataset")), setting)
+def job(setting: GradingConfig = SETTING) -> Job:
+    return grading.job(
+        "ada", RawSubmission(Sources("ada", {"dataset": RIGHT}, {}, "dataset")), setting
+    )
 
 
 def test_a_job_is_made_of_builtin_types_only() -> None:

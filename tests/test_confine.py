@@ -137,7 +137,7 @@ def test_a_process_may_signal_itself_alone(machine: str, name: str) -> None:
     ("name", "arguments", "allowed"),
     [
         ("prctl", [15], True),  # PR_SET_NAME
-        ("prctl", [1, 0], False),  # PR_SET_PDEATHSIG: outlive the warm process
+        ("prctl", [1, 0], False),  # PR_SET_PDEATHSIG: outlive the fork server
         ("prctl", [4, 1], False),  # PR_SET_DUMPABLE
         ("prlimit64", [0, 9], True),
         ("prlimit64", [ME + 1, 9], False),

@@ -391,8 +391,8 @@ def looking(given: Given) -> Any:
 
 
 TESTS = [f"check-{task}" for task in POINTS]
-Handed = dict[str, tuple[Callable[[Given], Any], dict[str, float] | None]]
-ODD: Handed = {  # what is handed in, and its marks; None: a person is needed
+HandIn = dict[str, tuple[Callable[[Given], Any], dict[str, float] | None]]
+ODD: HandIn = {  # what is handed in, and its marks; None: a person is needed
     "read-skipped": (skipped, NOTHING),
     "read-points": (worth_more, NOTHING),
     "read-tests-deleted": (lambda given: without(given.part, *TESTS), ONLY_DATASET),

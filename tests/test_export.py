@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 
 from grader.course.export import CanvasCsv, MarksCsv, MoodleCsv
 from grader.course.folders import record_file
-from grader.reports.table import plain
+from grader.reports.table import escape_formula
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +91,9 @@ def test_no_cell_is_a_formula_and_every_text_is_quoted(gradebook: Any, tmp_path:
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"])
 def test_a_text_that_could_start_a_formula_is_marked_as_text(text: str) -> None:
-    assert plain(text) == f"'{text}"
-    assert plain(f"a{text}") == f"a{text}"
-    assert plain(-1.5) == -1.5
+    assert escape_formula(text) == f"'{text}"
+    assert escape_formula(f"a{text}") == f"a{text}"
+    assert escape_formula(-1.5) == -1.5
 
 
 @pytest.mark.parametrize("plugin", [CanvasCsv, MoodleCsv])

@@ -260,11 +260,11 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
     def lose(_record: Record) -> None:
         if not full and len(lost) == 2:
             return
-        lost.append(fork_server.warm_process().process)
+        lost.append(fork_server.running().process)
         lost[-1].kill()
         lost[-1].wait()
 
-    record = grading.grade(load(path), keep=lose, device="cpu", confine="sandbox")
+    record = grading.grade(load(path), on_progress=lose, device="cpu", confine="sandbox")
     assert (record.score, record.max_score) == (15, 15)
     assert len({process.pid for process in lost}) == (len(record.checks) + 1 if full else 2)
 
@@ -286,7 +286,7 @@ def test_a_sandbox_that_cannot_be_had_is_refused_with_the_reason_and_the_remedy(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert choose(None, "cpu").tier == choose("limits", "cpu").tier == "limits"
-    assert "it needs Linux" in choose(None, "cpu").lacks
+    assert "it needs Linux" in choose(None, "cpu").missing
     with pytest.raises(UsageError) as caught:
         choose("sandbox", "cpu")
     assert str(caught.value).startswith("--confine sandbox: not to be had here: it needs Linux. ")
@@ -313,7 +313,7 @@ def test_a_gpu_cannot_be_used_in_the_sandbox(
 
 @pytest.fixture
 def old_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The warm process finds no Landlock."""
+    """The fork server finds no Landlock."""
     copy = tmp_path / "worker"
     shutil.copytree(launch.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / "confine.py").open("a", encoding="utf-8") as stream:
@@ -336,7 +336,7 @@ def landlock_abi() -> int:
 def test_what_the_kernel_lacks_is_told() -> None:
     found = choose(None, "cpu")
     assert (found.tier, found.layers) == ("limits", ("rlimits",))
-    assert "no Landlock: the kernel is older than 5.13, or built without it" in found.lacks
+    assert "no Landlock: the kernel is older than 5.13, or built without it" in found.missing
     with pytest.raises(UsageError, match=r"the kernel is older than 5\.13"):
         choose("sandbox", "cpu")
 
@@ -348,7 +348,7 @@ def test_without_bubblewrap_the_other_layers_are_a_sandbox(monkeypatch: pytest.M
     try:
         found = choose("sandbox", "cpu")
         assert (found.tier, found.layers) == ("sandbox", ("rlimits", "landlock", "seccomp"))
-        assert fork_server.warm_process().lacks == "bwrap is not installed"
+        assert fork_server.running().missing == "bwrap is not installed"
     except UsageError as error:
         pytest.skip(str(error))
     finally:

@@ -216,7 +216,7 @@ def test_a_broken_promise_is_named(change: str) -> None:
 
 def test_the_end_of_the_warm_process_would_be_noticed() -> None:
     confined = sandboxed("cpu")
-    first = fork_server.warm_process()
+    first = fork_server.running()
 
     def launch(limits, modules):  # type: ignore[no-untyped-def]
         worker = confined.launch(limits, modules)
@@ -226,7 +226,7 @@ def test_the_end_of_the_warm_process_would_be_noticed() -> None:
     with scene() as here:
         found = attack(BANK["exits"], here, dataclasses.replace(confined, launch=launch))
     fork_server.close()  # the new one came during the attack, and was ended with what that left
-    assert "warm" in found.harm
+    assert "preload" in found.harm
 
 
 # --- where the kit is in a folder that other users cannot enter -------------------------------
@@ -322,11 +322,11 @@ def printed(code: str, confined_by: Confinement) -> str:
 
 def test_nothing_that_a_submission_changes_reaches_the_next_one() -> None:
     confined_by = sandboxed("cpu")
-    process = fork_server.warm_process()
+    process = fork_server.running()
     before = printed(TELLS, confined_by)
     spoiled = printed(SPOILS + TELLS, confined_by)
     after = printed(TELLS, confined_by)
-    assert fork_server.warm_process() is process
+    assert fork_server.running() is process
     assert "torch.float32" in before
     assert "torch.float64" in spoiled
     assert after == before

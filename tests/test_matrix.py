@@ -395,7 +395,7 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def turn_to(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str]) -> None:
         pass
 
     def call(self, *_: Any) -> Any:

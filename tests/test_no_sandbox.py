@@ -44,7 +44,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a 
 
 @pytest.fixture
 def anew() -> Iterator[None]:
-    """Let the warm process be started anew, here and in the next test."""
+    """Let the fork server be started anew, here and in the next test."""
     fork_server.close()
     yield
     fork_server.close()

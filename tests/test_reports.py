@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from grader.__main__ import main
 from grader.contract.record import Record
 from grader.contract.results import Result
-from grader.reports import FACES, exercism, feedback, gradescope, junit, markdown, marks, table
+from grader.reports import FORMATS, exercism, feedback, gradescope, junit, markdown, marks, table
 from grader.reports.labels import NOT_JUDGED
 from tests.classes import (
     EVIL,
@@ -302,7 +302,7 @@ def record(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", FORMATS)
 def test_a_record_on_disk_is_shown_in_every_form(
     face: str, record: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -357,7 +357,7 @@ def test_a_record_of_another_version_of_the_checks_is_shown_in_every_form(
     older |= {"id": "older.check", "task": "older", "mistake": "no-longer-known", "status": status}
     data["checks"] = [older]
     record.write_text(json.dumps(data), encoding="utf-8")
-    for face in FACES:
+    for face in FORMATS:
         assert main(["report", str(record), "--as", face]) == 0, face
 
 
@@ -371,7 +371,7 @@ def test_escape_codes_in_a_record_do_not_reach_the_terminal(record: Path, capfd:
 def test_showing_a_record_needs_neither_torch_nor_a_browser_engine(record: Path) -> None:
     code = (
         "import sys; from grader.__main__ import main;"
-        f"[main(['report', {str(record)!r}, '--as', face]) for face in {list(FACES)!r}];"
+        f"[main(['report', {str(record)!r}, '--as', face]) for face in {list(FORMATS)!r}];"
         "print(sorted({'torch', 'spacy', 'vl_convert', 'copydetect'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -26,7 +26,7 @@ from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.maintain.submission_bank import REFERENCE
-from grader.reports import FACES, board, convert, exercism, feedback, gradescope, html, table
+from grader.reports import FORMATS, board, convert, exercism, feedback, gradescope, html, table
 from grader.reports.class_report import page as classroom
 from tests.classes import EVIL, HOSTILE, graded
 
@@ -290,7 +290,7 @@ def test_a_record_can_be_shown_whatever_its_numbers_are(kind: str, tmp_path: Pat
 
 
 def test_every_format_is_among_those_that_are_proved() -> None:
-    assert FACES.keys() == SUFFIXES.keys()
+    assert FORMATS.keys() == SUFFIXES.keys()
 
 
 @pytest.mark.parametrize("kind", TEXTS)
@@ -408,6 +408,6 @@ def test_a_student_reads_which_files_are_not_taken() -> None:
     record = replace(RIGHT, submission=submission)
     assert LINE in feedback.text(record)
     for face in ("board", "markdown", "gradescope"):
-        module, name = FACES[face][0].split(".")
+        module, name = FORMATS[face][0].split(".")
         text = getattr(__import__(f"grader.reports.{module}", fromlist=[name]), name)(record)
         assert LINE in text.replace("\\", "").replace("\n", " "), face

@@ -26,10 +26,10 @@ from grader.base.errors import UsageError
 from grader.contract.messages import Failure
 from grader.grading import session, vectors
 from grader.sandbox import tiers
-from grader.sandbox.launch import Confined
+from grader.sandbox.launch import RunningWorker
 from grader.sandbox.tiers import Confinement
 from grader.training import progress, results, run
-from grader.training.progress import Epoch, Watch
+from grader.training.progress import EpochFigures, TrainingProgress
 from grader.training.run import Settings
 from grader.worker.wire import ProtocolError, tensor_data
 from solution.model import LSTMClassifier
@@ -429,22 +429,22 @@ def test_what_the_code_prints_is_shown(
 def test_an_interrupted_run_saves_nothing_and_ends_its_worker(
     monkeypatch: pytest.MonkeyPatch, places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    started: list[Confined] = []
+    started: list[RunningWorker] = []
 
     def recording(minimum: str | None, device: str) -> Confinement:
         chosen = tiers.choose(minimum, device)
 
-        def launch(*arguments: Any) -> Confined:
+        def launch(*arguments: Any) -> RunningWorker:
             started.append(chosen.launch(*arguments))
             return started[-1]
 
         return dataclasses.replace(chosen, launch=launch)
 
-    def interrupt(_watch: Watch, _report: object) -> None:
+    def interrupt(_watch: TrainingProgress, _report: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(session, "choose", recording)
-    monkeypatch.setattr(Watch, "take", interrupt)
+    monkeypatch.setattr(TrainingProgress, "take", interrupt)
     assert main(["train", str(SOLUTION), *QUICK]) == 130
     assert started
     assert all(worker.process.poll() is not None for worker in started)
@@ -489,8 +489,8 @@ def test_what_json_has_no_form_for_becomes_text(submission: Submission) -> None:
 
 
 @pytest.fixture
-def watch() -> Iterator[Watch]:
-    with Watch(Console(file=StringIO()), 2, 3, 2) as watch:
+def watch() -> Iterator[TrainingProgress]:
+    with TrainingProgress(Console(file=StringIO()), 2, 3, 2) as watch:
         yield watch
 
 
@@ -500,13 +500,13 @@ def report(loader: Any, number: int, batch: float, batches: int, **changes: Any)
     return {**position, **figures, **changes}
 
 
-def test_an_epoch_that_breaks_off_ends_when_the_next_begins(watch: Watch) -> None:
+def test_an_epoch_that_breaks_off_ends_when_the_next_begins(watch: TrainingProgress) -> None:
     watch.take(report("train", 1, 1, 3, loss=2.0))
     watch.take(report("train", 2, 1, 3))
     assert [(epoch.epoch, epoch.train_loss) for epoch in watch.history] == [(1, 2.0)]
 
 
-def test_validation_before_the_first_epoch_is_not_of_an_epoch(watch: Watch) -> None:
+def test_validation_before_the_first_epoch_is_not_of_an_epoch(watch: TrainingProgress) -> None:
     watch.take(report("val", 1, 2, 2, loss=9.0))
     watch.take(report("train", 1, 3, 3))
     watch.take(report("val", 2, 2, 2, loss=3.0))
@@ -525,7 +525,7 @@ def test_validation_before_the_first_epoch_is_not_of_an_epoch(watch: Watch) -> N
         report("train", 1, 1, 1, accuracy={}),
     ],
 )
-def test_a_report_that_is_none_is_refused(watch: Watch, nonsense: Any) -> None:
+def test_a_report_that_is_none_is_refused(watch: TrainingProgress, nonsense: Any) -> None:
     with pytest.raises(ProtocolError):
         watch.take(nonsense)
     assert watch.history == []
@@ -549,12 +549,15 @@ def test_logits_that_are_none_are_refused(logits: torch.Tensor) -> None:
     "history",
     [
         [],
-        [Epoch(1, 1.2, 0.3, None, None, 1.0)],
-        [Epoch(1, math.nan, 0.3, math.inf, 0.2, 1.0), Epoch(2, None, None, 0.1, 0.2, 1.0)],
+        [EpochFigures(1, 1.2, 0.3, None, None, 1.0)],
+        [
+            EpochFigures(1, math.nan, 0.3, math.inf, 0.2, 1.0),
+            EpochFigures(2, None, None, 0.1, 0.2, 1.0),
+        ],
     ],
     ids=["nothing", "one epoch", "no numbers"],
 )
-def test_curves_of_odd_histories_can_be_drawn(history: list[Epoch]) -> None:
+def test_curves_of_odd_histories_can_be_drawn(history: list[EpochFigures]) -> None:
     png_size(results.draw_curves(history))
 
 

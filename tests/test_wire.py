@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from grader.worker import wire
-from grader.worker.wire import Frame, Other, ProtocolError, Raised, TensorData, TooLargeError
+from grader.worker.wire import Frame, Opaque, ProtocolError, Raised, TensorData, TooLargeError
 
 np = pytest.importorskip("numpy")
 
@@ -58,7 +58,7 @@ def frame(header: object, arrays: bytes = b"") -> io.BytesIO:
         b"",
         b"\0\xff",
         [b"one", {"two": (b"", b"three")}],
-        Other("Evil", "<Evil>"),
+        Opaque("Evil", "<Evil>"),
         Raised("exit", "SystemExit", "0", "f()", (Frame("a.py", 3, "f", "exit()"),)),
         TensorData("float32", (2, 1), bytes(8), "cuda", True),
         TensorData("int64", (3, 0, 2), b""),
@@ -153,38 +153,38 @@ class MyList(list):  # type: ignore[type-arg]
         return "mine"
 
 
-FOREIGN: dict[str, tuple[Callable[[], object], Other | None]] = {
-    "an object": (Evil, Other("Evil", "evil")),
-    "a huge repr": (lambda: Evil("x" * 10**7), Other("Evil", "x" * wire.MAX_TEXT)),
-    "a repr that raises": (lambda: Evil(ValueError()), Other("Evil", "<repr raised ValueError>")),
-    "a repr that exits": (lambda: Evil(SystemExit()), Other("Evil", "<repr raised SystemExit>")),
-    "a repr that is no text": (lambda: Evil(5), Other("Evil", "<repr raised TypeError>")),
-    "a repr that lies": (lambda: Evil(Lying("lie")), Other("Evil", "lie")),
+FOREIGN: dict[str, tuple[Callable[[], object], Opaque | None]] = {
+    "an object": (Evil, Opaque("Evil", "evil")),
+    "a huge repr": (lambda: Evil("x" * 10**7), Opaque("Evil", "x" * wire.MAX_TEXT)),
+    "a repr that raises": (lambda: Evil(ValueError()), Opaque("Evil", "<repr raised ValueError>")),
+    "a repr that exits": (lambda: Evil(SystemExit()), Opaque("Evil", "<repr raised SystemExit>")),
+    "a repr that is no text": (lambda: Evil(5), Opaque("Evil", "<repr raised TypeError>")),
+    "a repr that lies": (lambda: Evil(Lying("lie")), Opaque("Evil", "lie")),
     "control characters": (
         lambda: Evil("a\x1b[31m\u202eb\tc\nd\ud800"),
-        Other("Evil", "a?[31m?b c\nd?"),
+        Opaque("Evil", "a?[31m?b c\nd?"),
     ),
     "a type of an odd name": (
         lambda: type("a\x1b\u202e", (Evil,), {})(),
-        Other("a??", "evil"),
+        Opaque("a??", "evil"),
     ),
     "a type of a long name": (
         lambda: type("x" * 1000, (Evil,), {})(),
-        Other("x" * wire.MAX_NAME, "evil"),
+        Opaque("x" * wire.MAX_NAME, "evil"),
     ),
-    "a lying class": (Faced, Other("Faced", "faced")),
-    "a list that lies": (MyList, Other("MyList", "mine")),
-    "text that lies": (lambda: Lying("lie"), Other("Lying", "'lie'")),
-    "a large int": (lambda: 10**30, Other("int", "1" + "0" * 30)),
-    "a huge int": (lambda: 10**5000, Other("int", "<repr raised ValueError>")),
-    "a set": (lambda: {1}, Other("set", "{1}")),
+    "a lying class": (Faced, Opaque("Faced", "faced")),
+    "a list that lies": (MyList, Opaque("MyList", "mine")),
+    "text that lies": (lambda: Lying("lie"), Opaque("Lying", "'lie'")),
+    "a large int": (lambda: 10**30, Opaque("int", "1" + "0" * 30)),
+    "a huge int": (lambda: 10**5000, Opaque("int", "<repr raised ValueError>")),
+    "a set": (lambda: {1}, Opaque("set", "{1}")),
     "an array of objects": (
         lambda: np.array([{}]),
-        Other("ndarray", "array([{}], dtype=object)"),
+        Opaque("ndarray", "array([{}], dtype=object)"),
     ),
-    "an array of text": (lambda: np.array(["a"]), Other("ndarray", "array(['a'], dtype='<U1')")),
-    "a complex number": (lambda: 1j, Other("complex", "1j")),
-    "a number of NumPy's": (lambda: np.int64(3), Other("int64", repr(np.int64(3)))),
+    "an array of text": (lambda: np.array(["a"]), Opaque("ndarray", "array(['a'], dtype='<U1')")),
+    "a complex number": (lambda: 1j, Opaque("complex", "1j")),
+    "a number of NumPy's": (lambda: np.int64(3), Opaque("int64", repr(np.int64(3)))),
     "an unknown kind of tensor": (lambda: TensorData("complex64", (), b""), None),
 }
 
@@ -193,7 +193,7 @@ FOREIGN: dict[str, tuple[Callable[[], object], Other | None]] = {
 def test_what_is_not_plain_is_described(name: str) -> None:
     make, described = FOREIGN[name]
     got = through([make()])
-    assert type(got[0]) is Other
+    assert type(got[0]) is Opaque
     assert described is None or got == [described]
 
 
@@ -222,7 +222,7 @@ def test_what_contains_itself_or_lies_too_deep_is_cut_off() -> None:
         got, depth = through(value), 0
         while type(got) is list:
             got, depth = got[-1], depth + 1
-        assert type(got) is Other
+        assert type(got) is Opaque
         assert depth == wire.MAX_DEPTH
     while type(deep) is list:  # taken apart by hand: freeing it at once overflows some stacks
         deep = deep.pop()
@@ -285,14 +285,14 @@ def test_tensors_without_plain_data_are_described() -> None:
         torch.zeros(2, dtype=torch.complex64),
         Wrapper(),
     ]
-    assert [type(got) for got in through(odd)] == [Other] * 4
-    assert through(Wrapper()) == Other("Wrapper", "wrapper")
+    assert [type(got) for got in through(odd)] == [Opaque] * 4
+    assert through(Wrapper()) == Opaque("Wrapper", "wrapper")
 
 
 def test_a_replaced_torch_cannot_break_the_sending(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", Evil())
     monkeypatch.setitem(sys.modules, "numpy", None)
-    assert through(np.zeros(1)) == Other("ndarray", "array([0.])")
+    assert through(np.zeros(1)) == Opaque("ndarray", "array([0.])")
 
 
 # What it refuses to take
@@ -456,7 +456,7 @@ def corpus() -> list[bytes]:
         {"answer": Raised("exception", "ValueError", "no", "f()", (line, line))},
         {"progress": {"loader": "train", "loss": 0.25, "batch": 3}},
         {"answer": {"w": TensorData("bool", (2, 2), b"\0\1\1\0"), "b": b"bytes", 3: (None, True)}},
-        {"answer": [Other("Evil", "x"), {"deep": [[[["x"]]]]}, np.zeros((0, 4))]},
+        {"answer": [Opaque("Evil", "x"), {"deep": [[[["x"]]]]}, np.zeros((0, 4))]},
     ]
     return [b"".join(wire.encode(body)) for body in bodies]
 
@@ -512,7 +512,7 @@ def use(got: Any) -> None:
         assert got.numpy().shape == got.shape
         got.tolist()
     else:
-        assert got is None or type(got) in (bool, int, float, str, bytes, Other, Raised)
+        assert got is None or type(got) in (bool, int, float, str, bytes, Opaque, Raised)
 
 
 # The module itself

@@ -23,7 +23,7 @@ from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import Confinement, sandboxed
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, TimeUp, Worker, WorkerLost
 from grader.worker import wire
-from grader.worker.wire import Frame, Other, Raised, TensorData
+from grader.worker.wire import Frame, Opaque, Raised, TensorData
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX processes")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -319,7 +319,7 @@ def test_a_worker_ends_itself_when_the_grader_is_gone() -> None:
         end(confined)
 
 
-def end(confined: launch.Confined) -> None:
+def end(confined: launch.RunningWorker) -> None:
     confined.kill()
     for stream in (confined.process.stdin, confined.process.stdout, confined.process.stderr):
         assert stream is not None
@@ -905,21 +905,21 @@ BREAKS = {
 @pytest.mark.parametrize("what", BREAKS)
 def test_what_a_module_leaves_costs_no_other_module(what: str) -> None:
     with serving(model="class LSTMClassifier: pass") as worker:
-        worker.turn_to(frozenset(["dataset"]))
+        worker.use_modules(frozenset(["dataset"]))
         if what in LEFT:
             leave(worker, LEFT[what])
         else:  # as soon as the next one is served
             meddling = f"def meddle(*_):\n    {BREAKS[what]}\n"
             run(worker, f"{meddling}\nimport sys\nsys.modules['_worker.serve'].settle = meddle")
-        worker.turn_to(frozenset(["model"]))
+        worker.use_modules(frozenset(["model"]))
         assert load(worker, "model", "LSTMClassifier") is None
 
 
 def test_a_module_that_breaks_the_worker_itself_is_tried_twice_and_pays() -> None:
     with serving(model="import os; print('here', flush=True); os._exit(0)") as worker:
-        worker.turn_to(frozenset(["dataset"]))
+        worker.use_modules(frozenset(["dataset"]))
         assert run(worker, "value = 5") == 5
-        worker.turn_to(frozenset(["model"]))
+        worker.use_modules(frozenset(["model"]))
         with pytest.raises(WorkerLost, match="exit status 0"):
             load(worker, "model", "LSTMClassifier")
         worker.close()
@@ -937,7 +937,7 @@ def test_numbers_of_requests_do_not_come_again() -> None:
 VALUES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "nan": ("float('nan')", lambda got: got != got),
     "infinity": ("[float('inf'), -float('inf')]", lambda got: got == [float("inf"), -float("inf")]),
-    "huge int": ("10**5000", lambda got: got == Other("int", "<repr raised ValueError>")),
+    "huge int": ("10**5000", lambda got: got == Opaque("int", "<repr raised ValueError>")),
     "surrogate": ("'\\ud800'", lambda got: got == "\ud800"),
     "itself": ("[]; value.append(value)", lambda got: type(got) is list and len(got) == 1),
     "deep": ("[]\nfor _ in range(10**5): value = [value]", lambda got: type(got) is list),
@@ -987,7 +987,7 @@ value = [torch.ones(2).as_subclass(Hostile), torch.zeros(1).expand(10**12), torc
 """
     with serving() as worker:
         got = run(worker, code)
-        assert [type(part) for part in got] == [TensorData, Other, TensorData]
+        assert [type(part) for part in got] == [TensorData, Opaque, TensorData]
         assert got[0].tolist() == [1, 1]
         assert got[2].tolist() == [1, 1, 1]
         if sys.platform == "linux":
@@ -1012,7 +1012,7 @@ def test_in_process_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         worker = LocalWorker(*files({"dataset": RUNNER, "random": shadow, "json": shadow}))
         assert {name: sys.modules.get(name) for name in modules} == modules
-        assert run(worker, "value = [5, {1}]") == [5, Other("set", "{1}")]
+        assert run(worker, "value = [5, {1}]") == [5, Opaque("set", "{1}")]
         assert run(worker, "value = [0] * 10**6").type == "TooLargeError"
         assert run(worker, "import sys; sys.exit(3)").kind == "exit"
         worker = LocalWorker(*files({"dataset": RUNNER + "other = 1"}))
@@ -1132,12 +1132,12 @@ value = child.pid
         assert gone(pid)
 
 
-# Forked by the warm process
+# Forked by the fork server
 
 
 @pytest.fixture
 def forked() -> Iterator[Confinement]:
-    """The tier sandbox, with a warm process of this test's own."""
+    """The tier sandbox, with a fork server of this test's own."""
     fork_server.close()
     try:
         yield sandboxed("cpu")
@@ -1149,7 +1149,7 @@ def forked() -> Iterator[Confinement]:
 
 def kill_warm_process() -> None:
     psutil = pytest.importorskip("psutil")
-    started = fork_server.warm_process().process
+    started = fork_server.running().process
     root = psutil.Process(started.pid)
     family = [*root.children(recursive=True), root]
     for relative in family:
@@ -1160,7 +1160,7 @@ def kill_warm_process() -> None:
 
 
 class Unlucky(ProcessWorker):
-    """A worker that loses its warm process just before it is told anything, so many times."""
+    """A worker that loses its fork server just before it is told anything, so many times."""
 
     times = 1
 
@@ -1174,11 +1174,11 @@ class Unlucky(ProcessWorker):
 
 def test_a_lost_warm_process_costs_a_second_try(forked: Confinement) -> None:
     worker = Unlucky(*files({"dataset": RUNNER}), DEFAULT, forked)
-    first = fork_server.warm_process()
+    first = fork_server.running()
     try:
         assert run(worker, "value = 5") == 5
         assert worker.times == 0
-        assert fork_server.warm_process() is not first
+        assert fork_server.running() is not first
         kill_warm_process()  # between two calls
         assert run(worker, "value = 6") == 6
     finally:

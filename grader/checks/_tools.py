@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.contract.messages import Failure, shape, shorten, show
-from grader.grading.submission import value
+from grader.grading.submission import unwrap
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def require_tensor(
     Raises:
         Failure: the result is no such tensor.
     """
-    found = value(result)
+    found = unwrap(result)
     if is_tensor_of(found, dtype, dims):
         return found.torch()
     mistake = known(found) if callable(known) else _by_form(found, dims, known or {})
@@ -144,7 +144,7 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     Raises:
         Failure: the result is not a tuple or list of two.
     """
-    found = value(result)
+    found = unwrap(result)
     if not is_list(found) or len(found) != 2:
         raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
     return found[0], found[1]
@@ -156,7 +156,7 @@ def require_number(result: Any, call: str) -> float:
     Raises:
         Failure: the result is neither.
     """
-    found = value(result)
+    found = unwrap(result)
     if isinstance(found, TensorData) and found.shape == () and found.dtype.startswith("float"):
         return float(found.torch().item())
     if type(found) is not float:

@@ -18,7 +18,7 @@ from grader.classroom.job import take_in
 from grader.contract.record import TIERS
 from grader.grading import session
 from grader.intake import lms_exports
-from grader.intake.notebook_modules import Taken
+from grader.intake.notebook_modules import ExtractedModules
 from grader.reports.gradescope import to_dict
 
 
@@ -36,7 +36,9 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
         for _ in range(2):
             record = session.grade(
                 taken.sources,
-                keep=lambda partial: _write(results, to_dict(taken.in_cells(partial))),
+                on_progress=lambda partial: _write(
+                    results, to_dict(taken.with_cell_locations(partial))
+                ),
                 assignment=assignment,
                 **options,
             )
@@ -50,14 +52,14 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
     return 2
 
 
-def _taken(folder: Path, assignment: str | None) -> Taken:
+def _taken(folder: Path, assignment: str | None) -> ExtractedModules:
     """Take in a submission: modules, a zip, or a notebook.
 
     Raises:
         UsageError: it cannot be read.
     """
-    handed = lms_exports.Handed("submission", "", "", (lms_exports.Part(folder),))
-    content = lms_exports.read(handed, lms_exports.wanted(assignment))
+    handed = lms_exports.HandIn("submission", "", "", (lms_exports.HandInFile(folder),))
+    content = lms_exports.read(handed, lms_exports.module_names(assignment))
     return take_in(handed.student, content, assignment)
 
 

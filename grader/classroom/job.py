@@ -28,8 +28,8 @@ from grader.contract.results import Result
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import heldout_accuracy, session
 from grader.grading.pipeline import MODEL
-from grader.intake.lms_exports import Content
-from grader.intake.notebook_modules import Cell, Taken, place, take
+from grader.intake.lms_exports import RawSubmission
+from grader.intake.notebook_modules import Cell, ExtractedModules, cell_label, extract_modules
 from grader.intake.sources import Sources
 from grader.reports.class_report.fingerprints import fingerprints
 from grader.sandbox import fork_server, tiers
@@ -45,11 +45,11 @@ NO_PART = {
     "training",
 }  # folders of the grader that change no mark
 PACKAGES = ("torch", "spacy", MODEL, "numpy", "thinc")
-_alone = threading.Lock()  # torch's random numbers belong to the whole process
+_one_at_a_time = threading.Lock()  # torch's random numbers belong to the whole process
 
 
 @dataclass(frozen=True)
-class Setting:
+class GradingConfig:
     """What marks are made with, apart from the submission.
 
     Attributes:
@@ -94,7 +94,7 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def job(student: str, content: Content, setting: Setting) -> dict[str, Any]:
+def job(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
     """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
     own = content.sources
     return {
@@ -111,8 +111,8 @@ def run(job: dict[str, Any]) -> str:
 
     It holds `result`, or `refused`: why nothing can be graded here.
     """
-    setting = Setting(**job["setting"])
-    with _alone, _told(setting.secret):
+    setting = GradingConfig(**job["setting"])
+    with _one_at_a_time, _secret_in_environment(setting.secret):
         if setting.versions != versions():
             return json.dumps(
                 {
@@ -124,17 +124,17 @@ def run(job: dict[str, Any]) -> str:
         start = time.monotonic()
         try:
             own = job["sources"] and Sources(*job["sources"])
-            content = Content(own, job["notebook"], job["script"])
+            content = RawSubmission(own, job["notebook"], job["script"])
             taken = take_in(job["student"], content, setting.assignment)
             record, memory = _graded(taken.sources, setting)
-        except Refused as refused:
+        except CannotGradeHere as refused:
             return json.dumps({"refused": str(refused)})
         except UsageError as error:
             result = Result(job["student"], fault=str(error))
         else:
             result = Result(
                 job["student"],
-                record=taken.in_cells(record),
+                record=taken.with_cell_locations(record),
                 memory=memory,
                 fingerprints=fingerprints(taken.sources.files),
             )
@@ -152,12 +152,12 @@ def _warm_up() -> None:
         tiers.sandboxed("cpu")
 
 
-class Refused(UsageError):
+class CannotGradeHere(UsageError):
     """Nothing can be graded with this setting; the text says why."""
 
 
 @contextlib.contextmanager
-def _told(secret: str) -> Iterator[None]:
+def _secret_in_environment(secret: str) -> Iterator[None]:
     """Let the checks find the course's secret, also where the environment does not hold it."""
     before = os.environ.get(heldout_accuracy.SECRET)
     os.environ[heldout_accuracy.SECRET] = secret
@@ -170,7 +170,7 @@ def _told(secret: str) -> Iterator[None]:
             os.environ[heldout_accuracy.SECRET] = before
 
 
-def take_in(student: str, content: Content, assignment: str | None) -> Taken:
+def take_in(student: str, content: RawSubmission, assignment: str | None) -> ExtractedModules:
     """Return the modules of a submission; taken from a notebook, or a file that holds all of them.
 
     Raises:
@@ -178,13 +178,15 @@ def take_in(student: str, content: Content, assignment: str | None) -> Taken:
         Refused: a package for that is missing here.
     """
     if content.sources is not None:
-        return Taken(content.sources, {})
+        return ExtractedModules(content.sources, {})
     if find_spec("IPython") is None:  # which reads what only notebooks may hold, such as %time
         install = "python -m pip install -c constraints.txt ipython"
-        raise Refused(f"IPython is not installed, and a notebook is to be graded: {install}")
+        raise CannotGradeHere(
+            f"IPython is not installed, and a notebook is to be graded: {install}"
+        )
     script = Cell(content.script.decode("utf-8", "replace"), "your file")
     found = cells(content.notebook) if content.notebook else [script]
-    return take(student, found, assignments()[assignment or MAIN])
+    return extract_modules(student, found, assignments()[assignment or MAIN])
 
 
 def cells(data: bytes) -> list[Cell]:
@@ -196,7 +198,7 @@ def cells(data: bytes) -> list[Cell]:
     try:
         notebook = json.loads(data)
         found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        return [Cell("".join(cell["source"]), place(cell)) for cell in found]
+        return [Cell("".join(cell["source"]), cell_label(cell)) for cell in found]
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"It is no notebook that can be read ({type(error).__name__}). "
@@ -204,7 +206,7 @@ def cells(data: bytes) -> list[Cell]:
         ) from None
 
 
-def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
+def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
     """Grade, and once more if the grader failed; also return the most bytes a worker held.
 
     Raises:
@@ -219,7 +221,7 @@ def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
                 record = opened.record()
             if isinstance(worker := opened.submission.worker, ProcessWorker):
                 memory = max(memory, worker.memory)
-        except Refused:
+        except CannotGradeHere:
             raise
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
             fault = f"The grader itself failed twice: {error!r}. Grade it again."
@@ -232,7 +234,7 @@ def _graded(taken: Sources, setting: Setting) -> tuple[Record, int]:
 
 
 @contextlib.contextmanager
-def _session(taken: Sources, setting: Setting) -> Iterator[session.Session]:
+def _session(taken: Sources, setting: GradingConfig) -> Iterator[session.Session]:
     """Open a session.
 
     Raises:
@@ -251,5 +253,5 @@ def _session(taken: Sources, setting: Setting) -> Iterator[session.Session]:
                 )
             )
         except UsageError as error:
-            raise Refused(str(error)) from None
+            raise CannotGradeHere(str(error)) from None
         yield opened

@@ -19,18 +19,18 @@ from grader.base.files import to_json, written_whole
 from grader.base.paths import EXERCISE
 from grader.classroom import engine, job
 from grader.classroom.engine import Cluster, Engine, Job, Local
-from grader.classroom.job import Setting
+from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
 from grader.classroom.progress import VERDICTS, Watching, verdict
 from grader.contract.results import Result
 from grader.intake import lms_exports
-from grader.intake.lms_exports import Handed
+from grader.intake.lms_exports import HandIn
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunOptions:
     """What a run is to do.
 
     Attributes:
@@ -49,38 +49,38 @@ class Wanted:
     students: Sequence[str]
     workers: int
     cluster: str | None
-    setting: Setting
+    setting: GradingConfig
 
 
 @dataclass(frozen=True)
-class Task:
+class Candidate:
     """A submission of the class: what was handed in, its digest, or why it cannot be read."""
 
-    handed: Handed
+    handed: HandIn
     digest: str = ""
     fault: str = ""
 
 
-def run(wanted: Wanted) -> int:
+def run(options: RunOptions) -> int:
     """Grade what is to be graded, write the reports; returns the exit code."""
     console = plain_console()
-    assignment = wanted.setting.assignment or None
-    modules = lms_exports.wanted(assignment)
-    layout, handed, notes = lms_exports.find(wanted.folder, assignment)
-    console.print(f"{wanted.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
+    assignment = options.setting.assignment or None
+    modules = lms_exports.module_names(assignment)
+    layout, handed, notes = lms_exports.find(options.folder, assignment)
+    console.print(f"{options.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
-    tasks = [_look(each, modules, wanted.folder) for each in handed]
-    with _journal(wanted.out) as journal:
-        todo = _todo(tasks, journal, wanted)
+    tasks = [_digest(each, modules, options.folder) for each in handed]
+    with _journal(options.out) as journal:
+        todo = _select(tasks, journal, options)
         if kept := len(tasks) - len(todo):
             console.print(f"{kept} as graded before, {len(todo)} to grade")
         interrupted = False
         try:
-            _grade(todo, journal, wanted, console)
+            _grade(todo, journal, options, console)
         except KeyboardInterrupt:
             interrupted = True
-        return _report(tasks, layout, journal, wanted, console, interrupted)
+        return _report(tasks, layout, journal, options, console, interrupted)
 
 
 @contextlib.contextmanager
@@ -98,12 +98,12 @@ def _journal(out: Path) -> Iterator[Journal]:
         journal.close()
 
 
-def _look(handed: Handed, modules: list[str], folder: Path) -> Task:
+def _digest(handed: HandIn, modules: list[str], folder: Path) -> Candidate:
     """Read a submission once, for its digest."""
     try:
-        return Task(handed, digest=lms_exports.read(handed, modules).digest)
+        return Candidate(handed, digest=lms_exports.read(handed, modules).digest)
     except Exception as error:
-        return Task(handed, fault=_fault(error, folder))
+        return Candidate(handed, fault=_fault(error, folder))
 
 
 def _fault(error: Exception, folder: Path) -> str:
@@ -113,47 +113,49 @@ def _fault(error: Exception, folder: Path) -> str:
     return str(error).replace(f"{folder}{os.sep}", "")
 
 
-def _todo(tasks: list[Task], journal: Journal, wanted: Wanted) -> list[Task]:
+def _select(tasks: list[Candidate], journal: Journal, options: RunOptions) -> list[Candidate]:
     """Choose what is to be graded.
 
     Raises:
         UsageError: a student was asked for who is not there.
     """
     known = {task.handed.student for task in tasks}
-    for student in wanted.students:
+    for student in options.students:
         if student not in known:
             raise UsageError(
-                f"--student {student}: nobody of that id is in {wanted.folder}. "
+                f"--student {student}: nobody of that id is in {options.folder}. "
                 f"Ids look like {min(known)}."
             )
-    asked = [task for task in tasks if task.handed.student in (wanted.students or known)]
-    return [task for task in asked if _is_to_do(task, journal, wanted)]
+    asked = [task for task in tasks if task.handed.student in (options.students or known)]
+    return [task for task in asked if _is_to_do(task, journal, options)]
 
 
-def _is_to_do(task: Task, journal: Journal, wanted: Wanted) -> bool:
+def _is_to_do(task: Candidate, journal: Journal, options: RunOptions) -> bool:
     before = journal.entries.get(task.handed.student)
-    if wanted.only == "failed":
+    if options.only == "failed":
         return before is None or verdict(before.result) != "full marks"
-    if wanted.only == "error":
+    if options.only == "error":
         return before is None or before.result.faulty
     if before is None or task.fault or before.submission != task.digest:
         return True
-    if wanted.only == "changed":
+    if options.only == "changed":
         return False
-    return bool(wanted.students) or before.result.faulty or before.setting != wanted.setting.digest
+    return (
+        bool(options.students) or before.result.faulty or before.setting != options.setting.digest
+    )
 
 
-def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console) -> None:
+def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console: Console) -> None:
     """Grade, and write each result into the journal as it comes."""
     by_student = {task.handed.student: task for task in todo}
     digests: dict[str, str] = {}
-    modules = lms_exports.wanted(wanted.setting.assignment or None)
+    modules = lms_exports.module_names(options.setting.assignment or None)
 
     def keep(result: Result) -> None:
         handed = by_student[result.student].handed
         whole = dataclasses.replace(result, name=handed.name, path=handed.path)
         digest = digests.get(result.student, "")
-        journal.add(Entry(whole, digest, wanted.setting.digest))
+        journal.add(Entry(whole, digest, options.setting.digest))
         watching.show(whole)
 
     def jobs() -> Iterator[Job]:
@@ -162,12 +164,12 @@ def _grade(todo: list[Task], journal: Journal, wanted: Wanted, console: Console)
             try:
                 content = lms_exports.read(task.handed, modules)
             except Exception as error:
-                keep(Result(student, fault=_fault(error, wanted.folder)))
+                keep(Result(student, fault=_fault(error, options.folder)))
                 continue
             digests[student] = content.digest
-            yield job.job(student, content, wanted.setting)
+            yield job.job(student, content, options.setting)
 
-    with Watching(console, len(todo)) as watching, _engine(wanted, len(todo)) as opened:
+    with Watching(console, len(todo)) as watching, _engine(options, len(todo)) as opened:
         for student, answer in engine.run(opened, jobs()):
             keep(_result(student, answer))
 
@@ -189,12 +191,12 @@ def _result(student: str, answer: str | Exception) -> Result:
 
 
 @contextlib.contextmanager
-def _engine(wanted: Wanted, jobs: int) -> Iterator[Engine]:
+def _engine(options: RunOptions, jobs: int) -> Iterator[Engine]:
     opened: Engine
-    if wanted.cluster is not None:
-        opened = Cluster(wanted.cluster)
+    if options.cluster is not None:
+        opened = Cluster(options.cluster)
     else:
-        opened = Local(max(1, min(wanted.workers, jobs)))
+        opened = Local(max(1, min(options.workers, jobs)))
     at_once = True
     try:
         yield opened
@@ -204,10 +206,10 @@ def _engine(wanted: Wanted, jobs: int) -> Iterator[Engine]:
 
 
 def _report(
-    tasks: list[Task],
+    tasks: list[Candidate],
     layout: str,
     journal: Journal,
-    wanted: Wanted,
+    options: RunOptions,
     console: Console,
     interrupted: bool,
 ) -> int:
@@ -215,17 +217,17 @@ def _report(
     entries = [journal.entries.get(task.handed.student) for task in tasks]
     there = [entry for entry in entries if entry is not None]
     results = [entry.result for entry in there]
-    title = wanted.folder.resolve().name
-    missing = write(results, wanted.out, title, layout, _code(tasks, wanted))
+    title = options.folder.resolve().name
+    missing = write(results, options.out, title, layout, _code(tasks, options))
     counts = {name: sum(verdict(result) == name for result in results) for name in VERDICTS}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     console.print(f"{len(results)} of {len(tasks)}: {told or 'nothing graded'}")
-    if other := sum(entry.setting != wanted.setting.digest for entry in there):
+    if other := sum(entry.setting != options.setting.digest for entry in there):
         console.print(
             f"note: {other} of them were graded with other checks, versions or options; "
             "leave --only out to grade them anew"
         )
-    console.print(f"reports: {wanted.out}", soft_wrap=True)
+    console.print(f"reports: {options.out}", soft_wrap=True)
     for report in missing:
         console.print(f"not written: {report}", soft_wrap=True)
     if interrupted:
@@ -236,12 +238,12 @@ def _report(
     return 0 if all(verdict(result) == "full marks" for result in results) else 1
 
 
-def _code(tasks: list[Task], wanted: Wanted) -> dict[str, dict[str, bytes]] | None:
+def _code(tasks: list[Candidate], options: RunOptions) -> dict[str, dict[str, bytes]] | None:
     """Return student to module to source, to look for similar code; None without `copydetect`."""
     if find_spec("copydetect") is None:
         return None
-    assignment = wanted.setting.assignment or None
-    modules = lms_exports.wanted(assignment)
+    assignment = options.setting.assignment or None
+    modules = lms_exports.module_names(assignment)
     found = {}
     for task in tasks:
         student = task.handed.student

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise not_installed(error, "class") from None
 
-    setting = job.Setting(
+    setting = job.GradingConfig(
         assignment=options.assignment or "",
         device=options.device,
         seed=options.seed,
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         versions=job.versions(),
     )
     return run.run(
-        run.Wanted(
+        run.RunOptions(
             folder=options.folder,
             out=options.out,
             only=options.only,

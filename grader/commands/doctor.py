@@ -129,8 +129,8 @@ def _sandbox() -> Line:
         why, remedy = tiers.explain(str(error))
         return Line("sandbox", f"none: {why}", remedy, needed=False)
     layers = ", ".join(found.layers)
-    if lacks := fork_server.warm_process().lacks:
-        why, remedy = tiers.explain(lacks)
+    if missing := fork_server.running().missing:
+        why, remedy = tiers.explain(missing)
         what = f"{layers}; without bubblewrap: {why}"
         return Line("sandbox", what, f"{ENOUGH}{remedy}", needed=False)
     return Line("sandbox", layers)

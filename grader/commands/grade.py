@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     record = grade(
         taken,
         assignment=options.assignment,
-        keep=lambda partial: _keep(partial, options.json),
+        on_progress=lambda partial: _keep(partial, options.json),
         device=options.device,
         seed=options.seed,
         rows=rows,
@@ -66,9 +66,9 @@ def _tell_if_unconfined(options: argparse.Namespace) -> None:
     """Say so if there are only limits round a submission, unless they were asked for."""
     from grader.sandbox.tiers import choose
 
-    if options.confine is None and (lacks := choose(None, options.device).lacks):
+    if options.confine is None and (missing := choose(None, options.device).missing):
         print(
-            f"grader: there is no sandbox, only limits: {lacks}. "
+            f"grader: there is no sandbox, only limits: {missing}. "
             "Grade your own code, and that of people you trust. See docs/instructor.md.",
             file=sys.stderr,
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
 from grader.commands.arguments import not_installed
-from grader.reports import FACES
+from grader.reports import FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "records", type=Path, nargs="+", metavar="RECORD.json", help="written by grade --json"
     )
     parser.add_argument(
-        "--as", dest="face", metavar="FORM", default="board", help=f"{', '.join(FACES)} [board]"
+        "--as",
+        dest="format",
+        metavar="FORMAT",
+        default="board",
+        help=f"{', '.join(FORMATS)} [board]",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
@@ -30,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from grader import reports
 
     try:
-        text = reports.convert(options.records, options.face)
+        text = reports.convert(options.records, options.format_)
     except ModuleNotFoundError as error:
         raise not_installed(error, "class") from None
     if options.out is None:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from grader.contract.mistakes import advice, mistakes
-from grader.worker.wire import Other, Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox/launch.py
 DIRECTION = re.compile("[\u202a-\u2069]")
@@ -62,7 +62,7 @@ def show(value: Any) -> str:
     """Show a value in a message: short, and in the words of the exercise."""
     if isinstance(value, TensorData):
         return _show_tensor(value)
-    if isinstance(value, Other):
+    if isinstance(value, Opaque):
         kind = _with_article(value.type)
         text = f"{value.text} ({kind})" if len(value.text) < 60 else kind
     elif isinstance(value, Raised):
@@ -90,7 +90,7 @@ def show_raised(raised: Raised) -> str:
 
 def is_tensor(seen: object) -> bool:
     """Tell whether something is a tensor, also one that the wire does not carry (sparse, meta)."""
-    return isinstance(seen, TensorData) or (isinstance(seen, Other) and seen.type == "Tensor")
+    return isinstance(seen, TensorData) or (isinstance(seen, Opaque) and seen.type == "Tensor")
 
 
 def shorten(text: str, most: int) -> str:

@@ -28,7 +28,7 @@ def mistakes() -> dict[str, Mistake]:
 
 
 @dataclass(frozen=True)
-class Row:
+class Advice:
     """Advice on exceptions of the types `raises` whose message the pattern `says` is found in."""
 
     raises: tuple[str, ...]
@@ -37,10 +37,10 @@ class Row:
 
 
 @functools.cache
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[Advice, ...]:
     """Return the table of advice."""
     table = read_toml(TABLES / "advice.toml")["row"]
-    return tuple(Row(tuple(row["raises"]), row["says"], row["advice"]) for row in table)
+    return tuple(Advice(tuple(row["raises"]), row["says"], row["advice"]) for row in table)
 
 
 def advice(type_: str, message: str) -> str | None:

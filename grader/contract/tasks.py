@@ -68,7 +68,7 @@ class Task:
     title: str
     module: str
     names: tuple[str, ...]
-    loads: tuple[str, ...]
+    preload: tuple[str, ...]
     hints: tuple[str, str, str]
     checks: tuple[Check, ...]
 
@@ -121,7 +121,7 @@ def tasks() -> dict[str, Task]:
     return {id_: task for each in assignments().values() for id_, task in each.tasks.items()}
 
 
-def assignment(id_: str) -> Assignment:
+def get_assignment(id_: str) -> Assignment:
     """Return the assignment of that id.
 
     Raises:
@@ -181,5 +181,5 @@ def _task(assignment: str, row: dict[str, Any]) -> Task:
         )
         for check in row["checks"]
     )
-    loads, hints = tuple(row.get("loads", [])), tuple(row["hints"])
-    return Task(id_, assignment, row["title"], module, names, loads, hints, checks)
+    preload, hints = tuple(row.get("preload", [])), tuple(row["hints"])
+    return Task(id_, assignment, row["title"], module, names, preload, hints, checks)

@@ -17,7 +17,7 @@ def configure(c: Any) -> None:
     """Set what the course needs, in `nbgrader_config.py`: `configure(c)`.
 
     What the instructor sets there afterwards wins, for example:
-        c.Confined.run_student_code_without_a_sandbox = True
+        c.SandboxPolicy.run_student_code_without_a_sandbox = True
     """
     # What its gradebook says of its own session is nothing that an instructor could mend.
     warnings.filterwarnings("ignore", "Object of type <Submitted", module=r"nbgrader\.api")

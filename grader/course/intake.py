@@ -13,7 +13,7 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grader.course.folders import look_over, take_back
-from grader.course.sandbox_policy import Confined
+from grader.course.sandbox_policy import SandboxPolicy
 from grader.intake.notebook_modules import defined
 
 MAX_NOTEBOOK = 20 << 20  # bytes
@@ -24,7 +24,7 @@ class Unreadable(Exception):
     """What was handed in is no notebook; the text says why."""
 
 
-class SubmissionExporter(Confined, NotebookExporter):
+class SubmissionExporter(SandboxPolicy, NotebookExporter):
     """Reads a submission; one that cannot be read becomes an empty notebook that says so.
 
     Otherwise nbgrader would leave it out, with the marks of an earlier run still standing.

@@ -20,7 +20,7 @@ from traitlets import Integer
 
 import grader
 import news
-from grader.course.sandbox_policy import Confined, why_no_pages
+from grader.course.sandbox_policy import SandboxPolicy, why_no_pages
 from grader.sandbox import bubblewrap, launch
 
 SHOWN = ("text/plain", "image/png", "image/jpeg")  # nothing that a page would run
@@ -81,7 +81,7 @@ class PlainKernel(AsyncKernelManager):
         return super().pre_start_kernel(**options)
 
 
-class RunConfined(Confined, Execute):
+class RunConfined(SandboxPolicy, Execute):
     """Runs the cells; whatever happens, the notebook goes on to its feedback page."""
 
     seconds = Integer(400, help="Wall time of a whole notebook.").tag(config=True)
@@ -90,13 +90,13 @@ class RunConfined(Confined, Execute):
     def __init__(self, **options: Any) -> None:
         """Choose the kernel."""
         super().__init__(**options)
-        self.lacks = why_no_pages()
-        self.kernel_manager_class = PlainKernel if self.lacks else SandboxedKernel
+        self.missing = why_no_pages()
+        self.kernel_manager_class = PlainKernel if self.missing else SandboxedKernel
 
     def preprocess(self, nb: Any, resources: Any, km: Any = None) -> tuple[Any, Any]:
         """Run a notebook, if that may be."""
-        if self.lacks and not self.run_student_code_without_a_sandbox:
-            self.log.warning("The notebook is not run for its feedback page: %s", self.lacks)
+        if self.missing and not self.run_student_code_without_a_sandbox:
+            self.log.warning("The notebook is not run for its feedback page: %s", self.missing)
             return nb, resources
         self.ends, self.left = time.monotonic() + self.seconds, self.output_bytes
         try:

@@ -19,16 +19,16 @@ from grader.contract.record import Record, TaskResult
 from grader.contract.tasks import Assignment, assignments, tasks
 from grader.course.folders import record_file
 from grader.course.intake import MISSING
-from grader.course.sandbox_policy import Confined
+from grader.course.sandbox_policy import SandboxPolicy
 from grader.grading import session
-from grader.intake.notebook_modules import Cell, place, take
+from grader.intake.notebook_modules import Cell, cell_label, extract_modules
 from grader.reports import board, html
 
 SKIP = "skip-execution"  # nbclient's tag
 BY_HAND = "It could not be graded automatically; your teacher will look at it."
 
 
-class SaveMarks(Confined, NbGraderPreprocessor):
+class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
     """Grades one notebook and saves marks, comments and the record."""
 
     seed = Int(0, help="Seed of the grader's inputs, 0 to 2**32 - 1.").tag(config=True)
@@ -52,10 +52,12 @@ class SaveMarks(Confined, NbGraderPreprocessor):
         """Return the record, or why there is none."""
         if "unreadable" in nb.metadata:
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
-        cells = [Cell(cell.source, place(cell)) for cell in nb.cells if cell.cell_type == "code"]
+        cells = [
+            Cell(cell.source, cell_label(cell)) for cell in nb.cells if cell.cell_type == "code"
+        ]
         try:
             assignment = _assignment(nb)
-            taken = take(student, cells, assignment)
+            taken = extract_modules(student, cells, assignment)
             options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
             record = session.grade(taken.sources, **options)
         except UsageError as error:
@@ -63,7 +65,7 @@ class SaveMarks(Confined, NbGraderPreprocessor):
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
             self.log.exception("The grader failed on %s", student)
             return None, f"The grader itself failed ({type(error).__name__}). {BY_HAND}"
-        return taken.in_cells(record), ""
+        return taken.with_cell_locations(record), ""
 
 
 def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str) -> None:

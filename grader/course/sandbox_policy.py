@@ -15,10 +15,10 @@ Nothing was graded, and no mark was changed: there is no sandbox here for studen
     for the feedback pages (bubblewrap): {pages}
 `python -m grader doctor` tells more. Or grade in a virtual machine that holds no secrets, and say \
 in nbgrader_config.py:
-    c.Confined.run_student_code_without_a_sandbox = True"""
+    c.SandboxPolicy.run_student_code_without_a_sandbox = True"""
 
 
-class Confined(Configurable):
+class SandboxPolicy(Configurable):
     """A step of `nbgrader autograde` that runs student code, or leads to it."""
 
     run_student_code_without_a_sandbox = Bool(

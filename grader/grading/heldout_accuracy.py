@@ -34,7 +34,7 @@ TRIES = 3  # at most, each with news, weights and batches drawn anew; the best o
 MOST_ROWS = 4800  # of an instructor's own file; the sample has 1,200
 KEYS = ("train_loss", "val_loss", "val_accuracy")  # of an epoch in a history
 MOST_EPOCHS, LARGEST = 100, 1e6  # in a history that is kept
-SHARES = (8, 9, 12)  # of 12 rows the first 8 are learned from, 1 evaluated on, 3 unseen
+SPLIT = (8, 9, 12)  # of 12 rows the first 8 are learned from, 1 evaluated on, 3 unseen
 
 
 def has_secret() -> bool:
@@ -51,7 +51,7 @@ def key(digest: str, seed: int, attempt: int) -> int:
 
 
 @dataclass(frozen=True)
-class Draw:
+class Split:
     """The news of one try, as vectors: to learn from, to evaluate on, unseen; and a seed."""
 
     train: Vectors
@@ -73,7 +73,7 @@ class Measured:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def draw(pool: Vectors, key: int, shuffled: bool = False) -> Draw:
+def split(pool: Vectors, key: int, shuffled: bool = False) -> Split:
     """Draw a try from a pool of news.
 
     Args:
@@ -89,13 +89,13 @@ def draw(pool: Vectors, key: int, shuffled: bool = False) -> Draw:
     chance = np.random.default_rng(key)
     order, classes = chance.permutation(len(pool)), chance.permutation(len(news.CLASSES))
     turned = Vectors(pool.vectors @ _rotation(chance, pool), pool.offsets, classes[pool.targets])
-    ends = [len(pool) * share // SHARES[-1] for share in SHARES]
+    ends = [len(pool) * share // SPLIT[-1] for share in SPLIT]
     train, val, unseen = (
         turned.take(order[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)
     )
     if shuffled:
         train = Vectors(train.vectors, train.offsets, chance.permutation(train.targets))
-    return Draw(train, val, unseen, int(chance.integers(1 << 32)))
+    return Split(train, val, unseen, int(chance.integers(1 << 32)))
 
 
 def _rotation(chance: np.random.Generator, pool: Vectors) -> np.ndarray[Any, Any]:
@@ -131,7 +131,7 @@ def pool(submission: Submission) -> Vectors:
     return vectors.embed(random.Random(submission.seed).sample(submission.rows, count))
 
 
-def measure(submission: Submission, drawn: Draw, *, own_model: bool, own_loop: bool) -> Measured:
+def measure(submission: Submission, drawn: Split, *, own_model: bool, own_loop: bool) -> Measured:
     """Train once, and classify the unseen news.
 
     Args:

@@ -17,8 +17,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.contract.messages import Blocked, Failure, clean, explain_raised, shorten
 from grader.contract.record import CheckResult, Record, state
-from grader.contract.tasks import MAIN, Check, assignment_of, assignments, tasks
-from grader.contract.tasks import assignment as assignment_called
+from grader.contract.tasks import MAIN, Check, assignment_of, assignments, get_assignment, tasks
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import StudentError, Submission
 from grader.intake import sources
@@ -194,7 +193,7 @@ def session(
         UsageError: there is no such assignment, or it is to be named; the device cannot be used;
             or the confinement cannot be had.
     """
-    chosen = assignment_called(assignment) if assignment else assignment_of(taken.files)
+    chosen = get_assignment(assignment) if assignment else assignment_of(taken.files)
     worker: Worker
     if not in_process:
         worker = ProcessWorker(taken.files, taken.names, limits, choose(confine, device))
@@ -226,24 +225,25 @@ def load(path: Path, assignment: str | None = None) -> Sources:
     Raises:
         UsageError: it is none, or there is no such assignment.
     """
-    named = [assignment_called(assignment)] if assignment else assignments().values()
+    named = [get_assignment(assignment)] if assignment else assignments().values()
     return sources.load(path, [module for each in named for module in each.modules])
 
 
 def grade(
-    taken: Sources, keep: Callable[[Record], None] = lambda _record: None, **options: Any
+    taken: Sources, on_progress: Callable[[Record], None] = lambda _record: None, **options: Any
 ) -> Record:
     """Grade a submission; the options are those of `session`.
 
-    Before the first check and after each one `keep` is called with the record as it is then, so
-    that nothing is lost, and an older record does not pass for this one, if grading is cut short.
+    Before the first check and after each one `on_progress` is called with the record as it is then,
+    so that nothing is lost, and an older record does not pass for this one, if grading is cut
+    short.
     """
     with session(taken, **options) as opened:
         for check in opened.planned:
-            keep(opened.record())
+            on_progress(opened.record())
             opened.run(check)
         record = opened.record()
-        keep(record)
+        on_progress(record)
         return record
 
 

@@ -35,7 +35,7 @@ class StudentError(Exception):
         self.raised = raised
 
 
-def fitting(fits: bool) -> None:
+def reject_unless(fits: bool) -> None:
     """See that an answer has the form that the operation gives it.
 
     Raises:
@@ -45,7 +45,7 @@ def fitting(fits: bool) -> None:
         raise WorkerLost("What came back is not what the grader asked for.")
 
 
-def has(seen: Any, **types: type | tuple[type, ...]) -> bool:
+def has_fields(seen: Any, **types: type | tuple[type, ...]) -> bool:
     """Tell whether an answer is a dict of just these keys, each with a value of these types."""
     return (
         type(seen) is dict
@@ -54,7 +54,7 @@ def has(seen: Any, **types: type | tuple[type, ...]) -> bool:
     )
 
 
-def value(seen: Any) -> Any:
+def unwrap(seen: Any) -> Any:
     """Return what was seen, unless it is an exception.
 
     Raises:
@@ -134,7 +134,7 @@ class LoopSeen:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedText:
     """What `decode` gave, and for each step (tokens, state) that its decoder was fed."""
 
     result: Any
@@ -142,7 +142,7 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Written:
+class TextTraining:
     """What training on a text gave.
 
     Attributes:
@@ -180,7 +180,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Called:
+class CallResult:
     """What a call gave.
 
     Attributes:
@@ -193,7 +193,7 @@ class Called:
 
 
 @dataclass(frozen=True)
-class Watched:
+class ObservedCall:
     """What a call gave, and what a component or layer was given on the way, call by call."""
 
     result: Any
@@ -228,7 +228,7 @@ class PipelineSeen:
     vectors: Any
 
 
-def made(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
+def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
     """Describe an argument that a worker makes: `made("torch.nn.LSTM", 3, 4, state=weights)`."""
     return {"make": make, "args": list(args), "kwargs": kwargs, "state": state}
 
@@ -283,12 +283,12 @@ class Submission:
     ) -> Any:
         """Do an operation of the worker that uses the given student modules; in `SECONDS`."""
         modules = modules or [operation.split(".")[0]]
-        self.worker.turn_to(frozenset(modules))
+        self.worker.use_modules(frozenset(modules))
         for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed
         seconds = SECONDS if seconds is None else seconds
-        return value(self.worker.call(operation, arguments, seconds, seed, report))
+        return unwrap(self.worker.call(operation, arguments, seconds, seed, report))
 
     def _load(self, module: str) -> None:
         """Import a student module once; what that raised is raised again.
@@ -301,16 +301,16 @@ class Submission:
             arguments = {"name": module, "needs": needs}
             seen = self.worker.call("load.module", arguments, LOAD_SECONDS, self.seed, None)
             if not (isinstance(seen, Raised) and seen.kind == "missing_name"):
-                value(seen)
+                unwrap(seen)
 
-        self.keep(module, load)
+        self.once(module, load)
 
     def end_to_end(self, rows: list[tuple[int, str]], val_rows: list[tuple[int, str]]) -> Any:
         """Run all four parts together for one epoch; returns the history."""
         four = assignments()[MAIN].modules
         return self._do("fit.end_to_end", modules=four, rows=rows, val_rows=val_rows)
 
-    def keep(self, key: Any, gather: Callable[[Submission], T]) -> T:
+    def once(self, key: Any, gather: Callable[[Submission], T]) -> T:
         """Gather something once; what it raised is raised again."""
         if key not in self.kept:
             try:
@@ -324,7 +324,7 @@ class Submission:
 
     def call(
         self, task: str, name: str, calls: Sequence[Call], seconds: float | None = None
-    ) -> list[Called]:
+    ) -> list[CallResult]:
         """Call a function of a task several times."""
         module = self.module(task)
         plain = [call.plain() for call in calls]
@@ -339,7 +339,7 @@ class Submission:
         calls: Sequence[Call],
         state: dict[str, Any] | None = None,
         seconds: float | None = None,
-    ) -> tuple[dict[str, TensorData], list[Called]]:
+    ) -> tuple[dict[str, TensorData], list[CallResult]]:
         """Make an object of a class of a task, with these weights or its own, and call it.
 
         Returns its weights by name (none, if it is no `nn.Module`), and what the calls gave.
@@ -355,8 +355,8 @@ class Submission:
             state=state,
             calls=[call.plain() for call in calls],
         )
-        fitting(has(seen, weights=dict, called=list))
-        fitting(all(type(weight) is TensorData for weight in seen["weights"].values()))
+        reject_unless(has_fields(seen, weights=dict, called=list))
+        reject_unless(all(type(weight) is TensorData for weight in seen["weights"].values()))
         return seen["weights"], _called(seen["called"], calls)
 
     def word_vectors(self, task: str, text: str, **given: Any) -> Any:
@@ -365,30 +365,30 @@ class Submission:
         operation = "beyond.word_vectors"
         return self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
 
-    def decode(self, task: str, calls: list[dict[str, Any]]) -> list[Decoded]:
+    def decode(self, task: str, calls: list[dict[str, Any]]) -> list[DecodedText]:
         """Let decoders write, for each call with given logits."""
         module = self.module(task)
         seen = self._do("beyond.decode", [module], module=module, calls=calls)
-        fitting(type(seen) is list and len(seen) == len(calls))
+        reject_unless(type(seen) is list and len(seen) == len(calls))
         for each in seen:
-            fitting(has(each, result=object, steps=list))
-            fitting(all(type(step) is tuple and len(step) == 2 for step in each["steps"]))
-        return [Decoded(**each) for each in seen]
+            reject_unless(has_fields(each, result=object, steps=list))
+            reject_unless(all(type(step) is tuple and len(step) == 2 for step in each["steps"]))
+        return [DecodedText(**each) for each in seen]
 
-    def train_on_text(self, task: str, **given: Any) -> Written:
+    def train_on_text(self, task: str, **given: Any) -> TextTraining:
         """Train a small language model of the grader's on a text."""
         module = self.module(task)
         seen = self._do("beyond.train_on_text", [module], module=module, **given)
-        fitting(has(seen, result=object, calls=list, weights=dict))
+        reject_unless(has_fields(seen, result=object, calls=list, weights=dict))
         for call in seen["calls"]:
-            fitting(has(call, ids=object, state=object, attached=bool, weights=dict))
+            reject_unless(has_fields(call, ids=object, state=object, attached=bool, weights=dict))
         for weights in [seen["weights"], *(call["weights"] for call in seen["calls"])]:
-            fitting(weights.keys() == given["weights"].keys())
-            fitting(all(type(weight) is TensorData for weight in weights.values()))
-            fitting(
+            reject_unless(weights.keys() == given["weights"].keys())
+            reject_unless(all(type(weight) is TensorData for weight in weights.values()))
+            reject_unless(
                 all(weights[name].shape == (*of.shape,) for name, of in given["weights"].items())
             )
-        return Written(**seen)
+        return TextTraining(**seen)
 
     def dataset(
         self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
@@ -396,7 +396,7 @@ class Submission:
         """Make a `NewsDataset` from `samples` and read all it promises."""
         seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
         shown = dict.fromkeys(("samples", "targets", "n_targets", "length"), object)
-        fitting(has(seen, **shown, items=list) and len(seen["items"]) == len(indices))
+        reject_unless(has_fields(seen, **shown, items=list) and len(seen["items"]) == len(indices))
         return DatasetSeen(**seen)
 
     def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
@@ -404,28 +404,32 @@ class Submission:
         batches = [list(batch) for batch in batches]
         seen = self._do("collate.observe", batches=batches)
         counts = {"loads_made": int, "loads_called": int}
-        fitting(has(seen, pipeline=(str, type(None)), nlp=object, results=list, **counts))
-        fitting(len(seen["results"]) == len(batches))
+        reject_unless(
+            has_fields(seen, pipeline=(str, type(None)), nlp=object, results=list, **counts)
+        )
+        reject_unless(len(seen["results"]) == len(batches))
         return CollateSeen(**seen)
 
     def build_model(self, sizes: Sizes) -> ModelBuilt:
         """Build an `LSTMClassifier` and list its parts."""
         seen = self._do("model.build", sizes=sizes, device=self.device)
-        fitting(has(seen, lstms=list, modules=list, defaults=dict))
-        fitting(all(type(lstm) is dict and lstm.keys() == LSTM_SIZES for lstm in seen["lstms"]))
-        fitting(all(type(name) is str for name in seen["modules"]))
+        reject_unless(has_fields(seen, lstms=list, modules=list, defaults=dict))
+        reject_unless(
+            all(type(lstm) is dict and lstm.keys() == LSTM_SIZES for lstm in seen["lstms"])
+        )
+        reject_unless(all(type(name) is str for name in seen["modules"]))
         return ModelBuilt(**seen)
 
     def lstm_weights(self, sizes: Sizes) -> dict[str, TensorData]:
         """Return the parameters of the model's LSTM by their names in `nn.LSTM`."""
         seen = self._do("model.lstm_weights", sizes=sizes)
-        fitting(type(seen) is dict and all(type(w) is TensorData for w in seen.values()))
+        reject_unless(type(seen) is dict and all(type(w) is TensorData for w in seen.values()))
         return seen  # type: ignore[no-any-return]
 
     def lstm_learns(self, sizes: Sizes, padded: Any) -> dict[str, bool]:
         """Tell, for each parameter of the model's LSTM, whether the logits' gradient reaches it."""
         seen = self._do("model.lstm_learns", sizes=sizes, padded=padded)
-        fitting(type(seen) is dict and all(type(learns) is bool for learns in seen.values()))
+        reject_unless(type(seen) is dict and all(type(learns) is bool for learns in seen.values()))
         return seen  # type: ignore[no-any-return]
 
     def run_model(
@@ -442,17 +446,17 @@ class Submission:
             inputs=list(inputs),
             states=[None] * len(inputs) if states is None else list(states),
         )
-        fitting(type(runs) is list and len(runs) == len(inputs))
+        reject_unless(type(runs) is list and len(runs) == len(inputs))
         for run in runs:
-            fitting(has(run, logits=object, lstm_calls=list, functions=list))
-            fitting(all(type(name) is str for name in run["functions"]))
-            fitting(all(_is_lstm_call(seen) for seen in run["lstm_calls"]))
+            reject_unless(has_fields(run, logits=object, lstm_calls=list, functions=list))
+            reject_unless(all(type(name) is str for name in run["functions"]))
+            reject_unless(all(_is_lstm_call(seen) for seen in run["lstm_calls"]))
         return [ModelRun(**run) for run in runs]
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
         """Call a model on a device that is not the CPU; returns the type of its logits' device."""
         device = self._do("model.run_elsewhere", sizes=sizes, shape=shape)
-        fitting(type(device) is str)
+        reject_unless(type(device) is str)
         return device  # type: ignore[no-any-return]
 
     def evaluate(self, *, training: bool, **scene: Any) -> LoopSeen:
@@ -472,14 +476,16 @@ class Submission:
         )
         return _loop_seen(seen, scene)
 
-    def token_vectors(self, task: str, batches: Sequence[tuple[str, list[str]]]) -> list[Watched]:
+    def token_vectors(
+        self, task: str, batches: Sequence[tuple[str, list[str]]]
+    ) -> list[ObservedCall]:
         """Call `token_vectors` on batches, each with its call's text; see what tok2vec gets."""
         module = self.module(task)
         plain = [{"text": text, "texts": texts} for text, texts in batches]
         seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
         return _watched(seen, "sizes", len(plain))
 
-    def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[Watched]:
+    def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[ObservedCall]:
         """Call `sentence_states` on LSTMs and sentences; see what each LSTM was given."""
         module = self.module(task)
         seen = self._do("text.states", [module], module=module, calls=list(calls))
@@ -490,8 +496,8 @@ class Submission:
         module = self.module(task)
         arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size}
         seen = self._do("text.pipeline", [module], PIPELINE_SECONDS, module=module, **arguments)
-        fitting(has(seen, made=object, components=(list, type(None)), vectors=object))
-        fitting(all(type(name) is str for name in seen["components"] or []))
+        reject_unless(has_fields(seen, made=object, components=(list, type(None)), vectors=object))
+        reject_unless(all(type(name) is str for name in seen["components"] or []))
         return PipelineSeen(**seen)
 
     def race_of_pipelines(self, task: str, batches: list[list[str]], batch_size: int) -> Race:
@@ -502,14 +508,14 @@ class Submission:
         made, is not counted; the whole pipeline, which takes long, has two more at most.
         """
         race = Race({}, [])
-        self.worker.turn_to(frozenset())
+        self.worker.use_modules(frozenset())
         for name, enable in {"plain": [], "least": ["tok2vec"]}.items():
             race.seconds[name] = seconds = []
             for texts in batches if enable else batches[:3]:
                 arguments = {"enable": enable, "texts": texts, "batch_size": batch_size}
                 start = time.perf_counter()
                 ask = ("text.own_pipeline", arguments, PIPELINE_SECONDS, self.seed, None)
-                value(self.worker.call(*ask))
+                unwrap(self.worker.call(*ask))
                 seconds.append(time.perf_counter() - start)
         race.seconds["fast"] = seconds = []
         for texts in batches:
@@ -547,24 +553,24 @@ class Submission:
             device=self.device,
             **settings,
         )
-        fitting(has(seen, history=object, logits=object, weights=dict, seconds=float))
+        reject_unless(has_fields(seen, history=object, logits=object, weights=dict, seconds=float))
         return seen  # type: ignore[no-any-return]
 
 
-def _called(seen: Any, calls: Sequence[Call]) -> list[Called]:
-    fitting(type(seen) is list and len(seen) == len(calls))
+def _called(seen: Any, calls: Sequence[Call]) -> list[CallResult]:
+    reject_unless(type(seen) is list and len(seen) == len(calls))
     for each in seen:
-        fitting(has(each, result=object, functions=dict))
-        fitting(all(type(name) is str for name in each["functions"]))
-        fitting(all(type(count) is int for count in each["functions"].values()))
-    return [Called(**each) for each in seen]
+        reject_unless(has_fields(each, result=object, functions=dict))
+        reject_unless(all(type(name) is str for name in each["functions"]))
+        reject_unless(all(type(count) is int for count in each["functions"].values()))
+    return [CallResult(**each) for each in seen]
 
 
-def _watched(seen: Any, what: str, count: int) -> list[Watched]:
-    fitting(type(seen) is list and len(seen) == count)
+def _watched(seen: Any, what: str, count: int) -> list[ObservedCall]:
+    reject_unless(type(seen) is list and len(seen) == count)
     for each in seen:
-        fitting(has(each, result=object, **{what: list}))
-    return [Watched(each["result"], each[what]) for each in seen]
+        reject_unless(has_fields(each, result=object, **{what: list}))
+    return [ObservedCall(each["result"], each[what]) for each in seen]
 
 
 LSTM_SIZES = {
@@ -573,7 +579,7 @@ LSTM_SIZES = {
 
 
 def _is_lstm_call(seen: Any) -> bool:
-    if not has(seen, input=object, lengths=object, h_n_shape=tuple, start=object):
+    if not has_fields(seen, input=object, lengths=object, h_n_shape=tuple, start=object):
         return False
     start = seen["start"]
     plain = type(start) is tuple and all(type(state) is TensorData for state in start)
@@ -581,7 +587,7 @@ def _is_lstm_call(seen: Any) -> bool:
 
 
 def _loop_seen(seen: Any, scene: dict[str, Any]) -> LoopSeen:
-    fits = has(
+    fits = has_fields(
         seen,
         result=object,
         weight=TensorData,
@@ -590,13 +596,15 @@ def _loop_seen(seen: Any, scene: dict[str, Any]) -> LoopSeen:
         unmoved=list,
         training=bool,
     )
-    fitting(fits and _are_weights(seen, scene) and all(type(x) is str for x in seen["unmoved"]))
+    reject_unless(
+        fits and _are_weights(seen, scene) and all(type(x) is str for x in seen["unmoved"])
+    )
     for event in seen["events"]:
         if event == {"do": "backward"}:
             continue
         types = {"do": str, "batch": str, "training": bool, "grad": bool, "moved": bool}
-        fitting(has(event, **types, weight=TensorData, bias=TensorData))
-        fitting(_are_weights(event, scene))
+        reject_unless(has_fields(event, **types, weight=TensorData, bias=TensorData))
+        reject_unless(_are_weights(event, scene))
     return LoopSeen(**seen)
 
 
@@ -613,6 +621,6 @@ def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:
 
     @functools.wraps(gather)
     def kept(submission: Submission) -> T:
-        return submission.keep(gather, gather)
+        return submission.once(gather, gather)
 
     return kept

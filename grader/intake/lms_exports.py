@@ -19,8 +19,7 @@ from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
 from grader.contract.names import plain_id
-from grader.contract.tasks import MAIN, assignments
-from grader.contract.tasks import assignment as assignment_called
+from grader.contract.tasks import MAIN, assignments, get_assignment
 from grader.intake import sources
 from grader.intake.sources import Sources
 
@@ -62,7 +61,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Part:
+class HandInFile:
     """An entry of the folder that belongs to a student: `file` is what the student called it."""
 
     place: Path
@@ -71,7 +70,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Handed:
+class HandIn:
     """What a student handed in.
 
     Attributes:
@@ -84,11 +83,11 @@ class Handed:
     student: str
     name: str
     path: str
-    parts: tuple[Part, ...]
+    parts: tuple[HandInFile, ...]
 
 
 @dataclass(frozen=True)
-class Content:
+class RawSubmission:
     """What was read of a submission: sources, or what is still to be taken apart.
 
     Attributes:
@@ -115,17 +114,17 @@ def layouts() -> dict[str, Layout]:
     return {row["name"]: Layout(**row) for row in read_toml(LAYOUTS)["layout"]}
 
 
-def wanted(assignment: str | None) -> list[str]:
+def module_names(assignment: str | None) -> list[str]:
     """Return the modules that are looked for: an assignment's, or those of all.
 
     Raises:
         UsageError: there is no such assignment.
     """
-    named = [assignment_called(assignment)] if assignment else assignments().values()
+    named = [get_assignment(assignment)] if assignment else assignments().values()
     return [module for each in named for module in each.modules]
 
 
-def find(folder: Path, assignment: str | None = None) -> tuple[str, list[Handed], list[str]]:
+def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn], list[str]]:
     """Find the submissions of a class for an assignment, or for any.
 
     Returns:
@@ -189,16 +188,16 @@ def _shown(folder: Path, path: Path) -> str:
 
 def _by_student(
     folder: Path, layout: Layout, entries: list[Path], matches: dict[Path, re.Match[str]]
-) -> tuple[list[Handed], list[str]]:
+) -> tuple[list[HandIn], list[str]]:
     """Put together what belongs to a student."""
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[HandInFile]] = {}
     names: dict[str, str] = {}
     for entry in entries:
         if entry not in matches:
             if not _is_code(entry):
                 continue
             student = entry.stem if entry.suffix.lower() in TAKEN else entry.name
-            parts.setdefault(plain_id(student), []).append(Part(entry))
+            parts.setdefault(plain_id(student), []).append(HandInFile(entry))
             continue
         told = {"name": "", "file": "", "suffix": "", "number": None, "upload": None}
         told |= matches[entry].groupdict()
@@ -207,7 +206,7 @@ def _by_student(
         newness = (int(told["number"] or 0), int(told["upload"] or 0))
         place = entry / layout.inner if layout.inner else entry
         file = f"{told['file'] or ''}{told['suffix'] or ''}"
-        parts.setdefault(student, []).append(Part(place, file, newness))
+        parts.setdefault(student, []).append(HandInFile(place, file, newness))
     handed, notes = [], []
     for student, found in parts.items():
         free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in parts)
@@ -216,7 +215,7 @@ def _by_student(
             id_ = next(free) if number else student
             if number:
                 notes.append(f"{student}: handed in more than once; {path} is graded as {id_}")
-            handed.append(Handed(id_, names.get(student, ""), path, tuple(chosen)))
+            handed.append(HandIn(id_, names.get(student, ""), path, tuple(chosen)))
         kept = {part for chosen in _choose(found) for part in chosen}
         notes += [
             f"{student}: handed in more than once; {_shown(folder, part.place)} is left out"
@@ -226,12 +225,12 @@ def _by_student(
     return handed, notes
 
 
-def _choose(parts: list[Part]) -> list[list[Part]]:
+def _choose(parts: list[HandInFile]) -> list[list[HandInFile]]:
     """Choose what counts of a student's parts: the newest; all if nobody can tell which is newer.
 
     Single modules with names of their own make one submission.
     """
-    newest: dict[str, Part] = {}
+    newest: dict[str, HandInFile] = {}
     for part in sorted(parts, key=lambda part: part.newness):
         newest[part.file or str(part.place)] = part
     left = [part for part in newest.values() if _is_code(part.place)] or [*newest.values()]
@@ -242,7 +241,7 @@ def _choose(parts: list[Part]) -> list[list[Part]]:
     return [[part] for part in left]
 
 
-def read(handed: Handed, modules: Sequence[str]) -> Content:
+def read(handed: HandIn, modules: Sequence[str]) -> RawSubmission:
     """Read a submission, of which `modules` are the tasks' modules.
 
     Raises:
@@ -256,28 +255,28 @@ def read(handed: Handed, modules: Sequence[str]) -> Content:
         out = sources.take_out(named, modules)
         files = {name: sources.read(place) for name, place in named.items() if name.isidentifier()}
         sources.check_size(Path(handed.student), files)
-        content = Content(Sources(handed.student, files, {}, left_out=out))
+        content = RawSubmission(Sources(handed.student, files, {}, left_out=out))
     if content.sources is None:
         return content
     names = {module: f"{module}.py" for module in content.sources.files}
-    return Content(dataclasses.replace(content.sources, name=handed.student, names=names))
+    return RawSubmission(dataclasses.replace(content.sources, name=handed.student, names=names))
 
 
-def _read_one(part: Part, student: str, modules: Sequence[str]) -> Content:
+def _read_one(part: HandInFile, student: str, modules: Sequence[str]) -> RawSubmission:
     place = _locate(part.place, modules)
     suffix = place.suffix.lower()
     if suffix == ".ipynb" and not place.is_dir():
-        return Content(notebook=sources.read(place, MAX_NOTEBOOK))
+        return RawSubmission(notebook=sources.read(place, MAX_NOTEBOOK))
     if suffix == ".py" and not place.is_dir():
         module = Path(part.file or place.name).stem
         if module in modules:
-            return Content(Sources(student, {module: sources.read(place)}, {}, only=module))
-        return Content(script=sources.read(place))
+            return RawSubmission(Sources(student, {module: sources.read(place)}, {}, only=module))
+        return RawSubmission(script=sources.read(place))
     if suffix == ".zip" and not place.is_dir():
         notebook = sources.notebook_in_zip(place, modules, MAX_NOTEBOOK)
         if notebook is not None:
-            return Content(notebook=notebook)
-    return Content(sources.load(place, modules))
+            return RawSubmission(notebook=notebook)
+    return RawSubmission(sources.load(place, modules))
 
 
 def _locate(place: Path, modules: Sequence[str], depth: int = DEPTH) -> Path:

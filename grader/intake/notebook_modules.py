@@ -26,7 +26,7 @@ MAX_CELL = 1 << 16  # characters
 KIT = "grader"  # a submission cannot import it
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
-Origin = tuple[str, int]  # a cell's name, a line in it
+CellLine = tuple[str, int]  # a cell's name, a line in it
 
 
 @dataclass(frozen=True)
@@ -37,31 +37,31 @@ class Cell:
     name: str = "an earlier cell"
 
 
-def place(cell: Mapping[str, Any]) -> str:
+def cell_label(cell: Mapping[str, Any]) -> str:
     """Return what messages call a cell of a notebook."""
     name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
     return f"the cell {name}" if name else "a cell of your own"
 
 
 @dataclass(frozen=True)
-class Taken:
+class ExtractedModules:
     """The modules as a submission, and where each of their lines stood."""
 
     sources: Sources
-    origins: dict[str, list[Origin]]
+    origins: dict[str, list[CellLine]]
 
-    def in_cells(self, record: Record) -> Record:
+    def with_cell_locations(self, record: Record) -> Record:
         """Let the messages of a record name cells and their lines in place of modules."""
         checks = [
-            dataclasses.replace(check, message=self._in_cells(check.message))
+            dataclasses.replace(check, message=self._with_cell_locations(check.message))
             for check in record.checks
         ]
         return dataclasses.replace(record, checks=checks)
 
-    def _in_cells(self, message: str) -> str:
+    def _with_cell_locations(self, message: str) -> str:
         for module, origins in self.origins.items():
 
-            def place(found: re.Match[str], origins: list[Origin] = origins) -> str:
+            def place(found: re.Match[str], origins: list[CellLine] = origins) -> str:
                 line = int(found[1])
                 if not 0 < line <= len(origins):
                     return found[0]
@@ -76,14 +76,14 @@ class Taken:
 class Statement:
     """A top-level statement: its lines, the names that it gives or changes, those that it needs."""
 
-    lines: tuple[tuple[str, Origin], ...]
+    lines: tuple[tuple[str, CellLine], ...]
     gives: frozenset[str]
     needs: frozenset[str]
     always: bool  # it is taken whatever is needed: it gives names that nobody can tell
     first: bool  # it has to stand at the top: `from __future__ import ...`
 
 
-def take(name: str, cells: Sequence[Cell], assignment: Assignment) -> Taken:
+def extract_modules(name: str, cells: Sequence[Cell], assignment: Assignment) -> ExtractedModules:
     """Make a submission of a notebook's code cells, given from the top to the bottom.
 
     Each task gets a module of its own, called as the task, also where tasks share one file: a cell
@@ -109,10 +109,10 @@ def take(name: str, cells: Sequence[Cell], assignment: Assignment) -> Taken:
         {module: f"notebook-{module}" for module in files},
     )
     origins = {module: [origin for _, origin in found] for module, found in lines.items()}
-    return Taken(sources, origins)
+    return ExtractedModules(sources, origins)
 
 
-def latest(history: Sequence[str]) -> list[Cell]:
+def last_versions(history: Sequence[str]) -> list[Cell]:
     """Return the cells that a kernel ran, each as it ran last, in the place where it ran first.
 
     A kernel knows no cells, only texts. A text that defines all that an earlier one defined is
@@ -139,7 +139,7 @@ def defined(text: str) -> set[str]:
     return set(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", text, re.MULTILINE))
 
 
-def _module(task: Task, cells: Sequence[Cell]) -> list[tuple[str, Origin]]:
+def _module(task: Task, cells: Sequence[Cell]) -> list[tuple[str, CellLine]]:
     """Return the lines of a task's module."""
     wanted = set(task.names)
     parsed = [_statements(cell) for cell in cells]
@@ -207,7 +207,7 @@ def _python(text: str) -> str:
     return text
 
 
-def _lines(cell: Cell) -> list[tuple[str, Origin]]:
+def _lines(cell: Cell) -> list[tuple[str, CellLine]]:
     return [(text, (cell.name, line)) for line, text in enumerate(cell.text.split("\n"), 1)]
 
 
@@ -217,7 +217,7 @@ def _is_of_the_kit(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import) and node.names[0].name.split(".")[0] == KIT
 
 
-def _statement(node: ast.stmt, lines: list[tuple[str, Origin]]) -> Statement:
+def _statement(node: ast.stmt, lines: list[tuple[str, CellLine]]) -> Statement:
     decorators = getattr(node, "decorator_list", [])
     first = min(each.lineno for each in [node, *decorators])
     table = symtable.symtable(ast.unparse(node), "cell", "exec")

@@ -120,7 +120,7 @@ def run(job: Job) -> tuple[float | None, float]:
     names = {name: f"exercise/{name}.py" for name in job.files}
     submission = Submission(LocalWorker(job.files, names))
     start = time.process_time()
-    drawn = heldout_accuracy.draw(
+    drawn = heldout_accuracy.split(
         heldout_accuracy.pool(submission),
         heldout_accuracy.key("calibration", job.number, 0),
         job.shuffled,

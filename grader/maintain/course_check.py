@@ -18,7 +18,7 @@ from grader.contract.tasks import Task, tasks
 from grader.course.sandbox_policy import why_no_marks, why_no_pages
 from grader.maintain.scratch import Scratch, cell, name_of
 
-UNCONFINED = "c.Confined.run_student_code_without_a_sandbox = True"
+UNCONFINED = "c.SandboxPolicy.run_student_code_without_a_sandbox = True"
 ATTACK = """
 import glob, os, sqlite3
 for path in glob.glob("../../../*.db") + glob.glob("/tmp/**/gradebook.db", recursive=True):

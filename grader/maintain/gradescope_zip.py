@@ -45,7 +45,7 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     """Make the zip; returns the exit code."""
     secret = os.environ.get(heldout_accuracy.SECRET, "")
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
-    lms_exports.wanted(assignment)
+    lms_exports.module_names(assignment)
     options += ["--assignment", assignment] if assignment else []
     script = RUN.format(
         secret=f"export {heldout_accuracy.SECRET}={shlex.quote(secret)}" if secret else "",

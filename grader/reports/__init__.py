@@ -12,7 +12,7 @@ from grader.base.errors import UsageError
 from grader.contract.record import SCHEMA_VERSION, Record
 
 # name: the function that makes it, and whether it takes the results of many submissions
-FACES = {
+FORMATS = {
     "board": ("board.text", False),
     "markdown": ("markdown.text", False),
     "html": ("feedback.text", False),
@@ -25,19 +25,19 @@ FACES = {
 }
 
 
-def convert(paths: Sequence[Path], face: str) -> str:
-    """Return records on disk in another form, one of `FACES`; a file's name tells the student.
+def convert(paths: Sequence[Path], format_: str) -> str:
+    """Return records on disk in another form, one of `FORMATS`; a file's name tells the student.
 
     Raises:
         UsageError: there is no such form, it takes one record, or a file is no record.
     """
     from grader.contract.results import Result
 
-    if face not in FACES:
-        raise UsageError(f"--as {face}: there is no such form. It can be {', '.join(FACES)}.")
-    place, many = FACES[face]
+    if format_ not in FORMATS:
+        raise UsageError(f"--as {format_}: there is no such form. It can be {', '.join(FORMATS)}.")
+    place, many = FORMATS[format_]
     if not many and len(paths) > 1:
-        raise UsageError(f"--as {face}: one record is shown at a time. Give one file.")
+        raise UsageError(f"--as {format_}: one record is shown at a time. Give one file.")
     module, name = place.split(".")
     function: Callable[[Any], str] = getattr(
         importlib.import_module(f"grader.reports.{module}"), name

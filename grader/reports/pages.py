@@ -19,10 +19,12 @@ TEMPLATES = GRADER / "reports" / "templates"
 
 def render(template: str, **content: Any) -> str:
     """Return a page of `templates/`."""
-    return _environment().get_template(template).render(style=own("style.css"), **content)
+    return (
+        _environment().get_template(template).render(style=template_source("style.css"), **content)
+    )
 
 
-def own(name: str) -> Markup:
+def template_source(name: str) -> Markup:
     """Return a file of `templates/` that is put into pages as it is."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 

@@ -21,12 +21,12 @@ def write(rows: Iterable[Row], stream: TextIO) -> None:
     rows = list(rows)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([plain(safe(column)) for column in columns])
+    writer.writerow([escape_formula(safe(column)) for column in columns])
     for row in rows:
-        writer.writerow([plain(safe(row.get(column))) for column in columns])
+        writer.writerow([escape_formula(safe(row.get(column))) for column in columns])
 
 
-def plain(value: Value) -> str | float:
+def escape_formula(value: Value) -> str | float:
     """Return a value that a spreadsheet takes for what it is; a text never becomes a formula."""
     if value is None:
         return ""

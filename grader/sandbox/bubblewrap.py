@@ -1,6 +1,6 @@
 """bubblewrap: a program that sees Python with its packages, and nothing else of this machine.
 
-Round the warm process, from which workers are forked, and round the kernels that run notebooks for
+Round the fork server, from which workers are forked, and round the kernels that run notebooks for
 their feedback pages. https://github.com/containers/bubblewrap
 """
 

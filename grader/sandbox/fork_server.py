@@ -1,6 +1,6 @@
-"""The trusted end of the warm process: started once, it forks a confined worker in milliseconds.
+"""The trusted end of the fork server: started once, it forks a confined worker in milliseconds.
 
-The warm process has torch, and what else was asked for, loaded; see
+The fork server has torch, and what else was asked for, loaded; see
 `grader/worker/fork_server.py`. It is started by itself with a clean environment, not forked from
 here, so it shares no memory with the grader. Where bubblewrap works it runs in namespaces of its
 own, in which nothing but Python and its packages is to be seen.
@@ -25,9 +25,9 @@ from grader.base.errors import UsageError
 from grader.base.paths import NEWS
 from grader.contract.tasks import written_in
 from grader.sandbox import bubblewrap, launch
-from grader.sandbox.launch import STREAMS, Confined, Forked, Limits
+from grader.sandbox.launch import STREAMS, Forked, Limits, RunningWorker
 
-SECONDS = 120.0  # in which the warm process has to answer; loading packages is the most of it
+SECONDS = 120.0  # in which the fork server has to answer; loading packages is the most of it
 LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
 THREADS = 1000  # of a worker; there is no limit in the kernel that holds for root
@@ -36,19 +36,19 @@ SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers c
 
 
 class Unavailable(Exception):
-    """The warm process cannot be had; the text says why."""
+    """The fork server cannot be had; the text says why."""
 
 
-class WarmProcess:
-    """A warm process and the way to it.
+class ForkServer:
+    """A fork server and the way to it.
 
     Attributes:
         layers: what its workers are confined by.
         lacks: why bubblewrap is not among the layers; empty if it is.
     """
 
-    def __init__(self, lacks: str = "") -> None:
-        """Start it, inside bubblewrap unless that `lacks` something; it loads torch by itself.
+    def __init__(self, missing: str = "") -> None:
+        """Start it, inside bubblewrap unless that `missing` something; it loads torch by itself.
 
         Raises:
             Unavailable: it cannot be started, or its workers cannot be confined.
@@ -59,9 +59,9 @@ class WarmProcess:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(SECONDS)
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as it lives
-        home = Path(self.folder) if lacks else bubblewrap.HOME
+        home = Path(self.folder) if missing else bubblewrap.HOME
         command, environment = launch.command(), _environment(home)
-        if not lacks:
+        if not missing:
             command = bubblewrap.command(command, environment, more=_own(), scratch=SCRATCH)
         with theirs:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -73,8 +73,8 @@ class WarmProcess:
                 env=environment,
                 start_new_session=True,
             )
-        self.layers = LAYERS if lacks else (*LAYERS, "bubblewrap")
-        self.lacks = lacks
+        self.layers = LAYERS if missing else (*LAYERS, "bubblewrap")
+        self.missing = missing
         self.watched: list[int] = []  # the processes of its workers
         self.closed = threading.Event()
         self.watch = threading.Thread(target=self._watch, daemon=True)
@@ -98,7 +98,7 @@ class WarmProcess:
             raise Unavailable(self._last_words() or str(error)) from None
         answer = json.loads(content) if content else {"error": self._last_words()}
         if "error" in answer:
-            raise Unavailable(answer["error"] or "the warm process ended")
+            raise Unavailable(answer["error"] or "the fork server ended")
         return received
 
     def _last_words(self) -> str:
@@ -108,15 +108,15 @@ class WarmProcess:
         lines = self.errors.read(1 << 14).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
 
-    def fork(self, limits: Limits, modules: frozenset[str]) -> Confined:
+    def fork(self, limits: Limits, modules: frozenset[str]) -> RunningWorker:
         """Start a worker that is to use these modules of a submission.
 
         Raises:
-            Unavailable: the warm process is gone.
+            Unavailable: the fork server is gone.
         """
         users = [task for module in sorted(modules) for task in written_in(module)]
-        warm = list(dict.fromkeys(step for task in users for step in task.loads))
-        request = {"warm": warm, "memory": limits.memory, "seconds": limits.processor_seconds}
+        preload = list(dict.fromkeys(step for task in users for step in task.preload))
+        request = {"preload": preload, "memory": limits.memory, "seconds": limits.processor_seconds}
         ours, theirs = zip(*(_ends(name) for name in STREAMS), strict=True)
         status, told = os.pipe()
         trace, written = _trace(self.folder)
@@ -133,7 +133,7 @@ class WarmProcess:
             for number in handed:
                 os.close(number)
         self.watched.append(os.dup(handle))
-        return Confined(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
+        return RunningWorker(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
 
     def _watch(self) -> None:
         """End workers that start threads without end: others could start no process any more."""
@@ -196,11 +196,11 @@ def _own() -> list[str]:
 
 
 _lock = threading.Lock()
-_kept: list[WarmProcess] = []
+_kept: list[ForkServer] = []
 
 
-def warm_process() -> WarmProcess:
-    """Return this process's warm process; start it if it is not there, or not any more.
+def running() -> ForkServer:
+    """Return this process's fork server; start it if it is not there, or not any more.
 
     Raises:
         Unavailable: it cannot be had.
@@ -213,35 +213,35 @@ def warm_process() -> WarmProcess:
         return _kept[0]
 
 
-def _start() -> WarmProcess:
-    """Start the warm process, in bubblewrap if that works."""
-    lacks = bubblewrap.why_not()
-    if not lacks:
+def _start() -> ForkServer:
+    """Start the fork server, in bubblewrap if that works."""
+    missing = bubblewrap.why_not()
+    if not missing:
         try:
-            return WarmProcess()
+            return ForkServer()
         except Unavailable as error:
-            lacks = str(error)
-    return WarmProcess(lacks)
+            missing = str(error)
+    return ForkServer(missing)
 
 
 @atexit.register
 def close() -> None:
-    """End the warm process, if there is one."""
+    """End the fork server, if there is one."""
     while _kept:
         _kept.pop().close()
 
 
-def fork(limits: Limits, modules: frozenset[str]) -> Confined:
-    """Start a worker from the warm process; if that has been lost, from a new one.
+def fork(limits: Limits, modules: frozenset[str]) -> RunningWorker:
+    """Start a worker from the fork server; if that has been lost, from a new one.
 
     Raises:
         UsageError: there can be no new one.
     """
     try:
         try:
-            return warm_process().fork(limits, modules)
+            return running().fork(limits, modules)
         except Unavailable:
             close()
-            return warm_process().fork(limits, modules)
+            return running().fork(limits, modules)
     except Unavailable as error:
         raise UsageError(f"No worker could be forked: {error}. Grade again.") from None

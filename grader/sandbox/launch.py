@@ -1,4 +1,4 @@
-"""How a worker process is started, by itself or by the warm process, and what bounds it."""
+"""How a worker process is started, by itself or by the fork server, and what bounds it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PASSED_ON = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
 )
 STREAMS = ("stdin", "stdout", "stderr")
-BURIED = 30.0  # seconds that the warm process may take to tell how a worker ended
+REAP_TIMEOUT = 30.0  # seconds that the fork server may take to tell how a worker ended
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Limits:
 
 
 class Forked:
-    """A worker that the warm process forked, in the manner of `subprocess.Popen`.
+    """A worker that the fork server forked, in the manner of `subprocess.Popen`.
 
     Attributes:
-        orphaned: whether it ended without the warm process telling how: that is gone itself.
+        orphaned: whether it ended without the fork server telling how: that is gone itself.
     """
 
     def __init__(self, streams: dict[str, BinaryIO], status: int, handle: int) -> None:
@@ -84,8 +84,8 @@ class Forked:
         if self.returncode is None:
             if not _readable(self.handle, timeout):
                 raise subprocess.TimeoutExpired("worker", timeout or 0)
-            # The warm process tells as soon as it can; if it is gone itself, nobody does.
-            told = os.read(self.status, 12) if _readable(self.status, BURIED) else b""
+            # The fork server tells as soon as it can; if it is gone itself, nobody does.
+            told = os.read(self.status, 12) if _readable(self.status, REAP_TIMEOUT) else b""
             self.orphaned = not told
             ended = struct.unpack("=iq", told) if told else (-signal.SIGKILL, 0)
             self.returncode, self.memory = ended
@@ -113,7 +113,7 @@ def _readable(handle: int, seconds: float | None) -> bool:
 
 
 @dataclass(frozen=True)
-class Confined:
+class RunningWorker:
     """A worker process.
 
     Attributes:
@@ -200,8 +200,8 @@ def command() -> list[str]:
     return [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER)]
 
 
-def launch() -> Confined:
-    """Start a worker process of its own, without the warm process."""
+def launch() -> RunningWorker:
+    """Start a worker process of its own, without the fork server."""
     folder = Path(tempfile.mkdtemp(prefix="grader-"))
     home, trace = folder / "home", folder / "trace"
     home.mkdir()
@@ -221,4 +221,4 @@ def launch() -> Confined:
         written.close()
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Confined(process, written, folder)
+    return RunningWorker(process, written, folder)

@@ -6,9 +6,9 @@ limits   a process group and an empty folder of its own, bounded time, memory, f
          going; it is no security: the worker can read, write, connect and send signals as its
          user can. A child that leaves the process group (os.setsid) is found on Linux by the
          folder or by HOME, unless it changes both; elsewhere it lives on;
-sandbox  (Linux) forked by the warm process: no file but Python, its packages and /dev/null,
+sandbox  (Linux) forked by the fork server: no file but Python, its packages and /dev/null,
          nothing to write to, no other process, no signal, no socket, no privilege. Landlock
-         and a filter of system calls do that; bubblewrap round the warm process, where it
+         and a filter of system calls do that; bubblewrap round the fork server, where it
          works, takes what is hidden out of sight as well.
 """
 
@@ -24,12 +24,12 @@ from grader.base.files import read_toml
 from grader.base.paths import GRADER
 from grader.sandbox import fork_server
 from grader.sandbox import launch as sandbox
-from grader.sandbox.launch import Confined, Limits
+from grader.sandbox.launch import Limits, RunningWorker
 from grader.worker.serve import GPUS
 
 REMEDIES = GRADER / "sandbox" / "remedies.toml"
 OTHERWISE = "grade in a virtual machine with Linux 5.13 or newer, or only people you trust"
-Launch = Callable[[Limits, frozenset[str]], Confined]
+Launch = Callable[[Limits, frozenset[str]], RunningWorker]
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Confinement:
     tier: str
     layers: tuple[str, ...]
     launch: Launch
-    apart: bool
-    lacks: str = ""
+    one_process_per_module_set: bool
+    missing: str = ""
 
 
 LIMITS = Confinement(
     tier="limits",
     layers=("rlimits",) if sandbox.POSIX else (),
     launch=lambda _limits, _modules: sandbox.launch(),
-    apart=False,
+    one_process_per_module_set=False,
 )
 
 
@@ -69,7 +69,9 @@ def sandboxed(device: str) -> Confinement:
         raise fork_server.Unavailable("it needs Linux")
     if device != "cpu" and any(map(os.path.exists, GPUS)):
         raise fork_server.Unavailable("a GPU cannot be used in it")
-    return Confinement("sandbox", fork_server.warm_process().layers, fork_server.fork, apart=True)
+    return Confinement(
+        "sandbox", fork_server.running().layers, fork_server.fork, one_process_per_module_set=True
+    )
 
 
 def choose(minimum: str | None, device: str) -> Confinement:
@@ -81,13 +83,13 @@ def choose(minimum: str | None, device: str) -> Confinement:
     try:
         return sandboxed(device)
     except fork_server.Unavailable as error:
-        lacks = advise(str(error))
+        missing = advise(str(error))
         if minimum == "sandbox":
             raise UsageError(
-                f"--confine sandbox: not to be had here: {lacks}. "
+                f"--confine sandbox: not to be had here: {missing}. "
                 "--confine limits is for people you trust."
             ) from None
-        return replace(LIMITS, lacks=lacks)
+        return replace(LIMITS, missing=missing)
 
 
 def explain(error: str) -> tuple[str, str]:

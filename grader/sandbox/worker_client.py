@@ -29,7 +29,7 @@ class WorkerLost(Exception):
     Attributes:
         what: what happened.
         where: the student's line that was running, if it is known.
-        excused: whether it ended because the warm process did.
+        excused: whether it ended because the fork server did.
     """
 
     status = "crashed"
@@ -52,7 +52,7 @@ class Worker(Protocol):
     confinement: str
     layers: tuple[str, ...]
 
-    def turn_to(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
 
     def call(
@@ -91,19 +91,19 @@ class ProcessWorker:
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()
-        self.inherited = False  # whether the process served other modules before
-        self.confined: launch.Confined | None = None
+        self.reused = False  # whether the process served other modules before
+        self.confined: launch.RunningWorker | None = None
         self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
         self.printed = bytearray()
         self.memory = 0  # the most bytes that a process held; 0 where that is not known
         self.ends = time.monotonic() + limits.seconds
 
-    def turn_to(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
         if modules != self.modules:
-            if self.confined_by.apart:
+            if self.confined_by.one_process_per_module_set:
                 self._end()
-            self.inherited = self.confined is not None
+            self.reused = self.confined is not None
         self.modules = modules
 
     def call(
@@ -111,17 +111,17 @@ class ProcessWorker:
     ) -> Any:
         """Do one operation; once more, in a fresh process, where the loss was not its doing.
 
-        That is so where the warm process was lost, and at the first call of a module in a process
+        That is so where the fork server was lost, and at the first call of a module in a process
         that served others, which may have left a thread or a frame. What was told to `report`
         cannot be taken back, so that then nothing is done again.
 
         Raises:
             TimeUp: it took longer than `seconds`, or the submission's time is used up.
             WorkerLost: the process ended, or answered nonsense.
-            UsageError: the warm process was lost again.
+            UsageError: the fork server was lost again.
         """
         told = False
-        inherited, self.inherited = self.inherited, False
+        reused, self.reused = self.reused, False
 
         def tell(news: dict[str, Any]) -> None:
             nonlocal told
@@ -133,7 +133,7 @@ class ProcessWorker:
             try:
                 return self._once(do, arguments, seconds, seed, tell)
             except WorkerLost as lost:
-                innocent = lost.excused or (inherited and not isinstance(lost, TimeUp))
+                innocent = lost.excused or (reused and not isinstance(lost, TimeUp))
                 if again and innocent and not told:
                     continue
                 if lost.excused:
@@ -194,7 +194,7 @@ class ProcessWorker:
         bounds = {"memory": self.limits.memory, "cpu": self.limits.processor_seconds}
         return wire.encode({"files": self.files, "names": self.names, **bounds})
 
-    def _drain(self, confined: launch.Confined) -> None:
+    def _drain(self, confined: launch.RunningWorker) -> None:
         """Read what is printed, to its end; keep the beginning."""
         stream = confined.process.stderr
         assert stream is not None
@@ -204,7 +204,7 @@ class ProcessWorker:
 
     def _exchange(
         self,
-        confined: launch.Confined,
+        confined: launch.RunningWorker,
         parts: list[bytes | memoryview],
         deadline: float,
         number: int,
@@ -290,7 +290,7 @@ class _Closed(Exception):
     """The worker's pipes are closed."""
 
 
-def _unread(confined: launch.Confined) -> bool:
+def _unread(confined: launch.RunningWorker) -> bool:
     """Tell whether something came that nobody asked for; Windows cannot tell without waiting."""
     if not launch.POSIX:
         return False
@@ -335,7 +335,7 @@ class LocalWorker:
 
         student.receive(files, names)
 
-    def turn_to(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str]) -> None:
         """Be ready for everything, always."""
 
     def call(

@@ -13,7 +13,7 @@ from grader.worker.wire import ProtocolError
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochFigures:
     """The figures of one epoch as the loaders saw them; None where nothing was seen."""
 
     epoch: int
@@ -61,7 +61,7 @@ def progress_bar(console: Console, *columns: ProgressColumn) -> Progress:
 
 
 @dataclass(frozen=True)
-class Pass:
+class LoaderPass:
     """How far a loader's pass is; see `Watched.state` in the worker's `fit`."""
 
     loader: str
@@ -73,7 +73,7 @@ class Pass:
     accuracy: float | None
 
     @classmethod
-    def read(cls, report: dict[str, Any]) -> Pass:
+    def read(cls, report: dict[str, Any]) -> LoaderPass:
         """Take a worker's report.
 
         Raises:
@@ -101,7 +101,7 @@ class Pass:
         return seen
 
 
-class Watch:
+class TrainingProgress:
     """Follows a training by the reports of its loaders: prints a row an epoch, moves a bar.
 
     An epoch is a pass over the training data with gradients on, and the pass over the validation
@@ -112,9 +112,9 @@ class Watch:
         """Start at the first of `epochs`."""
         self.console, self.epochs = console, epochs
         self.batches = {"train": train_batches, "val": val_batches}
-        self.history: list[Epoch] = []
-        self.train: Pass | None = None
-        self.val: Pass | None = None
+        self.history: list[EpochFigures] = []
+        self.train: LoaderPass | None = None
+        self.val: LoaderPass | None = None
         self.since = time.monotonic()
         self.bar = progress_bar(
             console,
@@ -125,7 +125,7 @@ class Watch:
         total = epochs * (train_batches + val_batches)
         self.task = self.bar.add_task("", total=total, epoch=f"1/{epochs}", loss="-", accuracy="-")
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> TrainingProgress:
         """Show the bar."""
         self.bar.start()
         return self
@@ -138,7 +138,7 @@ class Watch:
 
     def take(self, report: dict[str, Any]) -> None:
         """Take the next report."""
-        seen = Pass.read(report)
+        seen = LoaderPass.read(report)
         if seen.loader == "train" and seen.learning:
             if self.train is not None and self.train.number != seen.number:
                 self._end_epoch()
@@ -151,7 +151,7 @@ class Watch:
         if self.val is not None and self.val.batch >= self.val.batches:
             self._end_epoch()
 
-    def _draw(self, seen: Pass) -> None:
+    def _draw(self, seen: LoaderPass) -> None:
         done = len(self.history) * sum(self.batches.values()) + seen.batch
         self.bar.update(
             self.task,
@@ -166,7 +166,7 @@ class Watch:
         train, val, now = self.train, self.val, time.monotonic()
         if train is None:
             return
-        epoch = Epoch(
+        epoch = EpochFigures(
             epoch=len(self.history) + 1,
             train_loss=train.loss,
             train_accuracy=train.accuracy,

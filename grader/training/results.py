@@ -16,7 +16,7 @@ import numpy as np
 import news
 from grader.base.files import written_whole
 from grader.contract.messages import show
-from grader.training.progress import Epoch
+from grader.training.progress import EpochFigures
 from grader.worker.wire import TensorData
 
 BLUE, ORANGE = "#1f5fa8", "#d9701e"  # training, validation
@@ -37,7 +37,7 @@ class Outcome:
         seconds: what the vectors and the training took.
     """
 
-    history: list[Epoch]
+    history: list[EpochFigures]
     returned: Any
     confusion: Array
     weights: dict[str, TensorData]
@@ -109,7 +109,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else show(value)
 
 
-def draw_curves(history: Sequence[Epoch]) -> bytes:
+def draw_curves(history: Sequence[EpochFigures]) -> bytes:
     """Draw loss and accuracy over the epochs, as a PNG."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 

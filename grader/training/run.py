@@ -34,7 +34,7 @@ from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.worker_client import Report, WorkerLost
 from grader.training import results
-from grader.training.progress import HEADER, Watch, progress_bar
+from grader.training.progress import HEADER, TrainingProgress, progress_bar
 from grader.worker.wire import TensorData
 
 OUT = Path("training")  # where the results go if nothing else is said
@@ -236,7 +236,7 @@ def _train(
     train, val = _embed(train_rows, "learn from", console), _embed(val_rows, "validate on", console)
     trained = time.monotonic()
     console.print("\n" + HEADER, style="bold")
-    with Watch(
+    with TrainingProgress(
         console, settings.epochs, _batches(train, settings), _batches(val, settings)
     ) as watch:
         seen = _fit(submission, train, val, settings, watch.take)

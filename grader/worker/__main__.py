@@ -1,7 +1,7 @@
 """Starts a worker: `python -I grader/worker TRACE`, requests on stdin, answers on stdout.
 
 TRACE is a file that gets tracebacks of crashes and of what takes too long. Without it, this is
-the warm process that forks workers, see `warm`.
+the fork server that forks workers, see `warm`.
 
 The package gets a name of its own, so that no student module can meet it by accident.
 """

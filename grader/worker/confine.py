@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from . import syscalls
 
 if sys.platform != "win32":
-    import resource  # here, so that the warm process has it and no worker waits for it
+    import resource  # here, so that the fork server has it and no worker waits for it
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 22, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4

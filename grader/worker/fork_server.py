@@ -1,11 +1,11 @@
-"""The warm process: it has loaded what submissions need, and forks a confined worker for each.
+"""The fork server: it has loaded what submissions need, and forks a confined worker for each.
 
 It never runs a student's code, and has one thread: forking is safe where nothing else runs. The
 grader talks to it over the socket that is its stdin, in JSON with descriptors:
 
     {"readable": [...]}                               the first message; answered by {}, or by
                                                       {"error": ...} if it cannot be confined
-    {"warm": [...], "memory": ..., "seconds": ...}    fork a worker, with the descriptors of its
+    {"preload": [...], "memory": ..., "seconds": ...}    fork a worker, with the descriptors of its
                                                       requests, answers, output and trace, and one
                                                       for its exit status and the most bytes
                                                       that it held; answered by {} with a
@@ -45,7 +45,7 @@ def load_torch() -> None:
 
     torch.set_num_threads(1)
     torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
-    serve.begin_anew(0)
+    serve.reset_random_state(0)
     from .operations import call, dataset, fit, load, model, train  # noqa: F401
 
 
@@ -72,10 +72,10 @@ def load_training() -> None:
     optimizer.step()
 
 
-STEPS = {"news": load_news, "torch": load_torch, "spacy": load_spacy, "training": load_training}
+PRELOADS = {"news": load_news, "torch": load_torch, "spacy": load_spacy, "training": load_training}
 
 
-class Warm:
+class ForkServer:
     """The process's state: what is loaded, and which workers live."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -124,29 +124,29 @@ class Warm:
         """Fork workers and bury them, until the grader is gone."""
         if not self.start():
             return
-        self.warm(["news", "torch"])
+        self.preload(["news", "torch"])
         while True:
             for handle, _ in self.poll.poll():
                 if handle != self.control.fileno():
-                    self._bury(handle)
+                    self._reap(handle)
                     continue
                 request, handles = self._receive()
                 if request is None:
                     return
-                self.warm(request["warm"])
+                self.preload(request["preload"])
                 self._fork(request, handles)
 
     def _receive(self) -> tuple[dict[str, Any] | None, list[int]]:
         content, handles, _, _ = socket.recv_fds(self.control, MESSAGE, 8)
         return (json.loads(content) if content else None), handles
 
-    def warm(self, names: list[str]) -> None:
+    def preload(self, names: list[str]) -> None:
         """Take the steps that were not taken yet; what is missing, a worker will tell."""
         for name in names:
             if name not in self.loaded:
                 self.loaded.add(name)
                 with contextlib.suppress(Exception):
-                    STEPS[name]()
+                    PRELOADS[name]()
                 gc.collect()
                 gc.freeze()
 
@@ -162,7 +162,7 @@ class Warm:
         self.poll.register(worker, select.POLLIN)
         socket.send_fds(self.control, [b"{}"], [worker])
 
-    def _bury(self, worker: int) -> None:
+    def _reap(self, worker: int) -> None:
         process, status = self.workers.pop(worker)
         self.poll.unregister(worker)
         _, code, used = os.wait4(process, 0)
@@ -203,9 +203,9 @@ def main() -> None:
     """Serve the grader at stdin."""
     sys.argv[1:] = []
     tempfile.tempdir = os.environ["TMPDIR"]  # workers cannot try out where they may write
-    warm = Warm(socket.socket(fileno=0))
+    preload = ForkServer(socket.socket(fileno=0))
     try:
-        warm.run()
+        preload.run()
     finally:
-        warm.end()
+        preload.end()
     os._exit(0)  # without taking apart what is loaded

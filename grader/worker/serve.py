@@ -68,7 +68,7 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
     assert module in OPERATIONS
     try:
         operation = getattr(importlib.import_module(f".operations.{module}", __package__), function)
-        begin_anew(request["seed"])
+        reset_random_state(request["seed"])
         arguments = request["with"]
         if "report" in inspect.signature(operation).parameters:
             arguments["report"] = report
@@ -77,7 +77,7 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
         return wire.encode({"id": number, "answer": student.describe(error)})
 
 
-def begin_anew(seed: int) -> None:
+def reset_random_state(seed: int) -> None:
     """Seed the generators that are loaded, and undo settings that a student's module may change.
 
     So an operation can be repeated, and one task's module does not decide over another task.
@@ -95,7 +95,7 @@ def begin_anew(seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def settle(home: str) -> None:
+def reset_process(home: str) -> None:
     """Undo what a student's module may have changed of the process: the folder, the threads."""
     with contextlib.suppress(OSError):
         os.chdir(home)
@@ -116,7 +116,7 @@ def limit(memory: int | None, seconds: float | None) -> None:
 
 
 @contextlib.contextmanager
-def watched(seconds: float, trace: Any) -> Any:
+def time_guard(seconds: float, trace: Any) -> Any:
     """Shortly before the time is up, write down the line that is being run.
 
     Should the grader be gone by then, the process ends itself a little later.
@@ -155,12 +155,12 @@ def main(trace: BinaryIO) -> None:
             limit(request["memory"], request.get("cpu"))
             student.receive(request["files"], request["names"])
             continue
-        settle(home)
+        reset_process(home)
 
         def report(news: Any, number: int = request["id"]) -> None:
             wire.write(answers, {"id": number, "progress": news})
 
-        with watched(request["seconds"], trace):
+        with time_guard(request["seconds"], trace):
             parts = answer(request, report)
         with contextlib.suppress(BaseException):  # it may be closed
             printed.flush()

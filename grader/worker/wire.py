@@ -87,7 +87,7 @@ class TensorData:
 
 
 @dataclass(frozen=True)
-class Other:
+class Opaque:
     """A value of a type that the wire does not carry."""
 
     type: str
@@ -129,9 +129,9 @@ def type_name(value: object) -> str:
     return str.__getitem__(name, slice(MAX_NAME))
 
 
-def describe(value: object) -> Other:
+def describe(value: object) -> Opaque:
     """Describe a foreign value by its type and a bounded repr; never raises."""
-    return Other(type_name(value), text(repr, value))
+    return Opaque(type_name(value), text(repr, value))
 
 
 def tensor_data(value: Any) -> TensorData:
@@ -188,7 +188,7 @@ class _Encoder:
                 return {"dict": [[_key(key), self.encode(item, depth + 1)] for key, item in pairs]}
         if kind is bytes:
             return {"bytes": self._array(value)}
-        if kind is Other or kind is Raised:
+        if kind is Opaque or kind is Raised:
             return {kind.__name__.lower(): asdict(value)}
         try:
             found = value if kind is TensorData else tensor_data(value)
@@ -309,7 +309,7 @@ class _Decoder:
         if tag == "tensor":
             return self._tensor(*_a(list, content))
         if tag == "other":
-            return Other(_text(content["type"], MAX_NAME), _text(content["text"]))
+            return Opaque(_text(content["type"], MAX_NAME), _text(content["text"]))
         if tag == "raised":
             return _raised(content)
         raise ProtocolError("unknown tag")

@@ -39,13 +39,13 @@ def broken(entry: Entry, set_up: SetUp, outcome: Outcome) -> list[str]:
     return outcome.problems(entry)
 
 
-def missing(bubblewrap: bool) -> str:
+def unavailable(bubblewrap: bool) -> str:
     """Say why there is no sandbox here, or none with bubblewrap; nothing if there is one."""
     try:
-        lacks = fork_server.warm_process().lacks
+        missing = fork_server.running().missing
     except fork_server.Unavailable as error:
         return str(error)
-    return lacks if bubblewrap else ""
+    return missing if bubblewrap else ""
 
 
 def main() -> int:
@@ -58,8 +58,8 @@ def main() -> int:
     if options.here:
         if options.without_bubblewrap:
             os.environ["PATH"] = os.devnull
-        if options.here == "sandbox" and (lacks := missing(not options.without_bubblewrap)):
-            print(lacks, file=sys.stderr)
+        if options.here == "sandbox" and (missing := unavailable(not options.without_bubblewrap)):
+            print(missing, file=sys.stderr)
             return UNAVAILABLE
         for outcome in run([entries[name] for name in names], options.here):
             print(json.dumps(dataclasses.asdict(outcome)), flush=True)

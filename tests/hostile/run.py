@@ -31,7 +31,7 @@ HARM = {
     "connected": "it reached the network",
     "left": "it left a process behind",
     "neighbours": "it changed a neighbour's marks",
-    "warm": "it ended the warm process",
+    "preload": "it ended the fork server",
 }
 
 
@@ -87,7 +87,7 @@ def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
     """Grade an entry beside an honest neighbour, and another one after it."""
     here.lay_out()
     before, processes = here.state(), family()
-    warm_before = fork_server.warm_process() if confined_by.tier == "sandbox" else None
+    warm_before = fork_server.running() if confined_by.tier == "sandbox" else None
     neighbours: list[float] = []
 
     def be_neighbour() -> None:
@@ -115,7 +115,7 @@ def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
         "connected": bool(here.heard),
         "left": bool(left),
         "neighbours": neighbours != [15.0, 15.0],
-        "warm": warm_before is not None and fork_server.warm_process() is not warm_before,
+        "preload": warm_before is not None and fork_server.running() is not warm_before,
     }
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):

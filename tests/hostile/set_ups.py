@@ -38,7 +38,7 @@ class SetUp:
 
     Attributes:
         tier: of the confinement.
-        bubblewrap: whether the warm process is in bubblewrap's sandbox.
+        bubblewrap: whether the fork server is in bubblewrap's sandbox.
         user: root, or an ordinary one.
     """
 
@@ -100,8 +100,8 @@ def as_nobody(command: list[str]) -> list[str]:
         Inaccessible: an ordinary user cannot be shown what is needed.
     """
     shown = _options_that_show(_needed())
-    if shown and (lacks := bubblewrap.why_not()):
-        raise Inaccessible(f"Other users cannot enter {shown[1]}, and {advise(lacks)}.")
+    if shown and (missing := bubblewrap.why_not()):
+        raise Inaccessible(f"Other users cannot enter {shown[1]}, and {advise(missing)}.")
     for module in (os, psutil, torch, sys.modules[__name__]):  # one of each place
         if not _is_open(file := Path(str(module.__file__)), READ):
             raise Inaccessible(f"Other users cannot read {file}. What to do: chmod o+r.")

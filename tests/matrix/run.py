@@ -59,9 +59,9 @@ class Sharing:
         self.confinement, self.layers = worker.confinement, worker.layers
         self.output = ""
 
-    def turn_to(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str]) -> None:
         """Make ready for operations that use these modules of the submission."""
-        self.worker.turn_to(modules)
+        self.worker.use_modules(modules)
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None

@@ -7,7 +7,7 @@ import random
 from grader.checks._tools import close_number, matching_mistake, require_number
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 
 Corpus = tuple[list[list[str]], list[list[str]]]  # translations, and a reference for each
 
@@ -60,7 +60,7 @@ BLEU_CALL = "corpus_bleu(translations, references)"
 
 
 @evidence
-def bleus(submission: Submission) -> dict[str, Called]:
+def bleus(submission: Submission) -> dict[str, CallResult]:
     """Score all corpora."""
     scenes = corpora(submission)
     calls = [Call(f"{BLEU_CALL} {scene}", list(corpus)) for scene, corpus in scenes.items()]

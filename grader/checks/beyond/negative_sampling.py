@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close_number, draw_each, matching_mistake, require_tensor
 from grader.contract.messages import Failure, show
-from grader.grading.submission import Call, Called, Submission, evidence, made, value
+from grader.grading.submission import Call, CallResult, Submission, construct, evidence, unwrap
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,25 +25,25 @@ def vectors(submission: Submission, scale: float = 1.0) -> list[Tensor]:
 
 
 @evidence
-def sampling_losses(submission: Submission) -> list[Called]:
+def sampling_losses(submission: Submission) -> list[CallResult]:
     """Call the loss: plainly, with a parameter in each of the three places, with large vectors."""
     plain = vectors(submission)
     calls = [Call(LOSS, plain)]
     for place in range(3):
         arguments: list[Any] = list(plain)
-        arguments[place] = made("torch.nn.Parameter", plain[place])
+        arguments[place] = construct("torch.nn.Parameter", plain[place])
         calls.append(Call(LOSS, arguments))
     calls.append(Call(f"{LOSS} of large vectors", vectors(submission, LARGE)))
     return submission.call("negative_sampling", "negative_sampling_loss", calls)
 
 
-def require_loss(called: Called) -> float:
+def require_loss(called: CallResult) -> float:
     """Return the number of a loss.
 
     Raises:
         Failure: the result is not a float32 tensor of shape ().
     """
-    found = value(called.result)
+    found = unwrap(called.result)
     if isinstance(found, float):
         raise Failure(
             LOSS, f"It returned {show(found)}", "a float32 tensor of shape ()", "gradient-cut"
@@ -100,7 +100,7 @@ def check_gradients(submission: Submission) -> None:
     """Gradients flow back to all three kinds of vectors."""
     for part, called in zip(PARTS, sampling_losses(submission)[1:4], strict=True):
         require_loss(called)
-        if not value(called.result).requires_grad:
+        if not unwrap(called.result).requires_grad:
             found = f"`{part}` wants a gradient, and none flows back from the loss to it"
             raise Failure(LOSS, found, "a loss that gradients flow back from", "gradient-cut")
 

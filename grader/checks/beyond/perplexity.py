@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import close_number, generator, matching_mistake, require_number
 from grader.contract.messages import Failure
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ SCENES = ((0, (STEPS,) * ROWS), (0, (6, 1, 3)), (CLASSES - 1, (2, 6, 3)))
 
 
 @evidence
-def perplexities(submission: Submission) -> list[Called]:
+def perplexities(submission: Submission) -> list[CallResult]:
     """Measure a batch without padding, and two with it."""
     calls = [
         Call(PERPLEXITY.format(padding), [*batch(submission, padding, lengths), padding])

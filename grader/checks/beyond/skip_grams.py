@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from grader.checks._tools import matching_mistake
 from grader.contract.messages import Failure, show
-from grader.grading.submission import Call, Called, Submission, evidence, value
+from grader.grading.submission import Call, CallResult, Submission, evidence, unwrap
 from grader.worker.wire import TensorData
 
 Pairs = Counter[tuple[int, int]]
@@ -29,7 +29,7 @@ def sentences(submission: Submission) -> list[tuple[list[int], int]]:
 
 
 @evidence
-def skip_grams(submission: Submission) -> list[tuple[str, Called]]:
+def skip_grams(submission: Submission) -> list[tuple[str, CallResult]]:
     """Call the function on a sentence, one shorter than the window, one word, and none."""
     asked = sentences(submission)
     calls = [Call(f"skip_gram_pairs({tokens}, window={n})", [tokens, n]) for tokens, n in asked]
@@ -48,13 +48,13 @@ def pairs_of(tokens: list[int], fits: Callable[[int, int], bool]) -> Pairs:
     return found
 
 
-def require_pairs(call: str, called: Called) -> Pairs:
+def require_pairs(call: str, called: CallResult) -> Pairs:
     """Return the pairs that came back.
 
     Raises:
         Failure: the result is not an int64 tensor of shape (N, 2).
     """
-    found = value(called.result)
+    found = unwrap(called.result)
     fits = isinstance(found, TensorData) and found.dtype == "int64"
     if not fits or len(found.shape) != 2 or found.shape[1] != 2:
         raise Failure(call, f"It returned {show(found)}", "an int64 tensor of shape (N, 2)")
@@ -134,13 +134,13 @@ def check_short(submission: Submission) -> None:
             raise Failure(call, f"It returned {found.total()} pairs", "no pair, shape (0, 2)")
 
 
-def require_tensor_of_no_pairs(call: str, called: Called) -> Pairs:
+def require_tensor_of_no_pairs(call: str, called: CallResult) -> Pairs:
     """Return the pairs of a sentence that has none; an empty list made a tensor is known.
 
     Raises:
         Failure: the result is not a tensor of pairs.
     """
-    found = value(called.result)
+    found = unwrap(called.result)
     if isinstance(found, TensorData) and found.shape == (0,):
         raise Failure(
             call, f"It returned {show(found)}", "an int64 tensor of shape (0, 2)", "pairs-flat"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, generator, require_tensor
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import Decoded, Submission, evidence, value
+from grader.grading.submission import DecodedText, Submission, evidence, unwrap
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
 
 
 @evidence
-def decoded(submission: Submission) -> list[Decoded]:
+def decoded(submission: Submission) -> list[DecodedText]:
     """Decode with the teacher, without, and often with one that helps now and then."""
     scene = decoding(submission)
     calls = [{**scene, "ratio": 1.0}, {**scene, "ratio": 0.0}]
@@ -57,7 +57,7 @@ def decoded(submission: Submission) -> list[Decoded]:
     return submission.decode("teacher_forcing", calls)
 
 
-def fed_tokens(seen: Decoded, call: str, rows: int, steps: int) -> Tensor:
+def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
     """Return what a decoder was fed, (B, T).
 
     Raises:
@@ -65,7 +65,7 @@ def fed_tokens(seen: Decoded, call: str, rows: int, steps: int) -> Tensor:
     """
     import torch
 
-    value(seen.result)
+    unwrap(seen.result)
     if len(seen.steps) != steps:
         found = f"`step` was called {len(seen.steps)} times"
         raise Failure(call, found, f"a call for each of the T = {steps} steps")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import Submission, Written, evidence, value
+from grader.grading.submission import Submission, TextTraining, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
 
 
 @evidence
-def trained(submission: Submission) -> Written:
+def trained(submission: Submission) -> TextTraining:
     """Let the student's function train the small model.
 
     Raises:
@@ -111,7 +111,7 @@ def trained(submission: Submission) -> Written:
     if isinstance(seen.result, Raised) and any(call["attached"] for call in seen.calls):
         found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
         raise Failure(TRAIN, found, "gradients that stay inside of a chunk", "state-not-detached")
-    value(seen.result)
+    unwrap(seen.result)
     return seen
 
 

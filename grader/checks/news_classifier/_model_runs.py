@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import close, draw, generator
 from grader.contract.messages import Blocked, Failure, shape, show
-from grader.grading.submission import ModelRun, Sizes, Submission, evidence, value
+from grader.grading.submission import ModelRun, Sizes, Submission, evidence, unwrap
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def call(sizes: Sizes, *dims: int) -> str:
 
 def logits_of(run: ModelRun) -> Tensor:
     """Return a run's logits (B, C) as a tensor of float64."""
-    logits = value(run.logits)
+    logits = unwrap(run.logits)
     if not isinstance(logits, TensorData) or logits.shape[1:] != (C,):
         raise Failure("model(padded)", f"It returned {show(logits)}", f"shape (B, C) with C = {C}")
     return logits.torch().double()
@@ -153,7 +153,7 @@ def changed(states: States, part: int, first: int, direction: int) -> States:
 def read_set(submission: Submission, sizes: Sizes) -> ReadSet:
     """Find out what a model reads, once for each depth."""
     key = ("read_set", sizes["num_layers"])
-    return submission.keep(key, lambda kept: _find_read_set(kept, sizes))
+    return submission.once(key, lambda kept: _find_read_set(kept, sizes))
 
 
 def _find_read_set(submission: Submission, sizes: Sizes) -> ReadSet:

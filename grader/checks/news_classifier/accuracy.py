@@ -10,7 +10,7 @@ from grader.contract.messages import Blocked, Failure, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import heldout_accuracy
 from grader.grading.calibration import TRAINING, calibration
-from grader.grading.submission import Submission, value
+from grader.grading.submission import Submission, unwrap
 
 
 def check_unseen(submission: Submission) -> None:
@@ -55,7 +55,7 @@ def _tries(
     """
     pool, measured = heldout_accuracy.pool(submission), []
     for attempt in range(heldout_accuracy.TRIES):
-        drawn = heldout_accuracy.draw(
+        drawn = heldout_accuracy.split(
             pool, heldout_accuracy.key(submission.digest, submission.seed, attempt)
         )
         measured.append(
@@ -91,7 +91,7 @@ def check_end_to_end(submission: Submission) -> None:
         first = next(task for task in four if not done[task])
         message = f"Not looked at yet: finish the task {first} first."
         raise Blocked(message, _status(submission, *four))
-    history = value(submission.end_to_end(news.sample("train")[:24], news.sample("valid")[:10]))
+    history = unwrap(submission.end_to_end(news.sample("train")[:24], news.sample("valid")[:10]))
     if type(history) is not list or len(history) != 1:
         found = f"It returned {show(history)}"
         raise Failure("train(model, DataLoader(NewsDataset(rows), ...), ...)", found, "one entry")

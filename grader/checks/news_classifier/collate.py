@@ -8,7 +8,7 @@ from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vect
 from grader.checks._tools import beginning, is_list, is_tensor_of, quoted, tensor_of
 from grader.contract.messages import Failure, is_tensor, show, show_raised
 from grader.grading.pipeline import FEATURES, MODEL
-from grader.grading.submission import CollateSeen, Submission, evidence, value
+from grader.grading.submission import CollateSeen, Submission, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def call(batch: list[tuple[str, int]]) -> str:
 
 def padded(submission: Submission) -> Array:
     """Return the padded vectors (B, T, F) of the first batch."""
-    array: Array = value(seen(submission).results[0])[0].numpy()
+    array: Array = unwrap(seen(submission).results[0])[0].numpy()
     return array
 
 
@@ -67,7 +67,7 @@ def holds(row: Array, vectors: Array) -> bool:
 def check_loads_once(submission: Submission) -> None:
     """The pipeline is loaded once, when the object is made, and kept in `nlp`."""
     found = seen(submission)
-    nlp = value(found.nlp)
+    nlp = unwrap(found.nlp)
     if not (found.pipeline or "").startswith(MODEL):
         expected = f'what spacy.load("{MODEL}") gives, loaded in __init__'
         raise Failure("Collate().nlp", f"It is {found.pipeline or show(nlp)}", expected)
@@ -87,7 +87,7 @@ def check_shape(submission: Submission) -> None:
     lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
     if isinstance(found, Raised) and found.type != "NotImplementedError" and lacks_tok2vec:
         raise Failure(call(BATCH), show_raised(found), "a pair (padded, targets)", "no-tok2vec")
-    _expect_pair(BATCH, value(found))
+    _expect_pair(BATCH, unwrap(found))
 
 
 def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
@@ -172,7 +172,7 @@ def check_vectors(submission: Submission) -> None:
         if not any(holds(row, spacy_vectors(text)) for row in rows):
             mistake = _why_vectors(BATCH, rows, text)
             _expect_vectors(BATCH, rows, [text for text, _ in BATCH].index(text), mistake)
-    found = value(seen_long(submission).results[0])
+    found = unwrap(seen_long(submission).results[0])
     _expect_pair(LONG, found)
     if not any(holds(row, spacy_vectors(LONG[0][0])) for row in found[0].numpy()):
         _expect_vectors(LONG, found[0].numpy(), 0)
@@ -262,7 +262,7 @@ def _why_padding(row: Array) -> str | None:
 
 def check_order(submission: Submission) -> None:
     """Row b and target b belong to item b of the batch."""
-    rows, targets = padded(submission), value(seen(submission).results[0])[1].tolist()
+    rows, targets = padded(submission), unwrap(seen(submission).results[0])[1].tolist()
     texts, right_targets = zip(*BATCH, strict=True)
     order = [
         next(b for b, row in enumerate(rows) if holds(row, spacy_vectors(text))) for text in texts
@@ -278,7 +278,7 @@ def check_order(submission: Submission) -> None:
 
 def check_one_sentence(submission: Submission) -> None:
     """A batch of one sentence works."""
-    found = value(seen(submission).results[1])
+    found = unwrap(seen(submission).results[1])
     _expect_pair(ONE, found)
     rows = found[0].numpy()
     if not holds(rows[0], spacy_vectors(ONE[0][0])):

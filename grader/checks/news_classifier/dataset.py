@@ -6,8 +6,8 @@ import re
 
 from grader.checks._tools import is_list, is_tensor_of
 from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
-from grader.grading.submission import DatasetSeen, StudentError, Submission, evidence, value
-from grader.worker.wire import Other, Raised, TensorData
+from grader.grading.submission import DatasetSeen, StudentError, Submission, evidence, unwrap
+from grader.worker.wire import Opaque, Raised, TensorData
 
 # The number of samples (6), of distinct texts (5), the largest label (4), the largest target (3)
 # and the number of distinct targets (2) all differ; sorting changes the order; a pair comes
@@ -41,7 +41,7 @@ def seen_few(submission: Submission) -> DatasetSeen:
 
 def check_texts(submission: Submission) -> None:
     """`samples` holds the texts, in order, unchanged, in a list or tuple."""
-    texts = value(seen(submission).samples)
+    texts = unwrap(seen(submission).samples)
     if is_list(texts) and list(texts) == TEXTS:
         return
     expected = f"the texts in order, {TEXTS}"
@@ -76,7 +76,7 @@ def _why_texts(texts: object) -> str | None:
 
 def check_targets(submission: Submission) -> None:
     """`targets` is an int64 tensor of shape (N,): the labels less one."""
-    targets = value(seen(submission).targets)
+    targets = unwrap(seen(submission).targets)
     if is_tensor_of(targets, "int64", (N,)) and targets.tolist() == TARGETS:
         return
     expected = f"an int64 tensor {TARGETS} of shape (N,) = ({N},)"
@@ -99,7 +99,7 @@ def check_reads_once(submission: Submission) -> None:
     call, mistake = f"NewsDataset(iter({SAMPLES}))", "iterator-not-listed"
     try:
         found = seen_once(submission)
-        texts, targets = value(found.samples), value(found.targets)
+        texts, targets = unwrap(found.samples), unwrap(found.targets)
     except StudentError as error:
         text = show_raised(error.raised)
         raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
@@ -113,7 +113,7 @@ def check_reads_once(submission: Submission) -> None:
 
 def check_n_targets(submission: Submission) -> None:
     """`n_targets` is the number of distinct targets, an `int`."""
-    several, one = (value(made.n_targets) for made in (seen(submission), seen_few(submission)))
+    several, one = (unwrap(made.n_targets) for made in (seen(submission), seen_few(submission)))
     for samples, found in ((SAMPLES, several), (FEW, one)):
         distinct = len({label for label, _ in samples})
         if type(found) is not int or found != distinct:
@@ -140,7 +140,7 @@ def _number(found: object) -> float | None:
         return found
     if isinstance(found, TensorData) and found.shape in ((), (1,)):
         return float(found.numpy().reshape(())[()])
-    if isinstance(found, Other) and (digits := re.fullmatch(r"(?:[\w.]+\()?(\d+)\)?", found.text)):
+    if isinstance(found, Opaque) and (digits := re.fullmatch(r"(?:[\w.]+\()?(\d+)\)?", found.text)):
         return int(digits[1])
     return None
 
@@ -150,14 +150,14 @@ def check_length(submission: Submission) -> None:
     found = seen(submission).length
     if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
         raise Failure(f"len({CALL})", f"It raised {show(found)}", str(N), "no-len")
-    if value(found) != N:
+    if unwrap(found) != N:
         raise Failure(f"len({CALL})", f"It returned {show(found)}", str(N))
 
 
 def check_item(submission: Submission) -> None:
     """`dataset[i]` is the text and its target, an int64 tensor of shape ()."""
     for index in range(N):
-        found = value(seen(submission).items[index])
+        found = unwrap(seen(submission).items[index])
         text, target = TEXTS[index], TARGETS[index]
         right = type(found) is tuple and len(found) == 2
         if (

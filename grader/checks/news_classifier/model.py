@@ -32,7 +32,7 @@ from grader.checks.news_classifier._model_runs import (
 )
 from grader.contract.messages import Blocked, Failure, clean, shape, show
 from grader.grading.pipeline import FEATURES
-from grader.grading.submission import ModelRun, Sizes, StudentError, Submission, evidence, value
+from grader.grading.submission import ModelRun, Sizes, StudentError, Submission, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def check_shape(submission: Submission) -> None:
             statistics = "more than 1 value per channel" in logits.message
             mistake = "batch-statistics" if statistics else SHAPES[dims]
             raise Failure(where, told(logits), expected, mistake)
-        logits = value(logits)
+        logits = unwrap(logits)
         if not (
             isinstance(logits, TensorData)
             and (logits.dtype, logits.shape) == ("float32", (dims[0], C))

@@ -29,7 +29,7 @@ from grader.checks.oracles.training_loop import (
     wrong_histories,
 )
 from grader.contract.messages import Blocked, Failure, show
-from grader.grading.submission import LoopSeen, Submission, evidence, value
+from grader.grading.submission import LoopSeen, Submission, evidence, unwrap
 from grader.worker.wire import TensorData
 
 EPOCHS, LR = 3, 0.05
@@ -108,7 +108,7 @@ def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[dict[str, Any]
 def check_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
     seen, scenario = evaluated(submission), stage(submission)
-    found = value(seen.result)
+    found = unwrap(seen.result)
     right = scenario.start.over(scenario.val)
     if not is_list(found) or len(found) != 2:
         pair = "a tuple of two floats, (loss, accuracy)"
@@ -148,7 +148,7 @@ def _why_other_numbers(
 def check_evaluate_mode(submission: Submission) -> None:
     """`evaluate` runs in eval mode, without gradients, and changes neither mode nor weights."""
     for seen, before in ((evaluated(submission), True), (evaluated_in_eval(submission), False)):
-        value(seen.result)
+        unwrap(seen.result)
         if len({event["batch"] for event in forwards(seen)}) < len(stage(submission).val):
             found = "The model was not called on every batch"
             raise Failure(EVALUATE, found, "logits = model(padded) for each batch of the loader")
@@ -173,7 +173,7 @@ def check_evaluate_mode(submission: Submission) -> None:
 def check_history(submission: Submission) -> None:
     """`train` returns a list of one dict an epoch, with floats under the three keys."""
     seen = trained(submission)
-    history = value(seen.result)
+    history = unwrap(seen.result)
     expected = f"a list of {EPOCHS} dicts, one an epoch, with the keys {', '.join(KEYS)}"
     if type(history) is not list or not all(type(row) is dict for row in history):
         mistake = "history-dict-of-lists" if type(history) is dict else None
@@ -211,7 +211,7 @@ def _why_no_float(number: Any) -> str | None:
 def check_validation(submission: Submission) -> None:
     """`train` never learns from `val_loader`."""
     seen, other = trained(submission), trained_with_other_val(submission)
-    value(other.result)
+    unwrap(other.result)
     if weights(seen).distance(stage(submission).start) == 0:
         raise Blocked("Not looked at yet: mend train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
@@ -256,7 +256,7 @@ def _uses_its_arguments(submission: Submission) -> None:
     """See that `epochs` and `lr` are not fixed in the code."""
     scenario, epochs, lr = stage(submission), 5, 0.02
     seen = submission.train(epochs=epochs, lr=lr, **sent(scenario))
-    value(seen.result)
+    unwrap(seen.result)
     right = [Simulation(scenario, replace(loop, epochs=epochs, lr=lr)).weights for loop in RIGHT]
     if not any(weights(seen).distance(other) <= TOLERANCE for other in right):
         call = f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"
@@ -294,7 +294,7 @@ def check_losses(submission: Submission) -> None:
     True for the weights that the model had, so that another optimizer is no mistake here.
     """
     seen, scenario = trained(submission), stage(submission)
-    history = value(seen.result)
+    history = unwrap(seen.result)
     epochs = _epochs(seen, scenario)
     wrong = wrong_histories(scenario, epochs)
     agree = functools.partial(close_numbers, tolerance=TOLERANCE)
@@ -317,7 +317,7 @@ def check_device(submission: Submission) -> None:
         (TRAIN, "device-not-looked-up", submission.train(epochs=1, lr=LR, **scenario)),
     )
     for call, mistake, seen in calls:
-        value(seen.result)
+        unwrap(seen.result)
         if not forwards(seen):
             raise Failure(call, "The model was not called", "logits = model(padded)")
         padded = [] if all(event["moved"] for event in forwards(seen)) else ["padded"]

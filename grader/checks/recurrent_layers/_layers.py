@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, draw_each, matching_mistake
 from grader.contract.messages import Failure, show_raised
-from grader.grading.submission import Called, Submission, made
+from grader.grading.submission import CallResult, Submission, construct
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def weights(submission: Submission, gates: int) -> list[Tensor]:
     return [0.6 * each for each in draw_each(submission.seed + WEIGHTS_APART, *shapes)]
 
 
-def explain_error(called: Called, call: str, expected: str, known: dict[str, str]) -> None:
+def explain_error(called: CallResult, call: str, expected: str, known: dict[str, str]) -> None:
     """Name the mistake behind an exception, if its words are among the known ones.
 
     Raises:
@@ -75,7 +75,7 @@ def _rounded(row: Tensor) -> list[float]:
     return [round(number, 4) for number in row.tolist()]
 
 
-def require_by_hand(called: Called, call: str) -> None:
+def require_by_hand(called: CallResult, call: str) -> None:
     """See that a result was not computed by torch's own recurrent layers.
 
     Raises:
@@ -88,13 +88,13 @@ def require_by_hand(called: Called, call: str) -> None:
 
 def frozen(layer: dict[str, Any]) -> dict[str, Any]:
     """Describe a layer whose weights need no gradient: gradients then come from states alone."""
-    freeze = made("operator.methodcaller", "requires_grad_", False)
-    return made("builtins.next", made("builtins.map", freeze, [layer]))
+    freeze = construct("operator.methodcaller", "requires_grad_", False)
+    return construct("builtins.next", construct("builtins.map", freeze, [layer]))
 
 
 def parameter(tensor: Tensor) -> dict[str, Any]:
     """Describe a tensor that needs a gradient."""
-    return made("torch.nn.Parameter", tensor)
+    return construct("torch.nn.Parameter", tensor)
 
 
 def require_gradients(call: str, **found: Any) -> None:

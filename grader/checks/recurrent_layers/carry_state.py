@@ -18,7 +18,7 @@ from grader.checks.recurrent_layers._layers import (
     require_gradients,
 )
 from grader.contract.messages import Failure, show
-from grader.grading.submission import Call, Called, Submission, evidence, made, value
+from grader.grading.submission import Call, CallResult, Submission, construct, evidence, unwrap
 from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def sequences(submission: Submission, number: int, directions: int = 1) -> list[
 
 
 @evidence
-def carried(submission: Submission) -> list[Called]:
+def carried(submission: Submission) -> list[CallResult]:
     """Run chunks for all lengths; then frozen with states that learn; then in two directions."""
     plain = {"batch_first": True}
-    lstm = made("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission), **plain)
+    lstm = construct("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission), **plain)
     calls = []
     for number, (_, size) in enumerate(LENGTHS):
         inputs, h, c = sequences(submission, number)
@@ -66,7 +66,7 @@ def carried(submission: Submission) -> list[Called]:
     learning = (parameter(h), parameter(c))
     calls.append(Call(carry_call(0), [frozen(lstm), inputs, learning, LENGTHS[0][1]]))
     both = {**plain, "bidirectional": True}
-    other = made("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission, 2), **both)
+    other = construct("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission, 2), **both)
     inputs, h, c = sequences(submission, 0, directions=2)
     calls.append(Call(TWO_DIRECTIONS, [other, inputs, (h, c), LENGTHS[0][1]]))
     return submission.call("carry_state", "carry_state", calls)
@@ -202,5 +202,5 @@ def check_one_direction(submission: Submission) -> None:
     """A bidirectional layer is refused with a ValueError."""
     result = carried(submission)[-1].result
     if not (isinstance(result, Raised) and result.type == "ValueError"):
-        found = f"It returned {show(value(result))}"
+        found = f"It returned {show(unwrap(result))}"
         raise Failure(TWO_DIRECTIONS, found, "a ValueError", "bidirectional-in-chunks")

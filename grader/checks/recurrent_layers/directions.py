@@ -14,7 +14,7 @@ from grader.checks.recurrent_layers._layers import (
     compare,
     explain_error,
 )
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,14 +33,14 @@ def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
 
 
 @evidence
-def sums(submission: Submission) -> list[Called]:
+def sums(submission: Submission) -> list[CallResult]:
     """Add the directions of several batches."""
     calls = [Call(SUM, [two_directions(submission, *dims)]) for dims in BATCHES]
     return submission.call("directions", "sum_directions", calls)
 
 
 @evidence
-def joins(submission: Submission) -> list[Called]:
+def joins(submission: Submission) -> list[CallResult]:
     """Join the directions of several batches."""
     calls = [Call(JOIN, [two_directions(submission, *dims)]) for dims in BATCHES]
     return submission.call("directions", "join_directions", calls)

@@ -18,7 +18,7 @@ from grader.checks.recurrent_layers._layers import (
     step,
     weights,
 )
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 
 @evidence
-def gru_cells(submission: Submission) -> list[Called]:
+def gru_cells(submission: Submission) -> list[CallResult]:
     """Call the cell on B sentences, and on one."""
     given = weights(submission, 3)
     calls = [Call(GRU_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]

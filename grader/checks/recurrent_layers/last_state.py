@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._tools import draw_each, require_tensor
 from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def all_states(submission: Submission, number: int) -> Tensor:
 
 
 @evidence
-def last_states(submission: Submission) -> list[Called]:
+def last_states(submission: Submission) -> list[CallResult]:
     """Ask for the last layer's states for all depths."""
     calls = [
         Call(last_state_call(number), [all_states(submission, number), *depth])

@@ -18,7 +18,7 @@ from grader.checks.recurrent_layers._layers import (
     step,
     weights,
 )
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
 
 
 @evidence
-def lstm_cells(submission: Submission) -> list[Called]:
+def lstm_cells(submission: Submission) -> list[CallResult]:
     """Call the cell on B sentences, and on one."""
     given, calls = weights(submission, 4), []
     for rows in ROWS:

@@ -17,7 +17,7 @@ from grader.checks.recurrent_layers._layers import (
     step,
     weights,
 )
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ RNN_CELL = "rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 
 @evidence
-def rnn_cells(submission: Submission) -> list[Called]:
+def rnn_cells(submission: Submission) -> list[CallResult]:
     """Call the cell on B sentences, and on one."""
     given = weights(submission, 1)
     calls = [Call(RNN_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]

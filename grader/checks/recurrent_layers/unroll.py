@@ -20,7 +20,7 @@ from grader.checks.recurrent_layers._layers import (
     require_gradients,
     weights,
 )
-from grader.grading.submission import Call, Called, Submission, evidence, made
+from grader.grading.submission import Call, CallResult, Submission, construct, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ UNROLL = "unroll(cell, inputs, state)"
 def cell(submission: Submission) -> dict[str, Any]:
     """Describe torch's own cell with drawn weights."""
     given = dict(zip(WEIGHTS, weights(submission, 1), strict=True))
-    return made("torch.nn.RNNCell", F, H, state=given)
+    return construct("torch.nn.RNNCell", F, H, state=given)
 
 
 def sentences(submission: Submission, rows: int, steps: int) -> list[Tensor]:
@@ -43,7 +43,7 @@ def sentences(submission: Submission, rows: int, steps: int) -> list[Tensor]:
 
 
 @evidence
-def unrolled(submission: Submission) -> list[Called]:
+def unrolled(submission: Submission) -> list[CallResult]:
     """Unroll torch's own cell over several batches, and a frozen one from a state that learns."""
     given = [sentences(submission, rows, steps) for rows, steps in BATCHES]
     calls = [Call(UNROLL, [cell(submission), *each]) for each in given]

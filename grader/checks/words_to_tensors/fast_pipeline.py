@@ -11,7 +11,7 @@ from grader.checks._spacy import pipeline
 from grader.checks._tools import beginning, is_tensor_of, quoted
 from grader.contract.messages import Failure, shape, show
 from grader.grading.pipeline import FEATURES, MODEL, UNUSED
-from grader.grading.submission import PipelineSeen, Submission, evidence, value
+from grader.grading.submission import PipelineSeen, Submission, evidence, unwrap
 
 BATCH_SIZE = 8
 NOT_NEEDED = (*UNUSED, "senter")
@@ -66,7 +66,7 @@ def require_vectors(texts: list[str], seen: Any) -> None:
     import torch
 
     call = f"{FAST}.pipe(texts)"
-    found = value(seen)
+    found = unwrap(seen)
     if type(found) is not list or len(found) != len(texts):
         raise Failure(call, f"It gave {show(found)}", f"{len(texts)} documents")
     for text, one, doc in zip(

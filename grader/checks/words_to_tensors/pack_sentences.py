@@ -17,7 +17,7 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, shape, show, show_raised
-from grader.grading.submission import Call, Called, Submission, evidence, value
+from grader.grading.submission import Call, CallResult, Submission, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PACK = f"pack_sentences({drawing(LENGTHS)})"
 
 
 @evidence
-def packs(submission: Submission) -> Called:
+def packs(submission: Submission) -> CallResult:
     """Pack sentences that are not sorted."""
     calls = [Call(PACK, [sentences_of(submission, LENGTHS)])]
     (called,) = submission.call("pack_sentences", "pack_sentences", calls)
@@ -45,7 +45,7 @@ def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
     found, expected = packs(submission).result, "a pair (packed, alive)"
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
         raise Failure(PACK, show_raised(found), expected, "order-enforced")
-    pair = value(found)
+    pair = unwrap(found)
     if type(pair) is not tuple or len(pair) != 2:
         why = "batch-sizes-missing" if is_packed(pair) else None
         raise Failure(PACK, f"It returned {shown_packed(pair)}", expected, why)

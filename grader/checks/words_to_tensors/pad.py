@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._tools import close, is_list, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import LENGTHS, F, by_hand, drawing, sentences_of
 from grader.contract.messages import Failure, is_tensor, show_raised
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PADDED_LENGTHS = (LENGTHS, (3,), (0, 2))
 
 
 @evidence
-def pads(submission: Submission) -> list[Called]:
+def pads(submission: Submission) -> list[CallResult]:
     """Pad sentences, one sentence alone, and a sentence beside one without a token."""
     calls = [
         Call(f"pad({drawing(lengths)})", [sentences_of(submission, lengths)])

@@ -8,7 +8,7 @@ from typing import Any
 
 from grader.checks._tools import is_list, matching_mistake, require_tensor
 from grader.contract.messages import Failure
-from grader.grading.submission import Call, Called, Submission, evidence
+from grader.grading.submission import Call, CallResult, Submission, evidence
 from grader.worker.wire import TensorData
 
 # Two features, so that a student can read it. Each row has a step that a short cut takes for
@@ -36,7 +36,7 @@ def calling_lengths(padded: list[Any]) -> str:
 
 
 @evidence
-def lengths_seen(submission: Submission) -> list[Called]:
+def lengths_seen(submission: Submission) -> list[CallResult]:
     """Call the function on all batches."""
     import torch
 

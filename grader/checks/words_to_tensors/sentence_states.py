@@ -15,7 +15,7 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, show_raised
-from grader.grading.submission import Submission, Watched, evidence, value
+from grader.grading.submission import ObservedCall, Submission, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def lstm_of(submission: Submission, layers: int) -> Any:
 
 
 @evidence
-def states_seen(submission: Submission) -> list[Watched]:
+def states_seen(submission: Submission) -> list[ObservedCall]:
     """Call the function with LSTMs of 1 to 3 layers, and with one sentence."""
     calls = [
         {
@@ -185,7 +185,7 @@ def check_one_sentence(submission: Submission) -> None:
 def check_packed(submission: Submission) -> None:
     """The LSTM reads all sentences packed, in one call."""
     seen = states_seen(submission)[0]
-    value(seen.result)
+    unwrap(seen.result)
     if seen.given == [ALIVE]:
         return
     call, expected = calling_states(*CASES[0]), "one call, with all sentences packed"

@@ -10,7 +10,7 @@ from grader.checks._tools import beginning, is_list, matching_mistake, quoted
 from grader.checks.words_to_tensors._sentences import require_list
 from grader.contract.messages import Failure, show_raised
 from grader.grading.pipeline import FEATURES
-from grader.grading.submission import Submission, Watched, evidence, value
+from grader.grading.submission import ObservedCall, Submission, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def calling_vectors(texts: list[str]) -> str:
 
 
 @evidence
-def vectors_seen(submission: Submission) -> list[Watched]:
+def vectors_seen(submission: Submission) -> list[ObservedCall]:
     """Call the function on some texts, and on some with an empty one."""
     batches = [(calling_vectors(texts), texts) for texts in (TEXTS, WITH_EMPTY)]
     return submission.token_vectors("token_vectors", batches)
@@ -42,7 +42,7 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
     """
     texts = (TEXTS, WITH_EMPTY)[batch]
     lengths = [len(spacy_vectors(text)) for text in texts]
-    found = value(vectors_seen(submission)[batch].result)
+    found = unwrap(vectors_seen(submission)[batch].result)
     why = functools.partial(why_vectors, lengths)
     return require_list(found, calling_vectors(texts), lengths, FEATURES, why)
 
@@ -117,7 +117,7 @@ def check_empty(submission: Submission) -> None:
 def check_pipe(submission: Submission) -> None:
     """The texts go through the pipeline together."""
     seen = vectors_seen(submission)[0]
-    value(seen.result)
+    unwrap(seen.result)
     call, expected = calling_vectors(TEXTS), f"all {len(TEXTS)} at a time, by nlp.pipe"
     if not seen.given:
         found = "The pipeline nlp that it was given has read none of the texts"

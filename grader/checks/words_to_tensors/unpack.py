@@ -17,7 +17,7 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
-from grader.grading.submission import Call, Called, Submission, evidence, made, value
+from grader.grading.submission import Call, CallResult, Submission, construct, evidence, unwrap
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ PACKINGS = (
 
 
 @evidence
-def unpacks(submission: Submission) -> list[Called]:
+def unpacks(submission: Submission) -> list[CallResult]:
     """Undo a packing of unsorted sentences, and one of sorted ones."""
     calls = []
     for lengths, text in PACKINGS:
         sentences = sentences_of(submission, lengths)
         is_sorted = lengths == SORTED
         pack = "torch.nn.utils.rnn.pack_sequence"
-        calls.append(Call(text, [made(pack, sentences, enforce_sorted=is_sorted)]))
+        calls.append(Call(text, [construct(pack, sentences, enforce_sorted=is_sorted)]))
     return submission.call("unpack", "unpack", calls)
 
 
@@ -50,7 +50,7 @@ def sentences_back(submission: Submission, which: int) -> list[Any]:
         Failure: something else came back.
     """
     lengths, call = PACKINGS[which]
-    found = value(unpacks(submission)[which].result)
+    found = unwrap(unpacks(submission)[which].result)
     expected = f"a list of {len(lengths)} float32 tensors, each (tokens, F)"
     if is_list(found) and len(found) == len(lengths) and all(map(is_tensor, found)):
         return list(found)

@@ -20,7 +20,7 @@ from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.reports import feedback, junit, marks, pages
-from grader.reports import markdown as markdown_face
+from grader.reports import markdown as markdown_format
 from grader.reports.class_report import analysis, charts, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
@@ -73,11 +73,11 @@ def write(
     }
     for name, text in reports.items():
         _write(out / name, text, failures, name)
-    faces = {"html": feedback.text} | ({"md": markdown_face.text} if markdown else {})
+    formats = {"html": feedback.text} | ({"md": markdown_format.text} if markdown else {})
     for result in ordered:
         if result.record is not None:
             place, who = f"feedback/{file_name(result.student)}", result.name or result.student
-            for suffix, face in faces.items():
+            for suffix, face in formats.items():
                 text, name = functools.partial(face, result.record, who), f"{place}.{suffix}"
                 _write(out / name, text, failures, f"{name} ({who})")
     return failures.lines
@@ -129,7 +129,7 @@ def page(
     by_task = _states(found)
     most = max((record.max_score for record in found), default=0)
     bins = analysis.histogram(points, most) if points else []
-    script = pages.own("class.js")
+    script = pages.template_source("class.js")
     flagged = {each.result.student for each in outliers}
     flagged |= {result.student for each in alike if not each.common for result in each.by}
     return pages.render(

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
 from ..student import student
-from ..wire import MAX_TEXT, Other, Raised, TensorData, describe
+from ..wire import MAX_TEXT, Opaque, Raised, TensorData, describe
 
 MAX_PARTS = 1000  # of a list, a tuple or a dict
 MAX_DEPTH = 8
@@ -72,7 +72,7 @@ def instance(
     return {"weights": weights, "called": seen}
 
 
-class Names(TorchFunctionMode):
+class FunctionCounter(TorchFunctionMode):
     """Counts the calls of torch functions by name."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Names(TorchFunctionMode):
 
 def _watched(called: Any, call: Call) -> dict[str, Any]:
     args, kwargs = _made(call["args"]), _made(call["kwargs"])
-    names = Names()
+    names = FunctionCounter()
     with names:
         result = student.attempt(call["text"], called, *args, **kwargs)
     return {"result": plain(result), "functions": dict(sorted(names.counts.items()))}
@@ -145,4 +145,4 @@ def plain(value: Any, depth: int = 0) -> Any:
             pairs = list(dict.items(value))[:MAX_PARTS]
             return {plain(key, MAX_DEPTH): plain(part, depth + 1) for key, part in pairs}
     described = describe(value)
-    return Other(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))
+    return Opaque(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..student import student
-from ..wire import MAX_TEXT, Other, Raised, describe
+from ..wire import MAX_TEXT, Opaque, Raised, describe
 
 MAX_PARTS = 1000  # of a sequence
 
@@ -61,4 +61,4 @@ def _plain_part(value: Any) -> Any:
     if kind in (bool, int, float, list, tuple, Raised):
         return value
     described = describe(value)
-    return Other(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))
+    return Opaque(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))

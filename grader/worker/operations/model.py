@@ -37,11 +37,11 @@ def _build(sizes: Sizes, device: str) -> nn.Module:
         if not isinstance(model, nn.Module):
             raise TypeError(f"LSTMClassifier is no nn.Module: {type(model).__name__}")
         model.to(device).eval()
-    _shake(model)
+    _perturb(model)
     return model
 
 
-def _shake(model: nn.Module) -> None:
+def _perturb(model: nn.Module) -> None:
     """Move the weights, as training would: a head that begins with zeros hides what it reads."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -94,7 +94,7 @@ def lstm_learns(sizes: Sizes, padded: TensorData) -> dict[str, bool]:
     }
 
 
-class Watch(TorchFunctionMode):
+class LstmSpy(TorchFunctionMode):
     """Sees one forward pass of a model: the calls of its LSTM and what is computed from them.
 
     It stands in for `nn.LSTM.forward`, so it makes no difference how the LSTM is called.
@@ -184,7 +184,7 @@ def run(
         tensors = None if replacement is None else tuple(part.torch() for part in replacement)
         if tensors is not None:
             torch.set_rng_state(chance)
-        watch = Watch(tensors)  # type: ignore[arg-type]
+        watch = LstmSpy(tensors)  # type: ignore[arg-type]
         shape = ", ".join(map(str, padded.shape))
         call = f"{_call(sizes)}(torch.randn({shape}))"
         logits = student.attempt(call, watch.run, model, padded.torch().to(device))
@@ -193,7 +193,7 @@ def run(
     return results
 
 
-class Values(TorchFunctionMode):
+class MetaReplay(TorchFunctionMode):
     """Notes what torch functions return on the CPU, and lends it to a run without values.
 
     Attributes:
@@ -238,7 +238,7 @@ def run_elsewhere(sizes: Sizes, shape: tuple[int, ...]) -> str:
     sentences, say), it gets those that it had on the CPU. Returns the type of the logits' device.
     """
     here, there = _build(sizes, "cpu"), _build(sizes, "cpu")
-    padded, values = torch.ones(shape), Values()
+    padded, values = torch.ones(shape), MetaReplay()
     padded_there = padded.to("meta")
     with torch.no_grad(), student.calling(f"{_call(sizes)}.to(device)(padded)"):
         with values:
@@ -246,5 +246,5 @@ def run_elsewhere(sizes: Sizes, shape: tuple[int, ...]) -> str:
         if any(map(is_lazy, there.parameters())):  # they get their shape from a first run
             there(padded)
         there.to("meta")
-        with Values(values.noted):
+        with MetaReplay(values.noted):
             return str(there(padded_there).device)
