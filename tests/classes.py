@@ -12,9 +12,9 @@ import random
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from grader.base.paths import ROOT
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.contract.tasks import MAIN, assignments
@@ -22,7 +22,6 @@ from grader.grading.session import grade
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE, mutants
 
-ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 NAMES = ("right", "wrong", "begun", "stubs", "hostile")
 STUBS = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from grader.base.paths import ROOT
 from grader.contract.mistakes import mistakes
 from grader.contract.record import STATES
 from grader.contract.tasks import assignments, tasks
 from grader.grading import session
 from grader.reports.board import STATUS_WORDS
 
-ROOT = Path(__file__).parents[1]
 CHECKS = [check for task in tasks().values() for check in task.checks]
 
 

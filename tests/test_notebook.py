@@ -14,12 +14,12 @@ from traitlets.config import Config
 
 from grader import notebook
 from grader.base.errors import UsageError
+from grader.base.paths import ROOT
 from grader.contract.record import CheckResult, Record
 from grader.grading import session
 from grader.intake.sources import Sources
 from grader.reports import board, html
 
-ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "assignments" / "source" / "news-classifier" / "news-classifier.ipynb"
 DATASET = (ROOT / "solution" / "dataset.py").read_text(encoding="utf-8")
 NewsDataset = type("NewsDataset", (), {})  # only the name counts

@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from grader.__main__ import main
 from grader.base.errors import UsageError
+from grader.base.paths import ROOT
 from grader.contract import tasks as table
 from grader.contract.record import Record
 from grader.contract.tasks import MAIN, assignment_of, assignments, tasks
@@ -19,7 +19,6 @@ from grader.intake.sources import Sources
 from grader.maintain.stubs import BuildError, read, stub
 from grader.maintain.submission_bank import REFERENCE, patched
 
-ROOT = Path(__file__).parents[1]
 RECURRENT = assignments()["recurrent-layers"]
 RNN_CELL, UNROLL = (f"{part}\n\n" for part in REFERENCE["recurrent"].decode().split("\n\n\n")[1:3])
 NOTHING = dict.fromkeys(RECURRENT.tasks, "not_started")

@@ -3,11 +3,11 @@
 import copy
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grader.base.paths import ROOT
 from grader.contract.tasks import assignments, tasks
 from grader.grading.session import Session
 from grader.grading.submission import Submission
@@ -16,7 +16,6 @@ from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Opaque, Raised, TensorData
 
-ROOT = Path(__file__).parents[1]
 REFERENCE = {path.stem: path.read_bytes() for path in (ROOT / "solution").glob("*.py")}
 NAMES = {name: f"exercise/{name}.py" for name in REFERENCE}
 ROUNDS, QUICK_ROUNDS = 25, 10  # mutations for each task

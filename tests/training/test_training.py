@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 import news
 from grader.__main__ import main
 from grader.base.errors import UsageError
+from grader.base.paths import SOLUTION
 from grader.contract.messages import Failure
 from grader.grading import session, vectors
 from grader.sandbox import tiers
@@ -34,7 +35,6 @@ from grader.training.run import Settings
 from grader.worker.wire import ProtocolError, tensor_data
 from solution.model import LSTMClassifier
 
-SOLUTION = Path(__file__).parents[1] / "solution"
 FILES = {"curves.png", "confusion.png", "metrics.json", "weights.pt"}
 QUICK = ["--rows", "24", "--epochs", "2", "--device", "cpu"]
 

@@ -3,17 +3,16 @@
 The quick suite runs the shortest one; that of the main assignment it runs in `test_course.py`.
 """
 
-from pathlib import Path
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from grader.base.paths import COURSE
 from grader.contract.tasks import assignments
 from grader.course.kernel import SandboxedKernel
 from grader.course.sandbox_policy import why_no_pages
 
-SOURCE = Path(__file__).parents[1] / "assignments" / "source"
+SOURCE = COURSE / "source"
 NO_SANDBOX = why_no_pages()
 QUICK = "recurrent-layers"
 SECONDS = 600  # for one cell, on a machine that has other work

@@ -17,11 +17,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from grader.__main__ import main
+from grader.base.paths import ROOT
 from grader.contract.tasks import tasks
 from grader.grading import session
 from grader.grading.submission import Submission
 
-ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads(
     (ROOT / "grader" / "contract" / "record.schema.json").read_text(encoding="utf-8")
 )

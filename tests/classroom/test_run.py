@@ -17,6 +17,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.base.errors import UsageError
+from grader.base.paths import ROOT
 from grader.checks.news_classifier import dataset
 from grader.classroom import job as grading
 from grader.classroom import run
@@ -33,10 +34,9 @@ from grader.reports import junit
 from grader.reports.class_report import page
 from grader.sandbox.fork_server import Unavailable
 from grader.sandbox.tiers import Confinement
-from tests.test_worker import gone
+from tests.sandbox.test_worker_client import gone
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
-ROOT = Path(__file__).parents[1]
 RIGHT = REFERENCE["dataset"]
 WRONG = RIGHT.replace(b"label - 1", b"label")
 ENDS = b"import os\nos._exit(3)\n"

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.base.paths import ROOT
 from grader.worker import confine, syscalls
 
-TABLE = Path(__file__).parent / "golden" / "system_calls.txt"
+TABLE = ROOT / "tests" / "golden" / "system_calls.txt"
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),

@@ -1,15 +1,12 @@
 """What the board says: what to do next, in every state that a task can be in."""
 
-from pathlib import Path
-
 import pytest
 
+from grader.base.paths import ROOT
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import tasks
 from grader.reports import board
 from tests.classes import graded
-
-ROOT = Path(__file__).parents[1]
 
 
 def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str]) -> str:

@@ -15,6 +15,7 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from grader.__main__ import main
+from grader.base.paths import ROOT
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.reports import FORMATS, exercism, feedback, gradescope, junit, markdown, marks, table
@@ -30,10 +31,10 @@ from tests.classes import (
     graded,
 )
 
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = ROOT / "tests" / "schemas"
 JUNIT = etree.XMLSchema(etree.parse(SCHEMAS / "junit.xsd"))
 SCHEMA = json.loads(
-    (Path(__file__).parents[1] / "grader" / "record.schema.json").read_text(encoding="utf-8")
+    (ROOT / "grader" / "contract" / "record.schema.json").read_text(encoding="utf-8")
 )
 FAULT = "The grader itself failed: ValueError('secret') (test_dataset.py, line 20)."
 

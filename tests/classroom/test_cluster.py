@@ -19,8 +19,8 @@ from distributed import LocalCluster
 from grader.__main__ import main
 from grader.maintain.submission_bank import REFERENCE
 from grader.sandbox import fork_server as warm_here
-from tests.test_classroom_run import RIGHT, WRONG, alone, make, read, without_times
-from tests.test_worker import gone
+from tests.classroom.test_run import RIGHT, WRONG, alone, make, read, without_times
+from tests.sandbox.test_worker_client import gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 CLASS = {f"s{n}": (RIGHT if n % 2 else WRONG) + b"# %d\n" % n for n in range(6)}

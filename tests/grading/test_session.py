@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from grader.base.errors import UsageError
+from grader.base.paths import ROOT
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments, tasks
 from grader.grading import session as grading
@@ -23,7 +24,6 @@ from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose, sandboxed
 from tests.classes import WRITE_AGAIN, comparable, graded
 
-ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads(
     (ROOT / "grader" / "contract" / "record.schema.json").read_text(encoding="utf-8")
 )

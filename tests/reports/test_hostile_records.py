@@ -18,6 +18,7 @@ from lxml import etree
 from markdown_it import MarkdownIt
 
 from grader.__main__ import main
+from grader.base.paths import ROOT
 from grader.classroom import job as grading
 from grader.classroom import run
 from grader.classroom.engine import Job
@@ -31,7 +32,7 @@ from grader.reports.class_report import page as classroom
 from tests.classes import EVIL, HOSTILE, graded
 
 SCHEMA = json.loads(
-    (Path(__file__).parents[1] / "grader" / "record.schema.json").read_text(encoding="utf-8")
+    (ROOT / "grader" / "contract" / "record.schema.json").read_text(encoding="utf-8")
 )
 SUMS = ("schema_version", "score", "max_score", "tasks")  # made again from the checks
 ABSENT = object()

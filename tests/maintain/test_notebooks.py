@@ -8,11 +8,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
 from grader.maintain import notebooks as lesson
 from grader.maintain.stubs import BuildError
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "assignments" / "news-classifier.py"
 SOLUTION = ROOT / "solution"
 NOTEBOOKS = {id_: ROOT / "assignments" / "source" / id_ / f"{id_}.ipynb" for id_ in assignments()}

@@ -25,7 +25,7 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 
-from grader.base.paths import COURSE
+from grader.base.paths import COURSE, ROOT
 from grader.contract.tasks import MAIN, assignments
 from grader.course.kernel import PlainKernel, RunConfined, kernel_command
 from grader.course.sandbox_policy import why_no_marks, why_no_pages
@@ -39,7 +39,6 @@ from tests.hostile.bank import bank as hostile_bank
 from tests.hostile.scene import SECRET as NEIGHBOUR
 from tests.hostile.scene import Scene, family, scene
 
-ROOT = Path(__file__).parents[1]
 NO_SANDBOX = why_no_marks() or why_no_pages()
 in_a_sandbox = pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
 POINTS = {task.id: float(task.points) for task in assignments()[MAIN].tasks.values()}
