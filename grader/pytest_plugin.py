@@ -96,7 +96,10 @@ def check_of(item: pytest.Item) -> Check | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the checks of the assignment, in the order of its table and behind all else."""
+    """Keep the checks of the assignment, in the order of its table and behind all else.
+
+    `-k` finds a check by its task and name, and by the module that students write it in.
+    """
     found = [(check_of(item), item) for item in items]
     if all(check is None for check, _ in found):
         return
@@ -104,6 +107,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     order = {check.id: place for place, check in enumerate(chosen.checks)}
     mine = [(check, item) for check, item in found if check is None or check.id in order]
     mine.sort(key=lambda pair: -1 if pair[0] is None else order[pair[0].id])
+    for check, item in mine:
+        if check is not None:
+            item.extra_keyword_matches.add(tasks()[check.task].module)
     items[:] = [item for _, item in mine]
 
 

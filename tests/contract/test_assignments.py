@@ -97,6 +97,18 @@ def test_pytest_grades_an_assignment_that_is_named() -> None:
         assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_pytest_finds_checks_by_the_module_that_students_write() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-k", "text"]
+    done = subprocess.run(
+        [*command, "--assignment", "words-to-tensors"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("::check_") == len(assignments()["words-to-tensors"].checks)
+
+
 # --- several tasks in one module -------------------------------------------------------------
 
 
