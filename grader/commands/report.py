@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from grader import reports
 
     try:
-        text = reports.convert(options.records, options.format_)
+        text = reports.convert(options.records, options.format)
     except ModuleNotFoundError as error:
         raise not_installed(error, "class") from None
     if options.out is None:

@@ -193,9 +193,9 @@ class _Encoder:
         try:
             found = value if kind is TensorData else tensor_data(value)
         except BaseException:  # no array, or none that can be read
-            return {"other": asdict(describe(value))}
+            return {"opaque": asdict(describe(value))}
         if found.dtype not in ITEM_SIZES or not _is_shape(found.shape):
-            return {"other": asdict(describe(value))}
+            return {"opaque": asdict(describe(value))}
         self._array(found.data)
         return {"tensor": [found.dtype, [*found.shape], found.device, found.requires_grad]}
 
@@ -308,7 +308,7 @@ class _Decoder:
             return bytes(self._array(_a(int, content)))
         if tag == "tensor":
             return self._tensor(*_a(list, content))
-        if tag == "other":
+        if tag == "opaque":
             return Opaque(_text(content["type"], MAX_NAME), _text(content["text"]))
         if tag == "raised":
             return _raised(content)

@@ -404,7 +404,7 @@ def test_the_doctor_gives_the_command_for_a_missing_model(
 
 def test_it_runs_from_the_kits_folder_without_being_installed() -> None:
     """`-S` leaves site-packages out: whatever is imported comes from the folder."""
-    code = "import grader.__main__ as m; print(m.parser().prog)"
+    code = "import grader.__main__ as m; print(m.parser([]).prog)"
     environment = {**os.environ, "PYTHONPATH": ""}
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],

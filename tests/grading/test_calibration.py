@@ -195,8 +195,8 @@ def test_the_command_adds_to_the_file_in_its_format(
 ) -> None:
     file = tmp_path / "calibration.json"
     old = recorded(seconds=3.5)
-    monkeypatch.setattr("grader.grading.session.calibration.FILE", file)
-    monkeypatch.setattr("grader.grading.session.calibration.calibration", lambda: old)
+    monkeypatch.setattr("grader.grading.calibration.FILE", file)
+    monkeypatch.setattr("grader.grading.calibration.calibration", lambda: old)
     assert main(["calibrate", "--add", "model_chunk", "--few", "2"]) == 0
     assert len(drawn) == 2
     expected = calibrate.add("model_chunk", old, seeds=60, few=2)

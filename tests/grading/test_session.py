@@ -207,7 +207,7 @@ def test_an_endless_loop_is_ended_and_the_other_tasks_are_graded(
     text = "class NewsDataset:\n    def __init__(self, samples):\n        while True: pass\n"
     with session(reference(dataset=text), device="cpu") as opened:
         with monkeypatch.context() as patch:
-            patch.setattr("grader.grading.session.submission.SECONDS", 1.0)
+            patch.setattr("grader.grading.submission.SECONDS", 1.0)
             hung = opened.run(tasks()["dataset"].checks[0])
         other = opened.run(tasks()["train"].checks[0])
     assert hung.status == "timeout"
@@ -304,7 +304,7 @@ def test_a_gpu_cannot_be_used_in_the_sandbox(
 ) -> None:
     gpu = tmp_path / "gpu"
     gpu.touch()
-    monkeypatch.setattr("grader.sandbox.launch.tiers.GPUS", (str(gpu),))
+    monkeypatch.setattr("grader.sandbox.tiers.GPUS", (str(gpu),))
     for device in ("auto", "cuda"):
         assert choose(None, device).tier == "limits"
         with pytest.raises(UsageError, match=r"a GPU cannot be used in it.* --device cpu"):
@@ -388,9 +388,9 @@ if PLATFORM == "win32":
 sys.platform = PLATFORM
 """
 TRUSTED = """
-import grader.sandbox as sandbox
-sandbox.command = lambda: [sys.executable, "-I", "-c", WORKER, str(sandbox.WORKER)]
-sandbox.POSIX = PLATFORM == "darwin"
+from grader.sandbox import launch
+launch.command = lambda: [sys.executable, "-I", "-c", WORKER, str(launch.WORKER)]
+launch.POSIX = PLATFORM == "darwin"
 from grader.__main__ import main
 sys.exit(main(["grade", SUBMISSION, "--device", "cpu", "--json", "-"]))
 """

@@ -16,7 +16,7 @@ from grader.base.paths import ROOT
 from grader.contract.tasks import assignments, tasks
 from grader.maintain.submission_bank import REFERENCE, Entry, reference
 from tests.matrix.code import code_of, own_checks, own_tasks
-from tests.matrix.run import Job, load_modules
+from tests.matrix.run import Job
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -57,6 +57,11 @@ def changed_files() -> list[str]:
 
 
 CHECKS = "grader.checks."
+SHARED = (
+    *(f"grader/{name}/" for name in ("base", "contract", "grading", "intake", "sandbox", "worker")),
+    "news/",
+)
+OWN = ("grader/contract/assignments/", "grader/contract/mistakes.toml")  # of tasks and mistakes
 
 
 @dataclass(frozen=True)
@@ -211,22 +216,7 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 def shared(files: Sequence[str]) -> list[str]:
     """Return the files that grading reads, besides those that belong to tasks."""
-    paths = [PurePosixPath(name) for name in files if name != "grader/contract/mistakes.toml"]
-    asked = [path for path in paths if path.parts[0] in ("grader", "news")]
-    own = ("grader/checks/", "grader/contract/assignments/")
-    asked = [path for path in asked if not path.as_posix().startswith(own)]
-    if not asked:
-        return []
-    load_modules()
-    found = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
-    loaded = {Path(path).resolve() for path in found if path}
-    folders = {path.parent for path in loaded}
-
-    def is_read(path: PurePosixPath) -> bool:
-        file = (ROOT / path).resolve()
-        return file in loaded or (path.suffix != ".py" and file.parent in folders)
-
-    return [str(path) for path in asked if is_read(path)]
+    return [path for path in files if path.startswith(SHARED) and not path.startswith(OWN)]
 
 
 def jobs(entries: Sequence[Entry], changed: Changes) -> list[Job]:

@@ -233,7 +233,7 @@ def _charts_are_drawn_once() -> Iterator[None]:
         yield
 
 
-def check_class(results: list[Result], out: Path, title: str = "News") -> None:
+def write_class(results: list[Result], out: Path, title: str = "News") -> None:
     """Write all reports on a class: each is made, and each is what its name says."""
     assert classroom.write(results, out, title, markdown=True) == []
     written = {path.relative_to(out).as_posix(): path for path in out.rglob("*.*")}
@@ -252,7 +252,7 @@ def check_class(results: list[Result], out: Path, title: str = "News") -> None:
 # --- records ---------------------------------------------------------------------------------
 
 
-def check_every_format(record: dict[str, Any], file: Path) -> None:
+def show_in_every_format(record: dict[str, Any], file: Path) -> None:
     """Show a record from a file in every format."""
     file.write_text(json.dumps(record), encoding="utf-8")
     for face, suffix in SUFFIXES.items():
@@ -276,7 +276,7 @@ def test_a_record_can_be_shown_whatever_a_field_holds(field: Field, tmp_path: Pa
         except Exception as error:
             raise AssertionError(f"{field}, {kind}: {error!r}") from error
         results.append(Result(kind, record=record))
-    check_class(results, tmp_path)
+    write_class(results, tmp_path)
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
@@ -286,8 +286,8 @@ def test_a_record_can_be_shown_whatever_its_numbers_are(kind: str, tmp_path: Pat
         if kind in field.values():
             data = with_value(data, field.path, NUMBERS[kind])
     record = Record.from_dict(data)
-    check_every_format(data, tmp_path / f"{kind}.json")
-    check_class([Result(f"{kind}{n}", record=record) for n in range(2)], tmp_path / "out")
+    show_in_every_format(data, tmp_path / f"{kind}.json")
+    write_class([Result(f"{kind}{n}", record=record) for n in range(2)], tmp_path / "out")
 
 
 def test_every_format_is_among_those_that_are_proved() -> None:
@@ -301,10 +301,10 @@ def test_a_record_can_be_shown_if_all_its_texts_are_hostile(kind: str, tmp_path:
         if kind in field.values() and not isinstance(field.values()[kind], list | dict):
             data = with_value(data, field.path, TEXTS[kind])
     record = Record.from_dict(data)
-    check_every_format(data, tmp_path / f"{kind}.json")
+    show_in_every_format(data, tmp_path / f"{kind}.json")
     results = [Result(f"{kind}{n}", record=record) for n in range(2)]
     results.append(Result("as it was", record=graded()["wrong"]))
-    check_class(results, tmp_path / "out", TEXTS[kind])
+    write_class(results, tmp_path / "out", TEXTS[kind])
 
 
 # --- results ---------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def results_with(name: str) -> Iterator[Result]:
 )
 def test_a_class_can_be_shown_whatever_a_result_holds(name: str, tmp_path: Path) -> None:
     results = [*results_with(name), Result("as it was", "Ann", record=graded()["wrong"])]
-    check_class(results, tmp_path / "out")
+    write_class(results, tmp_path / "out")
     run.write(results, tmp_path / "out", HOSTILE, "folders")
     data = json.loads((tmp_path / "out" / run.RESULTS).read_bytes())
     kept = [Result.from_dict(each) for each in data["results"]]
@@ -401,7 +401,7 @@ def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
         assert line in (out / "feedback" / "alice.html").read_text(encoding="utf-8")
         assert line in (out / "index.html").read_text(encoding="utf-8")
         assert line not in (out / "feedback" / "carol.html").read_text(encoding="utf-8")
-    check_every_format(alice.as_dict(), tmp_path / "alice.json")
+    show_in_every_format(alice.as_dict(), tmp_path / "alice.json")
 
 
 def test_a_student_reads_which_files_are_not_taken() -> None:
