@@ -39,6 +39,7 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
+@pytest.mark.full
 def test_a_killed_worker_costs_a_retry_and_nothing_else(
     cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_cluster_that_is_not_there_is_told(
     assert "no scheduler answers there" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_a_workers_processes_end_with_it(cluster: Any) -> None:
     warm_here.close()  # that of this process, which graded for comparison
     family = psutil.Process().children(recursive=True)
