@@ -46,9 +46,7 @@ def run(options: argparse.Namespace) -> int:
     from grader.grading import heldout_accuracy
 
     try:
-        import vl_convert  # noqa: F401 - told before the class is graded
-
-        import grader.reports.class_report.page  # noqa: F401
+        import grader.reports.class_report.page  # noqa: F401 - missing before, not after, grading
     except ModuleNotFoundError as error:
         raise not_installed(error, "class") from None
 

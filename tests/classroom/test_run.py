@@ -440,18 +440,15 @@ def test_bad_input_is_one_line_and_exit_2(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("package", ["jinja2", "vl_convert"])
-def test_a_package_that_reports_need_is_missed_before_a_class_is_graded(
-    package: str, tmp_path: Path
-) -> None:
+def test_a_package_that_reports_need_is_missed_before_a_class_is_graded(tmp_path: Path) -> None:
     make(tmp_path / "class", {"a": RIGHT})
     code = (
-        f"import sys; sys.modules[{package!r}] = None; from grader.__main__ import main;"
+        "import sys; sys.modules['jinja2'] = None; from grader.__main__ import main;"
         "sys.exit(main(['class', 'class', '--out', 'out']))"
     )
     told = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
     assert told.returncode == 2
-    assert f"{package} is not installed: python -m pip install".encode() in told.stderr
+    assert b"jinja2 is not installed: python -m pip install" in told.stderr
     assert not (tmp_path / "out").exists()
 
 

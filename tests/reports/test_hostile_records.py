@@ -2,7 +2,6 @@
 
 import copy
 import csv
-import functools
 import io
 import json
 import re
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vl_convert
 from lxml import etree
 from markdown_it import MarkdownIt
 
@@ -217,20 +215,6 @@ SUFFIXES = {
     "board": "txt", "markdown": "md", "html": "html", "gradescope": "json", "exercism": "json",
     "junit": "xml", "csv": "csv", "canvas": "csv", "moodle": "csv",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _charts_are_drawn_once() -> Iterator[None]:
-    """Draw equal charts once: they are the same in most of these classes."""
-    draw = vl_convert.vegalite_to_svg
-
-    @functools.cache
-    def drawn(spec: str) -> str:
-        return str(draw(json.loads(spec)))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vl_convert, "vegalite_to_svg", lambda spec: drawn(json.dumps(spec)))
-        yield
 
 
 def write_class(results: list[Result], out: Path, title: str = "News") -> None:

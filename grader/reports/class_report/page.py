@@ -21,10 +21,11 @@ from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.reports import feedback, junit, marks, pages
 from grader.reports import markdown as markdown_format
-from grader.reports.class_report import analysis, charts, similarity
+from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
+STATES = ("done", "partly", "wrong", "blocked", "not_started", "error")  # as they are shown
 MOST_PAIRS = 100  # of similar code that are shown
 
 
@@ -147,10 +148,9 @@ def page(
         full=sum(record.full_marks for record in found),
         nothing=sum(not mark for mark in points),
         bins=bins,
-        marks_chart=charts.marks(bins) if points else "",
-        states=[state for state in charts.STATES if any(c[state] for c in by_task.values())],
+        states=[state for state in STATES if any(c[state] for c in by_task.values())],
         by_task=by_task,
-        tasks_chart=charts.tasks(by_task) if points else "",
+        found=len(found),
         items=analysis.items(found),
         enough=analysis.ENOUGH,
         made=analysis.mistakes_made(results),
