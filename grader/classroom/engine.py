@@ -1,8 +1,8 @@
-"""Runs jobs in worker processes: joblib's loky on this machine, Dask on a cluster.
+"""Runs jobs in worker processes: loky on this machine, Dask on a cluster.
 
 Both are used as what they are, executors of `concurrent.futures`: each job has a future of its own,
-and one that was lost can be told from the others. (joblib's own backend for Dask waits for ever
-when Dask gives a job up.)
+and one that was lost can be told from the others. (joblib's backend for Dask waits for ever when
+Dask gives a job up.)
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Local:
         self.executor = self._start()
 
     def _start(self) -> Any:
-        from joblib.externals.loky import ProcessPoolExecutor
+        from loky import ProcessPoolExecutor
 
         threads = os.environ.get("OMP_NUM_THREADS", "1")
         environment = {"OMP_NUM_THREADS": threads, "TMPDIR": self.folder}
