@@ -50,6 +50,13 @@ def test_every_file_of_tests_has_its_seconds() -> None:
     assert recorded().keys() == there - browser
 
 
+def test_with_pytest_xdist_a_file_stays_in_one_process(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist reads the group from the id; pytest 9.2 does not let it write that."""
+    if not hasattr(request.config, "workerinput"):
+        pytest.skip("these tests run in one process")
+    assert request.node.nodeid.endswith("@test_suite.py")
+
+
 def days() -> Iterator[str]:
     """What `.ci/run` computes on six days in a row."""
     (sum_,) = re.findall(r'--shard "(.*)/6"', (ROOT / ".ci/run").read_text(encoding="utf-8"))
