@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.contract.messages import Failure, shape, shorten, show
-from grader.grading.submission import unwrap
+from grader.grading.answers import unwrap
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from grader.base.errors import UsageError
 from grader.contract.messages import Blocked, Failure, clean, explain_raised, shorten
 from grader.contract.record import CheckResult, Record, state
 from grader.contract.tasks import MAIN, Check, assignment_of, assignments, get_assignment, tasks
+from grader.grading.answers import StudentError
 from grader.grading.pipeline import MODEL
-from grader.grading.submission import StudentError, Submission
+from grader.grading.submission import Submission
 from grader.intake import sources
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits

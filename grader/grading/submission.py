@@ -5,18 +5,39 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader.base import devices
 from grader.contract.tasks import MAIN, assignments, tasks, written_in
-from grader.sandbox.worker_client import Report, Worker, WorkerLost
+from grader.grading.answers import (
+    LSTM_SIZES,
+    Call,
+    CallResult,
+    CollateSeen,
+    DatasetSeen,
+    DecodedText,
+    LoopSeen,
+    ModelBuilt,
+    ModelRun,
+    ObservedCall,
+    PipelineSeen,
+    Race,
+    Sizes,
+    TextTraining,
+    call_results,
+    has_fields,
+    is_lstm_call,
+    loop_seen,
+    observed_calls,
+    reject_unless,
+    unwrap,
+)
+from grader.sandbox.worker_client import Report, Worker
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     from grader.grading.vectors import Vectors
 
-Sizes = dict[str, int]
 Batches = list[tuple[TensorData, TensorData]]
 T = TypeVar("T")
 
@@ -24,213 +45,6 @@ LOAD_SECONDS = 45.0  # importing a module, torch and spaCy included
 VECTOR_SECONDS = 60.0  # training word vectors
 SECONDS = 20.0  # any other operation
 PIPELINE_SECONDS = 60.0  # loading whole pipelines and running them
-
-
-class StudentError(Exception):
-    """Student code raised; `raised` describes it."""
-
-    def __init__(self, raised: Raised) -> None:
-        """Wrap the description."""
-        super().__init__(raised.message)
-        self.raised = raised
-
-
-def reject_unless(fits: bool) -> None:
-    """See that an answer has the form that the operation gives it.
-
-    Raises:
-        WorkerLost: it has not; only a submission that meddles with the worker can do that.
-    """
-    if not fits:
-        raise WorkerLost("What came back is not what the grader asked for.")
-
-
-def has_fields(seen: Any, **types: type | tuple[type, ...]) -> bool:
-    """Tell whether an answer is a dict of just these keys, each with a value of these types."""
-    return (
-        type(seen) is dict
-        and seen.keys() == types.keys()
-        and all(isinstance(seen[name], type_) for name, type_ in types.items())
-    )
-
-
-def unwrap(seen: Any) -> Any:
-    """Return what was seen, unless it is an exception.
-
-    Raises:
-        StudentError: it is one.
-    """
-    if isinstance(seen, Raised):
-        raise StudentError(seen)
-    return seen
-
-
-@dataclass(frozen=True)
-class DatasetSeen:
-    """What a `NewsDataset` showed; each field may be `Raised`."""
-
-    samples: Any
-    targets: Any
-    n_targets: Any
-    length: Any
-    items: list[Any]
-
-
-@dataclass(frozen=True)
-class CollateSeen:
-    """What a `Collate` showed.
-
-    Attributes:
-        pipeline: the name of `nlp` if it is a pipeline, ending in " without tok2vec" where that
-            component is missing or switched off; otherwise None.
-        nlp: what it is.
-        results: for each batch what came back, or `Raised`.
-        loads_made: how many pipelines were loaded when the object was made.
-        loads_called: and how many by the calls.
-    """
-
-    pipeline: str | None
-    nlp: Any
-    results: list[Any]
-    loads_made: int
-    loads_called: int
-
-
-@dataclass(frozen=True)
-class ModelBuilt:
-    """The LSTMs of a model, the type names of all its modules, its default arguments."""
-
-    lstms: list[dict[str, Any]]
-    modules: list[str]
-    defaults: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ModelRun:
-    """One forward pass.
-
-    Attributes:
-        logits: what came back, or `Raised`.
-        lstm_calls: for each call of an LSTM its input (B, T, F), the lengths if it was packed,
-            the shape of h_n, and whether it was given states to start from.
-        functions: names of the torch functions that were called.
-    """
-
-    logits: Any
-    lstm_calls: list[dict[str, Any]]
-    functions: list[str]
-
-
-@dataclass(frozen=True)
-class LoopSeen:
-    """What the probe model tells after a training loop or an evaluation ran on it."""
-
-    result: Any
-    weight: TensorData
-    bias: TensorData
-    events: list[dict[str, Any]]
-    unmoved: list[str]
-    training: bool
-
-
-@dataclass(frozen=True)
-class DecodedText:
-    """What `decode` gave, and for each step (tokens, state) that its decoder was fed."""
-
-    result: Any
-    steps: list[tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class TextTraining:
-    """What training on a text gave.
-
-    Attributes:
-        result: what came back, or `Raised`.
-        calls: for each call of the model its `ids` and `state`, whether that was `attached` to the
-            steps before, and the model's `weights` at that time.
-        weights: those in the end.
-    """
-
-    result: Any
-    calls: list[dict[str, Any]]
-    weights: dict[str, TensorData]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of student code.
-
-    Attributes:
-        text: the call, in the words that the student will read.
-        args: its arguments: plain data, tensors, and what `made` describes.
-        kwargs: those that are given by name.
-        method: the method of an object to call; None calls the object itself.
-    """
-
-    text: str
-    args: Sequence[Any] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    method: str | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as a worker takes it."""
-        plain = {"text": self.text, "args": list(self.args), "kwargs": self.kwargs}
-        return plain if self.method is None else plain | {"method": self.method}
-
-
-@dataclass(frozen=True)
-class CallResult:
-    """What a call gave.
-
-    Attributes:
-        result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
-        functions: how often each torch function was called on the way, by name.
-    """
-
-    result: Any
-    functions: dict[str, int]
-
-
-@dataclass(frozen=True)
-class ObservedCall:
-    """What a call gave, and what a component or layer was given on the way, call by call."""
-
-    result: Any
-    given: list[Any]
-
-
-@dataclass(frozen=True)
-class Race:
-    """What came of running three pipelines.
-
-    Attributes:
-        seconds: of each batch but the first, for `plain`, `least` and `fast`.
-        vectors: what `fast` gave for each batch, as in `PipelineSeen`.
-    """
-
-    seconds: dict[str, list[float]]
-    vectors: list[Any]
-
-
-@dataclass(frozen=True)
-class PipelineSeen:
-    """What `fast_pipeline` returned.
-
-    Attributes:
-        made: what came back.
-        components: the factories of the components that run; None if it is no pipeline.
-        vectors: for each text (tokens, F), or `Raised`.
-    """
-
-    made: Any
-    components: list[str] | None
-    vectors: Any
-
-
-def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
-    """Describe an argument that a worker makes: `made("torch.nn.LSTM", 3, 4, state=weights)`."""
-    return {"make": make, "args": list(args), "kwargs": kwargs, "state": state}
 
 
 class Submission:
@@ -329,7 +143,7 @@ class Submission:
         module = self.module(task)
         plain = [call.plain() for call in calls]
         seen = self._do("call.function", [module], seconds, module=module, name=name, calls=plain)
-        return _called(seen, calls)
+        return call_results(seen, calls)
 
     def call_instance(
         self,
@@ -357,7 +171,7 @@ class Submission:
         )
         reject_unless(has_fields(seen, weights=dict, called=list))
         reject_unless(all(type(weight) is TensorData for weight in seen["weights"].values()))
-        return seen["weights"], _called(seen["called"], calls)
+        return seen["weights"], call_results(seen["called"], calls)
 
     def word_vectors(self, task: str, text: str, **given: Any) -> Any:
         """Train word vectors, with a loss that stands in for the student's own."""
@@ -450,7 +264,7 @@ class Submission:
         for run in runs:
             reject_unless(has_fields(run, logits=object, lstm_calls=list, functions=list))
             reject_unless(all(type(name) is str for name in run["functions"]))
-            reject_unless(all(_is_lstm_call(seen) for seen in run["lstm_calls"]))
+            reject_unless(all(is_lstm_call(seen) for seen in run["lstm_calls"]))
         return [ModelRun(**run) for run in runs]
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
@@ -462,7 +276,7 @@ class Submission:
     def evaluate(self, *, training: bool, **scene: Any) -> LoopSeen:
         """Call the student's `evaluate` on the probe of a scene, in the given mode."""
         seen = self._do("train.evaluate", training=training, device=self.device, **scene)
-        return _loop_seen(seen, scene)
+        return loop_seen(seen, scene)
 
     def train(self, *, epochs: int, lr: float, tell_device: bool = False, **scene: Any) -> LoopSeen:
         """Call the student's `train` on the probe of a scene."""
@@ -474,7 +288,7 @@ class Submission:
             tell_device=tell_device,
             **scene,
         )
-        return _loop_seen(seen, scene)
+        return loop_seen(seen, scene)
 
     def token_vectors(
         self, task: str, batches: Sequence[tuple[str, list[str]]]
@@ -483,13 +297,13 @@ class Submission:
         module = self.module(task)
         plain = [{"text": text, "texts": texts} for text, texts in batches]
         seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
-        return _watched(seen, "sizes", len(plain))
+        return observed_calls(seen, "sizes", len(plain))
 
     def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[ObservedCall]:
         """Call `sentence_states` on LSTMs and sentences; see what each LSTM was given."""
         module = self.module(task)
         seen = self._do("text.states", [module], module=module, calls=list(calls))
-        return _watched(seen, "given", len(calls))
+        return observed_calls(seen, "given", len(calls))
 
     def fast_pipeline(self, task: str, texts: list[str], batch_size: int) -> PipelineSeen:
         """Call `fast_pipeline`, and run what it returns on texts."""
@@ -555,65 +369,6 @@ class Submission:
         )
         reject_unless(has_fields(seen, history=object, logits=object, weights=dict, seconds=float))
         return seen  # type: ignore[no-any-return]
-
-
-def _called(seen: Any, calls: Sequence[Call]) -> list[CallResult]:
-    reject_unless(type(seen) is list and len(seen) == len(calls))
-    for each in seen:
-        reject_unless(has_fields(each, result=object, functions=dict))
-        reject_unless(all(type(name) is str for name in each["functions"]))
-        reject_unless(all(type(count) is int for count in each["functions"].values()))
-    return [CallResult(**each) for each in seen]
-
-
-def _watched(seen: Any, what: str, count: int) -> list[ObservedCall]:
-    reject_unless(type(seen) is list and len(seen) == count)
-    for each in seen:
-        reject_unless(has_fields(each, result=object, **{what: list}))
-    return [ObservedCall(each["result"], each[what]) for each in seen]
-
-
-LSTM_SIZES = {
-    *("input_size", "hidden_size", "num_layers", "bidirectional", "proj_size", "batch_first")
-}
-
-
-def _is_lstm_call(seen: Any) -> bool:
-    if not has_fields(seen, input=object, lengths=object, h_n_shape=tuple, start=object):
-        return False
-    start = seen["start"]
-    plain = type(start) is tuple and all(type(state) is TensorData for state in start)
-    return (start is None or plain) and all(type(size) is int for size in seen["h_n_shape"])
-
-
-def _loop_seen(seen: Any, scene: dict[str, Any]) -> LoopSeen:
-    fits = has_fields(
-        seen,
-        result=object,
-        weight=TensorData,
-        bias=TensorData,
-        events=list,
-        unmoved=list,
-        training=bool,
-    )
-    reject_unless(
-        fits and _are_weights(seen, scene) and all(type(x) is str for x in seen["unmoved"])
-    )
-    for event in seen["events"]:
-        if event == {"do": "backward"}:
-            continue
-        types = {"do": str, "batch": str, "training": bool, "grad": bool, "moved": bool}
-        reject_unless(has_fields(event, **types, weight=TensorData, bias=TensorData))
-        reject_unless(_are_weights(event, scene))
-    return LoopSeen(**seen)
-
-
-def _are_weights(seen: dict[str, Any], scene: dict[str, Any]) -> bool:
-    """Tell whether the probe's weights have the form in which they were sent."""
-    return all(
-        (seen[name].dtype, seen[name].shape) == (str(scene[name].dtype), scene[name].shape)
-        for name in ("weight", "bias")
-    )
 
 
 def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:

@@ -113,7 +113,8 @@ def run(job: Job) -> tuple[float | None, float]:
     import torch
 
     from grader.contract.messages import Failure
-    from grader.grading.submission import StudentError, Submission
+    from grader.grading.answers import StudentError
+    from grader.grading.submission import Submission
     from grader.sandbox.worker_client import LocalWorker, WorkerLost
 
     torch.set_num_threads(1)

@@ -26,9 +26,10 @@ from grader.base.errors import UsageError
 from grader.contract.messages import Failure, clean, explain_raised, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import vectors
+from grader.grading.answers import StudentError
 from grader.grading.pipeline import FEATURES
 from grader.grading.session import Session, environment, load, session
-from grader.grading.submission import StudentError, Submission
+from grader.grading.submission import Submission
 from grader.grading.vectors import Vectors
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits

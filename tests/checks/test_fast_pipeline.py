@@ -13,8 +13,9 @@ from grader.checks._spacy import pipeline
 from grader.checks.words_to_tensors import fast_pipeline
 from grader.checks.words_to_tensors.fast_pipeline import BATCH_SIZE, TRIES
 from grader.contract.messages import Failure
+from grader.grading.answers import Race
 from grader.grading.pipeline import load_pipeline
-from grader.grading.submission import Race, Submission
+from grader.grading.submission import Submission
 from grader.worker.wire import TensorData, tensor_data
 
 TEXTS = fast_pipeline.texts()

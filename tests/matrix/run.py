@@ -24,8 +24,9 @@ from typing import Any
 
 from grader.contract.record import CheckResult
 from grader.contract.tasks import Check, assignments
+from grader.grading.answers import Race
 from grader.grading.session import session
-from grader.grading.submission import Race, Submission
+from grader.grading.submission import Submission
 from grader.maintain.submission_bank import Entry
 from grader.sandbox.worker_client import Report, Worker
 from grader.worker import wire

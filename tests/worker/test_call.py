@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from grader.grading.submission import Call, StudentError, Submission, construct, unwrap
+from grader.grading.answers import Call, StudentError, construct, unwrap
+from grader.grading.submission import Submission
 from grader.sandbox.launch import Limits
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Opaque, Raised, TensorData

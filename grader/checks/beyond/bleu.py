@@ -7,7 +7,8 @@ import random
 from grader.checks._tools import close_number, matching_mistake, require_number
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
-from grader.grading.submission import Call, CallResult, Submission, evidence
+from grader.grading.answers import Call, CallResult
+from grader.grading.submission import Submission, evidence
 
 Corpus = tuple[list[list[str]], list[list[str]]]  # translations, and a reference for each
 

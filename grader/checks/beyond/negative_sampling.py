@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close_number, draw_each, matching_mistake, require_tensor
 from grader.contract.messages import Failure, show
-from grader.grading.submission import Call, CallResult, Submission, construct, evidence, unwrap
+from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor

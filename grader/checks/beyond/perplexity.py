@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import close_number, generator, matching_mistake, require_number
 from grader.contract.messages import Failure
-from grader.grading.submission import Call, CallResult, Submission, evidence
+from grader.grading.answers import Call, CallResult
+from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor

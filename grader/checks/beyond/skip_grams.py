@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from grader.checks._tools import matching_mistake
 from grader.contract.messages import Failure, show
-from grader.grading.submission import Call, CallResult, Submission, evidence, unwrap
+from grader.grading.answers import Call, CallResult, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
 Pairs = Counter[tuple[int, int]]

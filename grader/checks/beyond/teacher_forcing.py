@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, generator, require_tensor
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import DecodedText, Submission, evidence, unwrap
+from grader.grading.answers import DecodedText, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:

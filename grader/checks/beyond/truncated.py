@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import Submission, TextTraining, evidence, unwrap
+from grader.grading.answers import TextTraining, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import close, draw, generator
 from grader.contract.messages import Blocked, Failure, shape, show
-from grader.grading.submission import ModelRun, Sizes, Submission, evidence, unwrap
+from grader.grading.answers import ModelRun, Sizes, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import news
 from grader.contract.messages import Blocked, Failure, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import heldout_accuracy
+from grader.grading.answers import unwrap
 from grader.grading.calibration import TRAINING, calibration
-from grader.grading.submission import Submission, unwrap
+from grader.grading.submission import Submission
 
 
 def check_unseen(submission: Submission) -> None:

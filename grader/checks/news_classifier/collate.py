@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
 from grader.checks._tools import beginning, is_list, is_tensor_of, quoted, tensor_of
 from grader.contract.messages import Failure, is_tensor, show, show_raised
+from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.pipeline import FEATURES, MODEL
-from grader.grading.submission import CollateSeen, Submission, evidence, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import re
 
 from grader.checks._tools import is_list, is_tensor_of
 from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
-from grader.grading.submission import DatasetSeen, StudentError, Submission, evidence, unwrap
+from grader.grading.answers import DatasetSeen, StudentError, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Opaque, Raised, TensorData
 
 # The number of samples (6), of distinct texts (5), the largest label (4), the largest target (3)

@@ -31,8 +31,9 @@ from grader.checks.news_classifier._model_runs import (
     token_runs,
 )
 from grader.contract.messages import Blocked, Failure, clean, shape, show
+from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.pipeline import FEATURES
-from grader.grading.submission import ModelRun, Sizes, StudentError, Submission, evidence, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

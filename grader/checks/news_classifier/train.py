@@ -29,7 +29,8 @@ from grader.checks.oracles.training_loop import (
     wrong_histories,
 )
 from grader.contract.messages import Blocked, Failure, show
-from grader.grading.submission import LoopSeen, Submission, evidence, unwrap
+from grader.grading.answers import LoopSeen, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
 EPOCHS, LR = 3, 0.05

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, draw_each, matching_mistake
 from grader.contract.messages import Failure, show_raised
-from grader.grading.submission import CallResult, Submission, construct
+from grader.grading.answers import CallResult, construct
+from grader.grading.submission import Submission
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

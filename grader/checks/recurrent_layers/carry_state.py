@@ -18,7 +18,8 @@ from grader.checks.recurrent_layers._layers import (
     require_gradients,
 )
 from grader.contract.messages import Failure, show
-from grader.grading.submission import Call, CallResult, Submission, construct, evidence, unwrap
+from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from grader.checks.recurrent_layers._layers import (
     compare,
     explain_error,
 )
-from grader.grading.submission import Call, CallResult, Submission, evidence
+from grader.grading.answers import Call, CallResult
+from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._tools import draw_each, require_tensor
 from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
-from grader.grading.submission import Call, CallResult, Submission, evidence
+from grader.grading.answers import Call, CallResult
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised
 
 if TYPE_CHECKING:

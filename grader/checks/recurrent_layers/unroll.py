@@ -20,7 +20,8 @@ from grader.checks.recurrent_layers._layers import (
     require_gradients,
     weights,
 )
-from grader.grading.submission import Call, CallResult, Submission, construct, evidence
+from grader.grading.answers import Call, CallResult, construct
+from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,9 @@ from typing import Any
 from grader.checks._spacy import pipeline
 from grader.checks._tools import beginning, is_tensor_of, quoted
 from grader.contract.messages import Failure, shape, show
+from grader.grading.answers import PipelineSeen, unwrap
 from grader.grading.pipeline import FEATURES, MODEL, UNUSED
-from grader.grading.submission import PipelineSeen, Submission, evidence, unwrap
+from grader.grading.submission import Submission, evidence
 
 BATCH_SIZE = 8
 NOT_NEEDED = (*UNUSED, "senter")

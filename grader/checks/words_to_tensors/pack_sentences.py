@@ -17,7 +17,8 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, shape, show, show_raised
-from grader.grading.submission import Call, CallResult, Submission, evidence, unwrap
+from grader.grading.answers import Call, CallResult, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

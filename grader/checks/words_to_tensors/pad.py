@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._tools import close, is_list, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import LENGTHS, F, by_hand, drawing, sentences_of
 from grader.contract.messages import Failure, is_tensor, show_raised
-from grader.grading.submission import Call, CallResult, Submission, evidence
+from grader.grading.answers import Call, CallResult
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 
 from grader.checks._tools import is_list, matching_mistake, require_tensor
 from grader.contract.messages import Failure
-from grader.grading.submission import Call, CallResult, Submission, evidence
+from grader.grading.answers import Call, CallResult
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
 # Two features, so that a student can read it. Each row has a step that a short cut takes for

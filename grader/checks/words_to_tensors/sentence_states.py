@@ -15,7 +15,8 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, show_raised
-from grader.grading.submission import ObservedCall, Submission, evidence, unwrap
+from grader.grading.answers import ObservedCall, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vect
 from grader.checks._tools import beginning, is_list, matching_mistake, quoted
 from grader.checks.words_to_tensors._sentences import require_list
 from grader.contract.messages import Failure, show_raised
+from grader.grading.answers import ObservedCall, unwrap
 from grader.grading.pipeline import FEATURES
-from grader.grading.submission import ObservedCall, Submission, evidence, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

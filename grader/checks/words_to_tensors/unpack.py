@@ -17,7 +17,8 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
-from grader.grading.submission import Call, CallResult, Submission, construct, evidence, unwrap
+from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
