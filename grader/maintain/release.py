@@ -23,6 +23,7 @@ from grader.maintain import notebooks, stubs
 FOLDER = "news-classifier"  # in the archive
 FILES = ("LICENSE", "constraints.txt", "pyproject.toml")
 FOLDERS = ("grader", "news", f"packages/{MODEL}/{MODEL}")
+NOT_FOR_STUDENTS = "grader/maintain"
 SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL_PROJECT = f"packages/{MODEL}/pyproject.toml"
 # Hints and messages may quote a call: students are to read them.
@@ -76,7 +77,7 @@ def kit() -> dict[str, bytes]:
     for folder in FOLDERS:
         found = sorted((ROOT / folder).rglob("*"))
         paths += [path for path in found if path.suffix in SUFFIXES or path.name == "LICENSE"]
-    paths = [path for path in paths if not path.is_relative_to(ROOT / "grader" / "maintain")]
+    paths = [path for path in paths if not path.is_relative_to(ROOT / NOT_FOR_STUDENTS)]
     try:
         guide = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}

@@ -46,10 +46,12 @@ def test_it_holds_what_students_need_and_nothing_of_the_kits_own(unpacked: Path)
         *("exercise", "grader", "news", "packages"),
     }
     names = {path.name for path in unpacked.rglob("*")}
-    assert not {"solution", "tests", "submissions", "source"} & names
+    assert not {"solution", "tests", "submissions", "source", "maintain"} & names
     assert not [name for name in names if name.endswith((".pyc", ".db")) or name.startswith(".")]
     for folder in ("exercise", "news", "grader"):
-        for path in (ROOT / folder).rglob("*.py"):
+        for path in {*(ROOT / folder).rglob("*.py")} - {
+            *(ROOT / release.NOT_FOR_STUDENTS).rglob("*.py")
+        }:
             assert (unpacked / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
 
@@ -103,9 +105,12 @@ def test_unpacked_elsewhere_its_doctor_is_well_and_a_stub_grades_at_0(unpacked: 
     assert "Total      0/100" in graded.stdout, graded.stderr
     assert "error" not in graded.stdout
     assert graded.returncode == 1
+    listed = run("--help").stdout
+    assert "  hint " in listed
+    assert "release" not in listed
     refused = run("release", "x.zip")
     assert refused.returncode == 2
-    assert "only its owner can make a release" in refused.stderr
+    assert "invalid choice: 'release'" in refused.stderr
 
 
 # --- leaks -----------------------------------------------------------------------------------
