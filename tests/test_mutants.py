@@ -2,8 +2,9 @@
 
 The quick suite runs the checks of the tasks that an entry can change: the others have the
 reference's code and take its result, which is that they pass. Of accepted variants it leaves out
-the accuracy, which `calibration.json` records. The full suite runs all checks of all entries.
-Each row must be the one of docs/kill_matrix.md, so what holds for the page holds for the run.
+the accuracy, and of the mutants that learn too little all but one: `calibration.json` records them.
+The full suite runs all checks of all entries. Each row must be the one of docs/kill_matrix.md, so
+what holds for the page holds for the run.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,8 +13,9 @@ from typing import Any
 import pytest
 
 from grader.contract.tasks import assignments
+from grader.grading.calibration import calibration
 from grader.maintain.submission_bank import Entry, all_entries, reference
-from tests.matrix.code import own_tasks
+from tests.matrix.code import CALIBRATED, own_tasks
 from tests.matrix.judge import Row, problems_of_the_whole
 from tests.matrix.page import PAGE, parse, render
 from tests.matrix.serve import Client
@@ -35,6 +37,10 @@ OVER_ALL_TASKS = [  # in the quick suite too: one mutant of each module, and of 
     "perplexity-base-two",
     "bleu-arithmetic",
 ]
+# Mutants that learn too little: each try trains a network, and `calibration.json` records runs of
+# them. One is trained in the quick suite.
+TRAINED = "break-of-a-first-try-left-in"
+RECORDED = [each for each in MUTANTS if each.expected["check"] == CALIBRATED]
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +60,12 @@ def by_task(entries: Iterable[Entry]) -> list[Any]:
 
     They share what takes seconds.
     """
-    groups = [entry.task or own_tasks(entry)[0] for entry in entries]
-    return [
-        pytest.param(entry.id, id=entry.id, marks=pytest.mark.xdist_group(f"mutants-{group}"))
-        for entry, group in zip(entries, groups, strict=True)
-    ]
+    found = []
+    for entry in entries:
+        marks = [pytest.mark.xdist_group(f"mutants-{entry.task or own_tasks(entry)[0]}")]
+        marks += [pytest.mark.full] if entry in RECORDED and entry.name != TRAINED else []
+        found.append(pytest.param(entry.id, id=entry.id, marks=marks))
+    return found
 
 
 @pytest.mark.parametrize("id_", by_task(MUTANTS))
@@ -68,6 +75,14 @@ def test_a_mutant_is_caught_and_named_and_costs_its_own_task_only(
     row = grader.all(id_) if full else grader.own(id_)
     assert row.problems == []
     assert row == rows_of_page.get(id_), "python -m tests.matrix --changed writes its row"
+
+
+@pytest.mark.parametrize("entry", RECORDED, ids=lambda entry: entry.id)
+def test_a_mutant_that_learns_too_little_missed_full_marks_in_the_recorded_runs(
+    entry: Entry,
+) -> None:
+    runs = calibration()["runs"]["wrong"][entry.name]["accuracies"]
+    assert max(runs) < calibration()["marks"]["full"]
 
 
 @pytest.mark.parametrize("id_", by_task(ACCEPTED))
