@@ -22,11 +22,19 @@ CONFIGURATION = (
 )
 
 
+PACKAGES = ("site-packages", "dist-packages")  # what folders of installed packages are called
+
+
 def readable() -> list[str]:
-    """Return what Python, its packages and the system's libraries need to read."""
+    """Return what Python, its packages and the system's libraries need to read.
+
+    An environment may use the packages of another one, by a .pth file or as `venv
+    --system-site-packages` does.
+    """
     paths = sysconfig.get_paths()
     own = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    packages = dict.fromkeys(map(os.path.abspath, [sys.prefix, sys.base_prefix, *own]))
+    shared = [path for path in sys.path if os.path.basename(path) in PACKAGES]
+    packages = dict.fromkeys(map(os.path.abspath, [sys.prefix, sys.base_prefix, *own, *shared]))
     return [*SYSTEM, *CONFIGURATION, *packages]
 
 

@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -184,3 +185,28 @@ def test_every_reason_is_met_and_says_what_to_do(row: dict[str, str]) -> None:
     texts += ["a GPU cannot be used in it", "there is no table of system calls for riscv64"]
     met = [text for text in texts if tiers.explain(text)[1] == row["remedy"]]
     assert any(row["says"] in text for text in met)
+
+
+# --- environments ----------------------------------------------------------------------------
+
+
+@on_linux
+def test_the_packages_of_another_environment_are_readable_in_the_sandbox(tmp_path: Path) -> None:
+    """As where a .pth file, or `venv --system-site-packages`, adds them to an environment."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    (own,) = tmp_path.glob("lib/python*/site-packages")
+    (own / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    code = (
+        "from pathlib import Path; from grader.grading.session import grade, load;"
+        "record = grade(load(Path('solution/dataset.py')), device='cpu', confine='sandbox');"
+        "print(record.score, record.environment['confinement'])"
+    )
+    done = subprocess.run(
+        [str(tmp_path / "bin" / "python"), "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "15.0 sandbox\n", done.stderr
