@@ -126,8 +126,7 @@ def run(
         NewsError: the data cannot be had.
     """
     settings = Settings(data, val, rows, epochs, lr, batch_size, seed)
-    folder = OUT if out is None else out
-    console = plain_console(soft_wrap=True)
+    folder, console = out or OUT, plain_console(soft_wrap=True)
     taken = load(path, MAIN)
     with session(taken, device=device, seed=seed, confine=confine, limits=LIMITS) as opened:
         train_rows, val_rows = choose(settings)

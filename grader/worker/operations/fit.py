@@ -173,20 +173,13 @@ def fit(
     Returns:
         `history` (what the loop returned), `logits` (N, C) of `unseen`, `weights`, `seconds`.
     """
-    features = train[0].shape[1]
-    sizes = {"n_targets": n_targets, "input_size": features, "hidden_size": hidden_size}
-    if own_model:
-        make = student.get("model", "LSTMClassifier")
-        with student.calling(f"LSTMClassifier(n_targets={n_targets})"):
-            model: nn.Module = make(**sizes, num_layers=num_layers).to(device)
-    else:
-        model = StandInModel(**sizes).to(device)
+    sizes = {"n_targets": n_targets, "input_size": train[0].shape[1], "hidden_size": hidden_size}
+    model = _model(sizes, num_layers, own_model, device)
     loop = student.get("train", "train") if own_loop else stand_in_train
-    train_loader = Watched(
-        TokenVectors(*train), "train", report, batch_size=batch_size, shuffle=True
+    loaders = (
+        Watched(TokenVectors(*train), "train", report, batch_size=batch_size, shuffle=True),
+        Watched(TokenVectors(*val), "val", report, batch_size=batch_size),
     )
-    val_loader = Watched(TokenVectors(*val), "val", report, batch_size=batch_size)
-    loaders = (train_loader, val_loader)
 
     def see(_model: nn.Module, _inputs: Any, logits: object) -> None:
         for loader in loaders:
@@ -195,9 +188,7 @@ def fit(
     handle = model.register_forward_hook(see)
     start = time.monotonic()
     with student.calling(f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"):
-        history = loop(
-            model, train_loader, val_loader, epochs=epochs, lr=lr, device=torch.device(device)
-        )
+        history = loop(model, *loaders, epochs=epochs, lr=lr, device=torch.device(device))
     seconds = time.monotonic() - start
     handle.remove()
     return {
@@ -206,6 +197,16 @@ def fit(
         "weights": dict(model.state_dict()),
         "seconds": seconds,
     }
+
+
+def _model(sizes: dict[str, int], num_layers: int, is_own: bool, device: str) -> nn.Module:
+    """Build the student's model or the stand-in, and move it."""
+    if not is_own:
+        return StandInModel(**sizes).to(device)
+    make = student.get("model", "LSTMClassifier")
+    with student.calling(f"LSTMClassifier(n_targets={sizes['n_targets']})"):
+        model: nn.Module = make(**sizes, num_layers=num_layers).to(device)
+    return model
 
 
 def predict(
