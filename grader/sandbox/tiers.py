@@ -86,14 +86,14 @@ def choose(minimum: str | None, device: str) -> Confinement:
         missing = advise(str(error))
         if minimum == "sandbox":
             raise UsageError(
-                f"--confine sandbox: not to be had here: {missing}. "
+                f"--confine sandbox: not available on this machine: {missing}. "
                 "--confine limits is for people you trust."
             ) from None
         return replace(LIMITS, missing=missing)
 
 
 def explain(error: str) -> tuple[str, str]:
-    """Say why a layer is not to be had, in plain words, and what to do; see `remedies.toml`."""
+    """Say why a layer is unavailable, in plain words, and what to do; see `remedies.toml`."""
     for row in read_toml(REMEDIES)["reason"]:
         if row["says"] in error:
             return row.get("why", error), row["remedy"]
@@ -101,6 +101,6 @@ def explain(error: str) -> tuple[str, str]:
 
 
 def advise(error: str) -> str:
-    """Say in a line why a layer is not to be had, and what to do."""
+    """Say in a line why a layer is unavailable, and what to do."""
     why, remedy = explain(error)
     return f"{why}. What to do: {remedy}"

@@ -243,7 +243,9 @@ def test_nothing_is_graded_with_less_confinement_than_was_asked_for(
         raise Unavailable("no Landlock here")
 
     monkeypatch.setattr("grader.sandbox.tiers.sandboxed", none)
-    with pytest.raises(UsageError, match=r"not to be had here: no Landlock here.*--confine limits"):
+    with pytest.raises(
+        UsageError, match=r"not available on this machine: no Landlock here.*--confine limits"
+    ):
         run._result("ada", grading.run(job()))
 
 

@@ -314,7 +314,10 @@ def test_grade_says_in_a_line_that_there_is_no_sandbox_unless_limits_were_asked_
     assert main([*arguments, "--confine", "limits"]) == 0
     assert capsys.readouterr().err == ""
     assert main([*arguments, "--confine", "sandbox"]) == 2
-    assert "--confine sandbox: not to be had here: it needs Linux" in capsys.readouterr().err
+    assert (
+        "--confine sandbox: not available on this machine: it needs Linux"
+        in capsys.readouterr().err
+    )
 
 
 # --- files that are not taken ----------------------------------------------------------------

@@ -289,7 +289,9 @@ def test_a_sandbox_that_cannot_be_had_is_refused_with_the_reason_and_the_remedy(
     assert "it needs Linux" in choose(None, "cpu").missing
     with pytest.raises(UsageError) as caught:
         choose("sandbox", "cpu")
-    assert str(caught.value).startswith("--confine sandbox: not to be had here: it needs Linux. ")
+    assert str(caught.value).startswith(
+        "--confine sandbox: not available on this machine: it needs Linux. "
+    )
     assert "WSL2" in str(caught.value)
     with (
         pytest.raises(UsageError, match="choose one"),

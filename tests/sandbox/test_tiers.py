@@ -1,4 +1,4 @@
-"""Where the sandbox, or a layer of it, is not to be had: what is said, and what to do about it.
+"""Where the sandbox, or a layer of it, is unavailable: what is said, and what to do about it.
 
 The kernel's refusals are real: a filter of system calls makes them. bubblewrap's are made by a
 program of that name which says what bubblewrap says, but for one, which is its own.
@@ -160,7 +160,7 @@ def test_the_least_confinement_that_is_asked_for_is_never_silently_less(
     monkeypatch.setattr(sys, "platform", "win32")
     assert tiers.choose(None, "cpu").tier == "limits"
     with pytest.raises(
-        UsageError, match=r"not to be had here: it needs Linux\. What to do: .*WSL2"
+        UsageError, match=r"not available on this machine: it needs Linux\. What to do: .*WSL2"
     ):
         tiers.choose("sandbox", "cpu")
 

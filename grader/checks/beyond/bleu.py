@@ -119,7 +119,7 @@ def check_precisions(submission: Submission) -> None:
 
 
 def check_clipping(submission: Submission) -> None:
-    """An n-gram counts at most as often as it stands in the sentence's own reference."""
+    """An n-gram counts at most as often as it occurs in the sentence's own reference."""
     require_bleu(submission, "with words repeated")
 
 

@@ -18,7 +18,7 @@ WINDOW = 2
 
 
 def sentence(submission: Submission) -> list[int]:
-    """Draw ids of 7 words, one of which stands at the places 0 and 2."""
+    """Draw ids of 7 words, one of which is at positions 0 and 2."""
     first, *rest = random.Random(submission.seed).sample(range(10, 100), 6)
     return [first, rest[0], first, *rest[1:]]
 

@@ -166,7 +166,7 @@ def require_fed(submission: Submission, number: int) -> None:
 
 
 def check_mixed(submission: Submission) -> None:
-    """With a ratio between, that share of the steps is forced, drawn anew at each step."""
+    """With a ratio between, that share of the steps is forced, drawn again at each step."""
     forced = []
     call = DECODE.format(4, RATIO)
     for number, seen in enumerate(decoded(submission)[2:]):

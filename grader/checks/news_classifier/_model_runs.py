@@ -54,7 +54,7 @@ def close_logits(found: Tensor, expected: Tensor) -> bool:
 def substituted(
     submission: Submission, sizes: Sizes, padded: Tensor, states: list[States]
 ) -> list[ModelRun]:
-    """Run a model with each of the states in the place of what its LSTM returns.
+    """Run a model with each of the states instead of what its LSTM returns.
 
     Raises:
         Blocked: there is no such place.

@@ -122,7 +122,7 @@ def require_states(submission: Submission, which: int) -> None:
 
 
 def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | None:
-    """Name what was read in place of each sentence's own last states."""
+    """Name what was read instead of each sentence's own last states."""
     import torch
 
     padded = by_hand(sentences)

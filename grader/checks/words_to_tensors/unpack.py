@@ -81,7 +81,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
 
 
 def check_sentences(submission: Submission) -> None:
-    """Each sentence comes back, whole and without padding, wherever it stands in the list."""
+    """Each sentence comes back, whole and without padding, wherever it is in the list."""
     lengths, call = PACKINGS[0]
     found = sentences_back(submission, 0)
     sentences = sentences_of(submission, lengths)
@@ -102,7 +102,7 @@ def len_of(part: Any) -> int:
 
 
 def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
-    """Name what came back in place of the sentences."""
+    """Name what came back instead of the sentences."""
     if len(found) < len(sentences):
         return None
     if {len(one) for one in found} == {T}:
