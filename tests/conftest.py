@@ -12,17 +12,13 @@ A test marked `full` runs in the full suite only; a test that proves more there 
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from grader.base.files import read_toml
 
 TESTS = Path(__file__).parent
 SECONDS = TESTS / "seconds.toml"
@@ -122,4 +118,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def recorded() -> dict[str, float]:
     """Return the seconds of each file that has been measured."""
-    return tomllib.loads(SECONDS.read_text(encoding="utf-8")) if SECONDS.exists() else {}
+    return read_toml(SECONDS) if SECONDS.exists() else {}

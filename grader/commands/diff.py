@@ -15,6 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare two runs; returns the exit code."""
-    from grader.classroom import diff as impact
+    from grader.classroom import diff
 
-    return impact.run(options.old, options.new, as_json=options.json)
+    return diff.run(options.old, options.new, as_json=options.json)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import functools
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
+from grader.base.files import read_toml
 from grader.base.paths import ROOT
 from grader.contract.tasks import tasks
 from grader.intake.sources import left_out
 from grader.maintain.submission_bank import REFERENCE
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 BANK = ROOT / "tests" / "submissions" / "hostile"
 BREACH = "BREACH"
@@ -68,8 +63,7 @@ class Entry:
 def bank() -> dict[str, Entry]:
     """Return all entries by name."""
     rows: dict[str, dict[str, dict[str, Any]]] = {
-        path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(BANK.glob("*.toml"))
+        path.stem: read_toml(path) for path in sorted(BANK.glob("*.toml"))
     }
     entries = [Entry(name, kind, **row) for kind in rows for name, row in rows[kind].items()]
     assert len({entry.name for entry in entries}) == len(entries)

@@ -25,6 +25,7 @@ from typing import Any
 from grader.contract.record import CheckResult
 from grader.contract.tasks import Check, assignments
 from grader.grading.answers import Race
+from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
 from grader.grading.submission import Submission
 from grader.maintain.submission_bank import Entry
@@ -140,9 +141,8 @@ def warm_up() -> None:
         _spacy.spacy_vectors(text)
 
 
-UNUSED = ["tagger", "parser", "attribute_ruler", "lemmatizer", "ner"]
 PIPELINES: list[dict[str, Any]] = [  # what most submissions load, each as often as one loads it
-    *[{"exclude": UNUSED}] * 3,
+    *[{"exclude": [*UNUSED]}] * 3,
     *[{}] * 2,
     {"enable": ["tok2vec"]},
 ]
@@ -172,7 +172,7 @@ def preload_pipelines() -> None:
 
     spacy.util.load_model_from_path = keep
     for options in PIPELINES:
-        spacy.load("en_core_web_sm", **options)
+        spacy.load(MODEL, **options)
     spacy.util.load_model_from_path = take
 
 

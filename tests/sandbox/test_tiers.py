@@ -45,7 +45,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a 
 
 @pytest.fixture
 def anew() -> Iterator[None]:
-    """Let the fork server be started anew, here and in the next test."""
+    """Start a new fork server here, and another one in the next test."""
     fork_server.close()
     yield
     fork_server.close()
