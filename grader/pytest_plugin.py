@@ -13,7 +13,7 @@ import pytest
 from grader.base.devices import DEVICES
 from grader.base.errors import UsageError
 from grader.base.paths import CHECKS, EXERCISE, ROOT
-from grader.contract.record import TIERS
+from grader.contract.enums import Status, Tier
 from grader.contract.tasks import (
     Assignment,
     Check,
@@ -40,7 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--device", choices=DEVICES, default="auto", help="where models run [auto]")
     group.addoption("--seed", type=int, default=0, help="seed of the grader's inputs [0]")
-    group.addoption("--confine", choices=TIERS, help="the least confinement that will do")
+    group.addoption(
+        "--confine",
+        choices=[tier.value for tier in Tier],
+        help="the least confinement that will do",
+    )
     group.addoption(
         "--in-process",
         action="store_true",
@@ -135,6 +139,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", name="graded")
 def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
+    from grader.grading.heldout_accuracy import course_secret
     from grader.grading.session import session
 
     options = pytestconfig.option
@@ -145,7 +150,8 @@ def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
             device=options.device,
             seed=options.seed,
             in_process=options.in_process,
-            confine=options.confine,
+            confine=options.confine and Tier(options.confine),
+            secret=course_secret(),
         ) as opened:
             chosen = pytestconfig.stash[CHOSEN]
             opened.planned = [check for check in opened.planned if check.id in chosen]
@@ -170,7 +176,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     graded: Any = pyfuncitem.funcargs["graded"]
     result = graded.run(check)
     pyfuncitem.stash[STATUS] = result.status
-    if result.status != "passed":
+    if result.status is not Status.PASSED:
         pytest.fail(result.message or result.status, pytrace=False)
     return True
 
@@ -185,7 +191,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     """Count what was not started apart from what failed."""
-    letters = {"not_started": "-", "blocked": "b", "error": "E"}
+    letters = {Status.NOT_STARTED: "-", Status.BLOCKED: "b", Status.ERROR: "E"}
     status = getattr(report, "check_status", None)
     if report.when == "call" and status in letters:
         word = status.replace("_", " ")

@@ -20,6 +20,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from grader.base.paths import ROOT
+from grader.contract.enums import Status
 from grader.contract.tasks import tasks
 from grader.sandbox import bubblewrap, fork_server
 from grader.sandbox.tiers import Confinement, sandboxed
@@ -189,7 +190,7 @@ HELD = Outcome(
     layers=("rlimits",),
     marks={"dataset": 0, "train": 20},
     statuses=["failed"],
-    status="failed",
+    status=Status.FAILED,
     message="It ended the program (sys.exit or exit), expected it to return.",
     harm=[],
     printed="",
@@ -207,7 +208,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("change", BROKEN)
 def test_a_broken_promise_is_named(change: str) -> None:
-    entry = dataclasses.replace(BANK["exits"], status="failed")
+    entry = dataclasses.replace(BANK["exits"], status=Status.FAILED)
     assert HELD.problems(entry) == []
     values, told = BROKEN[change]
     (problem,) = dataclasses.replace(HELD, **values).problems(entry)  # type: ignore[arg-type]

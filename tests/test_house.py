@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from grader.base.paths import ROOT
+from grader.contract.enums import State
 from grader.contract.mistakes import mistakes
-from grader.contract.record import STATES
 from grader.contract.tasks import assignments, tasks
 from grader.grading import session
 from grader.reports.board import STATUS_WORDS
@@ -149,6 +149,6 @@ def test_a_page_names_only_files_that_are_there(page: Path) -> None:
 
 def test_the_students_page_explains_every_word_that_the_board_uses() -> None:
     text = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
-    words = [state.replace("_", " ") for state in STATES] + list(STATUS_WORDS.values())
+    words = [state.words for state in State] + list(STATUS_WORDS.values())
     missing = [word for word in words if not re.search(rf"^\| {word}\b.* \|", text, re.MULTILINE)]
     assert missing == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from grader.contract.enums import Status, Tier
 from grader.contract.mistakes import mistakes
 from grader.contract.record import CheckResult
 from grader.contract.tasks import MAIN, assignments, tasks
@@ -29,7 +30,7 @@ from tests.matrix.page import parse, render
 from tests.matrix.run import Job, Sharing
 
 PASSED = {
-    check.id: CheckResult(check.id, task.id, "passed", check.points, check.points)
+    check.id: CheckResult(check.id, task.id, Status.PASSED, check.points, check.points)
     for task in tasks().values()
     for check in task.checks
 }
@@ -389,7 +390,7 @@ def test_an_unknown_entry_is_named(
 class Counting:
     """A worker that counts its calls."""
 
-    confinement, output = "none", ""
+    confinement, output = Tier.NONE, ""
     layers: tuple[str, ...] = ()
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from traitlets.config import Config
 from grader import notebook
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.grading import session
 from grader.intake.sources import Sources
@@ -79,7 +80,7 @@ def test_nothing_appears_on_stderr(
         os.write(2, b"to the descriptor")
         print("to the stream", file=sys.stderr)
         warnings.warn("a warning", stacklevel=1)
-        return Record({}, [CheckResult("dataset.texts", task, "passed", 2, 2)], {})
+        return Record({}, [CheckResult("dataset.texts", task, Status.PASSED, 2, 2)], {})
 
     monkeypatch.setattr(notebook, "_grade", grade)
     assert notebook.check("dataset", NewsDataset) == 2.0
@@ -93,7 +94,7 @@ def test_nothing_appears_on_stderr(
 def test_the_points_are_a_plain_float_within_the_tasks_points(
     monkeypatch: pytest.MonkeyPatch, shown: list[Record], score: float, points: float
 ) -> None:
-    record = Record({}, [CheckResult("dataset.texts", "dataset", "passed", score, 2)], {})
+    record = Record({}, [CheckResult("dataset.texts", "dataset", Status.PASSED, score, 2)], {})
     monkeypatch.setattr(notebook, "_grade", lambda _: record)
     given = notebook.check("dataset", NewsDataset)
     assert (type(given), given) == (float, points)
@@ -132,7 +133,7 @@ def test_outside_of_a_notebook_there_are_no_cells_to_look_at() -> None:
 
 def test_the_table_shows_what_a_student_wrote_as_text() -> None:
     nasty = "<script>alert(1)</script>"
-    result = CheckResult("collate.shape", "collate", "failed", 0, 4, message=nasty, hint=2)
+    result = CheckResult("collate.shape", "collate", Status.FAILED, 0, 4, message=nasty, hint=2)
     page = html.table(Record({}, [result], {}))
     assert nasty not in page
     assert "&lt;script&gt;" in page
@@ -141,8 +142,8 @@ def test_the_table_shows_what_a_student_wrote_as_text() -> None:
 
 def test_elsewhere_the_table_is_the_board_with_every_message() -> None:
     results = [
-        CheckResult("collate.shape", "collate", "failed", 0, 4, message="first", hint=2),
-        CheckResult("collate.padding", "collate", "failed", 0, 4, message="second", hint=2),
+        CheckResult("collate.shape", "collate", Status.FAILED, 0, 4, message="first", hint=2),
+        CheckResult("collate.padding", "collate", Status.FAILED, 0, 4, message="second", hint=2),
     ]
     text = repr(notebook.Table(Record({}, results, {})))
     assert text.startswith("Task")
@@ -151,7 +152,9 @@ def test_elsewhere_the_table_is_the_board_with_every_message() -> None:
 
 
 def test_a_comment_holds_no_word_of_the_student() -> None:
-    result = CheckResult("collate.one_sentence", "collate", "failed", 1, 4, message="<b>hi</b>")
+    result = CheckResult(
+        "collate.one_sentence", "collate", Status.FAILED, 1, 4, message="<b>hi</b>"
+    )
     record = Record({}, [result], {})
     line = board.line(record, record.tasks[0])
     assert line == "collate: 1/4 points, partly, to mend: one sentence."

@@ -9,6 +9,7 @@ from typing import Any
 
 from grader.base.errors import UsageError
 from grader.classroom.run import RESULTS
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.intake.sources import read
@@ -122,7 +123,7 @@ def _checks(old: Record, new: Record) -> list[str]:
 
 
 def _mark(check: CheckResult) -> tuple[Any, ...]:
-    return check.score, check.max_score, check.status == "error"
+    return check.score, check.max_score, check.status is Status.ERROR
 
 
 def _told(check: CheckResult) -> str:

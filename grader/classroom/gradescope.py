@@ -15,8 +15,9 @@ from grader.base.devices import DEVICES
 from grader.base.errors import UsageError
 from grader.base.files import to_json, written_whole
 from grader.classroom.job import take_in
-from grader.contract.record import TIERS
+from grader.contract.enums import Status, Tier
 from grader.grading import session
+from grader.grading.heldout_accuracy import course_secret
 from grader.intake import lms_exports
 from grader.intake.notebook_modules import ExtractedModules
 from grader.reports.gradescope import to_dict
@@ -40,9 +41,10 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
                     results, to_dict(taken.with_cell_locations(partial))
                 ),
                 assignment=assignment,
+                secret=course_secret(),
                 **options,
             )
-            faults = [check.message for check in record.checks if check.status == "error"]
+            faults = [check.message for check in record.checks if check.status is Status.ERROR]
             if not faults:
                 return 0
     except Exception as error:
@@ -73,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m grader.classroom.gradescope")
     parser.add_argument("root", type=Path)
     parser.add_argument("--assignment")
-    parser.add_argument("--confine", choices=TIERS, required=True)
+    parser.add_argument("--confine", choices=[*Tier], type=Tier, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--device", choices=DEVICES, required=True)
     options = vars(parser.parse_args())

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
 import platform
 import threading
 import time
@@ -23,10 +22,11 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.files import to_json
 from grader.base.paths import GRADER
+from grader.contract.enums import Status, Tier
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.contract.tasks import MAIN, assignments
-from grader.grading import heldout_accuracy, session
+from grader.grading import session
 from grader.grading.pipeline import MODEL
 from grader.intake.lms_exports import RawSubmission
 from grader.intake.notebook_modules import Cell, ExtractedModules, cell_label, extract_modules
@@ -112,7 +112,7 @@ def run(job: dict[str, Any]) -> str:
     It holds `result`, or `refused`: why nothing can be graded here.
     """
     setting = GradingConfig(**job["setting"])
-    with _one_at_a_time, _secret_in_environment(setting.secret):
+    with _one_at_a_time:
         if setting.versions != versions():
             return json.dumps(
                 {
@@ -154,20 +154,6 @@ def _warm_up() -> None:
 
 class CannotGradeHere(UsageError):
     """Nothing can be graded with this setting; the text says why."""
-
-
-@contextlib.contextmanager
-def _secret_in_environment(secret: str) -> Iterator[None]:
-    """Let the checks find the course's secret, also where the environment does not hold it."""
-    before = os.environ.get(heldout_accuracy.SECRET)
-    os.environ[heldout_accuracy.SECRET] = secret
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[heldout_accuracy.SECRET]
-        else:
-            os.environ[heldout_accuracy.SECRET] = before
 
 
 def take_in(student: str, content: RawSubmission, assignment: str | None) -> ExtractedModules:
@@ -226,7 +212,7 @@ def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
             fault = f"The grader itself failed twice: {error!r}. Grade it again."
             continue
-        if all(check.status != "error" for check in record.checks):
+        if all(check.status is not Status.ERROR for check in record.checks):
             break
     if record is None:
         raise UsageError(fault)
@@ -248,7 +234,8 @@ def _session(taken: Sources, setting: GradingConfig) -> Iterator[session.Session
                     assignment=setting.assignment or None,
                     device=setting.device,
                     seed=setting.seed,
-                    confine=setting.confine,
+                    confine=Tier(setting.confine),
+                    secret=setting.secret,
                     limits=Limits(memory=setting.memory),
                 )
             )

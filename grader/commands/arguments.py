@@ -6,7 +6,7 @@ import argparse
 
 from grader.base.devices import DEVICES
 from grader.base.errors import UsageError
-from grader.contract.record import TIERS
+from grader.contract.enums import Tier
 from grader.contract.tasks import assignments
 
 
@@ -19,16 +19,23 @@ def add_assignment(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_grading(parser: argparse.ArgumentParser, confine: str | None = None) -> None:
+def add_grading(parser: argparse.ArgumentParser, confine: Tier | None = None) -> None:
     """Add what a worker and a check are given; `confine` is the default of `--confine`."""
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
     parser.add_argument(
         "--confine",
-        choices=TIERS,
+        type=_tier,
+        metavar=f"{{{','.join(Tier)}}}",
         default=confine,
         help="minimum isolation; the strongest available is always used",
     )
+
+
+def _tier(text: str) -> Tier:
+    if text not in [*Tier]:
+        raise argparse.ArgumentTypeError(f"{text!r}: choose one of {', '.join(Tier)}")
+    return Tier(text)
 
 
 def _seed(text: str) -> int:

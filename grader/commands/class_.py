@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from grader.commands.arguments import add_assignment, add_grading, not_installed
+from grader.contract.enums import Tier
 
 LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
 
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", metavar="tcp://HOST:8786", help="grade on the Dask cluster of this scheduler"
     )
-    add_grading(parser, confine="sandbox")
+    add_grading(parser, confine=Tier.SANDBOX)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         confine=options.confine,
         memory=options.limit_memory,
-        secret=os.environ.get(heldout_accuracy.SECRET, ""),
+        secret=heldout_accuracy.course_secret(),
         versions=job.versions(),
     )
     return run.run(

@@ -9,6 +9,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
 from grader.commands.arguments import add_assignment, add_grading
+from grader.contract.enums import Status
 from grader.contract.record import Record
 from news import read_csv
 
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Grade; returns the exit code."""
+    from grader.grading.heldout_accuracy import course_secret
     from grader.grading.session import grade, load
     from grader.reports import board
 
@@ -51,13 +53,14 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         seed=options.seed,
         rows=rows,
+        secret=course_secret(),
         confine=options.confine,
     )
     if options.json == "-":
         print(record.to_json(), end="")
     else:
         board.show(record, verbose=options.verbose)
-    if any(check.status == "error" for check in record.checks):
+    if any(check.status is Status.ERROR for check in record.checks):
         return 2
     return 0 if record.full_marks else 1
 

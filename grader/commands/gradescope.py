@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 from grader.commands.arguments import add_assignment, add_grading
+from grader.contract.enums import Tier
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("out", type=Path, metavar="OUT.zip")
     add_assignment(parser)
-    add_grading(parser, confine="sandbox")
+    add_grading(parser, confine=Tier.SANDBOX)
 
 
 def run(options: argparse.Namespace) -> int:

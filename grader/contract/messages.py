@@ -10,6 +10,7 @@ import math
 import re
 from typing import Any
 
+from grader.contract.enums import Status
 from grader.contract.mistakes import advice, mistakes
 from grader.worker.wire import Opaque, Raised, TensorData
 
@@ -24,10 +25,17 @@ class Failure(Exception):
     Attributes:
         mistake: the id of a known mistake, see `mistakes.toml`, or None.
         share: the part of the points that is earned all the same.
+        details: figures for the record.
     """
 
     def __init__(
-        self, call: str, found: str, expected: str, mistake: str | None = None, share: float = 0.0
+        self,
+        call: str,
+        found: str,
+        expected: str,
+        mistake: str | None = None,
+        share: float = 0.0,
+        details: dict[str, Any] | None = None,
     ) -> None:
         """Compose the message from the call, what was found, what was expected."""
         lines = [f"Called `{call}`.", f"{found}, expected {expected}."]
@@ -36,13 +44,13 @@ class Failure(Exception):
         elif found == "It returned None":
             lines.append("Is there a `return`?")
         super().__init__("\n".join(lines))
-        self.mistake, self.share = mistake, share
+        self.mistake, self.share, self.details = mistake, share, details or {}
 
 
 class Blocked(Exception):
     """A check cannot say anything before other work is done; `status` is what becomes of it."""
 
-    def __init__(self, message: str, status: str = "blocked") -> None:
+    def __init__(self, message: str, status: Status = Status.BLOCKED) -> None:
         """Tell what is to be done first."""
         super().__init__(message)
         self.status = status

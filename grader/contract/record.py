@@ -6,13 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from grader.base.files import to_json
+from grader.contract.enums import State, Status
 
 SCHEMA_VERSION = 1
-STATUSES = (
-    "passed", "failed", "not_started", "not_run", "blocked", "timeout", "memory", "crashed", "error"
-)  # fmt: skip
-TIERS = ("none", "limits", "sandbox")  # of confinement, from weak to strong; see sandbox/tiers.py
-STATES = ("done", "partly", "wrong", "not_started", "blocked", "error")
 
 
 @dataclass(frozen=True)
@@ -22,7 +18,7 @@ class CheckResult:
     Attributes:
         id: `task.name`.
         task: the task's id.
-        status: one of `STATUSES`.
+        status: how it ended.
         score: points earned, 0 to `max_score`.
         max_score: points to earn.
         mistake: the id of the known mistake that was recognised, if any.
@@ -33,7 +29,7 @@ class CheckResult:
 
     id: str
     task: str
-    status: str
+    status: Status
     score: float
     max_score: float
     mistake: str | None = None
@@ -44,17 +40,17 @@ class CheckResult:
     @classmethod
     def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
         """Return the result of a check that did not run."""
-        return cls(id_, task, "not_run", 0.0, max_score)
+        return cls(id_, task, Status.NOT_RUN, 0.0, max_score)
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The sum over a task's checks; `state` is one of `STATES`."""
+    """The sum over a task's checks."""
 
     id: str
     score: float
     max_score: float
-    state: str
+    state: State
 
 
 @dataclass(frozen=True)
@@ -114,25 +110,13 @@ class Record:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Record:
         """Return the record that `as_dict` gave; sums are made anew."""
-        checks = [CheckResult(**check) for check in data["checks"]]
+        checks = [
+            CheckResult(**check | {"status": Status(check["status"])}) for check in data["checks"]
+        ]
         return cls(data["submission"], checks, data["environment"], data["accuracy"])
 
 
 def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
     score = round(sum(check.score for check in checks), 2)
-    return TaskResult(id_, score, sum(check.max_score for check in checks), state(checks))
-
-
-def state(checks: list[CheckResult]) -> str:
-    """Return the state of a task, one of `STATES`, from its checks."""
-    statuses = {check.status for check in checks}
-    if statuses == {"passed"}:
-        return "done"
-    if "error" in statuses:
-        return "error"
-    if any(check.score > 0 for check in checks):
-        return "partly"
-    for status in ("not_started", "blocked"):
-        if statuses <= {status, "blocked", "not_run"} and status in statuses:
-            return status
-    return "wrong"
+    state = State.of({check.status for check in checks}, score)
+    return TaskResult(id_, score, sum(check.max_score for check in checks), state)

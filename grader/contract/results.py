@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from grader.contract.enums import Status
 from grader.contract.record import Record
 
 
@@ -37,7 +38,7 @@ class Result:
         """Whether it has no mark that can be given: unreadable, or a fault of the grader."""
         if self.record is None:
             return True
-        return any(check.status == "error" for check in self.record.checks)
+        return any(check.status is Status.ERROR for check in self.record.checks)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""

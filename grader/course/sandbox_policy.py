@@ -7,6 +7,8 @@ from typing import Any
 from traitlets import Bool
 from traitlets.config import Configurable
 
+from grader.contract.enums import Tier
+from grader.grading.heldout_accuracy import course_secret
 from grader.sandbox import bubblewrap, fork_server, tiers
 
 REFUSAL = """\
@@ -34,9 +36,10 @@ class SandboxPolicy(Configurable):
 
     def grading_options(self) -> dict[str, Any]:
         """Return what `grading.session` is told, so that its worker is confined."""
+        options = {"device": "cpu", "secret": course_secret()}
         if self.run_student_code_without_a_sandbox:
-            return {"device": "cpu"}
-        return {"device": "cpu", "confine": "sandbox"}
+            return options
+        return options | {"confine": Tier.SANDBOX}
 
 
 def why_no_marks() -> str:

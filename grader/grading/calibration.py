@@ -6,11 +6,14 @@ import functools
 import json
 from typing import Any
 
+from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
 
 FILE = GRADER / "grading" / "calibration.json"
-TRAINING: dict[str, Any] = read_toml(GRADER / "grading" / "accuracy.toml")["training"]
+SETTINGS = read_toml(GRADER / "grading" / "accuracy.toml")
+TRAINING: dict[str, Any] = SETTINGS["training"]
+CALIBRATED = "calibrated"  # stands in the settings for the mark that the recorded runs give
 
 
 @functools.cache
@@ -18,3 +21,22 @@ def calibration() -> dict[str, Any]:
     """Return the recorded calibration."""
     data: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return data
+
+
+def marks() -> tuple[float, float]:
+    """Return the accuracies that earn full marks and, above it, the first point.
+
+    Raises:
+        UsageError: the marks in `accuracy.toml` are not numbers from 0 to 1 in this order.
+    """
+    found = SETTINGS["marks"]
+    full, none = (
+        calibration()["marks"][name] if found[name] == CALIBRATED else found[name]
+        for name in ("full", "none")
+    )
+    if not all(type(mark) in (int, float) for mark in (full, none)) or not 0 <= none < full <= 1:
+        raise UsageError(
+            f"grader/grading/accuracy.toml: full = {full!r}, none = {none!r}. "
+            f'Each is "{CALIBRATED}" or a number, with 0 <= none < full <= 1.'
+        )
+    return full, none

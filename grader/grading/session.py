@@ -15,9 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from grader.base.errors import UsageError
+from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import Blocked, Failure, clean, explain_raised, shorten
-from grader.contract.record import CheckResult, Record, state
-from grader.contract.tasks import MAIN, Check, assignment_of, assignments, get_assignment, tasks
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import (
+    Assignment,
+    Check,
+    assignment_of,
+    assignments,
+    get_assignment,
+    tasks,
+)
 from grader.grading.answers import StudentError
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
@@ -27,52 +35,77 @@ from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
 
-Function = Callable[[Submission], None]
+Details = dict[str, Any]  # figures that a check adds to the record
+Function = Callable[[Submission], Details | None]
+ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accuracy`
 MAX_MESSAGE = 4000  # characters
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a check ended: a status of the record, the share of the points, what to tell."""
+    """How a check ended: its status, the share of the points, the message, further figures."""
 
-    status: str
+    status: Status
     share: float = 0.0
     message: str = ""
     mistake: str | None = None
+    details: Details = field(default_factory=dict)
 
 
-@dataclass
 class Session:
     """One submission being graded: its handle and the results so far.
 
     Attributes:
-        name: what reports call the submission.
-        digest: SHA-256 of its files.
-        submission: the handle that checks get.
+        submitted: what was handed in.
+        assignment: what it is graded as.
         planned: the checks that the record will hold.
-        assignment: the id of what is graded.
-        left_out: files that were not taken, by module, with a line that says why.
+        submission: the handle that checks get.
         results: check id to result.
     """
 
-    name: str
-    digest: str
-    submission: Submission
-    planned: list[Check]
-    assignment: str = MAIN
-    left_out: dict[str, str] = field(default_factory=dict)
-    results: dict[str, CheckResult] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Let checks ask for the state of other tasks."""
-        self.submission.state = self._state
+    def __init__(
+        self,
+        submitted: Sources,
+        assignment: Assignment,
+        worker: Worker,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        rows: list[tuple[int, str]] | None = None,
+        secret: str = "",
+    ) -> None:
+        """Plan the checks of `submitted`, whose modules `worker` has; see `session`."""
+        self.submitted, self.assignment = submitted, assignment
+        tasks_of_it = [*assignment.tasks.values()]
+        self.planned = [
+            check
+            for task in tasks_of_it
+            if submitted.only in (None, task.module)
+            for check in task.checks
+        ]
+        self.submission = Submission(
+            worker,
+            seed,
+            device,
+            rows=rows,
+            secret=secret,
+            digest=submitted.digest,
+            modules={
+                task.id: task.module if task.module in submitted.files else task.id
+                for task in tasks_of_it
+            },
+            state=self._state,
+        )
+        self.results: dict[str, CheckResult] = {}
+        self._details: dict[str, Details] = {}
 
     def run(self, check: Check) -> CheckResult:
         """Run a check, and those that it needs before it, unless they ran already."""
         if check.id not in self.results:
             start = time.monotonic()
             verdict = self._judge(check)
-            mendable = verdict.status not in ("passed", "error")
+            self._details[check.id] = verdict.details
+            fixable = verdict.status not in (Status.PASSED, Status.ERROR)
             self.results[check.id] = CheckResult(
                 id=check.id,
                 task=check.task,
@@ -81,7 +114,7 @@ class Session:
                 max_score=check.points,
                 mistake=verdict.mistake,
                 message=shorten(clean(self._explained(verdict.message)), MAX_MESSAGE),
-                hint=check.hint if mendable else None,
+                hint=check.hint if fixable else None,
                 seconds=round(time.monotonic() - start, 3),
             )
         return self.results[check.id]
@@ -90,29 +123,34 @@ class Session:
         siblings = {sibling.id: sibling for sibling in tasks()[check.task].checks}
         for need in check.needs:
             status = self.run(siblings[need]).status
-            if status == "not_started":
-                return Verdict("not_started")
-            if status != "passed":
-                return Verdict("blocked", message=f"Not looked at yet: mend {need} first.")
+            if status is Status.NOT_STARTED:
+                return Verdict(Status.NOT_STARTED)
+            if status is not Status.PASSED:
+                return Verdict(Status.BLOCKED, message=f"Not looked at yet: fix {need} first.")
         return judge(function(check), self.submission, check)
 
     def _explained(self, message: str) -> str:
-        """Add to a message why the module that it names was not taken."""
-        named = (why for name, why in self.left_out.items() if re.search(rf"\b{name}'", message))
+        """Add to a message why the module that it names was not submitted."""
+        named = (
+            why
+            for name, why in self.submitted.left_out.items()
+            if re.search(rf"\b{name}'", message)
+        )
         return "\n".join([message, *named])
 
-    def _state(self, task: str) -> str:
-        return state([self.run(check) for check in tasks()[task].checks])
+    def _state(self, task: str) -> State:
+        results = [self.run(check) for check in tasks()[task].checks]
+        return State.of({r.status for r in results}, sum(r.score for r in results))
 
     def record(self) -> Record:
         """Return the record; a planned check that did not run is in it, with no points."""
         submission: dict[str, Any] = {
-            "name": self.name,
-            "digest": self.digest,
-            "assignment": self.assignment,
+            "name": self.submitted.name,
+            "digest": self.submitted.digest,
+            "assignment": self.assignment.id,
         }
-        if self.left_out:
-            submission["left_out"] = [*self.left_out.values()]
+        if self.submitted.left_out:
+            submission["left_out"] = [*self.submitted.left_out.values()]
         return Record(
             submission=submission,
             checks=[
@@ -120,7 +158,7 @@ class Session:
                 for check in self.planned
             ],
             environment=environment(self.submission),
-            accuracy=self.submission.accuracy,
+            accuracy=self._details.get(ACCURACY, {}),
         )
 
 
@@ -133,9 +171,9 @@ def function(check: Check) -> Function:
 def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     """Call a check's function; what it raises is the verdict."""
     try:
-        function(submission)
+        details = function(submission)
     except Failure as failure:
-        return Verdict("failed", failure.share, str(failure), failure.mistake)
+        return Verdict(Status.FAILED, failure.share, str(failure), failure.mistake, failure.details)
     except Blocked as blocked:
         return Verdict(blocked.status, message=str(blocked))
     except StudentError as error:
@@ -144,12 +182,12 @@ def judge(function: Function, submission: Submission, check: Check) -> Verdict:
         where = f"\n  {lost.where}" if lost.where else ""
         return Verdict(lost.status, message=f"{lost.what}{where}")
     except UsageError as error:  # something is missing here, whatever the submission does
-        return Verdict("error", message=str(error))
+        return Verdict(Status.ERROR, message=str(error))
     except Exception as error:  # a fault of the grader, never the student's zero
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}, line {last.lineno}"
-        return Verdict("error", message=f"The grader itself failed: {error!r} ({place}).")
-    return Verdict("passed", 1.0)
+        return Verdict(Status.ERROR, message=f"The grader itself failed: {error!r} ({place}).")
+    return Verdict(Status.PASSED, 1.0, details=details or {})
 
 
 def _judge_raised(error: StudentError, check: Check, submission: Submission) -> Verdict:
@@ -157,65 +195,58 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
     if raised.type == "NotImplementedError" and raised.message.startswith("Task "):
         task = raised.message[len("Task ") :].partition(":")[0]
         if task != check.task and task in tasks():  # a function of this task calls one of that
-            return Verdict("blocked", message=f"Not looked at yet: finish the task {task} first.")
-        return Verdict("not_started", message=raised.message)
+            message = f"Not looked at yet: finish the task {task} first."
+            return Verdict(Status.BLOCKED, message=message)
+        return Verdict(Status.NOT_STARTED, message=raised.message)
     missing = raised.kind == "missing_module"
     module = raised.message if missing else submission.module(check.task)
-    status = "memory" if raised.kind == "memory" else "failed"
+    status = Status.MEMORY if raised.kind == "memory" else Status.FAILED
     return Verdict(status, message=explain_raised(raised, module))
 
 
 @contextlib.contextmanager
 def session(
-    taken: Sources,
+    submitted: Sources,
     *,
     assignment: str | None = None,
     device: str = "auto",
     seed: int = 0,
     rows: list[tuple[int, str]] | None = None,
+    secret: str = "",
     in_process: bool = False,
-    confine: str | None = None,
+    confine: Tier | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Session]:
     """Open a submission for grading, and end its worker afterwards.
 
     Args:
-        taken: the submission.
+        submitted: the submission.
         assignment: the id of what is graded; None means what its modules belong to.
         device: one of `devices.DEVICES`.
         seed: what the grader's inputs are drawn from.
         rows: labelled news for the task accuracy; None means the sample.
+        secret: the course's secret, by which news are drawn; empty for the published one.
         in_process: run it in this process, without limits.
-        confine: the least confinement that will do, one of `record.TIERS`; it gets the
-            strongest that can be had, in any case.
+        confine: the weakest confinement that is accepted; it always gets the strongest available.
         limits: what it may use.
 
     Raises:
-        UsageError: there is no such assignment, or it is to be named; the device cannot be used;
-            or the confinement cannot be had.
+        UsageError: the assignment is unknown or ambiguous, or the device or the confinement is
+            not available.
     """
-    chosen = get_assignment(assignment) if assignment else assignment_of(taken.files)
+    chosen = get_assignment(assignment) if assignment else assignment_of(submitted.files)
     worker: Worker
     if not in_process:
-        worker = ProcessWorker(taken.files, taken.names, limits, choose(confine, device))
-    elif confine in (None, "none"):
-        worker = LocalWorker(taken.files, taken.names)
+        worker = ProcessWorker(submitted.files, submitted.names, limits, choose(confine, device))
+    elif confine in (None, Tier.NONE):
+        worker = LocalWorker(submitted.files, submitted.names)
     else:
         raise UsageError(f"--in-process --confine {confine}: choose one; in-process confines none.")
-    submission = Submission(worker, seed, device, rows)
-    submission.digest = taken.digest
-    submission.modules = {
-        task.id: task.module if task.module in taken.files else task.id
-        for task in chosen.tasks.values()
-    }
-    if device != "auto":
-        _ = submission.device
-    wanted = [task for task in chosen.tasks.values() if taken.only in (None, task.module)]
-    planned = [check for task in wanted for check in task.checks]
+    opened = Session(submitted, chosen, worker, device=device, seed=seed, rows=rows, secret=secret)
     try:
-        yield Session(
-            taken.name, taken.digest, submission, planned, chosen.id, left_out=taken.left_out
-        )
+        if device != "auto":
+            _ = opened.submission.device  # told before anything is graded
+        yield opened
     finally:
         worker.close()
 
@@ -231,7 +262,7 @@ def load(path: Path, assignment: str | None = None) -> Sources:
 
 
 def grade(
-    taken: Sources, on_progress: Callable[[Record], None] = lambda _record: None, **options: Any
+    submitted: Sources, on_progress: Callable[[Record], None] = lambda _record: None, **options: Any
 ) -> Record:
     """Grade a submission; the options are those of `session`.
 
@@ -239,7 +270,7 @@ def grade(
     so that nothing is lost, and an older record does not pass for this one, if grading is cut
     short.
     """
-    with session(taken, **options) as opened:
+    with session(submitted, **options) as opened:
         for check in opened.planned:
             on_progress(opened.record())
             opened.run(check)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader.base import devices
+from grader.contract.enums import State
 from grader.contract.tasks import MAIN, assignments, tasks, written_in
 from grader.grading.answers import (
     LSTM_SIZES,
@@ -47,35 +49,31 @@ SECONDS = 20.0  # any other operation
 PIPELINE_SECONDS = 60.0  # loading whole pipelines and running them
 
 
+@dataclass(eq=False)
 class Submission:
     """A submission in a worker.
 
     Attributes:
+        worker: has the submission's files.
         seed: what the grader's inputs are drawn from.
         wanted_device: one of `devices.DEVICES`.
-        kept: evidence that was gathered already, see `evidence`.
-        state: tells the state of a task, a state of the record.
         rows: the news of the task accuracy; None means the sample.
-        digest: tells submissions apart, for what is drawn by a key.
+        secret: the course's secret; empty for the published one.
+        digest: SHA-256 of the submission's files.
         modules: task to the module that holds it, where that is not as in the table.
-        accuracy: figures of the task accuracy, for the record.
+        state: returns the state of a task.
+        memo: evidence that was gathered already, see `evidence`.
     """
 
-    def __init__(
-        self,
-        worker: Worker,
-        seed: int = 0,
-        wanted_device: str = "cpu",
-        rows: list[tuple[int, str]] | None = None,
-    ) -> None:
-        """Take a worker that has the submission's files."""
-        self.worker, self.seed, self.wanted_device = worker, seed, wanted_device
-        self.rows = rows
-        self.digest = ""
-        self.modules: dict[str, str] = {}
-        self.kept: dict[Any, Any] = {}
-        self.state: Callable[[str], str] = lambda _task: "done"
-        self.accuracy: dict[str, Any] = {}
+    worker: Worker
+    seed: int = 0
+    wanted_device: str = "cpu"
+    rows: list[tuple[int, str]] | None = None
+    secret: str = ""
+    digest: str = ""
+    modules: dict[str, str] = field(default_factory=dict)
+    state: Callable[[str], State] = lambda _task: State.DONE
+    memo: dict[Any, Any] = field(default_factory=dict)
 
     def module(self, task: str) -> str:
         """Return the module in which a task of this submission is written."""
@@ -126,12 +124,12 @@ class Submission:
 
     def once(self, key: Any, gather: Callable[[Submission], T]) -> T:
         """Gather something once; what it raised is raised again."""
-        if key not in self.kept:
+        if key not in self.memo:
             try:
-                self.kept[key] = (gather(self), None)
+                self.memo[key] = (gather(self), None)
             except Exception as error:
-                self.kept[key] = (None, error)
-        found, raised = self.kept[key]
+                self.memo[key] = (None, error)
+        found, raised = self.memo[key]
         if raised is not None:
             raise raised
         return found  # type: ignore[no-any-return]

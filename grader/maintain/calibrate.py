@@ -119,11 +119,11 @@ def run(job: Job) -> tuple[float | None, float]:
 
     torch.set_num_threads(1)
     names = {name: f"exercise/{name}.py" for name in job.files}
-    submission = Submission(LocalWorker(job.files, names))
+    submission = Submission(LocalWorker(job.files, names), job.number, digest="calibration")
     start = time.process_time()
     drawn = heldout_accuracy.split(
         heldout_accuracy.pool(submission),
-        heldout_accuracy.key("calibration", job.number, 0),
+        heldout_accuracy.key(submission, 0),
         job.shuffled,
     )
     try:

@@ -6,7 +6,6 @@ each submission, which is `grader.classroom.gradescope`.
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
@@ -43,7 +42,7 @@ exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
 
 def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
     """Make the zip; returns the exit code."""
-    secret = os.environ.get(heldout_accuracy.SECRET, "")
+    secret = heldout_accuracy.course_secret()
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
     lms_exports.module_names(assignment)
     options += ["--assignment", assignment] if assignment else []

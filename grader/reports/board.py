@@ -11,30 +11,30 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.base.console import plain_console
+from grader.contract.enums import State, Status
 from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import Task, assignments, tasks
 from grader.reports import labels
 
 STYLES = {
-    "done": "green",
-    "partly": "yellow",
-    "wrong": "red",
-    "not_started": "dim",
-    "blocked": "dim",
-    "error": "bold magenta",
+    State.DONE: "green",
+    State.PARTLY: "yellow",
+    State.WRONG: "red",
+    State.NOT_STARTED: "dim",
+    State.BLOCKED: "dim",
+    State.ERROR: "bold magenta",
 }
-BAD = ("failed", "timeout", "memory", "crashed", "error")  # statuses with something to mend
 STATUS_WORDS = {
-    "timeout": "took too long",
-    "memory": "too much memory",
-    "crashed": "the program ended",
-    "error": "not your fault: the grader could not judge this",
+    Status.TIMEOUT: "took too long",
+    Status.MEMORY: "too much memory",
+    Status.CRASHED: "the program ended",
+    Status.ERROR: "not your fault: the grader could not judge this",
 }
 FIGURES = {"unseen", "value", "full", "none"}  # of the accuracy
 UNTOLD = {  # what a status means where there is no message
-    "not_started": "Not started.",
-    "blocked": "Not looked at yet.",
-    "not_run": "This did not run: grade again.",
+    Status.NOT_STARTED: "Not started.",
+    Status.BLOCKED: "Not looked at yet.",
+    Status.NOT_RUN: "This did not run: grade again.",
 }
 
 
@@ -55,7 +55,7 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
     if text := accuracy(record):
         console.print(Text("\n" + text))
     for task in record.tasks:
-        failing = [c for c in record.checks if c.task == task.id and c.status in BAD]
+        failing = [c for c in record.checks if c.task == task.id and c.status.is_broken]
         for check in failing if verbose else failing[:1]:
             console.print(_details(check, len(failing) - 1 if not verbose else 0))
     if left_out := labels.left_out(record):
@@ -65,20 +65,20 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
 
 def next_line(record: Record) -> str:
     """Say in one line what to do next, wherever the messages stand."""
-    task = next((task for task in record.tasks if task.state != "done"), None)
+    task = next((task for task in record.tasks if task.state is not State.DONE), None)
     if task is None:
         return _all_done(record)
-    failing = [c for c in record.checks if c.task == task.id and c.status in BAD and c.hint]
+    failing = [c for c in record.checks if c.task == task.id and c.status.is_broken and c.hint]
     command = hint_command(failing[0]) if failing else f"python -m grader hint {task.id}"
     return f"Next: {labels.title(task.id)}: {first(record, task)}. A hint: {command}"
 
 
 def told(check: CheckResult) -> str:
     """Return what there is to say about a check, with the command for its hint; empty if passed."""
-    if check.status == "passed":
+    if check.status is Status.PASSED:
         return ""
     lines = [check.message or UNTOLD.get(check.status, f"{check.status}.")]
-    if check.hint is not None and check.status in BAD:
+    if check.hint is not None and check.status.is_broken:
         lines.append(f"Hint: {hint_command(check)}")
     return "\n".join(lines)
 
@@ -90,7 +90,7 @@ def to_mend(record: Record, task: str) -> list[list[CheckResult]]:
     """
     groups: dict[tuple[str, str | None, str], list[CheckResult]] = {}
     for check in record.checks:
-        if check.task == task and check.status in BAD:
+        if check.task == task and check.status.is_broken:
             groups.setdefault((check.status, check.mistake, check.message), []).append(check)
     return list(groups.values())
 
@@ -107,9 +107,9 @@ def hint_command(check: CheckResult) -> str:
 
 def line(record: Record, task: TaskResult) -> str:
     """Return a task's result as one line, without a word that student code can choose."""
-    names = [labels.name(c) for c in record.checks if c.task == task.id and c.status in BAD]
+    names = [labels.name(c) for c in record.checks if c.task == task.id and c.status.is_broken]
     to_mend = f", to mend: {', '.join(names)}" if names else ""
-    state = task.state.replace("_", " ")
+    state = task.state.words
     return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
 
 
@@ -123,7 +123,7 @@ def _table(record: Record) -> Table:
         table.add_row(
             task.id,
             _points(task.score, task.max_score),
-            Text(task.state.replace("_", " "), style=STYLES[task.state]),
+            Text(task.state.words, style=STYLES[task.state]),
             Text(first(record, task)),
         )
     total = _points(record.score, record.max_score)
@@ -138,17 +138,17 @@ def _points(score: float, max_score: float) -> str:
 
 def first(record: Record, task: TaskResult) -> str:
     """Say in a few words what to look at first in a task."""
-    if task.state == "done":
+    if task.state is State.DONE:
         return ""
-    if task.state == "not_started":
+    if task.state is State.NOT_STARTED:
         return f"write {_where(task.id)}"
-    open_checks = [c for c in record.checks if c.task == task.id and c.status != "passed"]
-    check = next((check for check in open_checks if check.status in BAD), open_checks[0])
+    open_checks = [c for c in record.checks if c.task == task.id and c.status is not Status.PASSED]
+    check = next((check for check in open_checks if check.status.is_broken), open_checks[0])
     if check.mistake is not None:
         return labels.mistake(check.mistake).title
-    if check.status == "not_run":
+    if check.status is Status.NOT_RUN:
         return f"{labels.name(check)} did not run"
-    if check.status not in BAD:
+    if not check.status.is_broken:
         return _to_do(check.message) or f"write {_where(task.id)}"
     return check.message.split("\n")[1 if "\n" in check.message else 0].rstrip(",.")
 
@@ -187,7 +187,7 @@ def accuracy(record: Record) -> str:
 
 def _details(check: CheckResult, others: int) -> Group:
     """Show one message with the command for its hint."""
-    style = STYLES["error" if check.status == "error" else "wrong"]
+    style = STYLES[State.ERROR if check.status is Status.ERROR else State.WRONG]
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
     lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]
     if check.hint is not None:
@@ -203,15 +203,15 @@ def _status(check: CheckResult) -> str:
 
 
 def _next_step(record: Record) -> Text:
-    open_tasks = [task for task in record.tasks if task.state != "done"]
+    open_tasks = [task for task in record.tasks if task.state is not State.DONE]
     if not open_tasks:
         return Text(f"\n{_all_done(record)}", style="bold green")
     task = open_tasks[0]
     row = tasks().get(task.id)
     checks = [check for check in record.checks if check.task == task.id]
-    if any(check.status in BAD for check in checks):
+    if any(check.status.is_broken for check in checks):
         return Text.assemble("\nNext: ", (task.id, "bold"), ", the first message above.")
-    if task.state == "not_started" and row and row.module:
+    if task.state is State.NOT_STARTED and row and row.module:
         text = f"\nNext: {row.title}. Open {row.module}.py and read its docstrings;"
     else:
         text = f"\nNext: {task.id}: {first(record, task)};"

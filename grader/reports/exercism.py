@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.reports import board
 from grader.reports.labels import for_students, name, promise, title
 
-STATUSES = {"passed": "pass", "failed": "fail", "not_started": "fail", "blocked": "fail"}
+STATUSES = {  # all others are errors
+    Status.PASSED: "pass",
+    Status.FAILED: "fail",
+    Status.NOT_STARTED: "fail",
+    Status.BLOCKED: "fail",
+}
 LONGEST = 65_535  # bytes of the message at the top
 
 
@@ -32,7 +38,7 @@ def _test(check: CheckResult, task: int) -> dict[str, Any]:
     return {
         "name": f"{title(check.task)}: {name(check)}",
         "status": STATUSES.get(check.status, "error"),
-        "message": None if check.status == "passed" else board.told(check),
+        "message": None if check.status is Status.PASSED else board.told(check),
         "test_code": promise(check.id),
         "task_id": task,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.reports import board
 from grader.reports.labels import for_students, left_out, name, title
@@ -43,7 +44,7 @@ def _test(number: str, check: CheckResult) -> dict[str, Any]:
     test: dict[str, Any] = {
         "number": number,
         "name": f"{title(check.task)}: {name(check)}",
-        "status": "passed" if check.status == "passed" else "failed",
+        "status": "passed" if check.status is Status.PASSED else "failed",
         "output": board.told(check),
         "tags": [check.task, check.status],
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record, TaskResult
 from grader.reports import board, labels
 
 GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
-OPEN = ("blocked", "not_started", "not_run")  # statuses with nothing to mend in them
 TABLE = "border-collapse: collapse; table-layout: auto; width: 100%; margin: 6px 0 8px 0"
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35)"
 CELL = f"text-align: left; vertical-align: top; padding: 5px 14px 5px 0; {LINE}"
@@ -24,7 +24,7 @@ def table(record: Record) -> str:
 def _task(task: TaskResult, record: Record) -> str:
     checks = [check for check in record.checks if check.task == task.id]
     title = f"{escape(labels.title(task.id))}: {task.score:g} of {task.max_score:g} points"
-    state = task.state.replace("_", " ")
+    state = task.state.words
     rows = "".join(_row(check) for check in checks)
     return (
         f'<div style="max-width: 54em"><b>{title}</b>, {state}'
@@ -35,9 +35,9 @@ def _task(task: TaskResult, record: Record) -> str:
 
 def _row(check: CheckResult) -> str:
     sign, colour = ("&#10007;", RED)
-    if check.status == "passed":
+    if check.status is Status.PASSED:
         sign, colour = ("&#10003;", GREEN)
-    elif check.status in OPEN:
+    elif check.status.is_pending:
         sign, colour = ("&ndash;", GREY)
     name = escape(labels.name(check))
     points = f"{check.score:g}/{check.max_score:g}" if check.max_score else ""
@@ -50,14 +50,14 @@ def _row(check: CheckResult) -> str:
 
 
 def _told(check: CheckResult) -> str:
-    if check.status in ("not_started", "not_run"):
-        return check.status.replace("_", " ")
+    if check.status in (Status.NOT_STARTED, Status.NOT_RUN):
+        return check.status.words
     parts = []
     if check.mistake is not None:
         parts.append(f"<b>{escape(labels.mistake(check.mistake).title)}</b>")
     if check.message:
         parts.append(f'<div style="{TEXT}">{escape(check.message)}</div>')
-    if check.hint is not None and check.status not in OPEN:
+    if check.hint is not None and not check.status.is_pending:
         parts.append(
             f"<details><summary>Hint {check.hint}</summary>"
             f'<div style="{TEXT}">{escape(labels.hint(check))}</div></details>'

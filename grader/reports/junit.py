@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.reports import board
 from grader.reports.labels import cleaned, one_line
 
-KINDS = {"blocked": "skipped", "error": "error", "not_run": "error"}  # all others are failures
+KINDS = {  # all others are failures
+    Status.BLOCKED: "skipped",
+    Status.ERROR: "error",
+    Status.NOT_RUN: "error",
+}
 COUNTS = {"errors": "error", "failures": "failure", "skipped": "skipped"}
 
 
@@ -56,7 +61,7 @@ def _properties(suite: ElementTree.Element, record: Record) -> None:
 
 def _check(suite: ElementTree.Element, check: CheckResult) -> None:
     case = _case(suite, check.task, check.id.partition(".")[2], check.seconds)
-    if check.status != "passed":
+    if check.status is not Status.PASSED:
         kind = KINDS.get(check.status, "failure")
         _outcome(case, kind, check.mistake or check.status, board.told(check))
 

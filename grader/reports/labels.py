@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from grader.contract.enums import Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
 from grader.contract.record import CheckResult, Record
@@ -30,7 +31,9 @@ def cleaned(record: Record) -> Record:
 
 def _cleaned(check: CheckResult) -> CheckResult:
     """Clean a check; its message keeps its lines."""
-    return CheckResult(**{**safe(vars(check)), "message": clean(check.message)})
+    return CheckResult(
+        **{**safe(vars(check)), "status": check.status, "message": clean(check.message)}
+    )
 
 
 def safe(value: Any) -> Any:
@@ -59,7 +62,7 @@ def for_students(record: Record) -> Record:
     """Return a cleaned record that tells nothing of the grader's own faults."""
     record = cleaned(record)
     checks = [
-        replace(check, message=NOT_JUDGED) if check.status == "error" else check
+        replace(check, message=NOT_JUDGED) if check.status is Status.ERROR else check
         for check in record.checks
     ]
     return replace(record, checks=checks)

@@ -83,7 +83,7 @@ def _worksheet(result: Result) -> table.Row:
 
 def final(record: Record | None) -> float | None:
     """Return a mark that is ready to be given; None if the grader has to look again."""
-    if record is None or any(check.status in ("error", "not_run") for check in record.checks):
+    if record is None or any(check.status.is_provisional for check in record.checks):
         return None
     return record.score
 

@@ -50,7 +50,6 @@ def _environment() -> Environment:
     )
     environment.filters.update(one_line=labels.one_line, short=short, ticks=ticks)
     environment.globals.update(
-        BAD=board.BAD,
         STATUS_WORDS=board.STATUS_WORDS,
         first=board.first,
         hint=labels.hint,

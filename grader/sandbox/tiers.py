@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
+from grader.contract.enums import Tier
 from grader.sandbox import fork_server
 from grader.sandbox import launch as sandbox
 from grader.sandbox.launch import Limits, RunningWorker
@@ -37,14 +38,14 @@ class Confinement:
     """How workers are started.
 
     Attributes:
-        tier: one of `record.TIERS`.
+        tier: its name in records.
         layers: what it is made of.
         launch: starts a worker that is to use some modules of a submission.
         apart: whether each set of modules gets a worker of its own.
         lacks: why there is no stronger one, and what to do; empty if it is the strongest.
     """
 
-    tier: str
+    tier: Tier
     layers: tuple[str, ...]
     launch: Launch
     one_process_per_module_set: bool
@@ -52,7 +53,7 @@ class Confinement:
 
 
 LIMITS = Confinement(
-    tier="limits",
+    tier=Tier.LIMITS,
     layers=("rlimits",) if sandbox.POSIX else (),
     launch=lambda _limits, _modules: sandbox.launch(),
     one_process_per_module_set=False,
@@ -70,11 +71,14 @@ def sandboxed(device: str) -> Confinement:
     if device != "cpu" and any(map(os.path.exists, GPUS)):
         raise fork_server.Unavailable("a GPU cannot be used in it")
     return Confinement(
-        "sandbox", fork_server.running().layers, fork_server.fork, one_process_per_module_set=True
+        Tier.SANDBOX,
+        fork_server.running().layers,
+        fork_server.fork,
+        one_process_per_module_set=True,
     )
 
 
-def choose(minimum: str | None, device: str) -> Confinement:
+def choose(minimum: Tier | None, device: str) -> Confinement:
     """Return the strongest confinement that can be had for models on `device`.
 
     Raises:
@@ -84,7 +88,7 @@ def choose(minimum: str | None, device: str) -> Confinement:
         return sandboxed(device)
     except fork_server.Unavailable as error:
         missing = advise(str(error))
-        if minimum == "sandbox":
+        if minimum is Tier.SANDBOX:
             raise UsageError(
                 f"--confine sandbox: not available on this machine: {missing}. "
                 "--confine limits is for people you trust."

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol, cast
 
 from grader.base.errors import UsageError
+from grader.contract.enums import Status, Tier
 from grader.sandbox import launch
 from grader.sandbox.tiers import LIMITS, Confinement
 from grader.worker import wire
@@ -32,7 +33,7 @@ class WorkerLost(Exception):
         excused: whether it ended because the fork server did.
     """
 
-    status = "crashed"
+    status = Status.CRASHED
 
     def __init__(self, what: str, where: str = "", excused: bool = False) -> None:
         """Tell what happened."""
@@ -43,13 +44,13 @@ class WorkerLost(Exception):
 class TimeUp(WorkerLost):
     """The worker was ended because its time was up."""
 
-    status = "timeout"
+    status = Status.TIMEOUT
 
 
 class Worker(Protocol):
     """Something that does requests."""
 
-    confinement: str
+    confinement: Tier
     layers: tuple[str, ...]
 
     def use_modules(self, modules: frozenset[str]) -> None:
@@ -325,7 +326,7 @@ def _how_it_ended(code: int | None) -> str:
 class LocalWorker:
     """The worker's own code in this process: for breakpoints, and only for one's own code."""
 
-    confinement = "none"
+    confinement = Tier.NONE
     layers: tuple[str, ...] = ()
     output = ""
 

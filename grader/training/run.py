@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 import news
 from grader.base.console import plain_console
 from grader.base.errors import UsageError
+from grader.contract.enums import Tier
 from grader.contract.messages import Failure, clean, explain_raised, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import vectors
@@ -99,7 +100,7 @@ def run(
     batch_size: int,
     device: str,
     seed: int,
-    confine: str | None = None,
+    confine: Tier | None = None,
     out: Path | None,
 ) -> int:
     """Train the submission at `path`, show how it goes, and save what came out.
@@ -154,7 +155,7 @@ def _about(settings: Settings, opened: Session) -> dict[str, Any]:
     surroundings = environment(opened.submission)
     del surroundings["data"]  # what grading would train on
     return {
-        "submission": {"name": opened.name, "digest": opened.digest},
+        "submission": {"name": opened.submitted.name, "digest": opened.submitted.digest},
         "settings": {**asdict(settings), **SIZES},
         "environment": surroundings,
     }

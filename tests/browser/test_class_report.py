@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from grader.contract.enums import Status
 from grader.contract.names import file_name
 from grader.contract.results import Result
 from grader.reports.class_report import page as classroom
@@ -44,7 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Result("long", LONG, record=graded()["wrong"]),
         Result("name", "محمد بن سلمان", record=right),
         Result("lost", HOSTILE, fault=HOSTILE),
-        Result("faulty", "", "", changed(right, "dataset.texts", status="error", message=fault)),
+        Result(
+            "faulty", "", "", changed(right, "dataset.texts", status=Status.ERROR, message=fault)
+        ),
     ]
     results[: len(odd)] = odd
     results[10] = replace(results[10], seconds=90.0)

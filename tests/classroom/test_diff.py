@@ -8,12 +8,15 @@ import pytest
 
 from grader.__main__ import main
 from grader.classroom.run import write
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 
-PASSED = CheckResult("model.shape", "model", "passed", 6.0, 6.0)
-LOST = replace(PASSED, status="failed", score=0.0, mistake="time-first", message="Called `f`.\nNo.")
-OTHER = CheckResult("model.reads", "model", "failed", 1.0, 4.0, None, "Called `g()`.\nNo.")
+PASSED = CheckResult("model.shape", "model", Status.PASSED, 6.0, 6.0)
+LOST = replace(
+    PASSED, status=Status.FAILED, score=0.0, mistake="time-first", message="Called `f`.\nNo."
+)
+OTHER = CheckResult("model.reads", "model", Status.FAILED, 1.0, 4.0, None, "Called `g()`.\nNo.")
 GONE = "The grader itself failed"
 
 
@@ -88,7 +91,7 @@ CASES: dict[str, tuple[Record | None, Record | None, float | None, float | None,
     "a fault now": (record(PASSED), None, 6.0, None, [f"cannot be graded any more: {GONE}"]),
     "a fault before": (None, record(PASSED), None, 6.0, [f"could not be graded before: {GONE}"]),
     "a fault in a check": (
-        record(LOST), record(replace(LOST, status="error", mistake=None)), 0.0, 0.0,
+        record(LOST), record(replace(LOST, status=Status.ERROR, mistake=None)), 0.0, 0.0,
         ["model.shape: 0/6 -> 0/6, failed -> error (Called `f`.)"],
     ),
 }  # fmt: skip

@@ -12,15 +12,18 @@ import pytest
 
 from grader.__main__ import main
 from grader.base.errors import UsageError
+from grader.contract.enums import State
 from grader.contract.tasks import tasks
 from grader.grading import heldout_accuracy
-from grader.grading.calibration import TRAINING, calibration
+from grader.grading.calibration import SETTINGS, TRAINING, calibration, marks
 from grader.grading.session import session
+from grader.grading.submission import Submission
 from grader.grading.vectors import Vectors
 from grader.intake.sources import Sources
 from grader.maintain import calibrate
 from grader.maintain.calibrate import Job
 from grader.maintain.submission_bank import REFERENCE, accepted_variants
+from grader.sandbox.worker_client import LocalWorker
 
 AGAIN = "run `python -m grader calibrate`"
 ADD = "run `python -m grader calibrate --add NAME` for each new one"
@@ -261,13 +264,15 @@ def test_shuffled_targets_keep_their_numbers_and_lose_their_texts(pool: Vectors)
     assert np.array_equal(right.unseen.targets, shuffled.unseen.targets)
 
 
-def test_the_key_depends_on_secret_submission_seed_and_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(heldout_accuracy.SECRET, raising=False)
-    keys = {
-        heldout_accuracy.key(*each) for each in (("a", 0, 0), ("b", 0, 0), ("a", 1, 0), ("a", 0, 1))
-    }
-    monkeypatch.setenv(heldout_accuracy.SECRET, "ours")
-    assert len(keys | {heldout_accuracy.key("a", 0, 0)}) == 5
+def test_the_key_depends_on_secret_submission_seed_and_try() -> None:
+    def key(digest: str = "a", seed: int = 0, attempt: int = 0, secret: str = "") -> int:
+        worker = LocalWorker({}, {})
+        submission = Submission(worker, seed, secret=secret, digest=digest)
+        return heldout_accuracy.key(submission, attempt)
+
+    keys = {key(), key(digest="b"), key(seed=1), key(attempt=1), key(secret="ours")}
+    assert len(keys) == 5
+    assert key() in keys
 
 
 # --- the check -------------------------------------------------------------------------------
@@ -281,11 +286,10 @@ def graded(monkeypatch: pytest.MonkeyPatch, accuracies: list[float]) -> Any:
         "measure",
         lambda *_args, **_options: heldout_accuracy.Measured(next(rest)),
     )
-    monkeypatch.setenv(heldout_accuracy.SECRET, "ours")
-    with session(Sources("right", {}, {}), device="cpu") as opened:
-        opened.submission.state = lambda _task: "done"
+    with session(Sources("right", {}, {}), device="cpu", secret="ours") as opened:
+        opened.submission.state = lambda _task: State.DONE
         result = opened.run(tasks()["accuracy"].checks[0])
-        return result, opened.submission.accuracy, list(rest)
+        return result, opened.record().accuracy, list(rest)
 
 
 def test_one_try_is_enough_if_it_reaches_full_marks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,8 +310,8 @@ def test_other_tries_come_before_points_are_lost(
 def test_the_best_try_counts_and_earns_a_share_in_the_band(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    marks = calibration()["marks"]
-    middle = (marks["none"] + marks["full"]) / 2
+    full, none = marks()
+    middle = (none + full) / 2
     result, accuracy, _ = graded(monkeypatch, [0.1, middle, 0.1])
     assert result.status == "failed"
     assert result.score == pytest.approx(7.5, abs=0.01)
@@ -325,9 +329,9 @@ def test_the_record_keeps_the_history_of_the_best_try(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(heldout_accuracy, "measure", measure)
     with session(Sources("right", {}, {}), device="cpu") as opened:
-        opened.submission.state = lambda _task: "done"
+        opened.submission.state = lambda _task: State.DONE
         opened.run(tasks()["accuracy"].checks[0])
-    assert opened.submission.accuracy["history"] == [epoch | {"val_accuracy": 0.3}]
+    assert opened.record().accuracy["history"] == [epoch | {"val_accuracy": 0.3}]
 
 
 EPOCH = {"train_loss": 1.23456, "val_loss": 1, "val_accuracy": 0.5, "more": "ignored"}
@@ -357,6 +361,34 @@ def test_a_history_that_cannot_be_shown_is_not_kept(history: Any) -> None:
     assert heldout_accuracy.curve(history) == []
 
 
+def test_the_marks_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SETTINGS, "marks", {"full": 0.5, "none": 0.3})
+    result, accuracy, _ = graded(monkeypatch, [0.4, 0.1, 0.1])
+    assert (result.status, result.score) == ("failed", 7.5)
+    assert (accuracy["full"], accuracy["none"]) == (0.5, 0.3)
+    assert "expected 0.50 for full marks, more than 0.30 for some" in result.message
+
+
+def test_a_mark_that_is_calibrated_is_that_of_the_recorded_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SETTINGS, "marks", {"full": 0.99, "none": "calibrated"})
+    assert marks() == (0.99, calibration()["marks"]["none"])
+    monkeypatch.setitem(SETTINGS, "marks", {"full": "calibrated", "none": 0})
+    assert marks() == (calibration()["marks"]["full"], 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"full": 0.3, "none": 0.5}, {"full": "high", "none": 0.2}, {"full": 55, "none": 0.2}]
+)
+def test_marks_that_make_no_sense_are_refused(
+    wrong: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETTINGS, "marks", wrong)
+    with pytest.raises(UsageError, match=r"accuracy\.toml: full = .*, none = .* < full <= 1"):
+        marks()
+
+
 def test_guessing_earns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    result, _, _ = graded(monkeypatch, [0.25, calibration()["marks"]["none"], 0.2])
+    result, _, _ = graded(monkeypatch, [0.25, marks()[1], 0.2])
     assert (result.status, result.score) == ("failed", 0)

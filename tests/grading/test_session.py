@@ -13,6 +13,7 @@ import pytest
 
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT
+from grader.contract.enums import Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments, tasks
 from grader.grading import session as grading
@@ -264,7 +265,7 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
         lost[-1].kill()
         lost[-1].wait()
 
-    record = grading.grade(load(path), on_progress=lose, device="cpu", confine="sandbox")
+    record = grading.grade(load(path), on_progress=lose, device="cpu", confine=Tier.SANDBOX)
     assert (record.score, record.max_score) == (15, 15)
     assert len({process.pid for process in lost}) == (len(record.checks) + 1 if full else 2)
 
@@ -272,12 +273,12 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
 # --- confinement -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("minimum", [None, "none", "limits"])
-def test_the_strongest_confinement_is_used_whatever_the_least_is(minimum: str | None) -> None:
+@pytest.mark.parametrize("minimum", [None, Tier.NONE, Tier.LIMITS])
+def test_the_strongest_confinement_is_used_whatever_the_least_is(minimum: Tier | None) -> None:
     try:
         strongest = sandboxed("cpu").tier
     except fork_server.Unavailable:
-        strongest = "limits"
+        strongest = Tier.LIMITS
     assert choose(minimum, "cpu").tier == strongest
 
 
@@ -285,17 +286,17 @@ def test_a_sandbox_that_cannot_be_had_is_refused_with_the_reason_and_the_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert choose(None, "cpu").tier == choose("limits", "cpu").tier == "limits"
+    assert choose(None, "cpu").tier == choose(Tier.LIMITS, "cpu").tier == "limits"
     assert "it needs Linux" in choose(None, "cpu").missing
     with pytest.raises(UsageError) as caught:
-        choose("sandbox", "cpu")
+        choose(Tier.SANDBOX, "cpu")
     assert str(caught.value).startswith(
         "--confine sandbox: not available on this machine: it needs Linux. "
     )
     assert "WSL2" in str(caught.value)
     with (
         pytest.raises(UsageError, match="choose one"),
-        session(reference(), confine="sandbox", in_process=True),
+        session(reference(), confine=Tier.SANDBOX, in_process=True),
     ):
         pass
 
@@ -310,7 +311,7 @@ def test_a_gpu_cannot_be_used_in_the_sandbox(
     for device in ("auto", "cuda"):
         assert choose(None, device).tier == "limits"
         with pytest.raises(UsageError, match=r"a GPU cannot be used in it.* --device cpu"):
-            choose("sandbox", device)
+            choose(Tier.SANDBOX, device)
 
 
 @pytest.fixture
@@ -340,7 +341,7 @@ def test_what_the_kernel_lacks_is_told() -> None:
     assert (found.tier, found.layers) == ("limits", ("rlimits",))
     assert "no Landlock: the kernel is older than 5.13, or built without it" in found.missing
     with pytest.raises(UsageError, match=r"the kernel is older than 5\.13"):
-        choose("sandbox", "cpu")
+        choose(Tier.SANDBOX, "cpu")
 
 
 @linux
@@ -348,7 +349,7 @@ def test_without_bubblewrap_the_other_layers_are_a_sandbox(monkeypatch: pytest.M
     monkeypatch.setenv("PATH", os.devnull)
     fork_server.close()
     try:
-        found = choose("sandbox", "cpu")
+        found = choose(Tier.SANDBOX, "cpu")
         assert (found.tier, found.layers) == ("sandbox", ("rlimits", "landlock", "seccomp"))
         assert fork_server.running().missing == "bwrap is not installed"
     except UsageError as error:

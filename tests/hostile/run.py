@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import psutil  # type: ignore[import-untyped]
 
 from grader.contract.record import CheckResult
-from grader.contract.tasks import tasks
+from grader.contract.tasks import get_assignment, tasks
 from grader.grading import session as grading
-from grader.grading.submission import Submission
+from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
 from grader.sandbox import fork_server
 from grader.sandbox.launch import Limits
@@ -141,7 +141,8 @@ def grade(
     shown = {name: f"exercise/{name}.py" for name in files}
     worker = ProcessWorker(files, shown, Limits(seconds, MEMORY), confined_by)
     try:
-        session = grading.Session("hostile", "0" * 64, Submission(worker, 0, "cpu"), [])
+        assignment = get_assignment(tasks()[names[0]].assignment)
+        session = grading.Session(Sources("hostile", files, shown), assignment, worker)
         results = {name: [session.run(check) for check in tasks()[name].checks] for name in names}
     finally:
         worker.close()

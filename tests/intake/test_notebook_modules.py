@@ -3,6 +3,7 @@
 import pytest
 
 from grader.base.errors import UsageError
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments
 from grader.intake.notebook_modules import Cell, ExtractedModules, extract_modules, last_versions
@@ -157,7 +158,7 @@ def test_messages_name_cells_and_their_lines() -> None:
     found = taken("# one\nSIZE = 1", "# a comment\n\n" + COLLATE)
     file = found.sources.names["collate"]
     result = CheckResult(
-        "collate.shape", "collate", "failed", 0, 4, message=f"  {file}, line 4, in"
+        "collate.shape", "collate", Status.FAILED, 0, 4, message=f"  {file}, line 4, in"
     )
     record = Record({}, [result], {})
     assert found.with_cell_locations(record).checks[0].message == "  cell 2, line 5, in"

@@ -22,6 +22,7 @@ from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult
 from grader.contract.tasks import Check, assignments
 from grader.grading.answers import Race
@@ -216,7 +217,7 @@ def grade(job: Job, known: Answers, answer: Connection) -> None:
 
 
 def _passed(check: Check) -> CheckResult:
-    return CheckResult(check.id, check.task, "passed", check.points, check.points)
+    return CheckResult(check.id, check.task, Status.PASSED, check.points, check.points)
 
 
 def _share_race(submission: Submission, sharing: Sharing) -> None:

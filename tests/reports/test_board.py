@@ -3,6 +3,7 @@
 import pytest
 
 from grader.base.paths import ROOT
+from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import tasks
 from grader.reports import board
@@ -15,7 +16,9 @@ def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str
     for check in tasks()[task].checks:
         status, message = found.get(check.name, ("passed", ""))
         score = check.points if status == "passed" else 0
-        checks.append(CheckResult(check.id, task, status, score, check.points, None, message))
+        checks.append(
+            CheckResult(check.id, task, Status(status), score, check.points, None, message)
+        )
     board.show(Record({"name": "s", "digest": ""}, checks, {}))
     return " ".join(capsys.readouterr().out.split())
 

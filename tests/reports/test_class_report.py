@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from grader.contract.enums import Status
 from grader.contract.names import file_name
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
@@ -45,8 +46,10 @@ def answers(right: list[bool], rest: list[float]) -> list[Record]:
         Record(
             {"name": "", "digest": ""},
             [
-                CheckResult("dataset.texts", "dataset", "passed" if r else "failed", 2.0 * r, 2),
-                CheckResult("model.relu", "model", "failed", points, 30),
+                CheckResult(
+                    "dataset.texts", "dataset", Status.PASSED if r else Status.FAILED, 2.0 * r, 2
+                ),
+                CheckResult("model.relu", "model", Status.FAILED, points, 30),
             ],
             {},
         )
@@ -157,8 +160,8 @@ def test_code_that_a_large_part_of_the_class_shares_comes_last_and_says_so() -> 
 
 def test_what_needs_the_instructor_comes_first_and_is_in_no_figure() -> None:
     right = graded()["right"]
-    error = changed(right, "dataset.texts", status="error", score=0.0, message=FAULT)
-    cut = changed(right, "train.learns", status="not_run", score=0.0)
+    error = changed(right, "dataset.texts", status=Status.ERROR, score=0.0, message=FAULT)
+    cut = changed(right, "train.learns", status=Status.NOT_RUN, score=0.0)
     results = [
         Result("ann", record=right),
         Result("bob", record=error),
@@ -320,7 +323,7 @@ def test_feedback_on_one_module_does_not_speak_of_full_marks() -> None:
 
 def test_feedback_keeps_to_itself_what_only_instructors_see(tmp_path: Path) -> None:
     record = replace(graded()["wrong"], submission={"name": "/home/me/ann.zip", "digest": "d" * 64})
-    record = changed(record, "dataset.texts", status="error", message=FAULT)
+    record = changed(record, "dataset.texts", status=Status.ERROR, message=FAULT)
     result = Result(
         "ann", "Ann", "class/ann.zip", record, "", 123.5, 987 << 20, {"train": "f" * 64}
     )

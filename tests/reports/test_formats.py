@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 
 from grader.__main__ import main
 from grader.base.paths import ROOT
+from grader.contract.enums import Status
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.reports import FORMATS, exercism, feedback, gradescope, junit, markdown, marks, table
@@ -45,7 +46,9 @@ def fits(data: Any, schema: str) -> None:
 
 def faulty() -> Record:
     """A record with a check that the grader could not judge."""
-    return changed(graded()["right"], "dataset.texts", status="error", score=0.0, message=FAULT)
+    return changed(
+        graded()["right"], "dataset.texts", status=Status.ERROR, score=0.0, message=FAULT
+    )
 
 
 # --- the golden records ----------------------------------------------------------------------
@@ -113,7 +116,7 @@ def test_exercisms_results_fit_its_version_3(name: str) -> None:
 def test_an_exercism_run_in_which_nothing_ran_is_an_error_with_a_message() -> None:
     record = graded()["right"]
     for check in record.checks:
-        record = changed(record, check.id, status="not_run", score=0.0)
+        record = changed(record, check.id, status=Status.NOT_RUN, score=0.0)
     data = json.loads(exercism.text(record))
     fits(data, "exercism.json")
     assert (data["status"], data["message"]) == ("error", "No check ran. Grade it again.")

@@ -21,6 +21,7 @@ from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import ROOT
 from grader.commands import doctor
+from grader.contract.enums import Tier
 from grader.sandbox import fork_server, tiers
 from grader.worker import confine
 
@@ -162,14 +163,14 @@ def test_the_least_confinement_that_is_asked_for_is_never_silently_less(
     with pytest.raises(
         UsageError, match=r"not available on this machine: it needs Linux\. What to do: .*WSL2"
     ):
-        tiers.choose("sandbox", "cpu")
+        tiers.choose(Tier.SANDBOX, "cpu")
 
 
 def test_on_a_gpu_there_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(tiers, "GPUS", [os.devnull])
     with pytest.raises(UsageError, match=r"a GPU cannot be used in it.*add --device cpu"):
-        tiers.choose("sandbox", "cuda")
+        tiers.choose(Tier.SANDBOX, "cuda")
 
 
 def test_what_is_unknown_is_shown_as_it_is() -> None:

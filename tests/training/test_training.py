@@ -24,6 +24,7 @@ import news
 from grader.__main__ import main
 from grader.base.errors import UsageError
 from grader.base.paths import SOLUTION
+from grader.contract.enums import Tier
 from grader.contract.messages import Failure
 from grader.grading import session, vectors
 from grader.sandbox import tiers
@@ -431,7 +432,7 @@ def test_an_interrupted_run_saves_nothing_and_ends_its_worker(
 ) -> None:
     started: list[RunningWorker] = []
 
-    def recording(minimum: str | None, device: str) -> Confinement:
+    def recording(minimum: Tier | None, device: str) -> Confinement:
         chosen = tiers.choose(minimum, device)
 
         def launch(*arguments: Any) -> RunningWorker:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from grader.base.paths import ROOT
-from grader.contract.tasks import assignments, tasks
+from grader.contract.enums import Tier
+from grader.contract.tasks import assignments, get_assignment, tasks
 from grader.grading.session import Session
-from grader.grading.submission import Submission
+from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
@@ -41,7 +42,7 @@ ODD: list[Any] = [
 class Recording:
     """A worker that notes what another one answers."""
 
-    confinement, output = "limits", ""
+    confinement, output = Tier.LIMITS, ""
     layers: tuple[str, ...] = ()
 
     def __init__(self, worker: Worker) -> None:
@@ -90,7 +91,8 @@ def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
 
 
 def results(worker: Worker, task: str) -> list[Any]:
-    session = Session("replayed", "0" * 64, Submission(worker, 0, "cpu"), [])
+    assignment = get_assignment(tasks()[task].assignment)
+    session = Session(Sources("replayed", REFERENCE, NAMES), assignment, worker)
     return [session.run(check) for check in tasks()[task].checks]
 
 

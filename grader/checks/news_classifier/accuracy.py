@@ -5,16 +5,19 @@ While one of the two is not done, a part of the grader's own stands in for it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import news
+from grader.contract.enums import State, Status
 from grader.contract.messages import Blocked, Failure, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import heldout_accuracy
 from grader.grading.answers import unwrap
-from grader.grading.calibration import TRAINING, calibration
+from grader.grading.calibration import TRAINING, calibration, marks
 from grader.grading.submission import Submission
 
 
-def check_unseen(submission: Submission) -> None:
+def check_unseen(submission: Submission) -> dict[str, Any]:
     """The model predicts the classes of unseen news that it was not trained on."""
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
@@ -26,15 +29,21 @@ def check_unseen(submission: Submission) -> None:
         (False, True): ("the grader's model, trained by your loop", "own_loop"),
     }
     who, mark = parts[own_model, own_loop]
-    full, none = calibration()["marks"]["full"], calibration()["marks"]["none"]
+    full, none = marks()
     measured, count = _tries(submission, own_model, own_loop, full)
     accuracies = [each.accuracy for each in measured]
     best, tries = max(accuracies), [round(accuracy, 4) for accuracy in accuracies]
-    submission.accuracy.update(
-        value=max(tries), tries=tries, unseen=count, full=full, none=none, parts=mark
-    )
-    submission.accuracy.update(history=measured[accuracies.index(best)].history)
-    submission.accuracy.update(_comparison(submission))
+    details = {
+        "value": max(tries),
+        "tries": tries,
+        "unseen": count,
+        "full": full,
+        "none": none,
+        "parts": mark,
+        "history": measured[accuracies.index(best)].history,
+        "secret": "course" if submission.secret else heldout_accuracy.PUBLISHED,
+        "reference": calibration()["reference"] if submission.rows is None else None,
+    }
     if best < full:
         training = TRAINING
         each = " and ".join(f"{accuracy:.2f}" for accuracy in accuracies)
@@ -44,21 +53,21 @@ def check_unseen(submission: Submission) -> None:
             f"{len(accuracies)} tries ({who})",
             f"{full:.2f} for full marks, more than {none:.2f} for some",
             share=max(0.0, (best - none) / (full - none)),
+            details=details,
         )
+    return details
 
 
 def _tries(
     submission: Submission, own_model: bool, own_loop: bool, enough: float
 ) -> tuple[list[heldout_accuracy.Measured], int]:
-    """Train and classify until an accuracy is enough, `unseen.TRIES` times at most.
+    """Train and classify until an accuracy is enough, `heldout_accuracy.TRIES` times at most.
 
     Returns what each try gave, and how many news items it was measured on.
     """
     pool, measured = heldout_accuracy.pool(submission), []
     for attempt in range(heldout_accuracy.TRIES):
-        drawn = heldout_accuracy.split(
-            pool, heldout_accuracy.key(submission.digest, submission.seed, attempt)
-        )
+        drawn = heldout_accuracy.split(pool, heldout_accuracy.key(submission, attempt))
         measured.append(
             heldout_accuracy.measure(submission, drawn, own_model=own_model, own_loop=own_loop)
         )
@@ -67,21 +76,14 @@ def _tries(
     return measured, len(drawn.unseen)
 
 
-def _comparison(submission: Submission) -> dict[str, object]:
-    """Tell what the accuracy can be compared with, and by whose key the news was drawn."""
-    secret = "course" if heldout_accuracy.has_secret() else heldout_accuracy.PUBLISHED
-    reference = calibration()["reference"] if submission.rows is None else None
-    return {"secret": secret, "reference": reference}
-
-
 def _done(submission: Submission, *tasks: str) -> list[bool]:
-    return [submission.state(task) == "done" for task in tasks]
+    return [submission.state(task) is State.DONE for task in tasks]
 
 
-def _status(submission: Submission, *tasks: str) -> str:
+def _status(submission: Submission, *tasks: str) -> Status:
     """What becomes of a check that waits for tasks: not started, if none of them is."""
     states = {submission.state(task) for task in tasks}
-    return "not_started" if states == {"not_started"} else "blocked"
+    return Status.NOT_STARTED if states == {State.NOT_STARTED} else Status.BLOCKED
 
 
 def check_end_to_end(submission: Submission) -> None:

@@ -8,13 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from grader.contract.enums import State, Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.contract.tasks import tasks
 from grader.reports import labels
 from grader.reports.marks import final
 
-JUDGED = ("passed", "failed", "timeout", "memory", "crashed")  # the check ran and said something
 ENOUGH = 20  # submissions, below which a discrimination says nothing
 EACH_SIDE = 5  # and as many that passed, and that failed
 FAR_OUT = 3.0  # interquartile ranges above the third quartile
@@ -88,7 +88,7 @@ def to_grade_again(results: Sequence[Result]) -> list[tuple[Result, list[CheckRe
     for result in results:
         checks = result.record.checks if result.record else []
         if final(result.record) is None:
-            found.append((result, [c for c in checks if c.status in ("error", "not_run")]))
+            found.append((result, [c for c in checks if c.status.is_provisional]))
     return found
 
 
@@ -115,8 +115,8 @@ def items(found: Sequence[Record]) -> list[Item]:
     for record in found:
         for check in record.checks:
             seen.setdefault(check.id, [])
-            if check.status in JUDGED:
-                seen[check.id].append((check.status == "passed", record.score - check.score))
+            if check.status.is_judged:
+                seen[check.id].append((check.status is Status.PASSED, record.score - check.score))
     return [_item(id_, pairs) for id_, pairs in seen.items()]
 
 
@@ -216,5 +216,5 @@ def _stubs(record: Record) -> set[str]:
     begun: dict[str, bool] = defaultdict(bool)
     for task in record.tasks:
         module = tasks()[task.id].module if task.id in tasks() else task.id
-        begun[module] |= task.state != "not_started"
+        begun[module] |= task.state is not State.NOT_STARTED
     return {module for module, is_begun in begun.items() if not is_begun}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.base.files import written_whole
+from grader.contract.enums import State
 from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import Result
@@ -25,7 +26,6 @@ from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
-STATES = ("done", "partly", "wrong", "blocked", "not_started", "error")  # as they are shown
 MOST_PAIRS = 100  # of similar code that are shown
 
 
@@ -148,7 +148,7 @@ def page(
         full=sum(record.full_marks for record in found),
         nothing=sum(not mark for mark in points),
         bins=bins,
-        states=[state for state in STATES if any(c[state] for c in by_task.values())],
+        states=[state for state in State if any(c[state] for c in by_task.values())],
         by_task=by_task,
         found=len(found),
         items=analysis.items(found),
