@@ -24,8 +24,7 @@ from grader.sandbox import fork_server
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import Confinement, sandboxed
 from grader.sandbox.worker_client import ProcessWorker
-from grader.worker import confine
-from grader.worker.fork_server import FILE_SIZE, FILES
+from grader.worker import landlock, layers, libc
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"n_targets": 4, "input_size": 96, "hidden_size": 64, "num_layers": 2}
@@ -89,11 +88,8 @@ def forked(rules: int | None) -> float:
     child = os.fork()
     if child == 0:
         if rules is not None:
-            confine.limit(6 << 30, 240.0, FILE_SIZE, FILES)
-            confine.drop_privileges()
-            confine.restrict_files(rules)
-            confine.end_with_parent()
-            confine.filter_calls()
+            libc.end_with_parent()
+            layers.apply(layers.Bounds(rules, 6 << 30, 240.0))
         os.write(writing, b".")
         os._exit(0)
     os.read(reading, 1)
@@ -109,7 +105,7 @@ def measure_confinement(runs: int) -> None:
 
     torch.set_num_threads(1)
     torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
-    rules = confine.landlock_rules(fork_server.readable())
+    rules = landlock.rules_for(fork_server.readable())
     taken: dict[str, list[float]] = {"alone": [], "confined": []}
     for _ in range(runs):
         taken["alone"].append(forked(None))

@@ -58,7 +58,7 @@ class Task:
         title: what it is about.
         module: the module that students write it in; empty if it has none of its own.
         names: what it must define there.
-        loads: what a worker needs besides torch, see `worker/warm.py`.
+        preload: what a worker needs besides torch, see `worker/fork_server.py`.
         hints: three levels.
         checks: in the order in which a student reads about them.
     """

@@ -26,9 +26,9 @@ from grader.base.paths import NEWS
 from grader.contract.tasks import written_in
 from grader.sandbox import bubblewrap, launch
 from grader.sandbox.launch import STREAMS, Forked, Limits, RunningWorker
+from grader.worker.layers import AROUND, LAYERS
 
 SECONDS = 120.0  # in which the fork server has to answer; loading packages is the most of it
-LAYERS = ("rlimits", "landlock", "seccomp")  # of every worker
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
 THREADS = 1000  # of a worker; there is no limit in the kernel that holds for root
 WATCH = 0.1  # seconds between two looks at their number
@@ -73,7 +73,7 @@ class ForkServer:
                 env=environment,
                 start_new_session=True,
             )
-        self.layers = LAYERS if missing else (*LAYERS, "bubblewrap")
+        self.layers = (*LAYERS, *(() if missing else AROUND))
         self.missing = missing
         self.watched: list[int] = []  # the processes of its workers
         self.closed = threading.Event()

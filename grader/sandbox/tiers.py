@@ -26,6 +26,7 @@ from grader.contract.enums import Tier
 from grader.sandbox import fork_server
 from grader.sandbox import launch as sandbox
 from grader.sandbox.launch import Limits, RunningWorker
+from grader.worker.layers import UNCONFINED
 from grader.worker.serve import GPUS
 
 REMEDIES = GRADER / "sandbox" / "remedies.toml"
@@ -54,7 +55,7 @@ class Confinement:
 
 LIMITS = Confinement(
     tier=Tier.LIMITS,
-    layers=("rlimits",) if sandbox.POSIX else (),
+    layers=UNCONFINED if sandbox.POSIX else (),
     launch=lambda _limits, _modules: sandbox.launch(),
     one_process_per_module_set=False,
 )

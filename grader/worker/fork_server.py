@@ -27,11 +27,10 @@ import sys
 import tempfile
 from typing import Any
 
-from . import confine, serve
+from . import landlock, layers, libc, serve
 
 MESSAGE = 1 << 16  # bytes
 HIGH, ALL = 100, 1 << 20  # descriptors out of the way of those that a worker gets; above all
-FILE_SIZE, FILES = 1 << 20, 128  # what a worker may write, which is the trace, and keep open
 
 
 def load_news() -> None:
@@ -93,7 +92,7 @@ class ForkServer:
         if request is None:
             return False
         try:
-            rules = confine.landlock_rules(request["readable"])
+            rules = landlock.rules_for(request["readable"])
             self.rules = fcntl.fcntl(rules, fcntl.F_DUPFD_CLOEXEC, HIGH)
             os.close(rules)
             trial = os.fork()
@@ -109,9 +108,7 @@ class ForkServer:
 
     def _try(self) -> None:
         try:
-            confine.drop_privileges()
-            confine.restrict_files(self.rules)
-            confine.filter_calls()
+            layers.apply(layers.Bounds(self.rules))
         except OSError as error:
             self._refuse(error)
             os._exit(1)
@@ -187,12 +184,11 @@ def become_worker(request: dict[str, Any], handles: list[int], rules: int) -> No
         high = [fcntl.fcntl(handle, fcntl.F_DUPFD, HIGH) for handle in handles]
         for number, handle in enumerate(high):
             os.dup2(handle, number)
-        confine.limit(request["memory"], request["seconds"], FILE_SIZE, FILES)
-        confine.drop_privileges()
-        confine.restrict_files(rules)
-        confine.end_with_parent()
-        os.closerange(len(handles), ALL)
-        confine.filter_calls()
+        os.closerange(len(handles), rules)
+        os.closerange(rules + 1, ALL)
+        libc.end_with_parent()
+        layers.apply(layers.Bounds(rules, request["memory"], request["seconds"]))
+        os.close(rules)
         serve.main(os.fdopen(3, "ab"))
         code = 0
     finally:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from . import confine, wire
+from . import rlimits, wire
 from .student import student
 
 OPERATIONS = {
@@ -112,7 +112,7 @@ def limit(memory: int | None, seconds: float | None) -> None:
     if os.name == "posix":
         if sys.platform != "linux" or any(map(os.path.exists, GPUS)):
             memory = None
-        confine.limit(memory, seconds, FILE_SIZE, FILES)
+        rlimits.limit(memory, seconds, FILE_SIZE, FILES)
 
 
 @contextlib.contextmanager

@@ -722,14 +722,14 @@ def test_a_page_shows_no_more_than_its_limit(run: RunConfined) -> None:
 
 WITHOUT_LANDLOCK = """
 import ctypes, os, sys
-from grader.worker import confine
-rules = [confine._load(confine.NUMBER), confine._step(confine.JUMP_EQUAL, 444, 0, 1)]
-rules += [confine._refuse(confine.ENOSYS), confine._step(confine.RETURN, confine.ALLOW)]
+from grader.worker import libc, seccomp
+rules = [seccomp._load(seccomp.NUMBER), seccomp._step(seccomp.JUMP_EQUAL, 444, 0, 1)]
+rules += [seccomp._refuse(seccomp.ENOSYS), seccomp._step(seccomp.RETURN, seccomp.ALLOW)]
 program = b"".join(rules)
 held = ctypes.create_string_buffer(program, len(program))
-confine._call("prctl", confine.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-where = confine._buffer("@HP", len(rules), ctypes.addressof(held))
-confine._call("prctl", confine.PR_SET_SECCOMP, 2, where)
+libc.call("prctl", libc.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+where = libc.buffer("@HP", len(rules), ctypes.addressof(held))
+libc.call("prctl", seccomp.PR_SET_SECCOMP, 2, where)
 os.execv(sys.executable, [sys.executable, "-m", "nbgrader", *sys.argv[1:]])
 """
 

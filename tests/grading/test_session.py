@@ -319,7 +319,7 @@ def old_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """The fork server finds no Landlock."""
     copy = tmp_path / "worker"
     shutil.copytree(launch.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    with (copy / "confine.py").open("a", encoding="utf-8") as stream:
+    with (copy / "landlock.py").open("a", encoding="utf-8") as stream:
         stream.write(OLD_KERNEL)
     monkeypatch.setattr(launch, "WORKER", copy)
     fork_server.close()
@@ -329,7 +329,7 @@ def old_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 OLD_KERNEL = """
 
-def landlock_abi() -> int:
+def abi() -> int:
     raise OSError(ENOSYS, f"no Landlock: {NO_LANDLOCK[ENOSYS]}")
 """
 

@@ -23,7 +23,7 @@ from grader.base.paths import ROOT
 from grader.commands import doctor
 from grader.contract.enums import Tier
 from grader.sandbox import fork_server, tiers
-from grader.worker import confine
+from grader.worker import landlock
 
 REASONS = read_toml(tiers.REMEDIES)["reason"]
 BUBBLEWRAP = {  # what it says: words of what is told, words of what to do
@@ -107,7 +107,7 @@ def test_where_no_more_user_namespaces_are_allowed_bubblewrap_is_explained() -> 
     ],
 )
 def test_a_kernel_without_landlock_has_no_sandbox(error: int, why: str, remedy: str) -> None:
-    told = ask_doctor([], lambda: refuse(confine.CREATE_RULESET, error))
+    told = ask_doctor([], lambda: refuse(landlock.CREATE_RULESET, error))
     assert told.startswith("none: no Landlock: ")
     assert why in told
     assert f" -> {remedy}" in told
@@ -115,7 +115,7 @@ def test_a_kernel_without_landlock_has_no_sandbox(error: int, why: str, remedy: 
 
 @on_linux
 def test_a_step_of_confinement_that_fails_is_told() -> None:
-    told = ask_doctor([], lambda: refuse(confine.RESTRICT_SELF, errno.E2BIG))
+    told = ask_doctor([], lambda: refuse(landlock.RESTRICT_SELF, errno.E2BIG))
     assert told.startswith("none: syscall: Argument list too long -> grade in a virtual machine")
 
 
@@ -182,7 +182,12 @@ def test_what_is_unknown_is_shown_as_it_is() -> None:
 
 @pytest.mark.parametrize("row", REASONS, ids=lambda row: row["says"])
 def test_every_reason_is_met_and_says_what_to_do(row: dict[str, str]) -> None:
-    texts = [*BUBBLEWRAP, *confine.NO_LANDLOCK.values(), "it needs Linux", "bwrap is not installed"]
+    texts = [
+        *BUBBLEWRAP,
+        *landlock.NO_LANDLOCK.values(),
+        "it needs Linux",
+        "bwrap is not installed",
+    ]
     texts += ["a GPU cannot be used in it", "there is no table of system calls for riscv64"]
     met = [text for text in texts if tiers.explain(text)[1] == row["remedy"]]
     assert any(row["says"] in text for text in met)

@@ -1,25 +1,20 @@
-"""How a process confines itself: the filter of system calls, read as the kernel reads it.
+"""The filter of system calls, read as the kernel reads it.
 
 `golden/system_calls.txt` lists all calls that the filter's tables know of, with their numbers and
 what becomes of them. The numbers come from Debian's linux-libc-dev 6.1: `asm/unistd_64.h` for
 x86_64, `asm-generic/unistd.h` for aarch64.
 """
 
-import ctypes
 import errno
-import os
-import platform
 import re
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from grader.base.paths import ROOT
-from grader.worker import confine, syscalls
+from grader.worker import seccomp, syscalls
 
 TABLE = ROOT / "tests" / "golden" / "system_calls.txt"
 HEADERS = {
@@ -31,7 +26,6 @@ ME = 4321  # the process that the filter is made for
 THREAD = 0x3D0F00  # the flags of the C library's threads
 FORK = 0x01200011  # those of its fork
 MACHINES = ["x86_64", "aarch64"]
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
 
 
 def table() -> dict[str, tuple[str, dict[str, int]]]:
@@ -46,7 +40,7 @@ def table() -> dict[str, tuple[str, dict[str, int]]]:
 
 def ask(machine: str, number: int, *arguments: int, arch: str = "") -> int:
     """Do what the kernel does with a filter: interpret it for one call; return its verdict."""
-    steps = [struct.unpack("=HBBI", step) for step in confine.program(machine, ME)]
+    steps = [struct.unpack("=HBBI", step) for step in seccomp.program(machine, ME)]
     arguments += (0,) * (6 - len(arguments))
     data = struct.pack("<iIQ6Q", number, ARCH[arch or machine], 0, *arguments)
     loaded, at = 0, 0
@@ -172,93 +166,4 @@ def test_calls_that_are_younger_than_the_tables_do_not_exist(machine: str) -> No
 
 def test_an_unknown_processor_has_no_filter() -> None:
     with pytest.raises(OSError, match="no table of system calls for riscv64"):
-        confine.program("riscv64", ME)
-
-
-ABIS = {  # Landlock's version: rights on files, on the network, scopes, bytes of the structure
-    1: (13, 0, 0, 8),
-    2: (14, 0, 0, 8),
-    3: (15, 0, 0, 8),
-    4: (15, 2, 0, 16),
-    5: (16, 2, 0, 16),
-    6: (16, 2, 2, 24),
-    7: (16, 2, 2, 24),
-    9: (16, 2, 2, 24),  # younger than this code
-}
-
-
-@pytest.mark.parametrize("abi", ABIS)
-def test_landlock_is_asked_for_all_that_its_version_knows(
-    abi: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    files, net, scopes, size = ABIS[abi]
-    asked: list[tuple[object, ...]] = []
-
-    def call(name: str, *arguments: object) -> int:
-        asked.append((name, *arguments))
-        return abi if arguments[1:] == (None, 0, 1) else 77
-
-    monkeypatch.setattr(confine, "_call", call)
-    file = tmp_path / "file"
-    file.touch()
-    assert confine.landlock_rules([str(tmp_path), str(file), str(tmp_path / "missing")]) == 77
-    _, (_, number, held, held_size, _), *rules = asked
-    assert (number, held_size) == (444, size)
-    assert isinstance(held, ctypes.Array)
-    assert struct.unpack("=3Q", held) == ((1 << files) - 1, (1 << net) - 1, (1 << scopes) - 1)
-    granted = [struct.unpack("=Qi", rule[4])[0] for rule in rules]  # type: ignore[arg-type]
-    read_file, read_folder, write_file = 4, 8, 2
-    assert granted == [read_file | read_folder, read_file, write_file]  # the last is /dev/null
-
-
-@on_linux
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (errno.ENOSYS, "older than 5.13"),
-        (errno.EOPNOTSUPP, "kernel's parameter lsm="),
-        (errno.EPERM, "seccomp profile forbids it"),
-    ],
-)
-def test_a_kernel_without_landlock_is_told_apart(
-    error: int, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def call(*_: object) -> int:
-        raise OSError(error, os.strerror(error))
-
-    monkeypatch.setattr(confine, "_call", call)
-    with pytest.raises(OSError, match=reason):
-        confine.landlock_abi()
-
-
-CONFINED = """
-import ctypes, os, sys, threading
-sys.path.insert(0, {root!r})
-from grader.worker import confine
-libc = ctypes.CDLL(None, use_errno=True)
-rules = confine.landlock_rules([{root!r}, sys.prefix, sys.base_prefix, "/usr", "/lib"])
-confine.drop_privileges()
-confine.restrict_files(rules)
-confine.filter_calls()
-for name, call in (
-    ("fork", os.fork), ("exec", lambda: os.execv("/bin/true", ["true"])),
-    ("socket", lambda: __import__("socket").socket()), ("write", lambda: open("x", "w")),
-    ("read", lambda: open("/etc/hostname")), ("parent", lambda: os.kill(os.getppid(), 0)),
-):
-    try: call(); print(name, "done")
-    except (OSError, PermissionError) as error: print(name, type(error).__name__)
-thread = threading.Thread(target=print, args=["thread", "done"])
-thread.start(); thread.join()
-"""
-
-
-@on_linux
-@pytest.mark.skipif(platform.machine() not in MACHINES, reason="there is no table for it")
-def test_a_process_that_confined_itself_is_confined(tmp_path: Path) -> None:
-    code = CONFINED.format(root=str(Path(confine.__file__).parents[2]))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    refusals = [f"{name} PermissionError" for name in ("fork", "exec", "socket", "write", "read")]
-    expected = [*refusals, "parent PermissionError", "thread done"]
-    assert done.stdout.split("\n")[:-1] == expected, done.stderr
+        seccomp.program("riscv64", ME)

@@ -1,0 +1,43 @@
+"""Calls of the C library that Python has no function for, and what a process gives up by them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 38, 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+
+def call(name: str, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> int:
+    """Call a function of the C library.
+
+    Raises:
+        OSError: it failed.
+    """
+    function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    function.restype = ctypes.c_long
+    result: int = function(*(ctypes.c_long(a) if isinstance(a, int) else a for a in arguments))
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+    return result
+
+
+def buffer(form: str, *values: int) -> ctypes.Array[ctypes.c_char]:
+    """Return values packed as `struct` packs them, for a call that takes a pointer."""
+    content = struct.pack(form, *values)
+    return ctypes.create_string_buffer(content, len(content))
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process when the one that forked it is gone."""
+    call("prctl", PR_SET_PDEATHSIG, 9, 0, 0, 0)
+
+
+def drop_privileges() -> None:
+    """Give up all capabilities, root's too, and the way to get any back by starting programs."""
+    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    call("capset", buffer("=II", 0x20080522, 0), buffer("=6I", *[0] * 6))
