@@ -42,7 +42,7 @@ from bench.report import busy, show_versions
 from grader.base.paths import COURSE
 from grader.contract.tasks import MAIN, assignments
 from grader.maintain.scratch import ASSIGNMENT, Scratch, with_cells
-from grader.maintain.submission_bank import REFERENCE, Entry, accepted_variants, mutants
+from grader.maintain.submission_bank import REFERENCE, Variant, accepted_variants, mutants
 from tests.matrix.page import PAGE, parse
 
 ROOT = Path(__file__).parents[1]
@@ -132,7 +132,7 @@ def submissions(count: int) -> list[Submission]:
     return made[:count]
 
 
-def _mutants() -> Iterator[tuple[Entry, float]]:
+def _mutants() -> Iterator[tuple[Variant, float]]:
     """Give mutants that cost whole checks, with the mark that is left."""
     rows = {row.id: row for row in parse(PAGE.read_text(encoding="utf-8"))}
     for entry in mutants():

@@ -25,7 +25,7 @@ from grader.contract.tasks import tasks
 from grader.sandbox import bubblewrap, fork_server
 from grader.sandbox.tiers import Confinement, sandboxed
 from tests.hostile import page, set_ups
-from tests.hostile.bank import Entry, bank
+from tests.hostile.bank import Attack, bank
 from tests.hostile.run import HARM, Outcome, attack, grade
 from tests.hostile.scene import scene
 from tests.hostile.set_ups import SET_UPS, USERS, Inaccessible, SetUp, Unavailable
@@ -173,7 +173,7 @@ def test_what_the_page_says_is_tried_is_in_the_bank_or_in_a_test() -> None:
 
 
 @pytest.mark.parametrize("entry", [e for e in BANK.values() if e.is_partial], ids=lambda e: e.name)
-def test_a_mark_that_is_neither_full_nor_nothing_has_a_ground(entry: Entry) -> None:
+def test_a_mark_that_is_neither_full_nor_nothing_has_a_ground(entry: Attack) -> None:
     """The ground names points; those that are earned, or those that are lost, give the mark."""
     ((task, points),) = entry.marks.items()
     numbers = [int(number) for number in re.findall(r"\d+", entry.why)]

@@ -14,7 +14,7 @@ from grader.contract.record import CheckResult
 from grader.contract.tasks import MAIN, assignments, tasks
 from grader.maintain.submission_bank import (
     REFERENCE,
-    Entry,
+    Variant,
     accepted_variants,
     mutants,
     patched,
@@ -27,16 +27,18 @@ from tests.matrix.changed import Changes, changes, in_tree, jobs, shared
 from tests.matrix.code import own_checks, own_tasks
 from tests.matrix.judge import Row, judge, problems_of_the_whole
 from tests.matrix.page import parse, render
-from tests.matrix.run import Job, Sharing
+from tests.matrix.run import MatrixJob, Sharing
 
 PASSED = {
     check.id: CheckResult(check.id, task.id, Status.PASSED, check.points, check.points)
     for task in tasks().values()
     for check in task.checks
 }
-SOFTMAX = Entry("softmax", {}, "model", {"check": "model.logits", "mistake": "softmax"})
-SAYS = Entry("exponentials", {}, "model", {"check": "model.logits", "says": "No logit is negative"})
-ACCEPTED = Entry("view", {})
+SOFTMAX = Variant("softmax", {}, "model", {"check": "model.logits", "mistake": "softmax"})
+SAYS = Variant(
+    "exponentials", {}, "model", {"check": "model.logits", "says": "No logit is negative"}
+)
+ACCEPTED = Variant("view", {})
 
 
 def results(**statuses: Any) -> dict[str, CheckResult]:
@@ -51,7 +53,7 @@ def failed(mistake: str | None = None, message: str = "No.", score: float = 0.0)
     return {"status": "failed", "score": score, "mistake": mistake, "message": message}
 
 
-def judged(entry: Entry, **statuses: Any) -> Row:
+def judged(entry: Variant, **statuses: Any) -> Row:
     return judge(entry, list(results(**statuses).values()))
 
 
@@ -107,7 +109,7 @@ def test_what_is_caught_and_named_is_no_problem() -> None:
         ),
     ],
 )
-def test_a_problem_is_named(entry: Entry, statuses: dict[str, Any], problem: str) -> None:
+def test_a_problem_is_named(entry: Variant, statuses: dict[str, Any], problem: str) -> None:
     problems = judged(entry, **statuses).problems
     assert problems[0].startswith(f"{entry.id}: {problem}")
 
@@ -132,8 +134,8 @@ def test_the_page_holds_the_rows() -> None:
             model__relu={"status": "blocked", "score": 0.0},
             accuracy__end_to_end={"status": "blocked"},
         ),
-        judged(Entry("lines", {}, "model", says), model__logits=failed(message=says["says"])),
-        judged(Entry("pad_flipped", {"text": b""})),
+        judged(Variant("lines", {}, "model", says), model__logits=failed(message=says["says"])),
+        judged(Variant("pad_flipped", {"text": b""})),
     ]
     rows[0].problems.clear()  # the student reads model.builds first
     assert parse(render(rows)) == rows
@@ -150,15 +152,15 @@ def test_a_row_can_be_sent() -> None:
 
 def test_a_submission_can_change_the_tasks_whose_code_differs() -> None:
     pad, model = patched("text", [], "def pad(sentences): ..."), REFERENCE["model"] + b"X = 1\n"
-    assert own_tasks(Entry("none", {"text": pad}, "pad")) == ["pad"]
-    assert own_tasks(Entry("pad_none", {"text": pad})) == ["pad"]
-    assert own_tasks(Entry("x", {"model": model}, "model")) == ["model"]
-    assert own_tasks(Entry("x", {"model": model}, "accuracy")) == ["model", "accuracy"]
-    assert own_tasks(Entry("model_x", {"model": model})) == ["model", "accuracy"]
-    assert own_tasks(Entry("x", {"model": b"def"}, "model")) == ["model"]
-    with_helper = Entry("model_x", {"model": model, "helpers": b""})
+    assert own_tasks(Variant("none", {"text": pad}, "pad")) == ["pad"]
+    assert own_tasks(Variant("pad_none", {"text": pad})) == ["pad"]
+    assert own_tasks(Variant("x", {"model": model}, "model")) == ["model"]
+    assert own_tasks(Variant("x", {"model": model}, "accuracy")) == ["model", "accuracy"]
+    assert own_tasks(Variant("model_x", {"model": model})) == ["model", "accuracy"]
+    assert own_tasks(Variant("x", {"model": b"def"}, "model")) == ["model"]
+    with_helper = Variant("model_x", {"model": model, "helpers": b""})
     assert own_tasks(with_helper) == [*assignments()[MAIN].tasks]
-    assert own_tasks(Entry("text_x", {"text": REFERENCE["text"] + b"X = 1\n"})) == [
+    assert own_tasks(Variant("text_x", {"text": REFERENCE["text"] + b"X = 1\n"})) == [
         *assignments()["words-to-tensors"].tasks
     ]
 
@@ -166,8 +168,8 @@ def test_a_submission_can_change_the_tasks_whose_code_differs() -> None:
 def test_the_accuracy_of_an_accepted_variant_is_left_to_the_calibration() -> None:
     model = {"model": REFERENCE["model"] + b"X = 1\n"}
     accepted, mutant = (
-        own_checks(Entry("model_x", model)),
-        own_checks(Entry("x", model, "accuracy")),
+        own_checks(Variant("model_x", model)),
+        own_checks(Variant("x", model, "accuracy")),
     )
     assert {check.id for check in mutant} - {check.id for check in accepted} == {"accuracy.unseen"}
 
@@ -245,15 +247,15 @@ def test_a_mistake_concerns_those_who_make_it() -> None:
 
 
 def test_what_is_concerned_is_graded_with_the_reference() -> None:
-    view = Entry("model_view", {"model": b"other"})
-    entries = [SOFTMAX, SAYS, view, Entry("pad_flipped", {"text": b"other"})]
+    view = Variant("model_view", {"model": b"other"})
+    entries = [SOFTMAX, SAYS, view, Variant("pad_flipped", {"text": b"other"})]
     assert jobs(entries, NOTHING) == []
-    assert jobs(entries, replace(NOTHING, entries=frozenset({SAYS.id}))) == [Job.own(SAYS)]
+    assert jobs(entries, replace(NOTHING, entries=frozenset({SAYS.id}))) == [MatrixJob.own(SAYS)]
     found = jobs(entries, replace(NOTHING, tasks=frozenset({"model"})))
     checks = frozenset(check.id for check in tasks()["model"].checks)
-    whole = [Job(view, checks), Job(reference(MAIN), checks)]
-    assert found == [Job.own(SOFTMAX), Job.own(SAYS), *whole]
-    assert jobs([view], replace(NOTHING, entries=frozenset({view.id}))) == [Job.own(view)]
+    whole = [MatrixJob(view, checks), MatrixJob(reference(MAIN), checks)]
+    assert found == [MatrixJob.own(SOFTMAX), MatrixJob.own(SAYS), *whole]
+    assert jobs([view], replace(NOTHING, entries=frozenset({view.id}))) == [MatrixJob.own(view)]
 
 
 def test_shared_code_is_what_grading_loads() -> None:
@@ -285,7 +287,7 @@ def graded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., lis
     def graded(*arguments: str, status: int = 0, **rows: Row) -> list[str]:
         found: list[str] = []
 
-        def grade(jobs: list[Job]) -> list[Row]:
+        def grade(jobs: list[MatrixJob]) -> list[Row]:
             found.extend(job.entry.id for job in jobs)
             return [{**true_rows, **rows}[id_] for id_ in found]
 

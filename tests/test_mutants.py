@@ -14,7 +14,7 @@ import pytest
 
 from grader.contract.tasks import assignments
 from grader.grading.calibration import calibration
-from grader.maintain.submission_bank import Entry, all_entries, reference
+from grader.maintain.submission_bank import Variant, all_entries, reference
 from tests.matrix.code import CALIBRATED, own_tasks
 from tests.matrix.judge import Row, problems_of_the_whole
 from tests.matrix.page import PAGE, parse, render
@@ -55,7 +55,7 @@ def rows_of_page() -> dict[str, Row]:
     return {row.id: row for row in parse(PAGE.read_text(encoding="utf-8"))}
 
 
-def by_task(entries: Iterable[Entry]) -> list[Any]:
+def by_task(entries: Iterable[Variant]) -> list[Any]:
     """Parameters, one per entry: with pytest-xdist those of a task stay in one process.
 
     They share what takes seconds.
@@ -79,7 +79,7 @@ def test_a_mutant_is_caught_and_named_and_costs_its_own_task_only(
 
 @pytest.mark.parametrize("entry", RECORDED, ids=lambda entry: entry.id)
 def test_a_mutant_that_learns_too_little_missed_full_marks_in_the_recorded_runs(
-    entry: Entry,
+    entry: Variant,
 ) -> None:
     runs = calibration()["runs"]["wrong"][entry.name]["accuracies"]
     assert max(runs) < calibration()["marks"]["full"]

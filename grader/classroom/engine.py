@@ -19,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from typing import Any, Protocol
 
 from grader.base.errors import UsageError
-from grader.classroom import job as grading
+from grader.classroom.job import grade
 from grader.sandbox import fork_server
 
 Job = dict[str, Any]
@@ -66,7 +66,7 @@ class Local:
 
     def submit(self, job: Job) -> Future[str]:
         """Give out a job."""
-        future: Future[str] = self.executor.submit(grading.run, job)
+        future: Future[str] = self.executor.submit(grade, job)
         return future
 
     def renew(self) -> None:
@@ -127,7 +127,7 @@ class Cluster:
 
     def submit(self, job: Job) -> Future[str]:
         """Give out a job; Dask gives it out again when its worker is lost."""
-        return self.executor.submit(grading.run, job)
+        return self.executor.submit(grade, job)
 
     def renew(self) -> None:
         """Nothing to do: Dask starts workers anew by itself."""

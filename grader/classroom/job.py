@@ -94,7 +94,7 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def job(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
+def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
     """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
     own = content.sources
     return {
@@ -106,7 +106,7 @@ def job(student: str, content: RawSubmission, setting: GradingConfig) -> dict[st
     }
 
 
-def run(job: dict[str, Any]) -> str:
+def grade(job: dict[str, Any]) -> str:
     """Grade a submission; returns JSON text.
 
     It holds `result`, or `refused`: why nothing can be graded here.

@@ -167,7 +167,7 @@ def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console
                 keep(Result(student, fault=_fault(error, options.folder)))
                 continue
             digests[student] = content.digest
-            yield job.job(student, content, options.setting)
+            yield job.pack(student, content, options.setting)
 
     with Watching(console, len(todo)) as watching, _engine(options, len(todo)) as opened:
         for student, answer in engine.run(opened, jobs()):

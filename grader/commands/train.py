@@ -29,10 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train; returns the exit code."""
-    from grader.training import run as training
+    from grader.training.run import Settings, train
 
-    return training.run(
-        options.path,
+    settings = Settings(
         data=options.data,
         val=options.val,
         rows=options.rows,
@@ -42,5 +41,5 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         seed=options.seed,
         confine=options.confine,
-        out=options.out,
     )
+    return train(options.path, settings, options.out)

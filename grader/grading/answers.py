@@ -259,8 +259,8 @@ def is_lstm_call(seen: Any) -> bool:
     return (start is None or plain) and all(type(size) is int for size in seen["h_n_shape"])
 
 
-def loop_seen(seen: Any, scene: dict[str, Any]) -> LoopSeen:
-    """Return what a student's loop did in the scene that was sent.
+def loop_seen(seen: Any, scenario: dict[str, Any]) -> LoopSeen:
+    """Return what a student's loop did in the scenario that was sent.
 
     Raises:
         WorkerLost: the answer does not have the form of one.
@@ -275,20 +275,20 @@ def loop_seen(seen: Any, scene: dict[str, Any]) -> LoopSeen:
         training=bool,
     )
     reject_unless(
-        fits and _are_weights(seen, scene) and all(type(x) is str for x in seen["unmoved"])
+        fits and _are_weights(seen, scenario) and all(type(x) is str for x in seen["unmoved"])
     )
     for event in seen["events"]:
         if event == {"do": "backward"}:
             continue
         types = {"do": str, "batch": str, "training": bool, "grad": bool, "moved": bool}
         reject_unless(has_fields(event, **types, weight=TensorData, bias=TensorData))
-        reject_unless(_are_weights(event, scene))
+        reject_unless(_are_weights(event, scenario))
     return LoopSeen(**seen)
 
 
-def _are_weights(seen: dict[str, Any], scene: dict[str, Any]) -> bool:
+def _are_weights(seen: dict[str, Any], scenario: dict[str, Any]) -> bool:
     """Tell whether the probe's weights have the form in which they were sent."""
     return all(
-        (seen[name].dtype, seen[name].shape) == (str(scene[name].dtype), scene[name].shape)
+        (seen[name].dtype, seen[name].shape) == (str(scenario[name].dtype), scenario[name].shape)
         for name in ("weight", "bias")
     )

@@ -271,22 +271,24 @@ class Submission:
         reject_unless(type(device) is str)
         return device  # type: ignore[no-any-return]
 
-    def evaluate(self, *, training: bool, **scene: Any) -> LoopSeen:
-        """Call the student's `evaluate` on the probe of a scene, in the given mode."""
-        seen = self._do("train.evaluate", training=training, device=self.device, **scene)
-        return loop_seen(seen, scene)
+    def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
+        """Call the student's `evaluate` on the probe of a scenario, in the given mode."""
+        seen = self._do("train.evaluate", training=training, device=self.device, **scenario)
+        return loop_seen(seen, scenario)
 
-    def train(self, *, epochs: int, lr: float, tell_device: bool = False, **scene: Any) -> LoopSeen:
-        """Call the student's `train` on the probe of a scene."""
+    def train(
+        self, *, epochs: int, lr: float, tell_device: bool = False, **scenario: Any
+    ) -> LoopSeen:
+        """Call the student's `train` on the probe of a scenario."""
         seen = self._do(
             "train.train",
             epochs=epochs,
             lr=lr,
             device=self.device,
             tell_device=tell_device,
-            **scene,
+            **scenario,
         )
-        return loop_seen(seen, scene)
+        return loop_seen(seen, scenario)
 
     def token_vectors(
         self, task: str, batches: Sequence[tuple[str, list[str]]]

@@ -35,7 +35,7 @@ from grader.base.errors import UsageError
 from grader.grading import heldout_accuracy
 from grader.grading.calibration import TRAINING
 from grader.grading.pipeline import MODEL
-from grader.maintain.submission_bank import REFERENCE, Entry, accepted_variants, mutants
+from grader.maintain.submission_bank import REFERENCE, Variant, accepted_variants, mutants
 
 ONE_TRY = 0.03
 LUCK = 1e-3
@@ -44,7 +44,7 @@ PACKAGES = ("torch", "spacy", MODEL, "numpy")
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingRun:
     """One training run.
 
     Attributes:
@@ -66,49 +66,49 @@ class Job:
     shuffled: bool = False
 
 
-Run = tuple[Job, float | None, float]  # with its accuracy and its processor seconds
+Run = tuple[TrainingRun, float | None, float]  # with its accuracy and its processor seconds
 
 
-def jobs(seeds: int, few: int) -> list[Job]:
+def jobs(seeds: int, few: int) -> list[TrainingRun]:
     """List all runs: `seeds` draws of the reference, a few of each variant, one of each mutant."""
     files = REFERENCE
     listed = []
     for number in range(seeds):
         listed += [
-            Job("right", "reference", files, number),
-            Job("right", "the grader's loop", files, number, own_loop=False),
-            Job("right", "the grader's model", files, number, own_model=False),
-            Job("nothing", "shuffled targets", files, number, shuffled=True),
+            TrainingRun("right", "reference", files, number),
+            TrainingRun("right", "the grader's loop", files, number, own_loop=False),
+            TrainingRun("right", "the grader's model", files, number, own_model=False),
+            TrainingRun("nothing", "shuffled targets", files, number, shuffled=True),
         ]
     for group, entries, draws in (("right", accepted_variants(), few), ("wrong", mutants(), 1)):
         for entry in entries:
             if is_trained(entry):
-                listed += [Job(group, entry.name, entry.files, n) for n in range(draws)]
+                listed += [TrainingRun(group, entry.name, entry.files, n) for n in range(draws)]
     return listed
 
 
-def is_trained(entry: Entry) -> bool:
+def is_trained(entry: Variant) -> bool:
     """Tell whether an entry changes what is trained."""
     return bool(entry.changed.keys() & {"model", "train"})
 
 
-def more_jobs(groups: dict[str, Any], seeds: int, few: int) -> list[Job]:
+def more_jobs(groups: dict[str, Any], seeds: int, few: int) -> list[TrainingRun]:
     """List the further draws of the weakest accepted variants."""
     return [
-        Job("right", entry.name, entry.files, number)
+        TrainingRun("right", entry.name, entry.files, number)
         for entry in weakest(groups)
         for number in range(few, seeds)
     ]
 
 
-def weakest(groups: dict[str, Any]) -> list[Entry]:
+def weakest(groups: dict[str, Any]) -> list[Variant]:
     """Return the accepted variants with the lowest means."""
     means = {name: row["mean"] for name, row in groups["right"].items()}
     variants = [entry for entry in accepted_variants() if entry.name in means]
     return sorted(variants, key=lambda entry: means[entry.name])[:WEAKEST]
 
 
-def run(job: Job) -> tuple[float | None, float]:
+def run(job: TrainingRun) -> tuple[float | None, float]:
     """Do a run: the accuracy, or None if it does not train; and the processor seconds it took."""
     import torch
 
@@ -135,7 +135,7 @@ def run(job: Job) -> tuple[float | None, float]:
     return measured.accuracy, time.process_time() - start
 
 
-def runs(listed: list[Job]) -> Iterator[Run]:
+def runs(listed: list[TrainingRun]) -> Iterator[Run]:
     """Do all runs, as many at a time as there are cores; gives them as they come."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
@@ -219,10 +219,12 @@ def add(name: str, recorded: dict[str, Any], seeds: int, few: int) -> dict[str, 
     if differing := [*_differences(recorded)]:
         raise UsageError(f"{'; '.join(differing)}. Run all again, without --add.")
     _ = heldout_accuracy.sample_pool()
-    found = _done([Job("right", name, entry.files, number) for number in range(few)])
+    found = _done([TrainingRun("right", name, entry.files, number) for number in range(few)])
     groups = _with(recorded["runs"], found)
     if name in [each.name for each in weakest(groups)]:
-        found += _done([Job("right", name, entry.files, number) for number in range(few, seeds)])
+        found += _done(
+            [TrainingRun("right", name, entry.files, number) for number in range(few, seeds)]
+        )
         groups = _with(recorded["runs"], found)
     return recorded | {"marks": marks(groups), "runs": groups}
 
@@ -252,7 +254,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def _done(listed: list[Job]) -> list[Run]:
+def _done(listed: list[TrainingRun]) -> list[Run]:
     """Do runs, with a progress bar."""
     from tqdm import tqdm
 

@@ -38,7 +38,7 @@ class SameDigest(Sources):
 
 
 @dataclass(frozen=True)
-class Entry:
+class Variant:
     """A mutant or an accepted variant.
 
     Attributes:
@@ -75,31 +75,31 @@ class Entry:
         return SameDigest(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
 
 
-def accepted_variants() -> Iterator[Entry]:
+def accepted_variants() -> Iterator[Variant]:
     """Read the accepted variants."""
     for variant in sorted((BANK / "accepted").iterdir()):
         if variant.is_dir():
             changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
-            yield Entry(variant.name, changed)
+            yield Variant(variant.name, changed)
     for task, name, changed, _ in _tables("accepted"):
-        yield Entry(f"{task}_{name}", changed)
+        yield Variant(f"{task}_{name}", changed)
 
 
-def mutants() -> Iterator[Entry]:
+def mutants() -> Iterator[Variant]:
     """Read the mutants."""
     for task, name, changed, expected in _tables("mutants"):
-        yield Entry(name, changed, task, expected)
+        yield Variant(name, changed, task, expected)
 
 
-def all_entries() -> list[Entry]:
+def all_entries() -> list[Variant]:
     """Read all mutants, then all accepted variants."""
     return [*mutants(), *accepted_variants()]
 
 
-def reference(assignment: str) -> Entry:
+def reference(assignment: str) -> Variant:
     """Return the reference of an assignment, an accepted variant that changes nothing."""
     modules = assignments()[assignment].modules
-    return Entry(f"reference-{assignment}", {module: REFERENCE[module] for module in modules})
+    return Variant(f"reference-{assignment}", {module: REFERENCE[module] for module in modules})
 
 
 def _tables(folder: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:

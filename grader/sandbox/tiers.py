@@ -24,8 +24,7 @@ from grader.base.files import read_toml
 from grader.base.paths import GRADER
 from grader.contract.enums import Tier
 from grader.sandbox import fork_server
-from grader.sandbox import launch as sandbox
-from grader.sandbox.launch import Limits, RunningWorker
+from grader.sandbox.launch import POSIX, Limits, RunningWorker, launch
 from grader.worker.layers import UNCONFINED
 from grader.worker.serve import GPUS
 
@@ -55,8 +54,8 @@ class Confinement:
 
 LIMITS = Confinement(
     tier=Tier.LIMITS,
-    layers=UNCONFINED if sandbox.POSIX else (),
-    launch=lambda _limits, _modules: sandbox.launch(),
+    layers=UNCONFINED if POSIX else (),
+    launch=lambda _limits, _modules: launch(),
     one_process_per_module_set=False,
 )
 

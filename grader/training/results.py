@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """What a run gave.
 
     Attributes:
@@ -50,7 +50,7 @@ class Outcome:
         return float(np.trace(self.confusion) / self.confusion.sum())
 
 
-def save(folder: Path, outcome: Outcome, about: dict[str, Any]) -> None:
+def save(folder: Path, outcome: TrainingResult, about: dict[str, Any]) -> None:
     """Write the results into a folder, each file whole or not at all.
 
     Args:
@@ -73,7 +73,7 @@ def save(folder: Path, outcome: Outcome, about: dict[str, Any]) -> None:
             stream.write(data)
 
 
-def _weights(outcome: Outcome) -> bytes:
+def _weights(outcome: TrainingResult) -> bytes:
     import torch
 
     stream = io.BytesIO()
@@ -81,7 +81,7 @@ def _weights(outcome: Outcome) -> bytes:
     return stream.getvalue()
 
 
-def _metrics(outcome: Outcome, about: dict[str, Any]) -> str:
+def _metrics(outcome: TrainingResult, about: dict[str, Any]) -> str:
     content = {
         "schema_version": 1,
         **about,

@@ -6,6 +6,7 @@ the epochs are what the worker's loaders saw; the accuracy is computed here, fro
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import sys
@@ -62,6 +63,8 @@ class Settings:
         lr: learning rate.
         batch_size: B.
         seed: what rows, weights and batches are drawn from.
+        device: one of `devices.DEVICES`.
+        confine: the weakest confinement that is accepted, see `grading.session`.
     """
 
     data: str
@@ -71,6 +74,8 @@ class Settings:
     lr: float
     batch_size: int
     seed: int
+    device: str
+    confine: Tier | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant.
@@ -89,52 +94,30 @@ class Settings:
             raise UsageError(f"--lr {self.lr:g}: give a number above 0, up to 1; 0.002 is usual.")
 
 
-def run(
-    path: Path,
-    *,
-    data: str,
-    val: Path | None,
-    rows: int | None,
-    epochs: int,
-    lr: float,
-    batch_size: int,
-    device: str,
-    seed: int,
-    confine: Tier | None = None,
-    out: Path | None,
-) -> int:
+def train(path: Path, settings: Settings, out: Path | None = None) -> int:
     """Train the submission at `path`, show how it goes, and save what came out.
 
     Args:
         path: a folder or zip with model.py and train.py.
-        data: see `Settings`, as `val`, `rows`, `epochs`, `lr`, `batch_size`, `seed`.
-        val: see there.
-        rows: see there.
-        epochs: see there.
-        lr: see there.
-        batch_size: see there.
-        device: one of `devices.DEVICES`.
-        seed: see there.
-        confine: the least confinement that will do, see `grading.session`.
-        out: the folder for curves.png, confusion.png, metrics.json and weights.pt, made if it
-            is not there; None means `OUT`.
+        settings: what it is trained on, and how.
+        out: the folder for curves.png, confusion.png, metrics.json and weights.pt, created if it
+            does not exist; None means `OUT`.
 
     Returns:
         The exit code: 0, or 1 if the student's code failed; then nothing is saved.
 
     Raises:
         UsageError: an option, the submission or the folder cannot be used.
-        NewsError: the data cannot be had.
+        NewsError: the data are not available.
     """
-    settings = Settings(data, val, rows, epochs, lr, batch_size, seed)
     folder, console = out or OUT, plain_console(soft_wrap=True)
-    taken = load(path, MAIN)
-    with session(taken, device=device, seed=seed, confine=confine, limits=LIMITS) as opened:
+    submitted = load(path, MAIN)
+    with _session(submitted, settings) as opened:
         train_rows, val_rows = choose(settings)
         refuse_unwritable(folder)
         try:
             if len(train_rows) > LONG:
-                _rehearse(taken, settings, device)
+                _rehearse(submitted, settings)
             outcome = _train(opened.submission, train_rows, val_rows, settings, console)
         except (StudentError, WorkerLost, Failure) as error:
             print(_explain(error), file=sys.stderr)
@@ -154,11 +137,23 @@ def run(
 def _about(settings: Settings, opened: Session) -> dict[str, Any]:
     surroundings = environment(opened.submission)
     del surroundings["data"]  # what grading would train on
+    training = asdict(settings)
+    del training["device"], training["confine"]  # the environment has those in effect
     return {
         "submission": {"name": opened.submitted.name, "digest": opened.submitted.digest},
-        "settings": {**asdict(settings), **SIZES},
+        "settings": {**training, **SIZES},
         "environment": surroundings,
     }
+
+
+def _session(submitted: Sources, settings: Settings) -> contextlib.AbstractContextManager[Session]:
+    return session(
+        submitted,
+        device=settings.device,
+        seed=settings.seed,
+        confine=settings.confine,
+        limits=LIMITS,
+    )
 
 
 def choose(settings: Settings) -> tuple[Rows, Rows]:
@@ -227,7 +222,7 @@ def _unwritable(folder: Path, error: OSError) -> UsageError:
 
 def _train(
     submission: Submission, train_rows: Rows, val_rows: Rows, settings: Settings, console: Console
-) -> results.Outcome:
+) -> results.TrainingResult:
     console.print(
         f"{len(train_rows):,} news items to learn from, {len(val_rows):,} to validate on\n"
         f"epochs {settings.epochs}, lr {settings.lr:g}, batch size {settings.batch_size}, "
@@ -241,7 +236,7 @@ def _train(
         console, settings.epochs, _batches(train, settings), _batches(val, settings)
     ) as watch:
         seen = _fit(submission, train, val, settings, watch.take)
-    return results.Outcome(
+    return results.TrainingResult(
         history=watch.history,
         returned=seen["history"],
         confusion=confusion(seen["logits"], val.targets),
@@ -275,7 +270,7 @@ def _fit(
     )
 
 
-def _rehearse(taken: Sources, settings: Settings, device: str) -> None:
+def _rehearse(submitted: Sources, settings: Settings) -> None:
     """Train on eight sentences of noise, so that mistakes show before the long work begins.
 
     A worker of its own does it: no trace is left in the one that trains.
@@ -283,7 +278,7 @@ def _rehearse(taken: Sources, settings: Settings, device: str) -> None:
     targets = np.arange(2 * len(news.CLASSES)) % len(news.CLASSES)
     tokens = np.random.default_rng(0).standard_normal((3 * len(targets), FEATURES))
     noise = Vectors(tokens.astype(np.float32), 3 * np.arange(len(targets) + 1), targets)
-    with session(taken, device=device, seed=settings.seed, limits=LIMITS) as opened:
+    with _session(submitted, settings) as opened:
         _fit(opened.submission, noise, noise, settings)
 
 
@@ -304,7 +299,7 @@ def _embed(rows: Rows, purpose: str, console: Console) -> Vectors:
 
 
 def confusion(logits: Any, targets: Array) -> Array:
-    """Count how often each class was taken for each: (C, C), a row a true class.
+    """Count how often each class was submitted for each: (C, C), a row a true class.
 
     Raises:
         Failure: the logits are not numbers of shape (N, C).

@@ -14,7 +14,7 @@ import pytest
 from grader.contract.enums import Status
 from grader.contract.names import file_name
 from grader.contract.results import Result
-from grader.reports.class_report import page as classroom
+from grader.reports.class_report import page as class_page
 from tests.classes import EVIL, HOSTILE, a_class, changed, graded
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results[: len(odd)] = odd
     results[10] = replace(results[10], seconds=90.0)
     results[12] = replace(results[12], fingerprints=results[11].fingerprints)
-    classroom.write(results, out, "News classifier")
+    class_page.write(results, out, "News classifier")
     return out
 
 
@@ -227,7 +227,7 @@ def test_every_text_has_enough_contrast(
 
 
 def test_a_large_class_stays_usable(browser: Any, tmp_path: Path) -> None:
-    classroom.write(a_class(300), tmp_path, "News classifier")
+    class_page.write(a_class(300), tmp_path, "News classifier")
     seen = opened(browser, tmp_path / "index.html")
     seen.page.get_by_label("Name or id").fill("number 299")
     assert seen.page.locator("#table tbody tr:visible").count() == 1

@@ -23,7 +23,7 @@ from grader.checks.oracles.training_loop import (
     true_history,
     wrong_histories,
 )
-from grader.worker.operations import train as worker
+from grader.worker.operations.train import ProbeSetup
 from grader.worker.wire import tensor_data
 
 # --- the same as torch -----------------------------------------------------------------------
@@ -232,7 +232,7 @@ def watched(action: Action) -> tuple[bool, set[str]]:
         for name, parts in (("train", stage.train), ("val", stage.val))
     }
     weight, bias = tensor_data(stage.start.weight), tensor_data(stage.start.bias)
-    staged = worker.Scene(weight, bias, batches, device="cpu", elsewhere=True)
+    staged = ProbeSetup(weight, bias, batches, device="cpu", elsewhere=True)
     with staged.watch():
         padded, targets = next(iter(staged.loaders["train"]))
         action(staged.probe, padded, targets)

@@ -18,7 +18,7 @@ from distributed import LocalCluster
 
 from grader.__main__ import main
 from grader.maintain.submission_bank import REFERENCE
-from grader.sandbox import fork_server as warm_here
+from grader.sandbox import fork_server
 from tests.classroom.test_run import RIGHT, WRONG, alone, make, read, without_times
 from tests.sandbox.test_worker_client import gone
 
@@ -80,7 +80,7 @@ def test_a_cluster_that_is_not_there_is_told(
 
 @pytest.mark.full
 def test_a_workers_processes_end_with_it(cluster: Any) -> None:
-    warm_here.close()  # that of this process, which graded for comparison
+    fork_server.close()  # that of this process, which graded for comparison
     family = psutil.Process().children(recursive=True)
     warm = [each for each in family if each.cmdline()[-1:] == [str(_worker())]]
     assert warm, "the workers have no fork servers"

@@ -19,10 +19,9 @@ from grader.__main__ import main
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT
 from grader.checks.news_classifier import dataset
-from grader.classroom import job as grading
 from grader.classroom import run
 from grader.classroom.engine import Job
-from grader.classroom.job import GradingConfig
+from grader.classroom.job import GradingConfig, grade, pack, versions
 from grader.classroom.journal import Entry, Journal
 from grader.contract.enums import Status, Tier
 from grader.contract.record import CheckResult, Record
@@ -41,7 +40,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Li
 RIGHT = REFERENCE["dataset"]
 WRONG = RIGHT.replace(b"label - 1", b"label")
 ENDS = b"import os\nos._exit(3)\n"
-SETTING = GradingConfig("", "cpu", 0, "sandbox", 6 << 30, "", grading.versions())
+SETTING = GradingConfig("", "cpu", 0, "sandbox", 6 << 30, "", versions())
 NOTEBOOK = {"cells": [{"cell_type": "code", "source": RIGHT.decode(), "metadata": {}}]}
 CLASS = {"right": RIGHT, "wrong": WRONG, "<b>": RIGHT, "ends": ENDS}
 
@@ -216,9 +215,7 @@ def journaled(root: Path) -> int:
 
 
 def job(setting: GradingConfig = SETTING) -> Job:
-    return grading.job(
-        "ada", RawSubmission(Sources("ada", {"dataset": RIGHT}, {}, "dataset")), setting
-    )
+    return pack("ada", RawSubmission(Sources("ada", {"dataset": RIGHT}, {}, "dataset")), setting)
 
 
 def test_a_job_is_made_of_builtin_types_only() -> None:
@@ -232,7 +229,7 @@ def test_a_job_is_made_of_builtin_types_only() -> None:
 
 
 def test_a_machine_with_other_versions_grades_nothing() -> None:
-    answer = grading.run(job(replace(SETTING, versions="grader of yesterday")))
+    answer = grade(job(replace(SETTING, versions="grader of yesterday")))
     with pytest.raises(UsageError, match=r"this machine has grader of yesterday"):
         run._result("ada", answer)
 
@@ -247,7 +244,7 @@ def test_nothing_is_graded_with_less_confinement_than_was_asked_for(
     with pytest.raises(
         UsageError, match=r"not available on this machine: no Landlock here.*--confine limits"
     ):
-        run._result("ada", grading.run(job()))
+        run._result("ada", grade(job()))
 
 
 @linux
@@ -261,7 +258,7 @@ def test_the_courses_secret_travels_with_the_job(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(dataset, "check_texts", looking)
     monkeypatch.delenv("GRADER_SECRET", raising=False)
-    grading.run(job(replace(SETTING, secret="s3cret")))
+    grade(job(replace(SETTING, secret="s3cret")))
     assert seen == ["s3cret"]
 
 
@@ -279,7 +276,7 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
         check(submission)
 
     monkeypatch.setattr(dataset, "check_texts", faulty)
-    result = run._result("ada", grading.run(job()))
+    result = run._result("ada", grade(job()))
     assert result.faulty == (failures == 2)
     assert result.record is not None
     assert (result.record.score == 15) == (failures == 1)

@@ -10,7 +10,7 @@ import pytest
 from grader.__main__ import main
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT
-from grader.contract import tasks as table
+from grader.contract import tasks as contract_tasks
 from grader.contract.record import Record
 from grader.contract.tasks import MAIN, assignment_of, assignments, tasks
 from grader.grading.session import load, session
@@ -54,8 +54,8 @@ def test_modules_of_several_other_assignments_ask_which_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = replace(RECURRENT.tasks["unroll"], id="other", module="other")
-    other = table.Assignment("others", "Others", {"other": row})
-    monkeypatch.setattr(table, "assignments", lambda: {**assignments(), "others": other})
+    other = contract_tasks.Assignment("others", "Others", {"other": row})
+    monkeypatch.setattr(contract_tasks, "assignments", lambda: {**assignments(), "others": other})
     with pytest.raises(UsageError, match="--assignment recurrent-layers or --assignment others"):
         assignment_of({"recurrent": b"", "other": b""})
 

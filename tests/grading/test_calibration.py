@@ -21,7 +21,7 @@ from grader.grading.submission import Submission
 from grader.grading.vectors import Vectors
 from grader.intake.sources import Sources
 from grader.maintain import calibrate
-from grader.maintain.calibrate import Job
+from grader.maintain.calibrate import TrainingRun
 from grader.maintain.submission_bank import REFERENCE, accepted_variants
 from grader.sandbox.worker_client import LocalWorker
 
@@ -84,7 +84,7 @@ def test_a_run_on_another_draw_stays_within_the_recorded_spread(
     group: str, name: str, draw: int, options: dict[str, bool]
 ) -> None:
     recorded = calibration()["runs"][group][name]
-    accuracy, _ = calibrate.run(Job(group, name, REFERENCE, draw, **options))
+    accuracy, _ = calibrate.run(TrainingRun(group, name, REFERENCE, draw, **options))
     assert accuracy == pytest.approx(recorded["mean"], abs=4 * recorded["spread"]), AGAIN
 
 
@@ -135,11 +135,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Names and numbers of the draws that were made; each has an accuracy of 0.7, or nearly."""
     found: list[tuple[str, int]] = []
 
-    def runs(listed: list[Job]) -> list[calibrate.Run]:
+    def runs(listed: list[TrainingRun]) -> list[calibrate.Run]:
         found.extend((job.name, job.number) for job in listed)
         return [(job, accuracy_of(job), 1.0) for job in listed]
 
-    def accuracy_of(job: Job) -> float:
+    def accuracy_of(job: TrainingRun) -> float:
         low = job.name == "model_view"
         return (0.45 if low else 0.7) + 0.01 * (job.number % 2)
 

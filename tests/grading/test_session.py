@@ -16,8 +16,7 @@ from grader.base.paths import ROOT
 from grader.contract.enums import Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments, tasks
-from grader.grading import session as grading
-from grader.grading.session import load, session
+from grader.grading.session import grade, load, session
 from grader.grading.submission import Submission
 from grader.intake.sources import Sources
 from grader.sandbox import fork_server, launch
@@ -49,12 +48,12 @@ def grade_tasks(sources: Sources, *names: str) -> dict[str, list[CheckResult]]:
 
 @pytest.fixture(scope="module")
 def solved() -> Record:
-    return grading.grade(load(ROOT / "solution"), device="cpu")
+    return grade(load(ROOT / "solution"), device="cpu")
 
 
 @pytest.fixture(scope="module")
 def untouched() -> Record:
-    return grading.grade(load(ROOT / "exercise"), device="cpu")
+    return grade(load(ROOT / "exercise"), device="cpu")
 
 
 # --- the reference and the stubs -------------------------------------------------------------
@@ -191,7 +190,7 @@ def test_a_fault_of_the_grader_is_an_error_and_says_so(monkeypatch: pytest.Monke
     def faulty(_submission: Submission) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(grading, "function", lambda _check: faulty)
+    monkeypatch.setattr("grader.grading.session.function", lambda _check: faulty)
     results = grade_tasks(reference(), "dataset")["dataset"]
     assert {result.status for result in results if not tasks_needs(result.id)} == {"error"}
     assert "The grader itself failed" in results[0].message
@@ -265,7 +264,7 @@ def test_a_warm_process_that_is_lost_again_and_again_costs_no_mark(full: bool) -
         lost[-1].kill()
         lost[-1].wait()
 
-    record = grading.grade(load(path), on_progress=lose, device="cpu", confine=Tier.SANDBOX)
+    record = grade(load(path), on_progress=lose, device="cpu", confine=Tier.SANDBOX)
     assert (record.score, record.max_score) == (15, 15)
     assert len({process.pid for process in lost}) == (len(record.checks) + 1 if full else 2)
 

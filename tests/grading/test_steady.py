@@ -16,7 +16,7 @@ import pytest
 
 from grader.contract.tasks import MAIN, assignments
 from grader.grading.session import session
-from grader.maintain.submission_bank import Entry, accepted_variants, mutants, patched
+from grader.maintain.submission_bank import Variant, accepted_variants, mutants, patched
 
 QUICK = [
     "model-dropout-in-eval",  # draws numbers
@@ -34,17 +34,17 @@ FULL = [
 ]
 ROUNDS = {False: 3, True: 9}  # quick or full: in each of two processes
 WHOLE_ROUNDS = 2  # of them with the reference, over all tasks, in the full suite
-REFERENCE = Entry("reference", {})
+REFERENCE = Variant("reference", {})
 
 Told = list[tuple[Any, ...]]
 
 
-def chosen(full: bool) -> list[Entry]:
+def chosen(full: bool) -> list[Variant]:
     entries = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
     return [entries[id_] for id_ in [*QUICK, *(FULL if full else [])]]
 
 
-def told(entry: Entry, in_process: bool = False) -> Told:
+def told(entry: Variant, in_process: bool = False) -> Told:
     """Grade the tasks that an entry changes, of the reference all; return what a student sees."""
     with session(entry.sources, device="cpu", in_process=in_process) as opened:
         concerned = entry.changed.keys() & set(assignments()[MAIN].modules)
@@ -117,5 +117,5 @@ def test_the_reference_has_the_same_marks_over_all_tasks(
 
 def test_an_unsteady_submission_would_be_noticed() -> None:
     length = [["return len(self.samples)", "return __import__('os').getpid()"]]
-    entry = Entry("unsteady", {"dataset": patched("dataset", length)})
+    entry = Variant("unsteady", {"dataset": patched("dataset", length)})
     assert told(entry) != told(entry, in_process=True)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from grader.base.files import written_whole
 from grader.sandbox import fork_server
 from tests.hostile import page
-from tests.hostile.bank import Entry, bank
+from tests.hostile.bank import Attack, bank
 from tests.hostile.run import Outcome, run
 from tests.hostile.set_ups import SET_UPS, UNAVAILABLE, SetUp
 
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def broken(entry: Entry, set_up: SetUp, outcome: Outcome) -> list[str]:
+def broken(entry: Attack, set_up: SetUp, outcome: Outcome) -> list[str]:
     """Say which promises of a set-up were broken."""
     if set_up.tier == "limits":
         return [f"it has forged marks: {outcome.marks}"] if outcome.forged(entry) else []

@@ -18,7 +18,7 @@ PRELUDE = f"def breach(what): print({BREACH!r}, what, flush=True)\n"
 
 
 @dataclass(frozen=True)
-class Entry:
+class Attack:
     """One submission; the package's docstring tells the fields. `kind` is the name of its file."""
 
     name: str
@@ -60,11 +60,11 @@ class Entry:
 
 
 @functools.cache
-def bank() -> dict[str, Entry]:
+def bank() -> dict[str, Attack]:
     """Return all entries by name."""
     rows: dict[str, dict[str, dict[str, Any]]] = {
         path.stem: read_toml(path) for path in sorted(BANK.glob("*.toml"))
     }
-    entries = [Entry(name, kind, **row) for kind in rows for name, row in rows[kind].items()]
+    entries = [Attack(name, kind, **row) for kind in rows for name, row in rows[kind].items()]
     assert len({entry.name for entry in entries}) == len(entries)
     return {entry.name: entry for entry in entries}

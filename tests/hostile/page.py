@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grader.base.paths import ROOT
 from grader.contract.tasks import tasks
-from tests.hostile.bank import Entry, bank
+from tests.hostile.bank import Attack, bank
 from tests.hostile.run import Outcome
 from tests.hostile.set_ups import SetUp
 
@@ -26,7 +26,7 @@ KINDS = {
 }
 
 
-def earns(entry: Entry) -> str:
+def earns(entry: Attack) -> str:
     """Show the marks of an entry, and how many there are."""
     return ", ".join(f"{task} {n:g}/{tasks()[task].points:g}" for task, n in entry.marks.items())
 
@@ -79,7 +79,7 @@ def tables(graded: Graded) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _row(entry: Entry, graded: Graded) -> list[str]:
+def _row(entry: Attack, graded: Graded) -> list[str]:
     cells = []
     for column in COLUMNS.values():
         runs = {s: done for s, done in graded.items() if (s.tier, s.bubblewrap) == column}

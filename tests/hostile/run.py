@@ -12,14 +12,14 @@ import psutil  # type: ignore[import-untyped]
 
 from grader.contract.record import CheckResult
 from grader.contract.tasks import get_assignment, tasks
-from grader.grading import session as grading
+from grader.grading.session import Session
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
 from grader.sandbox import fork_server
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import LIMITS, Confinement, sandboxed
 from grader.sandbox.worker_client import ProcessWorker
-from tests.hostile.bank import BREACH, Entry
+from tests.hostile.bank import BREACH, Attack
 from tests.hostile.scene import SECRET, Scene, family, scene
 
 MEMORY = 2 << 30
@@ -62,12 +62,12 @@ class Outcome:
     printed: str
     seconds: float
 
-    def forged(self, entry: Entry) -> list[str]:
+    def forged(self, entry: Attack) -> list[str]:
         """Name the tasks with more points than their honest parts earn."""
         earned = entry.earns(self.tier)
         return [task for task, points in self.marks.items() if points > earned[task]]
 
-    def problems(self, entry: Entry) -> list[str]:
+    def problems(self, entry: Attack) -> list[str]:
         """Say which promises were broken, a sentence each."""
         found = [f"{HARM[kind]}: {self.printed!r}" for kind in self.harm]
         if (earned := entry.earns(self.tier)) != self.marks:
@@ -83,7 +83,7 @@ class Outcome:
         return found
 
 
-def attack(entry: Entry, here: Scene, confined_by: Confinement) -> Outcome:
+def attack(entry: Attack, here: Scene, confined_by: Confinement) -> Outcome:
     """Grade an entry beside an honest neighbour, and another one after it."""
     here.lay_out()
     before, processes = here.state(), family()
@@ -142,14 +142,14 @@ def grade(
     worker = ProcessWorker(files, shown, Limits(seconds, MEMORY), confined_by)
     try:
         assignment = get_assignment(tasks()[names[0]].assignment)
-        session = grading.Session(Sources("hostile", files, shown), assignment, worker)
+        session = Session(Sources("hostile", files, shown), assignment, worker)
         results = {name: [session.run(check) for check in tasks()[name].checks] for name in names}
     finally:
         worker.close()
     return results, worker.output
 
 
-def run(entries: Iterable[Entry], tier: str) -> Iterator[Outcome]:
+def run(entries: Iterable[Attack], tier: str) -> Iterator[Outcome]:
     """Grade entries one after the other; those that the tier may not try are left out."""
     confined_by = LIMITS if tier == "limits" else sandboxed("cpu")
     with scene() as here:

@@ -10,7 +10,7 @@ import pytest
 
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
-from grader.maintain import notebooks as lesson
+from grader.maintain import notebooks
 from grader.maintain.stubs import BuildError
 
 SCRIPT = ROOT / "assignments" / "news-classifier.py"
@@ -31,14 +31,14 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize("id_", assignments())
 def test_a_committed_notebook_is_what_its_sources_give(id_: str) -> None:
     script = ROOT / "assignments" / f"{id_}.py"
-    assert lesson.check(script, SOLUTION, NOTEBOOKS[id_]) == []
+    assert notebooks.check(script, SOLUTION, NOTEBOOKS[id_]) == []
 
 
 @pytest.mark.parametrize("hash_seed", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_the_notebook_is_the_same_in_every_process(hash_seed: str) -> None:
     code = (
-        "import sys, pathlib; from grader.maintain import notebooks as lesson; "
-        f"sys.stdout.write(lesson.notebook(pathlib.Path({str(SCRIPT)!r}), "
+        "import sys, pathlib; from grader.maintain import notebooks; "
+        f"sys.stdout.write(notebooks.notebook(pathlib.Path({str(SCRIPT)!r}), "
         f"pathlib.Path({str(SOLUTION)!r})))"
     )
     made = subprocess.run(
@@ -83,14 +83,14 @@ def test_a_check_is_worth_what_the_table_of_tasks_says(id_: str) -> None:
 
 def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path: Path) -> None:
     copy = tmp_path / "news-classifier.ipynb"
-    (missing,) = lesson.check(SCRIPT, SOLUTION, copy)
+    (missing,) = notebooks.check(SCRIPT, SOLUTION, copy)
     assert "is missing; run `python -m grader build`" in missing
-    assert lesson.build(SCRIPT, SOLUTION, copy) == [copy]
-    assert lesson.build(SCRIPT, SOLUTION, copy) == []
+    assert notebooks.build(SCRIPT, SOLUTION, copy) == [copy]
+    assert notebooks.build(SCRIPT, SOLUTION, copy) == []
     content = json.loads(copy.read_text(encoding="utf-8"))
     content["cells"][3]["source"][0] += "x"
     copy.write_text(json.dumps(content), encoding="utf-8")
-    (differs,) = lesson.check(SCRIPT, SOLUTION, copy)
+    (differs,) = notebooks.check(SCRIPT, SOLUTION, copy)
     assert "differs" in differs
 
 
@@ -109,5 +109,5 @@ def test_a_script_that_does_not_fit_the_solution_is_refused(
 ) -> None:
     script = changed(tmp_path, old, new)
     with pytest.raises(BuildError, match=what):
-        lesson.notebook(script, SOLUTION)
-    assert what in lesson.check(script, SOLUTION, NOTEBOOK)[0]
+        notebooks.notebook(script, SOLUTION)
+    assert what in notebooks.check(script, SOLUTION, NOTEBOOK)[0]

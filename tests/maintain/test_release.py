@@ -13,8 +13,7 @@ import pytest
 from grader.__main__ import main
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
-from grader.maintain import release
-from grader.maintain import stubs as build
+from grader.maintain import release, stubs
 
 pytest.importorskip("nbgrader")
 from grader.maintain.scratch import Scratch
@@ -154,9 +153,9 @@ def test_a_line_of_the_solution_is_found_and_named(case: str) -> None:
 @pytest.mark.parametrize("module", ["dataset", "collate", "model", "train", "recurrent"])
 def test_each_region_of_the_reference_would_be_found(module: str) -> None:
     """All but those of one plain line, such as `return len(self.samples)`."""
-    source = build.read(SOLUTION / f"{module}.py")
+    source = stubs.read(SOLUTION / f"{module}.py")
     lines = source.split("\n")
-    for region in build.find_regions(source, module):
+    for region in stubs.find_regions(source, module):
         inside = lines[region.begin : region.end - 1]
         if len(inside) > 1:
             assert leaks({"x.txt": "\n".join(inside)}), inside

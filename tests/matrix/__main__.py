@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
-from grader.maintain.submission_bank import Entry, all_entries
+from grader.maintain.submission_bank import Variant, all_entries
 from tests.matrix import changed, page
 from tests.matrix.judge import Row, problems_of_the_whole
-from tests.matrix.run import Grader, Job
+from tests.matrix.run import Grader, MatrixJob
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     old = page.parse(page.PAGE.read_text(encoding="utf-8")) if page.PAGE.exists() else []
     rows = {row.id: row for row in old}
     if options.only:
-        jobs = [Job(entry) for entry in entries if entry.id in options.only]
+        jobs = [MatrixJob(entry) for entry in entries if entry.id in options.only]
         if unknown := {*options.only} - {entry.id for entry in entries}:
             parser().error(f"no such entry: {', '.join(sorted(unknown))}")
     elif options.changed:
         jobs = changed_jobs(entries, rows.keys())
     else:
-        jobs, rows = [Job(entry) for entry in entries], {}
+        jobs, rows = [MatrixJob(entry) for entry in entries], {}
     graded = grade(jobs)
     problems = [problem for row in graded for problem in row.problems]
     if not problems:
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def changed_jobs(entries: list[Entry], on_page: Iterable[str]) -> list[Job]:
+def changed_jobs(entries: list[Variant], on_page: Iterable[str]) -> list[MatrixJob]:
     """Return what must be graded as it changed, or has no row; name shared code that changed."""
     files = changed.changed_files()
     for path in changed.shared(files):
@@ -73,7 +73,7 @@ def changed_jobs(entries: list[Entry], on_page: Iterable[str]) -> list[Job]:
     return changed.jobs(entries, replace(found, entries=found.entries | missing))
 
 
-def grade(jobs: list[Job]) -> list[Row]:
+def grade(jobs: list[MatrixJob]) -> list[Row]:
     """Grade on all cores, with a progress bar."""
     if not jobs:
         return []
@@ -85,7 +85,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def update(entries: list[Entry], rows: dict[str, Row], write: bool) -> list[str]:
+def update(entries: list[Variant], rows: dict[str, Row], write: bool) -> list[str]:
     """Write the page, or compare it; returns the problems of the whole."""
     listed = [rows[entry.id] for entry in entries if entry.id in rows]
     problems = [

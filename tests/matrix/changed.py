@@ -14,9 +14,9 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments, tasks
-from grader.maintain.submission_bank import REFERENCE, Entry, reference
+from grader.maintain.submission_bank import REFERENCE, Variant, reference
 from tests.matrix.code import code_of, own_checks, own_tasks
-from tests.matrix.run import Job
+from tests.matrix.run import MatrixJob
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,7 +78,7 @@ class Changes:
     tasks: frozenset[str]
     mistakes: frozenset[str]
 
-    def concern(self, entry: Entry) -> bool:
+    def concern(self, entry: Variant) -> bool:
         """Tell whether an entry must be graded again."""
         return (
             entry.id in self.entries
@@ -219,19 +219,19 @@ def shared(files: Sequence[str]) -> list[str]:
     return [path for path in files if path.startswith(SHARED) and not path.startswith(OWN)]
 
 
-def jobs(entries: Sequence[Entry], changed: Changes) -> list[Job]:
+def jobs(entries: Sequence[Variant], changed: Changes) -> list[MatrixJob]:
     """Return what must be graded again: entries, and the reference in the tasks that changed."""
     found = [_job(entry, changed) for entry in entries if changed.concern(entry)]
     for each in assignments().values():
         checks = frozenset(check.id for check in each.checks if check.task in changed.tasks)
         if checks:
-            found.append(Job(reference(each.id), checks))
+            found.append(MatrixJob(reference(each.id), checks))
     return found
 
 
-def _job(entry: Entry, changed: Changes) -> Job:
+def _job(entry: Variant, changed: Changes) -> MatrixJob:
     """Run the checks of an entry's own tasks, of an unchanged variant those that changed."""
     checks = own_checks(entry)
     if not entry.task and entry.id not in changed.entries:
         checks = [check for check in checks if check.task in changed.tasks]
-    return Job(entry, frozenset(check.id for check in checks))
+    return MatrixJob(entry, frozenset(check.id for check in checks))

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 
 from grader.contract.tasks import Check, Task, assignments, tasks, written_in
-from grader.maintain.submission_bank import REFERENCE, Entry, definitions
+from grader.maintain.submission_bank import REFERENCE, Variant, definitions
 
 CALIBRATED = "accuracy.unseen"  # of accepted variants: many recorded draws in calibration.json
 
@@ -28,7 +28,7 @@ def helpers(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: files[name] for name in sorted(files.keys() - modules)}
 
 
-def own_tasks(entry: Entry) -> list[str]:
+def own_tasks(entry: Variant) -> list[str]:
     """Return the tasks that a submission can change: those whose code is not the reference's.
 
     A mutant's own task is one of them. A task without a module uses all of them: it counts for
@@ -38,13 +38,13 @@ def own_tasks(entry: Entry) -> list[str]:
     return [task.id for task in found if task.id == entry.task or _can_change(entry, task)]
 
 
-def _can_change(entry: Entry, task: Task) -> bool:
+def _can_change(entry: Variant, task: Task) -> bool:
     if not task.module:
         return not entry.task
     return code_of(task.id, entry.files) != code_of(task.id, REFERENCE)
 
 
-def own_checks(entry: Entry) -> list[Check]:
+def own_checks(entry: Variant) -> list[Check]:
     """Return the checks of a submission's own tasks.
 
     Of an accepted variant `CALIBRATED` is left out.

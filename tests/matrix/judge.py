@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from grader.contract.mistakes import mistakes
 from grader.contract.record import CheckResult
 from grader.contract.tasks import tasks
-from grader.maintain.submission_bank import Entry, mutants
+from grader.maintain.submission_bank import Variant, mutants
 
 LINE_END = re.compile(r"\s*\n\s*")
 
@@ -41,7 +41,7 @@ class Row:
     problems: list[str] = field(default_factory=list)
 
 
-def judge(entry: Entry, results: list[CheckResult]) -> Row:
+def judge(entry: Variant, results: list[CheckResult]) -> Row:
     """Compare the results of a submission with what its table says."""
     own = [result for result in results if result.task == entry.task]
     problems = _of_mutant(entry, results) if entry.task else _of_accepted(results)
@@ -57,13 +57,13 @@ def judge(entry: Entry, results: list[CheckResult]) -> Row:
     )
 
 
-def not_graded(entry: Entry, why: str) -> Row:
+def not_graded(entry: Variant, why: str) -> Row:
     """Return the row of a submission that could not be graded."""
     problems = [f"{entry.id}: {why}"]
     return Row(entry.id, entry.name, entry.assignment, entry.task, problems=problems)
 
 
-def _reads(entry: Entry) -> str:
+def _reads(entry: Variant) -> str:
     if not entry.task:
         return ""
     mistake = entry.expected.get("mistake")
@@ -78,7 +78,7 @@ def _of_accepted(results: list[CheckResult]) -> Iterator[str]:
             yield f"accepted, and {result.id} is {result.status}: {_line(result)}"
 
 
-def _of_mutant(entry: Entry, results: list[CheckResult]) -> Iterator[str]:
+def _of_mutant(entry: Variant, results: list[CheckResult]) -> Iterator[str]:
     check, mistake = entry.expected["check"], entry.expected.get("mistake")
     first = next((r for r in results if r.status not in ("passed", "blocked")), None)
     if first is None:

@@ -29,7 +29,7 @@ from grader.grading.answers import Race
 from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
 from grader.grading.submission import Submission
-from grader.maintain.submission_bank import Entry
+from grader.maintain.submission_bank import Variant
 from grader.sandbox.worker_client import Report, Worker
 from grader.worker import wire
 from grader.worker.wire import Raised
@@ -122,11 +122,11 @@ def load_modules() -> None:
     import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
-    from grader.grading import session as grading
+    from grader.grading.session import function
 
     for each in assignments().values():
         for check in each.checks:
-            grading.function(check)
+            function(check)
 
 
 def warm_up() -> None:
@@ -178,7 +178,7 @@ def preload_pipelines() -> None:
 
 
 @dataclass(frozen=True)
-class Job:
+class MatrixJob:
     """A submission to grade.
 
     Attributes:
@@ -187,16 +187,16 @@ class Job:
             they pass. None runs all.
     """
 
-    entry: Entry
+    entry: Variant
     checks: frozenset[str] | None = None
 
     @classmethod
-    def own(cls, entry: Entry) -> Job:
+    def own(cls, entry: Variant) -> MatrixJob:
         """Run the checks of the tasks that the submission can change."""
         return cls(entry, frozenset(check.id for check in own_checks(entry)))
 
 
-def grade(job: Job, known: Answers, answer: Connection) -> None:
+def grade(job: MatrixJob, known: Answers, answer: Connection) -> None:
     """Grade a submission in this process; send its row and the new answers."""
     import torch
 
@@ -236,7 +236,7 @@ def _share_race(submission: Submission, sharing: Sharing) -> None:
 class Running:
     """A submission that is being graded, and when its time is up."""
 
-    entry: Entry
+    entry: Variant
     process: BaseProcess
     ends: float
 
@@ -257,7 +257,7 @@ class Grader:
             preload_pipelines()
             gc.freeze()  # no process looks for garbage in what all share
 
-    def run(self, jobs: Iterable[Job], cores: int) -> Iterator[Row]:
+    def run(self, jobs: Iterable[MatrixJob], cores: int) -> Iterator[Row]:
         """Grade submissions, `cores` at a time; give the rows as they come."""
         waiting, running = list(jobs)[::-1], dict[Connection, Running]()
         while waiting or running:
@@ -272,7 +272,7 @@ class Grader:
                 one.process.kill()
                 yield not_graded(one.entry, f"not graded within {SECONDS:.0f} s")
 
-    def _start(self, job: Job) -> tuple[Connection, Running]:
+    def _start(self, job: MatrixJob) -> tuple[Connection, Running]:
         receive, send = self.context.Pipe(duplex=False)
         process = self.context.Process(target=grade, args=(job, self.known, send), daemon=True)
         process.start()

@@ -21,7 +21,7 @@ from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
 from grader.maintain.submission_bank import all_entries, reference
 from tests.matrix.judge import Row
-from tests.matrix.run import Grader, Job
+from tests.matrix.run import Grader, MatrixJob
 
 
 class Client:
@@ -79,7 +79,7 @@ def serve() -> None:
     grader = Grader()
     for line in sys.stdin:
         scope, id_ = line.split()
-        job = Job.own(entries[id_]) if scope == "own" else Job(entries[id_])
+        job = MatrixJob.own(entries[id_]) if scope == "own" else MatrixJob(entries[id_])
         (row,) = grader.run([job], cores=1)
         print(json.dumps(asdict(row)), file=answers, flush=True)
 

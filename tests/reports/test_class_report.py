@@ -15,7 +15,7 @@ from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.reports import feedback, junit, marks, pages
 from grader.reports.class_report import analysis, similarity
-from grader.reports.class_report import page as classroom
+from grader.reports.class_report import page as class_page
 from grader.reports.labels import NOT_JUDGED
 from tests.classes import EVIL, HOSTILE, STUBS, a_class, changed, graded
 
@@ -34,7 +34,7 @@ def section(page: Any, id_: str) -> str:
 
 
 def shown(results: list[Result], **options: Any) -> Any:
-    return parsed(classroom.page(results, "News", **options))
+    return parsed(class_page.page(results, "News", **options))
 
 
 # --- figures ---------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_class_without_a_single_mark_has_a_page() -> None:
 
 def test_students_are_sorted_as_people_count(tmp_path: Path) -> None:
     results = [Result(f"student{n}", record=graded()["right"]) for n in (10, 9, 1)]
-    classroom.write(results, tmp_path, "News")
+    class_page.write(results, tmp_path, "News")
     page = parsed((tmp_path / "index.html").read_text(encoding="utf-8"))
     names = ["".join(a.itertext()) for a in page.xpath("//table[@id='table']//tbody//a")]
     assert names == ["student1", "student9", "student10"]
@@ -259,19 +259,19 @@ def hostile_class() -> list[Result]:
 
 
 def test_what_students_choose_is_text_on_every_page(tmp_path: Path) -> None:
-    classroom.write(hostile_class(), tmp_path, EVIL, markdown=True)
-    class_page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert len(parsed(class_page).xpath(SCRIPTS)) == 1  # the report's own
-    assert not parsed(class_page).xpath("//img")
+    class_page.write(hostile_class(), tmp_path, EVIL, markdown=True)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert len(parsed(text).xpath(SCRIPTS)) == 1  # the report's own
+    assert not parsed(text).xpath("//img")
     feedback_page = (tmp_path / "feedback" / f"{file_name(EVIL)}.html").read_text(encoding="utf-8")
     assert parsed(feedback_page).xpath(f"{SCRIPTS} | //img") == []
-    for page in (class_page, feedback_page):
+    for page in (text, feedback_page):
         assert EVIL in "".join(parsed(page).itertext())
         assert not any(char in page for char in "\x00\x1b\u202e\ud800")
 
 
 def test_a_script_is_allowed_by_its_digest_only() -> None:
-    page = classroom.page(a_class(2), "News")
+    page = class_page.page(a_class(2), "News")
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy.startswith("default-src 'none'; ")
     assert "script-src 'sha256-" in policy
@@ -327,7 +327,7 @@ def test_feedback_keeps_to_itself_what_only_instructors_see(tmp_path: Path) -> N
     result = Result(
         "ann", "Ann", "class/ann.zip", record, "", 123.5, 987 << 20, {"train": "f" * 64}
     )
-    classroom.write([result, *a_class(3)], tmp_path, "News", markdown=True)
+    class_page.write([result, *a_class(3)], tmp_path, "News", markdown=True)
     for kind in ("html", "md"):
         text = (tmp_path / "feedback" / f"ann.{kind}").read_text(encoding="utf-8")
         for secret in (
@@ -344,7 +344,7 @@ def test_feedback_keeps_to_itself_what_only_instructors_see(tmp_path: Path) -> N
 def test_the_folder_holds_every_report_and_names_no_student_twice(tmp_path: Path) -> None:
     names = ["ann", "Ann", "a/b", "../x", "con", "n" * 300]
     results = [Result(name, record=graded()["right"]) for name in names] + [Result("lost")]
-    classroom.write(results, tmp_path / "out", "News")
+    class_page.write(results, tmp_path / "out", "News")
     files = {
         path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")
     }
@@ -366,19 +366,19 @@ def broken(*_arguments: Any) -> str:
         (marks, "canvas", "canvas.csv"),
         (marks, "moodle", "moodle.csv"),
         (junit, "text", "junit.xml"),
-        (classroom, "page", "index.html"),
+        (class_page, "page", "index.html"),
     ],
 )
 def test_a_report_that_fails_takes_no_other_with_it(
     module: Any, function: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [Result(student, record=graded()["wrong"]) for student in ("ann", "bob")]
-    assert classroom.write(results, tmp_path, "News", markdown=True) == []
+    assert class_page.write(results, tmp_path, "News", markdown=True) == []
     files = set(tmp_path.rglob("*.*"))
     for path in files:
         path.write_bytes(b"of an earlier run")
     monkeypatch.setattr(module, function, broken)
-    failures = classroom.write(results, tmp_path, "News", markdown=True)
+    failures = class_page.write(results, tmp_path, "News", markdown=True)
     assert failures == [f"{name}: ZeroDivisionError: of?a report"]
     assert set(tmp_path.rglob("*.*")) == files - {tmp_path / name}
     assert not any(path.read_bytes() == b"of an earlier run" for path in tmp_path.rglob("*.*"))
@@ -394,7 +394,7 @@ def test_a_student_whose_page_fails_is_named_and_the_others_have_theirs(
 
     monkeypatch.setattr(feedback, "text", text)
     results = [Result("ann", record=wrong), Result("b/b", "Bob", record=wrong)]
-    failures = classroom.write(results, tmp_path, "News")
+    failures = class_page.write(results, tmp_path, "News")
     name = f"feedback/{file_name('b/b')}.html"
     assert failures == [f"{name} (Bob): ZeroDivisionError: of?a report"]
     assert [path.name for path in (tmp_path / "feedback").iterdir()] == ["ann.html"]
@@ -405,7 +405,7 @@ def test_a_record_that_is_none_costs_its_own_student_alone(tmp_path: Path) -> No
     record = graded()["wrong"]
     bad = replace(record, checks=[replace(record.checks[0], message=None)])  # type: ignore[arg-type]
     results = [Result("ann", record=record), Result("bob", record=bad)]
-    failures = classroom.write(results, tmp_path, "News")
+    failures = class_page.write(results, tmp_path, "News")
     assert [failure.split(": ")[:2] for failure in failures] == [
         ["the record of bob", "AttributeError"]
     ]
@@ -418,7 +418,7 @@ def test_a_page_is_made_without_similar_code_if_looking_for_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(similarity, "pairs", broken)
-    failures = classroom.write(
+    failures = class_page.write(
         [Result("ann", record=graded()["right"])], tmp_path, "News", code={"ann": STUBS}
     )
     assert failures == ["similar code in index.html: ZeroDivisionError: of?a report"]
@@ -426,7 +426,7 @@ def test_a_page_is_made_without_similar_code_if_looking_for_it_fails(
 
 
 def test_a_large_class_makes_a_page_of_a_few_megabytes(tmp_path: Path) -> None:
-    classroom.write(a_class(300), tmp_path, "News")
+    class_page.write(a_class(300), tmp_path, "News")
     assert (tmp_path / "index.html").stat().st_size < 5 << 20
     assert len(list((tmp_path / "feedback").iterdir())) == 300
 

@@ -17,16 +17,16 @@ from markdown_it import MarkdownIt
 
 from grader.__main__ import main
 from grader.base.paths import ROOT
-from grader.classroom import job as grading
 from grader.classroom import run
 from grader.classroom.engine import Job
+from grader.classroom.job import grade
 from grader.classroom.journal import Entry, Journal
 from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.maintain.submission_bank import REFERENCE
 from grader.reports import FORMATS, board, convert, exercism, feedback, gradescope, html, table
-from grader.reports.class_report import page as classroom
+from grader.reports.class_report import page as class_page
 from tests.classes import EVIL, HOSTILE, graded
 
 SCHEMA = json.loads(
@@ -219,7 +219,7 @@ SUFFIXES = {
 
 def write_class(results: list[Result], out: Path, title: str = "News") -> None:
     """Write all reports on a class: each is made, and each is what its name says."""
-    assert classroom.write(results, out, title, markdown=True) == []
+    assert class_page.write(results, out, title, markdown=True) == []
     written = {path.relative_to(out).as_posix(): path for path in out.rglob("*.*")}
     people = [f"feedback/{file_name(each.student)}" for each in results if each.record]
     assert written.keys() == {
@@ -351,7 +351,7 @@ class InThisProcess:
 
     def submit(self, job: Job) -> Future[str]:
         future: Future[str] = Future()
-        future.set_result(grading.run(job))
+        future.set_result(grade(job))
         return future
 
     def renew(self) -> None: ...

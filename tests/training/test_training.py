@@ -238,7 +238,7 @@ def test_a_large_run_is_tried_out_first(
 
 def settings(**changes: Any) -> Settings:
     plain = {"data": "sample", "val": None, "rows": None, "epochs": 1, "lr": 0.1, "batch_size": 2}
-    return Settings(**{**plain, "seed": 0, **changes})
+    return Settings(**{**plain, "seed": 0, "device": "cpu", **changes})
 
 
 def test_the_sample_validates_on_its_valid_split() -> None:

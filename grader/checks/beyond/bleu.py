@@ -63,19 +63,19 @@ BLEU_CALL = "corpus_bleu(translations, references)"
 @evidence
 def bleus(submission: Submission) -> dict[str, CallResult]:
     """Score all corpora."""
-    scenes = corpora(submission)
-    calls = [Call(f"{BLEU_CALL} {scene}", list(corpus)) for scene, corpus in scenes.items()]
-    return dict(zip(scenes, submission.call("bleu", "corpus_bleu", calls), strict=True))
+    cases = corpora(submission)
+    calls = [Call(f"{BLEU_CALL} {case}", list(corpus)) for case, corpus in cases.items()]
+    return dict(zip(cases, submission.call("bleu", "corpus_bleu", calls), strict=True))
 
 
-def require_bleu(submission: Submission, scene: str) -> None:
+def require_bleu(submission: Submission, case: str) -> None:
     """See that the score of a corpus is the right one.
 
     Raises:
         Failure: the score differs.
     """
-    corpus = corpora(submission)[scene]
-    found = require_number(bleus(submission)[scene].result, f"{BLEU_CALL} {scene}")
+    corpus = corpora(submission)[case]
+    found = require_number(bleus(submission)[case].result, f"{BLEU_CALL} {case}")
     right = Bleu().score(*corpus)
     if close_number(found, right):
         return
@@ -84,21 +84,21 @@ def require_bleu(submission: Submission, scene: str) -> None:
         mistakes[name] = wrong.score(*corpus)
     differ = [(name, score) for name, score in mistakes.items() if not close_number(score, right)]
     why = matching_mistake(found, differ, close_number)
-    if why is None and scene == "without a match of four words" and found > 0:
+    if why is None and case == "without a match of four words" and found > 0:
         why = "bleu-smoothed"
     why = "bleu-orders" if why is not None and why.startswith("bleu-orders-") else why
     said = f"{right:.4f}" if right else "0.0"
-    raise BleuFailure(scene, corpus, found, said, why)
+    raise BleuFailure(case, corpus, found, said, why)
 
 
 class BleuFailure(Failure):
     """A wrong score, told with the sentences, because a student wants to count them."""
 
     def __init__(
-        self, scene: str, corpus: Corpus, found: float, expected: str, why: str | None
+        self, case: str, corpus: Corpus, found: float, expected: str, why: str | None
     ) -> None:
         """Compose the message."""
-        super().__init__(f"{BLEU_CALL} {scene}", f"It returned {found:.4f}", expected, why)
+        super().__init__(f"{BLEU_CALL} {case}", f"It returned {found:.4f}", expected, why)
         lines = [
             f"  {name}: {' '.join(sentence) or '(empty)'}"
             for pair in zip(*corpus, strict=True)
@@ -130,10 +130,10 @@ def check_penalty(submission: Submission) -> None:
 
 def check_zero(submission: Submission) -> None:
     """Nothing is smoothed: without a match of any length BLEU is 0; sentences may be empty."""
-    for scene in (
+    for case in (
         "without a match of four words",
         "with an empty translation",
         "with sentences of at most three words",
         "with empty translations only",
     ):
-        require_bleu(submission, scene)
+        require_bleu(submission, case)

@@ -24,7 +24,7 @@ DECODE = "decode(step, state, targets, start={}, ratio={})"
 
 
 def decoding(submission: Submission) -> dict[str, Any]:
-    """Draw a scene: in each row the start, the targets and the choices are different tokens."""
+    """Draw a scenario: in each row the start, the targets and the choices are different tokens."""
     import torch
 
     draw = generator(1000 * submission.seed + 1)
@@ -37,7 +37,7 @@ def decoding(submission: Submission) -> dict[str, Any]:
 
 
 def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
-    """Draw a long scene: targets are 0 or 1, choices 2 or 3."""
+    """Draw a long scenario: targets are 0 or 1, choices 2 or 3."""
     import torch
 
     draw = generator(1000 * submission.seed + 2 + number)
@@ -50,8 +50,8 @@ def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
 @evidence
 def decoded(submission: Submission) -> list[DecodedText]:
     """Decode with the teacher, without, and often with one that helps now and then."""
-    scene = decoding(submission)
-    calls = [{**scene, "ratio": 1.0}, {**scene, "ratio": 0.0}]
+    scenario = decoding(submission)
+    calls = [{**scenario, "ratio": 1.0}, {**scenario, "ratio": 0.0}]
     calls += [{**long_decoding(submission, n), "ratio": RATIO} for n in range(TIMES)]
     for call in calls:
         call["text"] = DECODE.format(call["start"], call["ratio"])
@@ -145,8 +145,8 @@ def require_fed(submission: Submission, number: int) -> None:
     import torch
 
     call, tokens = fed(submission, number)
-    scene = decoding(submission)
-    targets, choices = scene["targets"], scene["logits"].argmax(2)
+    scenario = decoding(submission)
+    targets, choices = scenario["targets"], scenario["logits"].argmax(2)
     found, right = tokens[:, 1:], (targets, choices)[number][:, :-1]
     if torch.equal(found, right):
         return
@@ -154,7 +154,7 @@ def require_fed(submission: Submission, number: int) -> None:
     both = torch.equal(found, fed(submission, 1 - number)[1][:, 1:])
     known = {
         "teacher-tells-the-answer": torch.equal(found, targets[:, 1:]),
-        "start-fed-again": bool((found == scene["start"]).all()),
+        "start-fed-again": bool((found == scenario["start"]).all()),
         "ratio-not-used": swapped and both,
         "ratio-swapped": swapped,
     }
@@ -170,9 +170,9 @@ def check_mixed(submission: Submission) -> None:
     forced = []
     call = DECODE.format(4, RATIO)
     for number, seen in enumerate(decoded(submission)[2:]):
-        scene = long_decoding(submission, number)
+        scenario = long_decoding(submission, number)
         tokens = fed_tokens(seen, call, 2, LONG)[:, 1:]
-        right, own = scene["targets"][:, :-1], scene["logits"].argmax(2)[:, :-1]
+        right, own = scenario["targets"][:, :-1], scenario["logits"].argmax(2)[:, :-1]
         if bool(((tokens != right) & (tokens != own)).any()):
             found = "A step was fed neither the right token nor the decoder's choice"
             raise Failure(call, found, "one of the two of the step before")

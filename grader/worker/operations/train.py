@@ -113,7 +113,7 @@ class Probe(nn.Module):
         return TwoDevices.place(logits if self.training else EVAL_SCALE * logits, "model")
 
 
-class Scene:
+class ProbeSetup:
     """A probe and its loaders, as the grader describes them."""
 
     def __init__(
@@ -160,41 +160,43 @@ class Scene:
         }
 
 
-def evaluate(training: bool, device: str, **scene: Any) -> dict[str, Any]:
+def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
     """Call `evaluate(model, val_loader, device)` on a probe in the given mode."""
     function = student.get("train", "evaluate")
-    stage = Scene(device=device, **scene)
-    stage.probe.train(training)
-    with stage.watch():
+    setup = ProbeSetup(device=device, **scenario)
+    setup.probe.train(training)
+    with setup.watch():
         result = student.attempt(
             f"evaluate(model, loader, {device!r})",
             function,
-            stage.probe,
-            stage.loaders["val"],
+            setup.probe,
+            setup.loaders["val"],
             torch.device(device),
         )
     if isinstance(result, tuple):  # a named tuple is one too
         result = tuple(result)
-    return {"result": result, **stage.seen()}
+    return {"result": result, **setup.seen()}
 
 
-def train(epochs: int, lr: float, device: str, tell_device: bool, **scene: Any) -> dict[str, Any]:
+def train(
+    epochs: int, lr: float, device: str, tell_device: bool, **scenario: Any
+) -> dict[str, Any]:
     """Call `train(model, train_loader, val_loader, epochs=, lr=, device=)` on a probe."""
     function = student.get("train", "train")
-    stage = Scene(device=device, **scene)
+    setup = ProbeSetup(device=device, **scenario)
     told = torch.device(device) if tell_device else None
-    with stage.watch():
+    with setup.watch():
         result = student.attempt(
             f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}"
             + (f", device={device!r})" if tell_device else ")"),
             function,
-            stage.probe,
-            stage.loaders["train"],
-            stage.loaders["val"],
+            setup.probe,
+            setup.loaders["train"],
+            setup.loaders["val"],
             epochs=epochs,
             lr=lr,
             **({"device": told} if tell_device else {}),
         )
     if isinstance(result, list):  # an OrderedDict is a dict too
         result = [dict(row) if isinstance(row, dict) else row for row in result]
-    return {"result": result, **stage.seen()}
+    return {"result": result, **setup.seen()}
