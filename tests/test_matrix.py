@@ -223,8 +223,8 @@ def test_an_entry_is_concerned_by_its_table_or_folder(
         ),
         (
             "grader/checks/words_to_tensors/fast_pipeline.py",
-            "TIMES, AS_FAST",
-            "AS_FAST, TIMES",
+            "FAST, RUN",
+            "RUN, FAST",
             {"fast_pipeline"},
         ),
         ("grader/contract/assignments/beyond.toml", 'id = "bleu"\n', 'id = "belu"\n', {"bleu"}),

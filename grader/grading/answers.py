@@ -187,19 +187,6 @@ class ObservedCall:
 
 
 @dataclass(frozen=True)
-class Race:
-    """What came of running three pipelines.
-
-    Attributes:
-        seconds: of each batch but the first, for `plain`, `least` and `fast`.
-        vectors: what `fast` gave for each batch, as in `PipelineSeen`.
-    """
-
-    seconds: dict[str, list[float]]
-    vectors: list[Any]
-
-
-@dataclass(frozen=True)
 class PipelineSeen:
     """What `fast_pipeline` returned.
 

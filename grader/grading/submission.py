@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +22,6 @@ from grader.grading.answers import (
     ModelRun,
     ObservedCall,
     PipelineSeen,
-    Race,
     Sizes,
     TextTraining,
     call_results,
@@ -314,29 +312,19 @@ class Submission:
         reject_unless(all(type(name) is str for name in seen["components"] or []))
         return PipelineSeen(**seen)
 
-    def race_of_pipelines(self, task: str, batches: list[list[str]], batch_size: int) -> Race:
-        """Run the whole pipeline, tok2vec alone and that of `fast_pipeline` on the same texts.
+    def fast_pipeline_calls(
+        self, task: str, batches: list[list[str]], batch_size: int, step: int
+    ) -> list[Any]:
+        """Run what `fast_pipeline` returns on batches, with calls counted in the vectors.
 
-        The clock is the grader's. Where each set of modules gets a process of its own, the first
-        two run while no program of the submission does. The first batch, in which pipelines are
-        made, is not counted; the whole pipeline, which takes long, has two more at most.
+        Returns:
+            What it gave for each batch, as in `PipelineSeen`.
         """
-        race = Race({}, [])
-        self.worker.use_modules(frozenset())
-        for name, enable in {"plain": [], "least": ["tok2vec"]}.items():
-            race.seconds[name] = seconds = []
-            for texts in batches if enable else batches[:3]:
-                arguments = {"enable": enable, "texts": texts, "batch_size": batch_size}
-                start = time.perf_counter()
-                ask = ("text.own_pipeline", arguments, PIPELINE_SECONDS, self.seed, None)
-                unwrap(self.worker.call(*ask))
-                seconds.append(time.perf_counter() - start)
-        race.seconds["fast"] = seconds = []
-        for texts in batches:
-            start = time.perf_counter()
-            race.vectors.append(self.fast_pipeline(task, texts, batch_size).vectors)
-            seconds.append(time.perf_counter() - start)
-        return Race({name: timed[1:] for name, timed in race.seconds.items()}, race.vectors)
+        module = self.module(task)
+        arguments: dict[str, Any] = {"batches": batches, "batch_size": batch_size, "step": step}
+        seen = self._do("text.calls", [module], PIPELINE_SECONDS, module=module, **arguments)
+        reject_unless(type(seen) is list and len(seen) == len(batches))
+        return seen  # type: ignore[no-any-return]
 
     def fit(
         self,

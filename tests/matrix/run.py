@@ -25,10 +25,8 @@ from typing import Any
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult
 from grader.contract.tasks import Check, assignments
-from grader.grading.answers import Race
 from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
-from grader.grading.submission import Submission
 from grader.maintain.submission_bank import Variant
 from grader.sandbox.worker_client import Report, Worker
 from grader.worker import wire
@@ -41,6 +39,7 @@ SLOW = {  # operations that are done once for the same code of a task
     "collate.observe": "collate",
     "text.vectors": "token_vectors",
     "text.pipeline": "fast_pipeline",
+    "text.calls": "fast_pipeline",
     "beyond.word_vectors": "word2vec",
 }
 
@@ -208,7 +207,6 @@ def grade(job: MatrixJob, known: Answers, answer: Connection) -> None:
     ) as opened:
         worker = Sharing(opened.submission.worker, entry.sources.files, known)
         opened.submission.worker = worker
-        _share_race(opened.submission, worker)
         if job.checks is not None:
             unchanged = [check for check in opened.planned if check.id not in job.checks]
             opened.results.update({check.id: _passed(check) for check in unchanged})
@@ -218,18 +216,6 @@ def grade(job: MatrixJob, known: Answers, answer: Connection) -> None:
 
 def _passed(check: Check) -> CheckResult:
     return CheckResult(check.id, check.task, Status.PASSED, check.points, check.points)
-
-
-def _share_race(submission: Submission, sharing: Sharing) -> None:
-    """Let the same code run one race, as its seconds have to be those of one run."""
-    race = submission.race_of_pipelines
-
-    def shared(task: str, batches: list[list[str]], batch_size: int) -> Race:
-        key = {"race": batches, "used": code_of(task, sharing.files)}
-        found: Race = sharing.once(key, lambda: race(task, batches, batch_size))
-        return found
-
-    setattr(submission, race.__name__, shared)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,11 @@ def results(worker: Worker, task: str) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "task", ["dataset", "collate", "model", "train", *assignments()["recurrent-layers"].tasks]
+    "task",
+    [
+        *("dataset", "collate", "model", "train", "fast_pipeline"),
+        *assignments()["recurrent-layers"].tasks,
+    ],
 )
 def test_no_answer_makes_the_grader_fail(task: str, full: bool) -> None:
     recording = Recording(ProcessWorker(REFERENCE, NAMES, Limits(), choose(None, "cpu")))

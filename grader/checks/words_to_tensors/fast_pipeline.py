@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import random
-from math import inf
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import pipeline
 from grader.checks._tools import beginning, is_tensor_of, quoted
@@ -14,11 +14,15 @@ from grader.grading.answers import PipelineSeen, unwrap
 from grader.grading.pipeline import FEATURES, MODEL, UNUSED
 from grader.grading.submission import Submission, evidence
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 BATCH_SIZE = 8
 NOT_NEEDED = (*UNUSED, "senter")
-TIMES, AS_FAST, HARDLY = 3, 1.4, 1.2
-ROUNDS, TRIES = 8, 5
-FAST = "fast_pipeline()"
+BATCHES = 2  # full ones in which calls are counted
+STEPS = (64, 1024)  # for calls counted in vectors, whose values are within 10 of 0
+MOST_CALLS = 10_000  # that are counted; float32 tells as many steps apart
+FAST, RUN = "fast_pipeline()", "fast_pipeline().pipe(texts)"
 
 
 @functools.cache
@@ -29,11 +33,10 @@ def texts() -> list[str]:
     return [text for _, text in news.sample("valid")][:24]
 
 
-def shuffled(texts: list[str], seed: str) -> list[str]:
-    """Put the words of each text into another order."""
-    chance = random.Random(seed)
-    words = [text.split() for text in texts]
-    return [" ".join(chance.sample(each, len(each))) for each in words]
+def shuffled(text: str, chance: random.Random) -> str:
+    """Put the words of a text into another order."""
+    words = text.split()
+    return " ".join(chance.sample(words, len(words)))
 
 
 @evidence
@@ -53,27 +56,32 @@ def check_pipeline(submission: Submission) -> None:
         raise Failure(FAST, text, "tok2vec among them", "pipeline-without-vectors")
 
 
-def check_same_vectors(submission: Submission) -> None:
-    """The vectors are those of the plain pipeline, bit for bit."""
-    require_vectors(texts(), fast_seen(submission).vectors)
-
-
-def require_vectors(texts: list[str], seen: Any) -> None:
-    """Hold what a pipeline gave for these texts against the plain one's vectors.
+def require_documents(texts: list[str], seen: Any) -> list[Any]:
+    """Return what a pipeline gave for these texts, one for each.
 
     Raises:
-        Failure: a vector differs.
+        Failure: it raised, or gave another number of documents.
     """
-    import torch
-
-    call = f"{FAST}.pipe(texts)"
     found = unwrap(seen)
     if type(found) is not list or len(found) != len(texts):
-        raise Failure(call, f"It gave {show(found)}", f"{len(texts)} documents")
-    for text, one, doc in zip(
-        texts, found, pipeline().pipe(texts, batch_size=BATCH_SIZE), strict=True
-    ):
-        expected = torch.from_numpy(doc.tensor)
+        raise Failure(RUN, f"It gave {show(found)}", f"{len(texts)} documents")
+    return found
+
+
+def plain_vectors(texts: list[str]) -> Iterator[Tensor]:
+    """Compute the vectors that the plain pipeline gives, (tokens, F) for each text."""
+    import torch
+
+    for doc in pipeline().pipe(texts, batch_size=BATCH_SIZE):
+        yield torch.from_numpy(doc.tensor)
+
+
+def check_same_vectors(submission: Submission) -> None:
+    """The vectors are those of the plain pipeline, bit for bit."""
+    import torch
+
+    found = require_documents(texts(), fast_seen(submission).vectors)
+    for text, one, expected in zip(texts(), found, plain_vectors(texts()), strict=True):
         if is_tensor_of(one, "float32", expected.shape) and torch.equal(one.torch(), expected):
             continue
         shown, wanted, why = show(one), f"a float32 tensor of shape {shape(expected.shape)}", None
@@ -84,9 +92,7 @@ def require_vectors(texts: list[str], seen: Any) -> None:
             step = int(differs.int().argmax())
             shown = f"{beginning(one.torch()[step])} for token {step}"
             wanted, why = beginning(expected[step]), "other-vectors"
-        raise Failure(
-            call, f"It gave {quoted(text)} {shown}", f"{wanted}, as of the plain one", why
-        )
+        raise Failure(RUN, f"It gave {quoted(text)} {shown}", f"{wanted}, as of the plain one", why)
 
 
 def check_components(submission: Submission) -> None:
@@ -97,25 +103,52 @@ def check_components(submission: Submission) -> None:
         raise Failure(FAST, text, "none of these: they make no vectors", "components-not-needed")
 
 
-def check_speed(submission: Submission) -> None:
-    """It is at least 3 times as fast as the plain pipeline.
+def check_calls(submission: Submission) -> None:
+    """Each batch of texts goes through tok2vec once, and through nothing else of spaCy.
 
-    tok2vec alone is some 4 times as fast. The best of many short rounds counts, as other programs
-    disturb some of them, and a pipeline is called slow only when that stays so over all tries. On a
-    machine where tok2vec alone is not 3 times as fast, it has to be as fast as that. No text comes
-    twice, so that nothing can be remembered.
+    Calls are counted in the vectors: each call of a component of any pipeline adds one more step
+    to the vectors that come after it, so the last text tells how many calls there were before it.
+    No text comes twice, so that nothing can be remembered.
     """
-    best: dict[str, float] = {}
-    for number in range(TRIES):
-        seeds = [f"{submission.seed} {number} {place}" for place in range(1 + ROUNDS)]
-        batches = [shuffled(texts(), seed) for seed in seeds]
-        race = submission.race_of_pipelines("fast_pipeline", batches, BATCH_SIZE)
-        for batch, vectors in zip(batches, race.vectors, strict=True):
-            require_vectors(batch, vectors)
-        best = {n: min([*seconds, best.get(n, inf)]) for n, seconds in race.seconds.items()}
-        if best["fast"] <= max(best["plain"] / TIMES, AS_FAST * best["least"]):
-            return
-        if best["plain"] < HARDLY * best["fast"]:
-            break  # no disturbance makes that of a fast one
-    found = f"It is not {TIMES} times as fast as the plain pipeline"
-    raise Failure(f"{FAST}.pipe(texts)", found, f"at least {TIMES} times", "slow-all-the-same")
+    chance = random.Random(f"{submission.seed} calls")
+    *most, last = [shuffled(text, chance) for text in texts()[: BATCHES * BATCH_SIZE + 1]]
+    step = chance.randrange(*STEPS)
+    seen = submission.fast_pipeline_calls("fast_pipeline", [most, [last]], BATCH_SIZE, step)
+    *before, count = calls_before(most, seen[0], step) + calls_before([last], seen[1], step)
+    if count < 1:
+        raise not_by_tok2vec(last)
+    if count > BATCHES:
+        one_by_one = count == len(set(before)) == len(most)
+        raise Failure(
+            RUN,
+            f"It called components {count} times for {len(most)} texts",
+            f"{BATCHES} calls, of tok2vec: one for each batch of {BATCH_SIZE} texts",
+            "texts-one-by-one" if one_by_one else "called-too-often",
+        )
+
+
+def calls_before(texts: list[str], seen: Any, step: int) -> list[int]:
+    """Read off vectors, for each text, how many calls came before the one that computed them.
+
+    Raises:
+        Failure: they are no vectors of the plain pipeline with a count of calls in them.
+    """
+    import torch
+
+    counts = []
+    found = require_documents(texts, seen)
+    for text, one, expected in zip(texts, found, plain_vectors(texts), strict=True):
+        if is_tensor_of(one, "float32", expected.shape):
+            vectors = one.torch()
+            count = (vectors - expected)[0, 0].div(step).round().nan_to_num().clamp(0, MOST_CALLS)
+            if torch.equal(vectors, expected + count * step):
+                counts.append(int(count))
+                continue
+        raise not_by_tok2vec(text)
+    return counts
+
+
+def not_by_tok2vec(text: str) -> Failure:
+    """Return what is said of vectors that come from elsewhere."""
+    found = f"It gave {quoted(text)} vectors that its tok2vec did not compute for it"
+    return Failure(RUN, found, "what tok2vec computes for each text")

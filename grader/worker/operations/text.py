@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import spacy
 import torch
+from spacy.pipeline import AttributeRuler, Lemmatizer
+from thinc.model import Model
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -98,14 +102,78 @@ def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
     return {"made": plain(made), "components": components, "vectors": plain(found)}
 
 
-def own_pipeline(enable: list[str], texts: list[str], batch_size: int) -> Any:
-    """Run the model's own pipeline, or only these of its components; returns as `pipeline` does."""
-    return plain(_run(_own_pipeline(*enable), texts, batch_size))
+def calls(module: str, batches: list[list[str]], batch_size: int, step: int) -> Any:
+    """Run what `fast_pipeline` returned, with the calls of components counted in its vectors.
+
+    Args:
+        module: the student's module.
+        batches: what `pipe` is given, call by call.
+        batch_size: how many texts it is told to take at a time.
+        step: what each call of a component adds to the vectors after it, see `CallCounter`.
+
+    Returns:
+        For each batch, for each text (tokens, F), or `Raised`.
+    """
+    made = _fast_pipeline(module)
+    with CallCounter(step).counting():
+        text = "fast_pipeline().pipe(texts)"
+        found = [student.attempt(text, _run, made, texts, batch_size) for texts in batches]
+    return plain(found)
 
 
-@functools.cache
-def _own_pipeline(*enable: str) -> Any:
-    return spacy.load(MODEL, enable=enable) if enable else spacy.load(MODEL)
+class CallCounter:
+    """Counts the calls of spaCy's components, of any pipeline, and writes the count into vectors.
+
+    The n-th call (from 0) adds `n * step` to the vectors that it computes. A component is called
+    when its network is, or the object itself if it works by rules. Components ask a network to
+    `predict`; networks call their layers, which counts only outside of a network.
+    """
+
+    LAYER = (Model, "__call__")
+    COUNTED: tuple[tuple[Any, str], ...] = (
+        (Model, "predict"),
+        LAYER,
+        (AttributeRuler, "__call__"),
+        (Lemmatizer, "__call__"),
+    )
+
+    def __init__(self, step: int) -> None:
+        """Start with no call."""
+        self.step, self.count, self.depth = step, 0, 0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count as long as this lasts."""
+        own = [(kind, name, getattr(kind, name)) for kind, name in self.COUNTED]
+        for kind, name, function in own:
+            setattr(kind, name, self._counted(function, is_layer=(kind, name) == self.LAYER))
+        try:
+            yield
+        finally:
+            for kind, name, function in own:
+                setattr(kind, name, function)
+
+    def _counted(self, function: Any, *, is_layer: bool) -> Any:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if is_layer and self.depth:
+                return function(*args, **kwargs)
+            shift, self.count = self.count * self.step, self.count + 1
+            self.depth += 1
+            try:
+                return _shifted(function(*args, **kwargs), shift)
+            finally:
+                self.depth -= 1
+
+        return counted
+
+
+def _shifted(computed: Any, shift: int) -> Any:
+    """Add to the vectors in what a network computed: a list of them, or the first of a pair."""
+    if isinstance(computed, tuple):
+        return (*(_shifted(each, shift) for each in computed[:1]), *computed[1:])
+    if isinstance(computed, list):
+        return [_shifted(each, shift) for each in computed]
+    return computed + shift if getattr(computed, "dtype", None) == "float32" else computed
 
 
 @functools.cache
