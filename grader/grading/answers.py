@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from grader.sandbox.worker_client import WorkerLost
 from grader.worker.wire import Raised, TensorData
 
 Sizes = dict[str, int]
+T = TypeVar("T")
 
 
 class StudentError(Exception):
@@ -31,13 +35,55 @@ def reject_unless(fits: bool) -> None:
         raise WorkerLost("What came back is not what the grader asked for.")
 
 
-def has_fields(seen: Any, **types: type | tuple[type, ...]) -> bool:
-    """Tell whether an answer is a dict of just these keys, each with a value of these types."""
-    return (
-        type(seen) is dict
-        and seen.keys() == types.keys()
-        and all(isinstance(seen[name], type_) for name, type_ in types.items())
-    )
+def structured(seen: Any, expected: type[T], count: int | None = None) -> T:
+    """Return an answer as a value of `expected`.
+
+    Args:
+        seen: what came back. An answer's own dataclass comes as a dict of its fields.
+        expected: a type, with the types of its parts: a dataclass of this module, `list[str]`,
+            `dict[str, X]`, `tuple[X, ...]`, `X | None`, `Any`.
+        count: how many items a list must hold, if that is known.
+
+    Raises:
+        WorkerLost: it does not have that form.
+    """
+    found = _structured(seen, expected)
+    reject_unless(count is None or (type(found) is list and len(found) == count))
+    return found  # type: ignore[no-any-return]
+
+
+def _structured(seen: Any, expected: Any) -> Any:
+    kind, parts = get_origin(expected), get_args(expected)
+    if expected is Any:
+        return seen
+    if kind is UnionType:
+        return _any_of(seen, parts)
+    if kind is list and type(seen) is list:
+        return [_structured(part, parts[0]) for part in seen]
+    if kind is tuple and type(seen) is tuple:
+        each = parts[:1] * len(seen) if parts[-1] is ... else parts
+        reject_unless(len(each) == len(seen))
+        return tuple(_structured(part, type_) for part, type_ in zip(seen, each, strict=True))
+    if kind is dict and type(seen) is dict:
+        return {_structured(k, parts[0]): _structured(v, parts[1]) for k, v in seen.items()}
+    if expected in STRUCTURES and type(seen) is dict:
+        types = _types(expected)
+        reject_unless(seen.keys() == types.keys())
+        return expected(**{name: _structured(seen[name], type_) for name, type_ in types.items()})
+    reject_unless(type(seen) is (type(None) if expected is None else expected))
+    return seen
+
+
+def _any_of(seen: Any, options: tuple[Any, ...]) -> Any:
+    for option in options[:-1]:
+        with contextlib.suppress(WorkerLost):
+            return _structured(seen, option)
+    return _structured(seen, options[-1])
+
+
+@functools.cache
+def _types(structure: type) -> dict[str, Any]:
+    return get_type_hints(structure)
 
 
 def unwrap(seen: Any) -> Any:
@@ -83,12 +129,41 @@ class CollateSeen:
 
 
 @dataclass(frozen=True)
+class LSTMSizes:
+    """The settings of an `nn.LSTM`, as its module holds them."""
+
+    input_size: Any
+    hidden_size: Any
+    num_layers: Any
+    bidirectional: Any
+    proj_size: Any
+    batch_first: Any
+
+
+@dataclass(frozen=True)
 class ModelBuilt:
     """The LSTMs of a model, the type names of all its modules, its default arguments."""
 
-    lstms: list[dict[str, Any]]
+    lstms: list[LSTMSizes]
     modules: list[str]
-    defaults: dict[str, Any]
+    defaults: dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class LSTMCall:
+    """A call of an `nn.LSTM`.
+
+    Attributes:
+        input: (B, T, F); packed sentences come padded.
+        lengths: those of the sentences, if they were packed.
+        h_n_shape: (L * D, B, H).
+        start: the states that it was given to start from.
+    """
+
+    input: Any
+    lengths: Any
+    h_n_shape: tuple[int, ...]
+    start: tuple[TensorData, ...] | None
 
 
 @dataclass(frozen=True)
@@ -97,14 +172,41 @@ class ModelRun:
 
     Attributes:
         logits: what came back, or `Raised`.
-        lstm_calls: for each call of an LSTM its input (B, T, F), the lengths if it was packed,
-            the shape of h_n, and whether it was given states to start from.
+        lstm_calls: the calls of LSTMs, in order.
         functions: names of the torch functions that were called.
     """
 
     logits: Any
-    lstm_calls: list[dict[str, Any]]
+    lstm_calls: list[LSTMCall]
     functions: list[str]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A call of the probe model.
+
+    Attributes:
+        batch: which one: "train 0", "val 1", ...
+        training: whether the probe was in training mode.
+        grad: whether gradients were computed.
+        moved: whether the batch had been moved to the probe's device.
+        weight: of the probe at that time.
+        bias: of the probe at that time.
+    """
+
+    batch: str
+    training: bool
+    grad: bool
+    moved: bool
+    weight: TensorData
+    bias: TensorData
+
+
+@dataclass(frozen=True)
+class Backward:
+    """A gradient that reached the probe model."""
+
+    backward: bool
 
 
 @dataclass(frozen=True)
@@ -114,7 +216,7 @@ class LoopSeen:
     result: Any
     weight: TensorData
     bias: TensorData
-    events: list[dict[str, Any]]
+    events: list[Forward | Backward]
     unmoved: list[str]
     training: bool
 
@@ -128,18 +230,25 @@ class DecodedText:
 
 
 @dataclass(frozen=True)
-class TextTraining:
-    """What training on a text gave.
+class LanguageModelCall:
+    """A call of a language model: its arguments, and its weights at that time.
 
     Attributes:
-        result: what came back, or `Raised`.
-        calls: for each call of the model its `ids` and `state`, whether that was `attached` to the
-            steps before, and the model's `weights` at that time.
-        weights: those in the end.
+        attached: whether the gradient of `state` reaches the steps before.
     """
 
+    ids: Any
+    state: Any
+    attached: bool
+    weights: dict[str, TensorData]
+
+
+@dataclass(frozen=True)
+class TextTraining:
+    """What training on a text gave: the result, or `Raised`; the calls; the weights in the end."""
+
     result: Any
-    calls: list[dict[str, Any]]
+    calls: list[LanguageModelCall]
     weights: dict[str, TensorData]
 
 
@@ -179,11 +288,29 @@ class CallResult:
 
 
 @dataclass(frozen=True)
+class InstanceCalls:
+    """The weights of an `nn.Module` by name (none, if it is no module), and what its calls gave."""
+
+    weights: dict[str, TensorData]
+    called: list[CallResult]
+
+
+@dataclass(frozen=True)
 class ObservedCall:
     """What a call gave, and what a component or layer was given on the way, call by call."""
 
     result: Any
     given: list[Any]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training on news gave; `history` and `logits` may be `Raised`."""
+
+    history: Any
+    logits: Any
+    weights: dict[Any, Any]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -206,76 +333,8 @@ def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[s
     return {"make": make, "args": list(args), "kwargs": kwargs, "state": state}
 
 
-def call_results(seen: Any, calls: Sequence[Call]) -> list[CallResult]:
-    """Return the result of each call.
-
-    Raises:
-        WorkerLost: the answer does not have the form of one.
-    """
-    reject_unless(type(seen) is list and len(seen) == len(calls))
-    for each in seen:
-        reject_unless(has_fields(each, result=object, functions=dict))
-        reject_unless(all(type(name) is str for name in each["functions"]))
-        reject_unless(all(type(count) is int for count in each["functions"].values()))
-    return [CallResult(**each) for each in seen]
-
-
-def observed_calls(seen: Any, what: str, count: int) -> list[ObservedCall]:
-    """Return what was observed in each of `count` calls; `what` is the key of the observations.
-
-    Raises:
-        WorkerLost: the answer does not have the form of one.
-    """
-    reject_unless(type(seen) is list and len(seen) == count)
-    for each in seen:
-        reject_unless(has_fields(each, result=object, **{what: list}))
-    return [ObservedCall(each["result"], each[what]) for each in seen]
-
-
-LSTM_SIZES = {
-    *("input_size", "hidden_size", "num_layers", "bidirectional", "proj_size", "batch_first")
-}
-
-
-def is_lstm_call(seen: Any) -> bool:
-    """Tell whether an answer describes a call of an `nn.LSTM`."""
-    if not has_fields(seen, input=object, lengths=object, h_n_shape=tuple, start=object):
-        return False
-    start = seen["start"]
-    plain = type(start) is tuple and all(type(state) is TensorData for state in start)
-    return (start is None or plain) and all(type(size) is int for size in seen["h_n_shape"])
-
-
-def loop_seen(seen: Any, scenario: dict[str, Any]) -> LoopSeen:
-    """Return what a student's loop did in the scenario that was sent.
-
-    Raises:
-        WorkerLost: the answer does not have the form of one.
-    """
-    fits = has_fields(
-        seen,
-        result=object,
-        weight=TensorData,
-        bias=TensorData,
-        events=list,
-        unmoved=list,
-        training=bool,
-    )
-    reject_unless(
-        fits and _are_weights(seen, scenario) and all(type(x) is str for x in seen["unmoved"])
-    )
-    for event in seen["events"]:
-        if event == {"do": "backward"}:
-            continue
-        types = {"do": str, "batch": str, "training": bool, "grad": bool, "moved": bool}
-        reject_unless(has_fields(event, **types, weight=TensorData, bias=TensorData))
-        reject_unless(_are_weights(event, scenario))
-    return LoopSeen(**seen)
-
-
-def _are_weights(seen: dict[str, Any], scenario: dict[str, Any]) -> bool:
-    """Tell whether the probe's weights have the form in which they were sent."""
-    return all(
-        (seen[name].dtype, seen[name].shape) == (str(scenario[name].dtype), scenario[name].shape)
-        for name in ("weight", "bias")
-    )
+STRUCTURES = {
+    *(CallResult, InstanceCalls, ObservedCall, DatasetSeen, CollateSeen, PipelineSeen, Fitted),
+    *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen),
+    *(DecodedText, LanguageModelCall, TextTraining),
+}  # that answers are made of; a dict never stands for anything else

@@ -156,14 +156,14 @@ def measure(submission: Submission, drawn: Split, *, own_model: bool, own_loop: 
         n_targets=len(news.CLASSES),
         **TRAINING,
     )
-    logits, shape = seen["logits"], (len(drawn.unseen), len(news.CLASSES))
+    logits, shape = seen.logits, (len(drawn.unseen), len(news.CLASSES))
     right_form = isinstance(logits, TensorData) and logits.shape == shape
     scores = logits.numpy() if right_form else None
     if scores is None or not np.isfinite(scores).all():
         found = f"The logits of {len(drawn.unseen)} sentences are {show(logits)}"
         raise Failure("model(padded)", found, "finite numbers of shape (N, C)")
     accuracy = float((scores.argmax(axis=1) == drawn.unseen.targets).mean())
-    return Measured(accuracy, curve(seen["history"]))
+    return Measured(accuracy, curve(seen.history))
 
 
 def curve(history: Any) -> list[dict[str, float]]:

@@ -11,12 +11,14 @@ from grader.base import devices
 from grader.contract.enums import State
 from grader.contract.tasks import MAIN, assignments, tasks, written_in
 from grader.grading.answers import (
-    LSTM_SIZES,
     Call,
     CallResult,
     CollateSeen,
     DatasetSeen,
     DecodedText,
+    Fitted,
+    Forward,
+    InstanceCalls,
     LoopSeen,
     ModelBuilt,
     ModelRun,
@@ -24,12 +26,8 @@ from grader.grading.answers import (
     PipelineSeen,
     Sizes,
     TextTraining,
-    call_results,
-    has_fields,
-    is_lstm_call,
-    loop_seen,
-    observed_calls,
     reject_unless,
+    structured,
     unwrap,
 )
 from grader.sandbox.worker_client import Report, Worker
@@ -139,7 +137,7 @@ class Submission:
         module = self.module(task)
         plain = [call.plain() for call in calls]
         seen = self._do("call.function", [module], seconds, module=module, name=name, calls=plain)
-        return call_results(seen, calls)
+        return structured(seen, list[CallResult], len(calls))
 
     def call_instance(
         self,
@@ -165,9 +163,9 @@ class Submission:
             state=state,
             calls=[call.plain() for call in calls],
         )
-        reject_unless(has_fields(seen, weights=dict, called=list))
-        reject_unless(all(type(weight) is TensorData for weight in seen["weights"].values()))
-        return seen["weights"], call_results(seen["called"], calls)
+        found = structured(seen, InstanceCalls)
+        reject_unless(len(found.called) == len(calls))
+        return found.weights, found.called
 
     def word_vectors(self, task: str, text: str, **given: Any) -> Any:
         """Train word vectors, with a loss that stands in for the student's own."""
@@ -179,68 +177,48 @@ class Submission:
         """Let decoders write, for each call with given logits."""
         module = self.module(task)
         seen = self._do("beyond.decode", [module], module=module, calls=calls)
-        reject_unless(type(seen) is list and len(seen) == len(calls))
-        for each in seen:
-            reject_unless(has_fields(each, result=object, steps=list))
-            reject_unless(all(type(step) is tuple and len(step) == 2 for step in each["steps"]))
-        return [DecodedText(**each) for each in seen]
+        return structured(seen, list[DecodedText], len(calls))
 
     def train_on_text(self, task: str, **given: Any) -> TextTraining:
         """Train a small language model of the grader's on a text."""
         module = self.module(task)
         seen = self._do("beyond.train_on_text", [module], module=module, **given)
-        reject_unless(has_fields(seen, result=object, calls=list, weights=dict))
-        for call in seen["calls"]:
-            reject_unless(has_fields(call, ids=object, state=object, attached=bool, weights=dict))
-        for weights in [seen["weights"], *(call["weights"] for call in seen["calls"])]:
-            reject_unless(weights.keys() == given["weights"].keys())
-            reject_unless(all(type(weight) is TensorData for weight in weights.values()))
-            reject_unless(
-                all(weights[name].shape == (*of.shape,) for name, of in given["weights"].items())
-            )
-        return TextTraining(**seen)
+        found = structured(seen, TextTraining)
+        shapes = {name: (*weight.shape,) for name, weight in given["weights"].items()}
+        for weights in [found.weights, *(call.weights for call in found.calls)]:
+            reject_unless({name: weight.shape for name, weight in weights.items()} == shapes)
+        return found
 
     def dataset(
         self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
     ) -> DatasetSeen:
         """Make a `NewsDataset` from `samples` and read all it promises."""
         seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
-        shown = dict.fromkeys(("samples", "targets", "n_targets", "length"), object)
-        reject_unless(has_fields(seen, **shown, items=list) and len(seen["items"]) == len(indices))
-        return DatasetSeen(**seen)
+        found = structured(seen, DatasetSeen)
+        reject_unless(len(found.items) == len(indices))
+        return found
 
     def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
         """Make one `Collate` and call it on each batch of (text, target)."""
         batches = [list(batch) for batch in batches]
         seen = self._do("collate.observe", batches=batches)
-        counts = {"loads_made": int, "loads_called": int}
-        reject_unless(
-            has_fields(seen, pipeline=(str, type(None)), nlp=object, results=list, **counts)
-        )
-        reject_unless(len(seen["results"]) == len(batches))
-        return CollateSeen(**seen)
+        found = structured(seen, CollateSeen)
+        reject_unless(len(found.results) == len(batches))
+        return found
 
     def build_model(self, sizes: Sizes) -> ModelBuilt:
         """Build an `LSTMClassifier` and list its parts."""
         seen = self._do("model.build", sizes=sizes, device=self.device)
-        reject_unless(has_fields(seen, lstms=list, modules=list, defaults=dict))
-        reject_unless(
-            all(type(lstm) is dict and lstm.keys() == LSTM_SIZES for lstm in seen["lstms"])
-        )
-        reject_unless(all(type(name) is str for name in seen["modules"]))
-        return ModelBuilt(**seen)
+        return structured(seen, ModelBuilt)
 
     def lstm_weights(self, sizes: Sizes) -> dict[str, TensorData]:
         """Return the parameters of the model's LSTM by their names in `nn.LSTM`."""
-        seen = self._do("model.lstm_weights", sizes=sizes)
-        reject_unless(type(seen) is dict and all(type(w) is TensorData for w in seen.values()))
-        return seen  # type: ignore[no-any-return]
+        return structured(self._do("model.lstm_weights", sizes=sizes), dict[str, TensorData])
 
     def lstm_learns(self, sizes: Sizes, padded: Any) -> dict[str, bool]:
         """Tell, for each parameter of the model's LSTM, whether the logits' gradient reaches it."""
         seen = self._do("model.lstm_learns", sizes=sizes, padded=padded)
-        reject_unless(type(seen) is dict and all(type(learns) is bool for learns in seen.values()))
-        return seen  # type: ignore[no-any-return]
+        return structured(seen, dict[str, bool])
 
     def run_model(
         self,
@@ -256,23 +234,16 @@ class Submission:
             inputs=list(inputs),
             states=[None] * len(inputs) if states is None else list(states),
         )
-        reject_unless(type(runs) is list and len(runs) == len(inputs))
-        for run in runs:
-            reject_unless(has_fields(run, logits=object, lstm_calls=list, functions=list))
-            reject_unless(all(type(name) is str for name in run["functions"]))
-            reject_unless(all(is_lstm_call(seen) for seen in run["lstm_calls"]))
-        return [ModelRun(**run) for run in runs]
+        return structured(runs, list[ModelRun], len(inputs))
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
         """Call a model on a device that is not the CPU; returns the type of its logits' device."""
-        device = self._do("model.run_elsewhere", sizes=sizes, shape=shape)
-        reject_unless(type(device) is str)
-        return device  # type: ignore[no-any-return]
+        return structured(self._do("model.run_elsewhere", sizes=sizes, shape=shape), str)
 
     def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
         """Call the student's `evaluate` on the probe of a scenario, in the given mode."""
         seen = self._do("train.evaluate", training=training, device=self.device, **scenario)
-        return loop_seen(seen, scenario)
+        return _as_sent(structured(seen, LoopSeen), scenario)
 
     def train(
         self, *, epochs: int, lr: float, tell_device: bool = False, **scenario: Any
@@ -286,7 +257,7 @@ class Submission:
             tell_device=tell_device,
             **scenario,
         )
-        return loop_seen(seen, scenario)
+        return _as_sent(structured(seen, LoopSeen), scenario)
 
     def token_vectors(
         self, task: str, batches: Sequence[tuple[str, list[str]]]
@@ -295,22 +266,20 @@ class Submission:
         module = self.module(task)
         plain = [{"text": text, "texts": texts} for text, texts in batches]
         seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
-        return observed_calls(seen, "sizes", len(plain))
+        return structured(seen, list[ObservedCall], len(plain))
 
     def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[ObservedCall]:
         """Call `sentence_states` on LSTMs and sentences; see what each LSTM was given."""
         module = self.module(task)
         seen = self._do("text.states", [module], module=module, calls=list(calls))
-        return observed_calls(seen, "given", len(calls))
+        return structured(seen, list[ObservedCall], len(calls))
 
     def fast_pipeline(self, task: str, texts: list[str], batch_size: int) -> PipelineSeen:
         """Call `fast_pipeline`, and run what it returns on texts."""
         module = self.module(task)
         arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size}
         seen = self._do("text.pipeline", [module], PIPELINE_SECONDS, module=module, **arguments)
-        reject_unless(has_fields(seen, made=object, components=(list, type(None)), vectors=object))
-        reject_unless(all(type(name) is str for name in seen["components"] or []))
-        return PipelineSeen(**seen)
+        return structured(seen, PipelineSeen)
 
     def fast_pipeline_calls(
         self, task: str, batches: list[list[str]], batch_size: int, step: int
@@ -323,8 +292,7 @@ class Submission:
         module = self.module(task)
         arguments: dict[str, Any] = {"batches": batches, "batch_size": batch_size, "step": step}
         seen = self._do("text.calls", [module], PIPELINE_SECONDS, module=module, **arguments)
-        reject_unless(type(seen) is list and len(seen) == len(batches))
-        return seen  # type: ignore[no-any-return]
+        return structured(seen, list[Any], len(batches))
 
     def fit(
         self,
@@ -336,7 +304,7 @@ class Submission:
         seed: int,
         report: Report | None = None,
         **settings: Any,
-    ) -> dict[str, Any]:
+    ) -> Fitted:
         """Train on vectors and classify unseen ones, whose targets stay here.
 
         `settings` are those of the worker's `fit`: n_targets, epochs, lr, batch_size,
@@ -355,8 +323,17 @@ class Submission:
             device=self.device,
             **settings,
         )
-        reject_unless(has_fields(seen, history=object, logits=object, weights=dict, seconds=float))
-        return seen  # type: ignore[no-any-return]
+        return structured(seen, Fitted)
+
+
+def _as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:
+    """Return it, if the probe's weights have the shapes and dtypes in which they were sent."""
+    calls: list[LoopSeen | Forward] = [e for e in seen.events if isinstance(e, Forward)]
+    for found in [seen, *calls]:
+        for name, weight in {"weight": found.weight, "bias": found.bias}.items():
+            sent = scenario[name]
+            reject_unless((weight.dtype, weight.shape) == (str(sent.dtype), sent.shape))
+    return seen
 
 
 def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:

@@ -28,7 +28,7 @@ from grader.contract.enums import Tier
 from grader.contract.messages import Failure, clean, explain_raised, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import vectors
-from grader.grading.answers import StudentError
+from grader.grading.answers import Fitted, StudentError
 from grader.grading.pipeline import FEATURES
 from grader.grading.session import Session, environment, load, session
 from grader.grading.submission import Submission
@@ -238,9 +238,9 @@ def _train(
         seen = _fit(submission, train, val, settings, watch.take)
     return results.TrainingResult(
         history=watch.history,
-        returned=seen["history"],
-        confusion=confusion(seen["logits"], val.targets),
-        weights={k: v for k, v in seen["weights"].items() if isinstance(v, TensorData)},
+        returned=seen.history,
+        confusion=confusion(seen.logits, val.targets),
+        weights={k: v for k, v in seen.weights.items() if isinstance(v, TensorData)},
         items={"train": len(train), "val": len(val)},
         seconds={"vectors": trained - start, "training": time.monotonic() - trained},
     )
@@ -252,7 +252,7 @@ def _fit(
     val: Vectors,
     settings: Settings,
     report: Report | None = None,
-) -> dict[str, Any]:
+) -> Fitted:
     return submission.fit(
         train,
         val,

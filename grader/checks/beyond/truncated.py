@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
 from grader.contract.messages import Failure, shape, show
-from grader.grading.answers import TextTraining, unwrap
+from grader.grading.answers import LanguageModelCall, TextTraining, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
@@ -109,7 +109,7 @@ def trained(submission: Submission) -> TextTraining:
         chunk=CHUNK,
         lr=RATE,
     )
-    if isinstance(seen.result, Raised) and any(call["attached"] for call in seen.calls):
+    if isinstance(seen.result, Raised) and any(call.attached for call in seen.calls):
         found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
         raise Failure(TRAIN, found, "gradients that stay inside of a chunk", "state-not-detached")
     unwrap(seen.result)
@@ -118,7 +118,7 @@ def trained(submission: Submission) -> TextTraining:
 
 def check_chunks(submission: Submission) -> None:
     """The model reads the texts chunk by chunk, in their order, the shorter last one too."""
-    found = [call["ids"] for call in trained(submission).calls]
+    found = [call.ids for call in trained(submission).calls]
     text = text_ids(submission)
     right = [part.tolist() for part in text[:, :-1].split(CHUNK, dim=1)]
     read_ = [ids.tolist() if isinstance(ids, TensorData) else None for ids in found]
@@ -151,14 +151,14 @@ def show_ids(ids: Any) -> str:
     return shape(ids.shape) if isinstance(ids, TensorData) else show(ids)
 
 
-def call_weights(call: dict[str, Any]) -> dict[str, Tensor]:
+def call_weights(call: LanguageModelCall) -> dict[str, Tensor]:
     """Return the weights that the model had at a call, in float64."""
-    return {name: weight.torch().double() for name, weight in call["weights"].items()}
+    return {name: weight.torch().double() for name, weight in call.weights.items()}
 
 
-def call_state(call: dict[str, Any]) -> tuple[Tensor, Tensor] | None:
+def call_state(call: LanguageModelCall) -> tuple[Tensor, Tensor] | None:
     """Return the state that the model started from at a call; None for a start from nothing."""
-    parts = call["state"]
+    parts = call.state
     if not isinstance(parts, tuple) or len(parts) != 2:
         return None
     if not all(isinstance(part, TensorData) and part.shape == (1, TEXTS, UNITS) for part in parts):
@@ -179,7 +179,7 @@ def check_state(submission: Submission) -> None:
         found = "The model started the texts from a state that is not zero"
         raise Failure(TRAIN, found, "None before the first chunk")
     for number, (before, call) in enumerate(pairwise(calls), 2):
-        with_weights = read(call_weights(before), before["ids"].torch(), call_state(before))
+        with_weights = read(call_weights(before), before.ids.torch(), call_state(before))
         state, right = call_state(call), with_weights[1]
         if state is not None and _same_state(state, right):
             continue
@@ -195,7 +195,7 @@ def check_state(submission: Submission) -> None:
 def check_detached(submission: Submission) -> None:
     """No gradient flows from a chunk into the one before."""
     for number, call in enumerate(trained(submission).calls, 1):
-        if call["attached"]:
+        if call.attached:
             found = f"The state that chunk {number} starts from still hangs on the chunk before"
             raise Failure(TRAIN, found, "a state without its history", "state-not-detached")
 
@@ -215,7 +215,7 @@ def check_losses(submission: Submission) -> None:
         raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats")
     chunks = text_ids(submission)[:, 1:].split(CHUNK, dim=1)
     for number, (loss, call, targets) in enumerate(zip(found, seen.calls, chunks, strict=True), 1):
-        ids = call["ids"].torch()
+        ids = call.ids.torch()
         logits, _ = read(call_weights(call), ids, call_state(call))
         rows = logits.flatten(0, 1)
         cross_entropy = torch.nn.functional.cross_entropy

@@ -67,13 +67,13 @@ def substituted(
 
 def sentences_read(run: ModelRun) -> int:
     """Count the sentences that the LSTM was given, in all its calls."""
-    shapes = [seen["h_n_shape"] for seen in run.lstm_calls]
+    shapes = [seen.h_n_shape for seen in run.lstm_calls]
     return sum(dims[1] if len(dims) == 3 else 1 for dims in shapes)
 
 
 def rows_read(run: ModelRun) -> set[int]:
     """Return how many sentences the LSTM was given, call by call."""
-    return {seen["h_n_shape"][1] for seen in run.lstm_calls if len(seen["h_n_shape"]) == 3}
+    return {seen.h_n_shape[1] for seen in run.lstm_calls if len(seen.h_n_shape) == 3}
 
 
 def inputs_read(run: ModelRun) -> Tensor:
@@ -83,7 +83,7 @@ def inputs_read(run: ModelRun) -> Tensor:
     """
     import torch
 
-    inputs = [seen["input"] for seen in run.lstm_calls]
+    inputs = [seen.input for seen in run.lstm_calls]
     if not all(isinstance(given, TensorData) and given.shape[-2:-1] == (T,) for given in inputs):
         return torch.empty(0, T, F)
     parts = [given.torch().reshape(-1, T, given.shape[-1]) for given in inputs]

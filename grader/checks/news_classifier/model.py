@@ -72,7 +72,7 @@ def check_builds(submission: Submission) -> None:
         expected = {"input_size": FEATURES, "hidden_size": 64, "num_layers": 2, **sizes}
         del expected["n_targets"]
         for name, size in {**expected, "bidirectional": True, "proj_size": 0}.items():
-            seen = built.lstms[0][name]
+            seen = getattr(built.lstms[0], name)
             if seen != size:
                 found = f"Its nn.LSTM has {name}={show(seen)}"
                 raise Failure(call(sizes), found, f"{size}", known.get(name, "sizes-ignored"))
@@ -174,7 +174,7 @@ def _why_again(first: ModelRun, second: ModelRun) -> str | None:
 
 def _start(run: ModelRun) -> Tensor | None:
     """Return h_0, if the LSTM was given states to start from."""
-    start = run.lstm_calls[0]["start"] if run.lstm_calls else None
+    start = run.lstm_calls[0].start if run.lstm_calls else None
     given = start[0] if isinstance(start, tuple) and start else None
     return given.torch() if isinstance(given, TensorData) else None
 
@@ -182,7 +182,7 @@ def _start(run: ModelRun) -> Tensor | None:
 def _why_rows(batch: Tensor, run: ModelRun) -> str:
     if rows_read(run) == {T}:
         return "batch-first-forgotten"
-    given = run.lstm_calls[0]["input"] if run.lstm_calls else None
+    given = run.lstm_calls[0].input if run.lstm_calls else None
     if isinstance(given, TensorData) and given.shape == (B, T, F):
         seen = given.torch()
         same_numbers = close_logits(seen.flatten().sort().values, batch.flatten().sort().values)
@@ -263,7 +263,7 @@ def _reads_true_states(submission: Submission) -> None:
     if not real.lstm_calls:
         raise Failure(where, "forward did not call its nn.LSTM", "one call", "lstm-not-called")
     seen = real.lstm_calls[0]
-    given = seen["input"]
+    given = seen.input
     if not isinstance(given, TensorData) or given.shape not in ((1, T, F), (T, F)):
         found = f"The nn.LSTM was given {show(given)}"
         raise Failure(where, found, f"the whole batch, of shape {shape((1, T, F))}")
@@ -276,8 +276,8 @@ def _reads_true_states(submission: Submission) -> None:
         raise Failure(where, found, "those of nn.LSTM with these sizes")
     lstm.load_state_dict({name: weight.torch() for name, weight in weights.items()})
     start = None
-    if seen["start"] is not None:
-        start = tuple(state.torch().float().reshape(L * D, 1, H) for state in seen["start"])
+    if seen.start is not None:
+        start = tuple(state.torch().float().reshape(L * D, 1, H) for state in seen.start)
     with torch.no_grad():
         output, (h_n, c_n) = lstm(given.torch().float().reshape(1, T, F), start)
     for other in (-padded, 2 * padded.flip(1).cos()):

@@ -29,7 +29,7 @@ from grader.checks.oracles.training_loop import (
     wrong_histories,
 )
 from grader.contract.messages import Blocked, Failure, show
-from grader.grading.answers import LoopSeen, unwrap
+from grader.grading.answers import Backward, Forward, LoopSeen, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
@@ -80,25 +80,24 @@ def trained_with_other_val(submission: Submission) -> LoopSeen:
     )
 
 
-def weights(seen: Any) -> Weights:
-    """Return the probe's weights, at the end or in an event."""
-    found = seen if isinstance(seen, dict) else {"weight": seen.weight, "bias": seen.bias}
-    return Weights(found["weight"].numpy(), found["bias"].numpy())
+def weights(seen: LoopSeen | Forward) -> Weights:
+    """Return the probe's weights, at the end or in a call."""
+    return Weights(seen.weight.numpy(), seen.bias.numpy())
 
 
-def forwards(seen: LoopSeen) -> list[dict[str, Any]]:
+def forwards(seen: LoopSeen) -> list[Forward]:
     """Return the calls of the probe."""
-    return [event for event in seen.events if event["do"] == "forward"]
+    return [event for event in seen.events if isinstance(event, Forward)]
 
 
-def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[dict[str, Any]]]:
+def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
     """Return, for each training batch, the calls of the probe that could learn from it.
 
     Calls in eval mode without gradients only measure. A batch twice in a row counts once.
     """
-    calls: dict[str, list[dict[str, Any]]] = {}
-    for batch, events in itertools.groupby(forwards(seen), lambda event: str(event["batch"])):
-        learning = [event for event in events if event["training"] or event["grad"]]
+    calls: dict[str, list[Forward]] = {}
+    for batch, events in itertools.groupby(forwards(seen), lambda event: event.batch):
+        learning = [event for event in events if event.training or event.grad]
         calls.setdefault(batch, []).extend(learning[:1])
     return [calls.get(f"train {number}", []) for number in range(len(scenario.train))]
 
@@ -141,7 +140,7 @@ def _why_other_numbers(
     ]
     if names == ["loss-mean-over-batches", "accuracy-mean-over-batches"]:
         return "means-over-batches"
-    if not any(names) and any(event["training"] for event in forwards(seen)):
+    if not any(names) and any(event.training for event in forwards(seen)):
         return "eval-mode-missing"
     return names[0] or names[1]
 
@@ -150,16 +149,16 @@ def check_evaluate_mode(submission: Submission) -> None:
     """`evaluate` runs in eval mode, without gradients, and changes neither mode nor weights."""
     for seen, before in ((evaluated(submission), True), (evaluated_in_eval(submission), False)):
         unwrap(seen.result)
-        if len({event["batch"] for event in forwards(seen)}) < len(stage(submission).val):
+        if len({event.batch for event in forwards(seen)}) < len(stage(submission).val):
             found = "The model was not called on every batch"
             raise Failure(EVALUATE, found, "logits = model(padded) for each batch of the loader")
         if weights(seen).distance(stage(submission).start) > 0:
             found = "The model's weights were changed"
             raise Failure(EVALUATE, found, "no change", "learns-in-evaluate")
-        if any(event["training"] for event in forwards(seen)):
+        if any(event.training for event in forwards(seen)):
             found = "The model was in training mode while it was evaluated"
             raise Failure(EVALUATE, found, "eval mode", "eval-mode-missing")
-        if any(event["grad"] for event in forwards(seen)):
+        if any(event.grad for event in forwards(seen)):
             found = "Gradients were recorded while the model was evaluated"
             raise Failure(EVALUATE, found, "none", "no-grad-missing")
         if seen.training is not before:
@@ -242,7 +241,7 @@ def check_learns(submission: Submission) -> None:
         raise Failure(TRAIN, found, f"{EPOCHS} times from each, once an epoch", mistake)
     start, end, right = scenario.start, weights(seen), Simulation(scenario, LoopVariant()).weights
     if end.distance(start) == 0:
-        computed = any(event["do"] == "backward" for event in seen.events)
+        computed = any(isinstance(event, Backward) for event in seen.events)
         mistake = "gradients-not-used" if computed else "backward-missing"
         found = "The model's weights did not change"
         raise Failure(TRAIN, found, "each batch to change them", mistake)
@@ -283,7 +282,7 @@ def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
     for number, (before, after) in enumerate(itertools.pairwise(moments)):
         met = []
         for events, (padded, targets) in zip(calls, scenario.train, strict=True):
-            scale = 1.0 if events[number]["training"] else EVAL_SCALE
+            scale = 1.0 if events[number].training else EVAL_SCALE
             met.append((weights(events[number]).scores(padded, scale), targets))
         epochs.append(Epoch(Pass(tuple(met)), before, after))
     return epochs
@@ -321,7 +320,7 @@ def check_device(submission: Submission) -> None:
         unwrap(seen.result)
         if not forwards(seen):
             raise Failure(call, "The model was not called", "logits = model(padded)")
-        padded = [] if all(event["moved"] for event in forwards(seen)) else ["padded"]
+        padded = [] if all(event.moved for event in forwards(seen)) else ["padded"]
         if unmoved := [*padded, *seen.unmoved]:
             found = "With the model on another device than the loader's batches, "
             found += f"{' and '.join(unmoved)} of a batch stayed on the loader's device"

@@ -28,7 +28,7 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
         batches: for each call its `texts`, and its `text` in the words that the student will read.
 
     Returns:
-        For each call `result`, and `sizes`: how many documents tok2vec was given at a time.
+        For each call `result`, and `given`: how many documents tok2vec was given at a time.
     """
     function = student.get(module, "token_vectors")
     nlp = spacy.load(MODEL)
@@ -45,7 +45,7 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for batch in batches:
         sizes.clear()
         result = student.attempt(batch["text"], function, nlp, batch["texts"])
-        seen.append({"result": plain(result), "sizes": [*sizes]})
+        seen.append({"result": plain(result), "given": [*sizes]})
     return seen
 
 

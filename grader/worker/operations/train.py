@@ -93,13 +93,12 @@ class Probe(nn.Module):
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.firsts = firsts
         self.events: list[dict[str, Any]] = []
-        self.weight.register_hook(lambda _gradient: self.events.append({"do": "backward"}))
+        self.weight.register_hook(lambda _gradient: self.events.append({"backward": True}))
 
     def forward(self, padded: Tensor) -> Tensor:
         """Compute the logits and note the call."""
         self.events.append(
             {
-                "do": "forward",
                 "batch": self.firsts.get(padded.detach().flatten()[0].item(), "?"),
                 "training": self.training,
                 "grad": torch.is_grad_enabled(),
