@@ -1,4 +1,4 @@
-"""What was graded already: one line of JSON a submission, written as soon as it is there.
+"""What was graded already: one line of ASCII JSON per submission, written at once.
 
 The last line of a student counts. A line that a crash cut short is skipped.
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.base.errors import UsageError
-from grader.base.files import to_json
 from grader.contract.results import Result
 
 
@@ -71,7 +70,7 @@ class Journal:
             "result": entry.result.as_dict(),
         }
         try:
-            self.stream.write(to_json(data).encode() + b"\n")
+            self.stream.write(json.dumps(data).encode("ascii") + b"\n")
             self.stream.flush()
             os.fsync(self.stream.fileno())
         except OSError as error:

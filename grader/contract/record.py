@@ -7,8 +7,10 @@ from typing import Any
 
 from grader.base.files import to_json
 from grader.contract.enums import State, Status
+from grader.contract.messages import clean, shorten
 
 SCHEMA_VERSION = 1
+MAX_MESSAGE = 4000  # characters
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class CheckResult:
         score: points earned, 0 to `max_score`.
         max_score: points to earn.
         mistake: the id of the known mistake that was recognised, if any.
-        message: what happened, what was expected, what to do next; empty if passed.
+        message: what happened, what was expected, what to do next; empty if passed. Whatever it
+            is made of, it holds no control characters and at most `MAX_MESSAGE` characters.
         hint: the hint level to ask for, 1 to 3, if there is something to mend.
         seconds: wall time.
     """
@@ -36,6 +39,16 @@ class CheckResult:
     message: str = ""
     hint: int | None = None
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Make the message safe to keep and to show.
+
+        Raises:
+            TypeError: it is not a text.
+        """
+        if not isinstance(self.message, str):
+            raise TypeError(f"the message of {self.id} is {self.message!r}")
+        object.__setattr__(self, "message", shorten(clean(self.message), MAX_MESSAGE))
 
     @classmethod
     def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:

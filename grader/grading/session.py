@@ -16,7 +16,7 @@ from typing import Any
 
 from grader.base.errors import UsageError
 from grader.contract.enums import State, Status, Tier
-from grader.contract.messages import Blocked, Failure, clean, explain_raised, shorten
+from grader.contract.messages import Blocked, Failure, explain_raised
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import (
     Assignment,
@@ -38,7 +38,6 @@ from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, Wor
 Details = dict[str, Any]  # figures that a check adds to the record
 Function = Callable[[Submission], Details | None]
 ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accuracy`
-MAX_MESSAGE = 4000  # characters
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Session:
                 score=round(verdict.share * check.points, 2),
                 max_score=check.points,
                 mistake=verdict.mistake,
-                message=shorten(clean(self._explained(verdict.message)), MAX_MESSAGE),
+                message=self._explained(verdict.message),
                 hint=check.hint if fixable else None,
                 seconds=round(time.monotonic() - start, 3),
             )

@@ -1,12 +1,13 @@
 """A record has the values that its schema lists, and one from another version can be read."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from grader.base.paths import GRADER
 from grader.contract.enums import State, Status, Tier
-from grader.contract.record import CheckResult, Record
+from grader.contract.record import MAX_MESSAGE, CheckResult, Record
 
 SCHEMA = json.loads((GRADER / "contract" / "record.schema.json").read_text(encoding="utf-8"))
 
@@ -31,6 +32,25 @@ def test_a_status_of_another_version_is_read_as_an_error() -> None:
     data = {"submission": {}, "checks": [check], "environment": {}, "accuracy": {}}
     record = Record.from_dict(data)
     assert [task.state for task in record.tasks] == [State.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("two\nlines", "two\nlines"),
+        ("\x1b[31mred\u202e\x00", "?[31mred??"),
+        ("x" * 5000, "x" * (MAX_MESSAGE - 4) + " ..."),
+    ],
+)
+def test_a_message_is_clean_and_short_whatever_it_is_made_of(message: str, kept: str) -> None:
+    result = CheckResult("t.c", "t", Status.FAILED, 0.0, 1.0, message=message)
+    assert result.message == kept
+    assert replace(result, score=0.5, message=message).message == kept
+
+
+def test_a_message_that_is_not_a_text_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"the message of t\.c is 3"):
+        CheckResult("t.c", "t", Status.FAILED, 0.0, 1.0, message=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("status", Status)

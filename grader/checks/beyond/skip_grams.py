@@ -15,6 +15,7 @@ from grader.worker.wire import TensorData
 Pairs = Counter[tuple[int, int]]
 
 WINDOW = 2
+MOST_PAIRS = 500  # that are compared; the longest sentence has 22
 
 
 def sentence(submission: Submission) -> list[int]:
@@ -53,12 +54,16 @@ def require_pairs(call: str, called: CallResult) -> Pairs:
     """Return the pairs that came back.
 
     Raises:
-        Failure: the result is not an int64 tensor of shape (N, 2).
+        Failure: the result is not an int64 tensor of shape (N, 2), or far too long.
     """
     found = unwrap(called.result)
     fits = isinstance(found, TensorData) and found.dtype == "int64"
     if not fits or len(found.shape) != 2 or found.shape[1] != 2:
         raise Failure(call, f"It returned {show(found)}", "an int64 tensor of shape (N, 2)")
+    if found.shape[0] > MOST_PAIRS:
+        raise Failure(
+            call, f"It returned {found.shape[0]:,} pairs", f"{MOST_PAIRS} at the very most"
+        )
     return Counter((one, other) for one, other in found.tolist())
 
 
