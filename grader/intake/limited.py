@@ -1,0 +1,172 @@
+"""Runs what parses the bytes of a submission in a process with limits.
+
+One process serves all calls; a call that exceeds a limit ends it, and the next call starts a new
+one. Arguments are pickled, because they come from here. What comes back is JSON, because a parser
+that hostile bytes got the better of may have written it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import importlib
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+from typing import IO, Any
+
+from grader.base.errors import UsageError
+from grader.contract.messages import clean, shorten
+
+if sys.platform != "win32":
+    import resource
+
+MEMORY = 2 << 30  # bytes of address space
+CPU_SECONDS, WALL_SECONDS = 20, 90  # of one call
+MAX_ANSWER = 64 << 20  # bytes
+MAX_REASON = 600  # characters
+BYTES = "\0bytes"  # the key of bytes in JSON; no file and no variable has such a name
+TOO_MUCH = (
+    f"Reading it takes more than {CPU_SECONDS} s or {MEMORY >> 30} GiB of memory. Hand in code "
+    "as you would write it by hand, without generated lines."
+)
+START = "import sys; sys.path[:] = {path!r}; from grader.intake import limited; limited.serve()"
+
+
+def call(place: str, *arguments: Any) -> Any:
+    """Call a function in the process with limits.
+
+    Args:
+        place: "module:function".
+        arguments: anything that can be pickled.
+
+    Returns:
+        What the function returned: JSON data and bytes; tuples come back as lists.
+
+    Raises:
+        UsageError: it raised that, or anything else, or it exceeded a limit.
+    """
+    with _lock:
+        process = _running()
+        timer = threading.Timer(WALL_SECONDS, process.kill)
+        timer.start()
+        try:
+            _write(process.stdin, pickle.dumps((place, arguments)))
+            answer = json.loads(_read(process.stdout, MAX_ANSWER), object_hook=_decoded)
+            found, refused = answer["found"], answer["refused"]
+        except (OSError, EOFError, ValueError, LookupError, TypeError, RecursionError):
+            close()
+            raise UsageError(TOO_MUCH) from None
+        finally:
+            timer.cancel()
+    if refused is not None:
+        raise UsageError(shorten(clean(str(refused)), MAX_REASON))
+    return found
+
+
+def close() -> None:
+    """End the process, if there is one."""
+    while _kept:
+        owner, process = _kept.pop()
+        if owner == os.getpid():
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
+
+
+_lock = threading.Lock()
+_kept: list[tuple[int, subprocess.Popen[bytes]]] = []  # by the process that started it
+atexit.register(close)
+
+
+def _running() -> subprocess.Popen[bytes]:
+    if _kept and _kept[0][0] == os.getpid() and _kept[0][1].poll() is None:
+        return _kept[0][1]
+    close()
+    process = subprocess.Popen(
+        [sys.executable, "-c", START.format(path=sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _kept.append((os.getpid(), process))
+    return process
+
+
+def serve() -> None:
+    """Answer calls until there are no more: the process with limits does this."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing else may write where answers are read
+    while True:
+        try:
+            place, arguments = pickle.loads(_read(sys.stdin.buffer))
+        except EOFError:
+            return
+        _limit()
+        _write(answers, _answer(place, arguments))
+
+
+def _limit() -> None:
+    """Allow the next call so much memory and processor time, where the system knows of limits."""
+    if sys.platform == "win32":
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
+    for what, bound in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, MEMORY)):
+        _, hard = resource.getrlimit(what)
+        resource.setrlimit(
+            what, (bound if hard == resource.RLIM_INFINITY else min(bound, hard), hard)
+        )
+
+
+def _answer(place: str, arguments: tuple[Any, ...]) -> bytes:
+    module, function = place.split(":")
+    found = refused = None
+    try:
+        found = getattr(importlib.import_module(module), function)(*arguments)
+    except UsageError as error:
+        refused = str(error)
+    except MemoryError:
+        refused = TOO_MUCH
+    except Exception as error:
+        refused = f"It cannot be read ({type(error).__name__}: {error}). Ask for it again."
+    return json.dumps({"found": found, "refused": refused}, default=_encoded).encode("ascii")
+
+
+def _encoded(value: object) -> dict[str, str]:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} is not plain data")
+    return {BYTES: base64.b64encode(value).decode("ascii")}
+
+
+def _decoded(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value[BYTES]) if value.keys() == {BYTES} else value
+
+
+def _write(stream: IO[bytes] | None, content: bytes) -> None:
+    assert stream is not None
+    stream.write(struct.pack(">Q", len(content)) + content)
+    stream.flush()
+
+
+def _read(stream: IO[bytes] | None, most: int = 1 << 40) -> bytes:
+    assert stream is not None
+    (size,) = struct.unpack(">Q", _exactly(stream, 8))
+    if size > most:
+        raise ValueError(f"{size} bytes")
+    return _exactly(stream, size)
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    content = stream.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content
