@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import platform
 import threading
 import time
@@ -144,10 +145,8 @@ def grade(job: dict[str, Any]) -> str:
 
 @functools.cache
 def _warm_up() -> None:
-    """Load what every submission needs, once, so that it counts for none of them."""
-    import torch
-
-    torch.set_num_threads(1)  # as many processes as cores are at work
+    """Start what every submission needs, once, so that it counts for none of them."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # as many processes as cores are at work
     with contextlib.suppress(fork_server.Unavailable):
         tiers.sandboxed("cpu")
 

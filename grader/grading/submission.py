@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader.base import devices
-from grader.contract.enums import State
+from grader.contract.enums import State, Tier
 from grader.contract.tasks import MAIN, assignments, tasks, written_in
 from grader.grading.answers import (
     Call,
@@ -78,6 +78,8 @@ class Submission:
     @functools.cached_property
     def device(self) -> str:
         """Where models run; looked up when first needed, because that imports torch."""
+        if self.wanted_device == "auto" and self.worker.confinement is Tier.SANDBOX:
+            return "cpu"  # it is not chosen where there is a GPU
         return devices.resolve(self.wanted_device)
 
     def _do(

@@ -189,7 +189,7 @@ class ProcessWorker:
 
     def _start(self) -> list[bytes | memoryview]:
         """Start the process; return what it has to be told first."""
-        self.confined = self.confined_by.launch(self.limits, self.modules)
+        self.confined = self.confined_by.launch(self.limits, self.modules & self.files.keys())
         self.threads = [threading.Thread(target=self._drain, args=[self.confined], daemon=True)]
         self.threads[0].start()
         bounds = {"memory": self.limits.memory, "cpu": self.limits.processor_seconds}
