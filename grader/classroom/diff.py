@@ -96,9 +96,10 @@ def _why(old: Result, new: Result) -> list[str]:
     if old.record is None or new.record is None:
         if old.record is new.record:
             return []
+        nothing = "nothing was handed in"
         if new.record is None:
-            return [f"cannot be graded any more: {new.fault}"]
-        return [f"could not be graded before: {old.fault}"]
+            return [f"cannot be graded any more: {new.fault or nothing}"]
+        return [f"could not be graded before: {old.fault or nothing}"]
     reasons = _checks(old.record, new.record)
     if reasons and old.record.submission.get("digest") != new.record.submission.get("digest"):
         reasons.insert(0, "another submission")

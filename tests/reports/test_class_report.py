@@ -213,7 +213,7 @@ def test_a_learning_curve_has_a_point_an_epoch_and_a_table() -> None:
 def test_every_student_has_a_page_with_messages_and_hints() -> None:
     record = graded()["wrong"]
     page = shown([Result("ann", "Ann", record=record), Result("bob", fault="no zip")])
-    links = page.xpath("//table[@id='table']//a/@href")
+    links = page.xpath("//table[@id='table']//th//a/@href")
     [ann] = page.xpath(f"//*[@id='{links[0][1:]}']")
     told = "".join(ann.itertext())
     for check in record.checks:
@@ -239,14 +239,17 @@ def test_a_class_of_nobody_or_one_has_a_page(size: int) -> None:
 
 
 def test_a_class_without_a_single_mark_has_a_page() -> None:
-    assert "no record" in section(shown([Result("a")]), "attention")
+    assert "no zip" in section(shown([Result("a", fault="no zip")]), "attention")
+    page = shown([Result("a")])
+    assert not page.xpath("//*[@id='attention']")
+    assert "missing" in section(page, "students")
 
 
 def test_students_are_sorted_as_people_count(tmp_path: Path) -> None:
     results = [Result(f"student{n}", record=graded()["right"]) for n in (10, 9, 1)]
     class_page.write(results, tmp_path, "News")
     page = parsed((tmp_path / "index.html").read_text(encoding="utf-8"))
-    names = ["".join(a.itertext()) for a in page.xpath("//table[@id='table']//tbody//a")]
+    names = ["".join(a.itertext()) for a in page.xpath("//table[@id='table']//tbody//th//a")]
     assert names == ["student1", "student9", "student10"]
 
 

@@ -256,7 +256,7 @@ def test_moodle_gets_the_columns_of_its_imports(layout: str, columns: list[str])
 def test_canvas_gets_its_columns_and_the_points_possible(layout: str, column: str) -> None:
     results = [Result("7", "Ann", record=graded()["right"]), Result("8", record=faulty())]
     possible, ann, other = rows(marks.canvas(results, "News", layout))
-    assert list(possible) == ["Student", "ID", "SIS User ID", "Section", "News"]
+    assert list(possible) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "News"]
     assert (possible["Student"], possible["News"]) == ("Points Possible", "100")
     assert (ann["Student"], ann[column], ann["News"]) == ("Ann", "7", "100.0")
     assert (other["Student"], other[column], other["News"]) == ("8", "8", "")
