@@ -38,14 +38,19 @@ def moment(text: str, zone: timezone | None = None) -> datetime:
         ValueError: the text is no such time.
     """
     match = TIME.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no time as in 2026-11-21T23:59 or 2026-11-21T23:59+01:00")
-    day = datetime.fromisoformat(match["day"])
-    clock = time.fromisoformat(match["clock"]) if match["clock"] else time.max
-    naive = datetime.combine(day, clock)
-    if match["zone"]:
-        return naive.replace(tzinfo=_zone(match["zone"].upper()))
-    return naive.replace(tzinfo=zone) if zone else naive.astimezone()
+    try:
+        if match is None:
+            raise ValueError
+        day = datetime.fromisoformat(match["day"])
+        clock = time.fromisoformat(match["clock"]) if match["clock"] else time.max
+        naive = datetime.combine(day, clock)
+        if match["zone"]:
+            return naive.replace(tzinfo=_zone(match["zone"].upper()))
+        return naive.replace(tzinfo=zone) if zone else naive.astimezone()
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is no time as in 2026-11-21T23:59 or 2026-11-21T23:59+01:00"
+        ) from None
 
 
 def _zone(text: str) -> timezone:
@@ -87,7 +92,7 @@ def _timestamp(handed: HandIn) -> datetime | None:
         try:
             text = sources.read(part.place / TIMESTAMP, MAX_TIMESTAMP).decode()
             return moment(text, timezone.utc)
-        except (UsageError, ValueError, OverflowError):
+        except (UsageError, ValueError):
             continue
     return None
 

@@ -85,7 +85,7 @@ def _deadline(text: str) -> datetime:
 
     try:
         return moment(text)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
