@@ -1,6 +1,7 @@
 """Who handed in late."""
 
 import os
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         moment(text)
 
 
-def found(folder: Path, files: dict[str, datetime | None]) -> tuple[str, dict[str, HandIn]]:
+def found(folder: Path, files: Mapping[str, datetime | None]) -> tuple[str, dict[str, HandIn]]:
     """A class of files with these times, as it is read."""
     for name, when in files.items():
         path = folder / name
