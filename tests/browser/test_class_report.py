@@ -216,7 +216,7 @@ def test_the_filtered_list_is_saved_as_csv(browser: Any, tmp_path: Path, decimal
     assert (ada["Id"], ada["E-mail"], ada["Student"]) == ("'=s1", LATE.email, LATE.name)
     points = f"{half.score}".replace(".", "," if decimal == "comma" else ".")
     assert (ada["Points"], ada["Status"], ada["Late"], ada["Section"]) == (
-        points, "graded", "late", "Monday, Lab",
+        points, "graded", "yes", "Monday, Lab",
     )  # fmt: skip
     assert ada["Feedback"] == "feedback/1.html"
     assert (bob["Student"], bob["Points"], bob["Status"], bob["dataset"]) == (

@@ -225,10 +225,10 @@ def test_students_come_first_with_status_lateness_and_a_link_to_their_feedback()
     found = rows(page)
     columns = ("Student", "Status", "Late", "Section", "Points", "Feedback")
     assert [tuple(row[name] for name in columns) for row in found] == [
-        ("Ada Lovelaces11", "graded", "late", "Monday", "100", "page"),
-        ("Bens12", "unreadable", "in time", "Tuesday, Lab", "no mark", ""),
+        ("Ada Lovelaces11", "graded", "yes", "Monday", "100", "page"),
+        ("Bens12", "unreadable", "no", "Tuesday, Lab", "no mark", ""),
         ("Cays13", "missing", "", "Monday", "no mark", ""),
-        ("x", "graded", "in time", "", "100", "page"),
+        ("x", "graded", "no", "", "100", "page"),
     ]
     assert page.xpath("//table[@id='table']//td/a/@href") == [
         "feedback/11.html", "feedback/x.html",
