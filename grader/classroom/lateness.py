@@ -75,7 +75,7 @@ def lateness(handed: HandIn, layout: str, deadline: datetime | None) -> Lateness
         return Lateness(handed.late, "the names of the export's files")
     if deadline is None:
         return Lateness(None, "")
-    if (told := _timestamp(handed)) is not None:
+    if (told := timestamp(handed)) is not None:
         return Lateness(told > deadline, TIMESTAMP)
     if layout == "github":
         return Lateness(None, "")
@@ -86,7 +86,7 @@ def lateness(handed: HandIn, layout: str, deadline: datetime | None) -> Lateness
     return Lateness(newest > deadline, "the times of files")
 
 
-def _timestamp(handed: HandIn) -> datetime | None:
+def timestamp(handed: HandIn) -> datetime | None:
     """Return the time in `timestamp.txt`; nbgrader takes one without a zone for UTC."""
     for part in handed.parts:
         try:

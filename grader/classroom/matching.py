@@ -124,8 +124,7 @@ def assign(
             )
     missing = [student for student in roster.students if student not in owners]
     for student in missing:
-        id_ = _free(student.shown_id, taken)
-        taken.add(id_)
+        id_ = free_id(student.shown_id, taken)
         known[id_] = Result(id_, roster=student)
     if missing:
         notes.append(f"nothing from {_named([one.shown_name for one in missing])}")
@@ -134,11 +133,12 @@ def assign(
     return list(known.values()), [f"{counts} ({', '.join(ways)})" if ways else counts, *notes]
 
 
-def _free(id_: str, taken: set[str]) -> str:
-    """Return an id that no hand-in has."""
+def free_id(id_: str, taken: set[str]) -> str:
+    """Return an id that nobody has yet, and take it."""
     number, free = 2, id_
     while free in taken:
         number, free = number + 1, f"{id_}~{number}"
+    taken.add(free)
     return free
 
 

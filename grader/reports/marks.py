@@ -43,11 +43,11 @@ def canvas(
     assignment = _assignment(results)
     column = _column(assignment, title)
     most = max((result.record.max_score for result in results if result.record), default=None)
-    possible = _canvas(Student(), POSSIBLE)
+    possible = canvas_columns(Student(), POSSIBLE)
     possible[column] = assignment.points if most is None and assignment else most
     twice = _twice(results)
     rows = (
-        _canvas(
+        canvas_columns(
             result.roster or _unknown(result, layout),
             result.shown_name.replace(POSSIBLE, POSSIBLE.lower()),
         )
@@ -127,7 +127,8 @@ def _unknown(result: Result, layout: str) -> Student:
     return Student(**{"canvas_id" if layout == "canvas" else "id": result.student})
 
 
-def _canvas(student: Student, name: str) -> table.Row:
+def canvas_columns(student: Student, name: str) -> table.Row:
+    """Return the columns by which Canvas knows a student, in the order that it demands."""
     return {
         "Student": name,
         "ID": student.canvas_id,
