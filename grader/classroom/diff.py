@@ -49,7 +49,7 @@ def run(old: Path, new: Path, *, as_json: bool) -> int:
 
 
 def load(path: Path) -> dict[str, Result]:
-    """Read the results of a class's REPORT folder, or one record, by student.
+    """Read the results of a class's REPORT folder, or one record, by student who handed in.
 
     Raises:
         UsageError: there are none.
@@ -68,7 +68,7 @@ def load(path: Path) -> dict[str, Result]:
         results = [Result.from_dict(each) for each in data["results"]]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"{file}: holds no results ({error!r}). Make it anew.") from None
-    return {result.student: result for result in results}
+    return {result.student: result for result in results if not result.missing}
 
 
 def compare(before: dict[str, Result], after: dict[str, Result]) -> list[Change]:
@@ -96,10 +96,9 @@ def _why(old: Result, new: Result) -> list[str]:
     if old.record is None or new.record is None:
         if old.record is new.record:
             return []
-        nothing = "nothing was handed in"
         if new.record is None:
-            return [f"cannot be graded any more: {new.fault or nothing}"]
-        return [f"could not be graded before: {old.fault or nothing}"]
+            return [f"cannot be graded any more: {new.fault}"]
+        return [f"could not be graded before: {old.fault}"]
     reasons = _checks(old.record, new.record)
     if reasons and old.record.submission.get("digest") != new.record.submission.get("digest"):
         reasons.insert(0, "another submission")

@@ -34,7 +34,9 @@ class Roster:
         ids = [self._index(_field(kind), str.casefold) for kind in kinds]
         numbers = [self._index(_field(kind), _number) for kind in kinds]
         emails = self._index(_field("email"), str.casefold)
-        users = self._index(lambda each: [each.email.partition("@")[0]], str.casefold)
+        users = self._index(
+            lambda each: [each.email.partition("@")[0], each.login.partition("@")[0]], str.casefold
+        )
         names = self._index(lambda each: _orders(each.name), str)
         self.steps: list[tuple[Match, Index, Callable[[HandIn], list[str]]]] = [
             *((Match.ID, index, _ids) for index in ids),
@@ -112,8 +114,8 @@ def assign(
         if student is not None:
             owners.setdefault(student, []).append(each.student)
         else:
-            fits = f"fits {_named([one.shown_name for one in found])}" if found else "fits nobody"
-            notes.append(f"{each.path}: {fits} of the roster; it is listed as {each.student}")
+            names = f"{_named([one.shown_name for one in found])} alike" if found else "nobody"
+            notes.append(f"{each.path}: fits {names}; it is listed as {each.student}")
         if each.student in known:
             known[each.student] = replace(known[each.student], roster=student, match=match)
     for student, ids in owners.items():

@@ -152,7 +152,7 @@ class MarksCsv(ExportPlugin):
         people = [_of_roster(person, found) for person in known]
         for person in people:
             if person.match is Match.NOBODY:
-                self.log.warning("%s fits nobody of the roster", person.id)
+                self.log.warning("%s fits nobody, or several, of the roster", person.id)
         taken = {person.roster for person in people}
         rest = [student for student in found.students if student not in taken]
         ids = {person.id for person in people}

@@ -11,7 +11,7 @@ from grader.intake.lms_exports import HandIn, HandInFile
 
 ADA = Student("s11", "Lovelace, Ada", "ada@uni.example", login="alove", canvas_id="101")
 BEN = Student("0012", "Ben Özil", "ben.ozil@uni.example", participant="1002")
-CAY = Student("s13", "Anne-Marie O'Neil")
+CAY = Student("s13", "Anne-Marie O'Neil", login="cayo@uni.example")
 TWIN = Student("s14", "Kim Lee")
 OTHER_TWIN = Student("s15", "Lee, Kim")
 STUDENTS = [ADA, BEN, CAY, TWIN, OTHER_TWIN]
@@ -35,6 +35,7 @@ def hand_in(student: str, name: str = "") -> HandIn:
         ("ada@uni.example", "", ADA, Match.EMAIL),
         ("Ada@Uni.Example", "", ADA, Match.EMAIL),
         ("ben.ozil", "", BEN, Match.EMAIL),
+        ("cayo", "", CAY, Match.EMAIL),
         ("77", "lovelaceada", ADA, Match.NAME),
         ("Ada Lovelace", "", ADA, Match.NAME),
         ("ada_lovelace", "", ADA, Match.NAME),
@@ -80,8 +81,8 @@ def test_everybody_is_listed_and_what_fits_nobody_is_said() -> None:
     ]
     assert notes == [
         "roster: 5 students, 2 handed in (2 by id)",
-        "x1.zip: fits Kim Lee, Lee, Kim of the roster; it is listed as x1",
-        "x2.zip: fits nobody of the roster; it is listed as x2",
+        "x1.zip: fits Kim Lee, Lee, Kim alike; it is listed as x1",
+        "x2.zip: fits nobody; it is listed as x2",
         "nothing from Anne-Marie O'Neil, Kim Lee, Lee, Kim",
     ]
 

@@ -156,24 +156,11 @@ def page(
     script = pages.template_source("class.js")
     flagged = {each.result.student for each in outliers}
     flagged |= {result.student for each in alike if not each.common for result in each.by}
-    without = {*without, *(result.student for result in results if result.record is None)}
     return pages.render(
         "class.html",
         heading=one_line(title),
         results=results,
-        handed_in=sum(not result.missing for result in results),
-        missing=[result for result in results if result.missing],
-        statuses=[status.value for status in GradingStatus],
-        tells_late=any(result.late is not None for result in results),
-        late=sum(bool(result.late) for result in results),
-        sections=_sections(results),
-        strangers=analysis.strangers(results),
-        twice=analysis.twice(results),
-        feedback={
-            result.student: f"feedback/{file_name(result.student)}.html"
-            for result in results
-            if result.student not in without
-        },
+        **_people(results, without),
         decimal=decimal,
         anchor={result.student: f"s{place}" for place, result in enumerate(results, 1)},
         kinds={result.student: _kinds(result, flagged) for result in results},
@@ -199,6 +186,25 @@ def page(
         script=script,
         script_digest=_digest(script),
     )
+
+
+def _people(results: Sequence[Result], without: Collection[str]) -> dict[str, Any]:
+    """Return what the page says of who handed in, when, and who they are."""
+    return {
+        "handed_in": sum(not result.missing for result in results),
+        "missing": [result for result in results if result.missing],
+        "statuses": [status.value for status in GradingStatus],
+        "tells_late": any(result.late is not None for result in results),
+        "late": sum(bool(result.late) for result in results),
+        "sections": _sections(results),
+        "strangers": analysis.strangers(results),
+        "twice": analysis.twice(results),
+        "feedback": {
+            result.student: f"feedback/{file_name(result.student)}.html"
+            for result in results
+            if result.record is not None and result.student not in without
+        },
+    }
 
 
 def _similar(
