@@ -1,8 +1,9 @@
 """Assigns what was handed in to the students of a roster: by id, by e-mail, by name.
 
 Ids are compared first, then e-mail addresses and what is before their @, then names, in any order
-of first and last name. Case, accents and zeros in front of a number do not count. A hand-in that
-fits several students is nobody's.
+of first and last name. Case, accents and zeros in front of a number do not count. Where none of
+these is all of what a hand-in is called, an id or a name among its words is looked for, as in
+`news_1234567` or `Ada Lovelace, 21 Nov`. A hand-in that fits several students is nobody's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from grader.intake.roster import normal
 
 ID_KINDS = ("id", "login", "canvas_id", "participant")
 OWN_KIND = {"canvas": "canvas_id", "moodle": "participant"}  # the ids of a layout's hand-ins
+SHORTEST = 5  # characters of an id that is looked for among other words
 MOST_NAMED = 8  # students or hand-ins in a line
 Index = dict[str, list[Student]]
 Values = Callable[[Student], list[str]]
@@ -45,6 +47,7 @@ class Roster:
             (Match.EMAIL, users, _ids),
             (Match.NAME, names, _names),
         ]
+        self.words = [(each, *_words(each)) for each in self.students]
 
     def _index(self, values: Values, key: Callable[[str], str]) -> Index:
         index: Index = {}
@@ -63,7 +66,21 @@ class Roster:
                 if len(found) == 1:
                     return found, match
                 several = several or found
+        words = {*normal(f"{handed.student} {handed.name}").split()}
+        by_id = [student for student, ids, _ in self.words if ids & words]
+        by_name = [student for student, _, name in self.words if name and name <= words]
+        for match, found in ((Match.ID, by_id), (Match.NAME, by_name)):
+            if len(found) == 1:
+                return found, match
+            several = several or found
         return several, Match.NOBODY
+
+
+def _words(student: Student) -> tuple[set[str], set[str]]:
+    """Return the long ids of a student, and the words of the name if it has several."""
+    ids = {normal(getattr(student, kind)) for kind in ID_KINDS}
+    name = {*normal(student.name).split()}
+    return {id_ for id_ in ids if len(id_) >= SHORTEST}, name if len(name) > 1 else set()
 
 
 def _field(name: str) -> Values:

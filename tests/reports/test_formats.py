@@ -324,6 +324,20 @@ def test_marks_of_several_records_make_one_table(record: Path, capfd: Any) -> No
     assert [row["student"] for row in rows(capfd.readouterr().out)] == ["ann", "bob"]
 
 
+def test_csv_of_records_has_the_column_and_the_decimal_sign_that_are_asked_for(
+    record: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--column", "News (7)", "--decimal", "comma"]
+    score = f"{graded()['wrong'].score}".replace(".", ",")
+    for format_ in ("canvas", "moodle"):
+        assert main(["report", str(record), "--as", format_, *options]) == 0
+        found = list(csv.DictReader(io.StringIO(capfd.readouterr().out), delimiter=";"))
+        assert found[-1]["News (7)"] == score
+    assert main(["report", str(record), "--as", "csv", "--decimal", "comma"]) == 0
+    [row] = csv.DictReader(io.StringIO(capfd.readouterr().out), delimiter=";")
+    assert row["score"] == score
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "says"),
     [
