@@ -146,7 +146,8 @@ def assign(
         id_ = free_id(student.shown_id, taken)
         known[id_] = Result(id_, roster=student)
     if missing:
-        notes.append(f"nothing from {_named([one.shown_name for one in missing])}")
+        names = _named([one.shown_name for one in missing])
+        notes.append(f"handed in nothing, {len(missing)}: {names}")
     ways = [f"{how[way]} by {way.value}" for way in Match if how[way] and way is not Match.NOBODY]
     counts = f"roster: {len(roster.students)} students, {len(owners)} handed in"
     return list(known.values()), [f"{counts} ({', '.join(ways)})" if ways else counts, *notes]
@@ -164,4 +165,4 @@ def free_id(id_: str, taken: set[str]) -> str:
 def _named(names: Sequence[str]) -> str:
     """Name some, and say how many more there are."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    return "; ".join(names[:MOST_NAMED]) + more  # "Lovelace, Ada" has a comma in it

@@ -201,12 +201,13 @@ def _student(row: list[str], places: dict[str, list[int]]) -> tuple[Student, str
     if first and name and not last and not {*normal(first).split()} & {*normal(name).split()}:
         last = name  # "Name, Vorname"
     number = re.fullmatch(r"[^\W\d_]+ ([0-9]+)", one("participant"))  # "Participant 1001"
+    login = one("login")
     student = Student(
         id=one("id") or ("" if number else one("participant")),
         name=" ".join(filter(None, (first, last))) if last or not name else name,
-        email=one("email"),
+        email=one("email") or (login if "@" in login else ""),
         section=", ".join(dict.fromkeys(all_of("section"))),
-        login=one("login"),
+        login=login,
         canvas_id=one("canvas_id"),
         participant=number[1] if number else "",
     )

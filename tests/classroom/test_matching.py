@@ -88,9 +88,9 @@ def test_everybody_is_listed_and_what_fits_nobody_is_said() -> None:
     ]
     assert notes == [
         "roster: 5 students, 2 handed in (2 by id)",
-        "x1.zip: fits Kim Lee, Lee, Kim alike; it is listed as x1",
+        "x1.zip: fits Kim Lee; Lee, Kim alike; it is listed as x1",
         "x2.zip: fits nobody; it is listed as x2",
-        "nothing from Anne-Marie O'Neil, Kim Lee, Lee, Kim",
+        "handed in nothing, 3: Anne-Marie O'Neil; Kim Lee; Lee, Kim",
     ]
 
 
@@ -99,7 +99,7 @@ def test_several_hand_ins_of_a_student_are_all_listed_and_said() -> None:
     results = {each.student: Result(each.student, fault="?") for each in handed}
     found, notes = assign(results, handed, Roster([ADA], "folders"))
     assert [each.roster for each in found] == [ADA, ADA]
-    assert notes[1].startswith("Lovelace, Ada: 2 hand-ins (s11, ada@uni.example).")
+    assert notes[1].startswith("Lovelace, Ada: 2 hand-ins (s11; ada@uni.example).")
 
 
 def test_a_missing_student_takes_no_hand_ins_id() -> None:

@@ -415,7 +415,7 @@ def test_every_hand_in_and_every_student_of_the_roster_is_listed(
     told = capsys.readouterr().out
     assert "roster: 4 students, 3 handed in (2 by id, 1 by name)" in told
     assert "x: fits nobody; it is listed as x" in told
-    assert "nothing from Dee" in told
+    assert "handed in nothing, 1: Dee" in told
     page = (out / "index.html").read_text(encoding="utf-8")
     canvas = (out / "canvas.csv").read_text(encoding="utf-8")
     assert all(name in page for name in ("Ann", "Ben", "Cay", "Dee"))

@@ -15,8 +15,8 @@ CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,News (4711),Current Scor
 ,,,,,Manual Posting,(read only)
     Points Possible,,,,,100.00,(read only)
 "Lovelace, Ada",101,s11,ada,Monday,,
-"Hopper, Grace",102,s12,grace,Monday,80,80
-"Hopper, Grace",102,s12,grace,Lab 2,80,80
+"Hopper, Grace",102,s12,grace@uni.example,Monday,80,80
+"Hopper, Grace",102,s12,grace@uni.example,Lab 2,80,80
 "Student, Test",999,,ab12,Monday,,
 """
 MOODLE = """First name,Last name,ID number,Email address,Roles,Groups
@@ -45,7 +45,14 @@ def test_a_gradebook_of_canvas_is_a_roster(tmp_path: Path) -> None:
     students, notes = read(tmp_path, CANVAS)
     assert students == [
         Student("s11", "Lovelace, Ada", section="Monday", login="ada", canvas_id="101"),
-        Student("s12", "Hopper, Grace", section="Monday, Lab 2", login="grace", canvas_id="102"),
+        Student(
+            id="s12",
+            name="Hopper, Grace",
+            email="grace@uni.example",
+            section="Monday, Lab 2",
+            login="grace@uni.example",
+            canvas_id="102",
+        ),
     ]
     assert notes == []
 
