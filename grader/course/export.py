@@ -24,6 +24,7 @@ from traitlets import Bool, Enum, Unicode
 
 from grader.base.errors import UsageError
 from grader.classroom import lateness, matching
+from grader.contract.enums import Status
 from grader.contract.results import GradingStatus, Match
 from grader.contract.roster import Student
 from grader.contract.tasks import tasks
@@ -32,7 +33,7 @@ from grader.course.marks import GRADER_FAILED
 from grader.intake import roster
 from grader.intake.lms_exports import HandIn, HandInFile
 from grader.reports import table
-from grader.reports.marks import OPEN, POSSIBLE, canvas_columns
+from grader.reports.marks import POSSIBLE, canvas_columns
 from grader.reports.table import Row
 
 TASK = "check-"  # how the names of cells begin that the grader gives points for
@@ -198,7 +199,9 @@ class MarksCsv(ExportPlugin):
 
     def _final(self, assignment: Any, submission: Any) -> float | None:
         """Return a mark that is ready to be given."""
-        if _status(assignment.name, submission) is not GradingStatus.GRADED or self._waits(submission):
+        if _status(assignment.name, submission) is not GradingStatus.GRADED or self._waits(
+            submission
+        ):
             return None
         return self._total(submission)
 
@@ -320,7 +323,11 @@ def _status(assignment: str, submission: Any) -> GradingStatus:
     if tasks_of_it and all(map(_has_score, tasks_of_it)):
         return GradingStatus.GRADED
     problem = _problem(assignment, submission)
-    return GradingStatus.UNREADABLE if problem and GRADER_FAILED not in problem else GradingStatus.ERROR
+    return (
+        GradingStatus.UNREADABLE
+        if problem and GRADER_FAILED not in problem
+        else GradingStatus.ERROR
+    )
 
 
 def _problem(assignment: str, submission: Any) -> str:
@@ -338,6 +345,8 @@ def _checks(assignment: str, student: str) -> Row:
         return {}
     record = json.loads(file.read_text(encoding="utf-8"))
     return {
-        check["id"]: None if check.get("status") in OPEN else check["score"]
+        check["id"]: None
+        if Status(check.get("status", "passed")).is_provisional
+        else check["score"]
         for check in record["checks"]
     }

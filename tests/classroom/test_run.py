@@ -286,15 +286,15 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
 
 
 def test_whose_fault_it_is_stands_in_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    unreadable = grading.job("ada", RawSubmission(notebook=b"{"), SETTING)
-    assert run._result("ada", grading.run(unreadable)).status is GradingStatus.UNREADABLE
+    unreadable = pack("ada", RawSubmission(notebook=b"{"), SETTING)
+    assert run._result("ada", grade(unreadable)).status is GradingStatus.UNREADABLE
     assert run._result("ada", Exception("lost")).status is GradingStatus.ERROR
 
     def broken(*_arguments: Any) -> Any:
         raise RuntimeError("the grader is ill")
 
-    monkeypatch.setattr(grading, "_session", broken)
-    result = run._result("ada", grading.run(job()))
+    monkeypatch.setattr("grader.classroom.job._session", broken)
+    result = run._result("ada", grade(job()))
     assert "The grader itself failed twice" in result.fault
     assert result.status is GradingStatus.ERROR
 

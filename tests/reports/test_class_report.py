@@ -258,7 +258,7 @@ def test_feedback_that_could_not_be_made_has_no_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feedback, "text", broken)
-    classroom.write([Result("ann", record=graded()["right"])], tmp_path, "News")
+    class_page.write([Result("ann", record=graded()["right"])], tmp_path, "News")
     assert "feedback/ann.html" not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
@@ -273,7 +273,7 @@ def test_checks_are_sorted_by_the_share_that_passed() -> None:
 
 
 def test_accuracy_with_full_points_is_not_shown_as_partly() -> None:
-    waits = changed(graded()["right"], "accuracy.end_to_end", status="blocked", score=0.0)
+    waits = changed(graded()["right"], "accuracy.end_to_end", status=Status.BLOCKED, score=0.0)
     [task] = [task for task in waits.tasks if task.id == "accuracy"]
     assert (task.state, task.score) == ("partly", task.max_score)
     page = shown([Result("ann", record=waits)])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from grader.contract.enums import Status
 from grader.contract.results import Match, Result
 from grader.contract.roster import Student
 from grader.reports import marks
@@ -21,8 +22,8 @@ ADA = Student("s11", "Lovelace, Ada", "ada@uni.example", "Monday", "alove", "101
 BOB = Student("s12", "Møller, Bob", "bob@uni.example", "Tuesday", "bmoll", "102", "1002")
 CAY = Student("s13", "Cay; or not, Cay", "cay@uni.example", "Monday", "", "103", "1003")
 DEE = Student("s14", "Dee", "dee@uni.example")
-HALF = changed(graded()["right"], "dataset.item", status="failed", score=1.5)
-FAULTY = changed(graded()["right"], "dataset.item", status="error", score=0.0)
+HALF = changed(graded()["right"], "dataset.item", status=Status.FAILED, score=1.5)
+FAULTY = changed(graded()["right"], "dataset.item", status=Status.ERROR, score=0.0)
 CLASS = [
     Result("11", "lovelaceada", "11.zip", HALF, roster=ADA, match=Match.ID),
     Result("12", "mollerbob", "12.zip", FAULTY, roster=BOB, match=Match.ID),
