@@ -17,6 +17,7 @@ from grader.intake import sources
 from grader.intake.lms_exports import HandIn
 
 TIMESTAMP = "timestamp.txt"  # in the folder of a submission
+TIMED = ("nbgrader", "folders")  # layouts in which it is the course's, and not the student's
 MAX_TIMESTAMP = 200  # bytes
 MOST_FILES = 2000  # that are looked at for their times
 TIME = re.compile(
@@ -75,7 +76,7 @@ def lateness(handed: HandIn, layout: str, deadline: datetime | None) -> Lateness
         return Lateness(handed.late, "the names of the export's files")
     if deadline is None:
         return Lateness(None, "")
-    if (told := timestamp(handed)) is not None:
+    if layout in TIMED and (told := timestamp(handed)) is not None:
         return Lateness(told > deadline, TIMESTAMP)
     if layout == "github":
         return Lateness(None, "")

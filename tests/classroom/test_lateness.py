@@ -113,6 +113,15 @@ def test_nbgraders_timestamp_comes_before_the_times_of_files(tmp_path: Path) -> 
     assert told["cay"].source == "the times of files"
 
 
+def test_a_timestamp_that_a_student_handed_in_counts_for_nothing(tmp_path: Path) -> None:
+    folder = "Ada_1001_assignsubmission_file_"
+    files = {f"{folder}/dataset.py": DEADLINE + MINUTE, f"{folder}/timestamp.txt": DEADLINE}
+    layout, handed = found(tmp_path, files)
+    (tmp_path / folder / "timestamp.txt").write_text("2026-11-01 12:00:00 UTC")
+    assert layout == "moodle"
+    assert lateness(handed["1001"], layout, DEADLINE).late
+
+
 def test_the_times_of_a_clone_say_nothing(tmp_path: Path) -> None:
     files = {
         f"news-{name}/{file}": DEADLINE for name in "ab" for file in (".git/HEAD", "dataset.py")
