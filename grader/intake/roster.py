@@ -24,7 +24,9 @@ from grader.contract.roster import Student
 COLUMNS = GRADER / "intake" / "roster_columns.toml"
 MAX_ROSTER = 16 << 20  # bytes
 MAX_CELL = 200  # characters
+MOST_ABOVE = 20  # lines above and with the titles
 DELIMITERS = ",;\t|"
+WHO = {"id", "name", "last", "email", "login", "canvas_id", "participant"}  # one of these is enough
 BOMS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16-le",
@@ -32,7 +34,7 @@ BOMS = {
 }
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods; .xls
 CANVAS_ROWS = ("points possible", "student test", "test student")  # not people
-Row = dict[str, str]
+Row = tuple[int, list[str]]  # the number of its line, and its cells
 
 
 def read(path: Path) -> tuple[list[Student], list[str]]:
@@ -44,21 +46,22 @@ def read(path: Path) -> tuple[list[Student], list[str]]:
     Raises:
         UsageError: it cannot be read, or holds no student.
     """
-    text = _decode(path, _bytes(path))
-    try:
-        titles, *rows = _rows(text)
-    except ValueError:
-        raise UsageError(f"--roster {path}: the file is empty.") from None
-    except csv.Error as error:
-        raise UsageError(f"--roster {path}: not a CSV that can be read ({error}).") from None
-    places = _places(titles)
-    if not places.keys() & {"id", "name", "last", "email", "login", "canvas_id", "participant"}:
-        found = shorten(clean(", ".join(titles)).replace("\n", " "), MAX_CELL)
+    text = _decode(path, _bytes(path)).replace("\0", "").lstrip("\ufeff")
+    lines = list(io.StringIO(text, newline=""))
+    if not any(line.strip() for line in lines):
+        raise UsageError(f"--roster {path}: the file is empty.")
+    start, delimiter = _titles(lines)
+    if delimiter == "":
+        first = next(line for line in lines if line.strip())
         raise UsageError(
             f"--roster {path}: no column holds an id, a name or an e-mail address (the first line "
-            f"is: {found}). Call the columns id, name, email and section."
+            f"is: {shorten(_cell(first), MAX_CELL)}). Call the columns id, name, email and section."
         )
-    students, notes = _students(rows, places)
+    try:
+        (_, titles), *rows = _rows(lines, start, delimiter)
+    except csv.Error as error:
+        raise UsageError(f"--roster {path}: not a CSV that can be read ({error}).") from None
+    students, notes = _students(rows, _places(titles))
     if not students:
         raise UsageError(f"--roster {path}: there is no student in it, only a line of titles.")
     return students, notes
@@ -91,18 +94,40 @@ def _decode(path: Path, data: bytes) -> str:
         return data.decode("cp1252", "replace")
 
 
-def _rows(text: str) -> Iterator[list[str]]:
-    """Go through the rows that are not empty, the titles first; cells are clean and one line."""
-    text = text.replace("\0", "").lstrip("\r\n\ufeff")
-    first, _, rest = text.partition("\n")
-    if told := re.fullmatch(r"\"?sep=(.)\"?\s*", first, re.IGNORECASE):  # Excel's own first line
-        first, delimiter, text = rest.partition("\n")[0], told[1], rest
-    else:
-        delimiter = max(DELIMITERS, key=re.sub('"[^"]*"', "", first).count)
-    for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-        cells = [clean(cell).replace("\n", " ").strip()[:MAX_CELL] for cell in row]
+def _titles(lines: list[str]) -> tuple[int, str]:
+    """Return which line holds the titles, and what is between cells; "" if no line does.
+
+    The titles can be below a heading, or Excel's own `sep=;`.
+    """
+    for place, line in enumerate(lines[:MOST_ABOVE]):
+        known = {sign: _places(_cells(line, sign)) for sign in DELIMITERS}
+        sign = max(DELIMITERS, key=lambda sign: len(known[sign]))
+        if known[sign].keys() & WHO:
+            return place, sign
+    return 0, ""
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; none if it is no CSV."""
+    try:
+        return [_cell(cell) for row in csv.reader([line], delimiter=delimiter) for cell in row]
+    except csv.Error:
+        return []
+
+
+def _cell(text: str) -> str:
+    """Return a cell as one clean line, without the sign that marks it as text."""
+    cell = clean(text).replace("\n", " ").strip()[:MAX_CELL]
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in "=+-@" else cell
+
+
+def _rows(lines: list[str], start: int, delimiter: str) -> Iterator[Row]:
+    """Go through the rows that are not empty, from a line on."""
+    reader = csv.reader(lines[start:], delimiter=delimiter)
+    for row in reader:
+        cells = [_cell(cell) for cell in row]
         if any(cells):
-            yield [cell[1:] if cell[:1] == "'" and cell[1:2] in "=+-@" else cell for cell in cells]
+            yield start + reader.line_num, cells
 
 
 def normal(text: str) -> str:
@@ -148,12 +173,10 @@ def _places(titles: list[str]) -> dict[str, list[int]]:
     }
 
 
-def _students(
-    rows: list[list[str]], places: dict[str, list[int]]
-) -> tuple[list[Student], list[str]]:
+def _students(rows: list[Row], places: dict[str, list[int]]) -> tuple[list[Student], list[str]]:
     found: dict[tuple[str, ...], Student] = {}
     notes = []
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         student, role = _student(row, places)
         if normal(student.name) in CANVAS_ROWS:
             continue
@@ -162,7 +185,7 @@ def _students(
             continue
         if not student.shown_id:
             if any(row) and not _is_canvas_policy(row):
-                notes.append(f"row {number} of the roster has no id, name or e-mail; left out")
+                notes.append(f"line {number} of the roster has no id, name or e-mail; left out")
             continue
         key = _identity(student)
         before = found.get(key)
@@ -172,7 +195,7 @@ def _students(
             section = ", ".join(filter(None, (before.section, student.section)))
             found[key] = Student(**vars(before) | {"section": section})
         else:
-            notes.append(f"row {number} of the roster is {student.shown_id} again; left out")
+            notes.append(f"line {number} of the roster is {student.shown_id} again; left out")
     return list(found.values()), notes
 
 

@@ -96,6 +96,13 @@ HAND_WRITTEN = {
         's11;x;"Ada Lovelace";"ada@uni.example";"Monday"\n'
     ),
     "Excel's first line": "sep=;\nid;name;email;section\ns11;Ada Lovelace;ada@uni.example;Monday\n",
+    "a heading above": (
+        "Natural Language Processing, winter\n\nExported 2026-11-21;by me\n"
+        "id;name;email;section\ns11;Ada Lovelace;ada@uni.example;Monday\n"
+    ),
+    "names with commas between semicolons": (
+        "id;name;first name;email;section\ns11;Lovelace;Ada;ada@uni.example;Monday\n"
+    ),
     "old Mac line ends": "id,name,email,section\rs11,Ada Lovelace,ada@uni.example,Monday\r",
     "student is an id": "student,name,email,section\ns11,Ada Lovelace,ada@uni.example,Monday\n",
     "student is a name": "sid,student,email,section\ns11,Ada Lovelace,ada@uni.example,Monday\n",
@@ -122,8 +129,8 @@ def test_a_row_that_comes_again_and_one_without_anything_are_told(tmp_path: Path
     students, notes = read(tmp_path, content)
     assert [(each.id, each.section) for each in students] == [("s1", "A, B"), ("s2", "A")]
     assert notes == [
-        "row 4 of the roster is s1 again; left out",
-        "row 5 of the roster has no id, name or e-mail; left out",
+        "line 4 of the roster is s1 again; left out",
+        "line 5 of the roster has no id, name or e-mail; left out",
     ]
 
 
