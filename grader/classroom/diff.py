@@ -49,7 +49,7 @@ def run(old: Path, new: Path, *, as_json: bool) -> int:
 
 
 def load(path: Path) -> dict[str, Result]:
-    """Read the results of a class's REPORT folder, or one record, by student.
+    """Read the results of a class's REPORT folder, or one record, by student who handed in.
 
     Raises:
         UsageError: there are none.
@@ -68,7 +68,7 @@ def load(path: Path) -> dict[str, Result]:
         results = [Result.from_dict(each) for each in data["results"]]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"{file}: holds no results ({error!r}). Make it anew.") from None
-    return {result.student: result for result in results}
+    return {result.student: result for result in results if not result.missing}
 
 
 def compare(before: dict[str, Result], after: dict[str, Result]) -> list[Change]:

@@ -131,7 +131,8 @@ def grade(job: dict[str, Any]) -> str:
         except CannotGradeHere as refused:
             return json.dumps({"refused": str(refused)})
         except UsageError as error:
-            result = Result(job["student"], fault=str(error))
+            failed = isinstance(error, GraderFailed)
+            result = Result(job["student"], fault=str(error), grader_failed=failed)
         else:
             result = Result(
                 job["student"],
@@ -153,6 +154,10 @@ def _warm_up() -> None:
 
 class CannotGradeHere(UsageError):
     """Nothing can be graded with this setting; the text says why."""
+
+
+class GraderFailed(UsageError):
+    """The grader could not do its work on a submission; the text says why."""
 
 
 def take_in(student: str, content: RawSubmission, assignment: str | None) -> ExtractedModules:
@@ -195,7 +200,7 @@ def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
     """Grade, and once more if the grader failed; also return the most bytes a worker held.
 
     Raises:
-        UsageError: the grader failed twice.
+        GraderFailed: twice.
     """
     record, memory, fault = None, 0, ""
     for _ in range(2):
@@ -214,7 +219,7 @@ def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
         if all(check.status is not Status.ERROR for check in record.checks):
             break
     if record is None:
-        raise UsageError(fault)
+        raise GraderFailed(fault)
     return record, memory
 
 

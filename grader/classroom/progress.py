@@ -25,8 +25,10 @@ STYLES = {"full marks": "green", "partly": "yellow", "nothing yet": "dim", "erro
 
 def verdict(result: Result) -> str:
     """Sum a result up: one of `VERDICTS`."""
-    if result.record is None or result.faulty:
+    if result.faulty:
         return "error"
+    if result.record is None:
+        return "nothing yet"
     if result.record.full_marks:
         return "full marks"
     return "partly" if result.record.score > 0 else "nothing yet"

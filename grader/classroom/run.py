@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,16 +18,19 @@ from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.base.files import to_json, written_whole
 from grader.base.paths import EXERCISE
-from grader.classroom import engine, job
+from grader.classroom import engine, job, matching
 from grader.classroom.engine import Cluster, Engine, Job, Local
 from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
+from grader.classroom.lateness import lateness
 from grader.classroom.progress import VERDICTS, Watching, verdict
 from grader.contract.results import Result
-from grader.intake import lms_exports
+from grader.contract.roster import Student
+from grader.intake import lms_exports, roster
 from grader.intake.lms_exports import HandIn
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
+NOT_GRADED = "This is not graded yet. Run the same command again."
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class RunOptions:
         workers: processes on this machine.
         cluster: the address of a Dask scheduler to use instead.
         setting: what marks are made with.
+        roster: a CSV file with the students of the course.
+        deadline: when a hand-in is late, where the export does not mark it.
+        column: what Canvas and Moodle call the assignment; its title if empty.
+        decimal: "point" or "comma", in the CSV files.
     """
 
     folder: Path
@@ -50,6 +58,10 @@ class RunOptions:
     workers: int
     cluster: str | None
     setting: GradingConfig
+    roster: Path | None = None
+    deadline: datetime | None = None
+    column: str = ""
+    decimal: str = "point"
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,15 @@ class Candidate:
     fault: str = ""
 
 
+@dataclass(frozen=True)
+class Class:
+    """All that was handed in, how it was exported, and who is on the roster, if there is one."""
+
+    tasks: list[Candidate]
+    layout: str
+    students: list[Student] | None
+
+
 def run(options: RunOptions) -> int:
     """Grade what is to be graded, write the reports; returns the exit code."""
     console = plain_console()
@@ -68,6 +89,10 @@ def run(options: RunOptions) -> int:
     modules = lms_exports.module_names(assignment)
     layout, handed, notes = lms_exports.find(options.folder, assignment)
     console.print(f"{options.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
+    students = None
+    if options.roster is not None:
+        students, more = roster.read(options.roster)
+        notes += more
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
     tasks = [_digest(each, modules, options.folder) for each in handed]
@@ -80,7 +105,8 @@ def run(options: RunOptions) -> int:
             _grade(todo, journal, options, console)
         except KeyboardInterrupt:
             interrupted = True
-        return _report(tasks, layout, journal, options, console, interrupted)
+        found = Class(tasks, layout, students)
+        return _report(found, journal, options, console, interrupted)
 
 
 @contextlib.contextmanager
@@ -181,9 +207,8 @@ def _result(student: str, answer: str | Exception) -> Result:
         UsageError: nothing can be graded where it comes from.
     """
     if isinstance(answer, Exception):
-        return Result(
-            student, fault=f"The process that graded it was lost twice ({answer}). Grade it again."
-        )
+        fault = f"The process that graded it was lost twice ({answer}). Grade it again."
+        return Result(student, fault=fault, grader_failed=True)
     told = json.loads(answer)
     if "refused" in told:
         raise UsageError(told["refused"])
@@ -206,36 +231,71 @@ def _engine(options: RunOptions, jobs: int) -> Iterator[Engine]:
 
 
 def _report(
-    tasks: list[Candidate],
-    layout: str,
-    journal: Journal,
-    options: RunOptions,
-    console: Console,
-    interrupted: bool,
+    found: Class, journal: Journal, options: RunOptions, console: Console, interrupted: bool
 ) -> int:
-    """Write the reports of all that has a result, and say what is in them."""
-    entries = [journal.entries.get(task.handed.student) for task in tasks]
+    """Write the reports of all that was handed in, and say what is in them."""
+    entries = [journal.entries.get(task.handed.student) for task in found.tasks]
     there = [entry for entry in entries if entry is not None]
-    results = [entry.result for entry in there]
+    results, notes = _everybody(found, journal, options)
     title = options.folder.resolve().name
-    missing = write(results, options.out, title, layout, _code(tasks, options))
-    counts = {name: sum(verdict(result) == name for result in results) for name in VERDICTS}
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    console.print(f"{len(results)} of {len(tasks)}: {told or 'nothing graded'}")
+    failures = write(
+        results,
+        options.out,
+        title,
+        found.layout,
+        _code(found.tasks, options),
+        column=options.column,
+        decimal=options.decimal,
+    )
+    verdicts = [verdict(entry.result) for entry in there]
+    told = ", ".join(f"{verdicts.count(name)} {name}" for name in VERDICTS if name in verdicts)
+    console.print(f"{len(there)} of {len(found.tasks)}: {told or 'nothing graded'}")
+    for note in notes:
+        console.print(note, soft_wrap=True, markup=False)
     if other := sum(entry.setting != options.setting.digest for entry in there):
         console.print(
             f"note: {other} of them were graded with other checks, versions or options; "
             "leave --only out to grade them anew"
         )
     console.print(f"reports: {options.out}", soft_wrap=True)
-    for report in missing:
-        console.print(f"not written: {report}", soft_wrap=True)
+    for failure in failures:
+        console.print(f"not written: {failure}", soft_wrap=True)
     if interrupted:
         console.print("interrupted; the same command goes on from here")
         return 130
-    if missing or len(results) < len(tasks) or any(result.faulty for result in results):
+    if failures or any(result.faulty for result in results):
         return 2
     return 0 if all(verdict(result) == "full marks" for result in results) else 1
+
+
+def _everybody(
+    found: Class, journal: Journal, options: RunOptions
+) -> tuple[list[Result], list[str]]:
+    """Return a result for each hand-in and each student of the roster, and lines about them."""
+    results: dict[str, Result] = {}
+    sources: dict[str, int] = {}
+    for task in found.tasks:
+        handed = task.handed
+        entry = journal.entries.get(handed.student)
+        waiting = Result(
+            handed.student, handed.name, handed.path, fault=NOT_GRADED, grader_failed=True
+        )
+        told = lateness(handed, found.layout, options.deadline)
+        result = entry.result if entry else waiting
+        results[handed.student] = dataclasses.replace(result, late=told.late)
+        if told.source:
+            sources[told.source] = sources.get(told.source, 0) + bool(told.late)
+    notes = [f"late by {source}: {count}" for source, count in sources.items()]
+    if options.deadline and any(result.late is None for result in results.values()):
+        unknown = sum(result.late is None for result in results.values())
+        notes.append(f"late or not, nobody can tell: {unknown}")
+    if found.students is None:
+        return list(results.values()), notes
+    handed_in = [task.handed for task in found.tasks]
+    assigned, more = matching.assign(
+        results, handed_in, matching.Roster(found.students, found.layout)
+    )
+    return assigned, [*more, *notes]
 
 
 def _code(tasks: list[Candidate], options: RunOptions) -> dict[str, dict[str, bytes]] | None:
@@ -259,11 +319,15 @@ def write(
     title: str,
     layout: str,
     code: dict[str, dict[str, bytes]] | None = None,
+    *,
+    column: str = "",
+    decimal: str = "point",
 ) -> list[str]:
     """Write all reports on a class into the folder `out`.
 
-    `code` is student to module to source, to look for similar code. Returns a line on each report
-    that could not be made; all others are written.
+    `code` is student to module to source, to look for similar code; `column` and `decimal` are
+    those of `RunOptions`. Returns a line on each report that could not be made; all others are
+    written.
 
     Raises:
         UsageError: they cannot be written.
@@ -275,7 +339,16 @@ def write(
         from grader.reports.class_report import page
 
         given = {path.stem: path.read_bytes() for path in EXERCISE.glob("*.py")}
-        return page.write(results, out, title, layout=layout, code=code, given=given)
+        return page.write(
+            results,
+            out,
+            title,
+            layout=layout,
+            code=code,
+            given=given,
+            column=column,
+            decimal=decimal,
+        )
     except OSError as error:
         raise UsageError(
             f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "

@@ -25,7 +25,7 @@ GROUPS = {
         "diff": "show whose mark changes between two runs, and why",
         "release": "make what students get, without the solution",
         "gradescope": "make an autograder for Gradescope",
-        "course": "check the nbgrader course",
+        "course": "check the nbgrader course, export its marks",
     },
     "For maintainers": {
         "build": "write exercise/ and the notebooks from solution/",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
+from pathlib import Path
 
 from grader.base.devices import DEVICES
 from grader.base.errors import UsageError
@@ -36,6 +38,55 @@ def _tier(text: str) -> Tier:
     if text not in [*Tier]:
         raise argparse.ArgumentTypeError(f"{text!r}: choose one of {', '.join(Tier)}")
     return Tier(text)
+
+
+def add_csv(parser: argparse.ArgumentParser) -> None:
+    """Add what the CSV files for other systems look like."""
+    parser.add_argument(
+        "--column",
+        type=_column,
+        metavar="NAME",
+        help="what Canvas and Moodle call the assignment, as in 'News (4711)' [its title]",
+    )
+    parser.add_argument(
+        "--decimal",
+        choices=("point", "comma"),
+        default="point",
+        help="in CSV files; with comma, semicolons are between cells [point]",
+    )
+
+
+def add_roster(parser: argparse.ArgumentParser) -> None:
+    """Add who is to be listed, and when a hand-in is late."""
+    parser.add_argument(
+        "--roster",
+        type=Path,
+        metavar="FILE.csv",
+        help="the students: a list of Canvas, Moodle or Gradescope, or id, name, email, section",
+    )
+    parser.add_argument(
+        "--deadline",
+        type=_deadline,
+        metavar="TIME",
+        help="such as 2026-11-21T23:59 (this machine's time) or 2026-11-21T23:59+01:00",
+    )
+
+
+def _column(text: str) -> str:
+    from grader.reports import marks
+
+    if reason := marks.refused_column(text):
+        raise argparse.ArgumentTypeError(reason)
+    return text
+
+
+def _deadline(text: str) -> datetime:
+    from grader.classroom.lateness import moment
+
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seed(text: str) -> int:

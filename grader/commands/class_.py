@@ -7,7 +7,13 @@ import os
 import re
 from pathlib import Path
 
-from grader.commands.arguments import add_assignment, add_grading, not_installed
+from grader.commands.arguments import (
+    add_assignment,
+    add_csv,
+    add_grading,
+    add_roster,
+    not_installed,
+)
 from grader.contract.enums import Tier
 
 LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
@@ -38,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster", metavar="tcp://HOST:8786", help="grade on the Dask cluster of this scheduler"
     )
+    add_roster(parser)
+    add_csv(parser)
     add_grading(parser, confine=Tier.SANDBOX)
 
 
@@ -69,6 +77,10 @@ def run(options: argparse.Namespace) -> int:
             workers=options.workers,
             cluster=options.cluster,
             setting=setting,
+            roster=options.roster,
+            deadline=options.deadline,
+            column=options.column or "",
+            decimal=options.decimal,
         )
     )
 

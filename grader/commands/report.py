@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
-from grader.commands.arguments import not_installed
+from grader.commands.arguments import add_csv, not_installed
 from grader.reports import FORMATS
 
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
     )
+    add_csv(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +35,9 @@ def run(options: argparse.Namespace) -> int:
     from grader import reports
 
     try:
-        text = reports.convert(options.records, options.format)
+        text = reports.convert(
+            options.records, options.format, column=options.column or "", decimal=options.decimal
+        )
     except ModuleNotFoundError as error:
         raise not_installed(error, "class") from None
     if options.out is None:

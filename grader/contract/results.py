@@ -5,13 +5,32 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from grader.contract.enums import Status
+from grader.contract.enums import Status, TextEnum
 from grader.contract.record import Record
+from grader.contract.roster import Student
+
+
+class GradingStatus(TextEnum):
+    """What became of a student's work, as every report on a class shows it."""
+
+    GRADED = "graded"  # its mark is final
+    MISSING = "missing"  # nothing was handed in
+    UNREADABLE = "unreadable"  # what was handed in cannot be graded
+    ERROR = "error"  # the grader could not do its work; grade it again
+
+
+class Match(TextEnum):
+    """How a hand-in was assigned to a student of the roster."""
+
+    ID = "id"
+    EMAIL = "e-mail"
+    NAME = "name"
+    NOBODY = "nobody"  # no student of the roster fits, or several do
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one submission.
+    """What came of one submission, or of a student of the roster who handed in nothing.
 
     Attributes:
         student: the id of whoever handed it in, as its file or folder names them.
@@ -22,6 +41,10 @@ class Result:
         seconds: wall time of grading it.
         memory: bytes, the peak of its largest worker; 0 if not known.
         fingerprints: module name to a digest of its code without comments, names and layout.
+        grader_failed: whether the fault is the grader's, and not the submission's.
+        late: whether it was handed in late; None if that is not known.
+        roster: the student of the roster, if there is a roster and somebody of it fits.
+        match: how that student was found; None without a roster, or without a hand-in.
     """
 
     student: str
@@ -32,13 +55,42 @@ class Result:
     seconds: float = 0.0
     memory: int = 0
     fingerprints: dict[str, str] = field(default_factory=dict)
+    grader_failed: bool = False
+    late: bool | None = None
+    roster: Student | None = None
+    match: Match | None = None
 
     @property
     def faulty(self) -> bool:
         """Whether it has no mark that can be given: unreadable, or a fault of the grader."""
         if self.record is None:
-            return True
+            return not self.missing
         return any(check.status is Status.ERROR for check in self.record.checks)
+
+    @property
+    def missing(self) -> bool:
+        """Whether nothing was handed in."""
+        return self.record is None and not self.fault
+
+    @property
+    def status(self) -> GradingStatus:
+        """What became of it."""
+        if self.record is not None:
+            open_ = any(check.status.is_provisional for check in self.record.checks)
+            return GradingStatus.ERROR if open_ else GradingStatus.GRADED
+        if self.missing:
+            return GradingStatus.MISSING
+        return GradingStatus.ERROR if self.grader_failed else GradingStatus.UNREADABLE
+
+    @property
+    def shown_id(self) -> str:
+        """The roster's id of the student, or what the hand-in is called."""
+        return (self.roster and self.roster.shown_id) or self.student
+
+    @property
+    def shown_name(self) -> str:
+        """The name of the student, or the id if nobody tells a name."""
+        return (self.roster and self.roster.name) or self.name or self.shown_id
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON data."""
@@ -49,4 +101,6 @@ class Result:
     def from_dict(cls, data: dict[str, Any]) -> Result:
         """Return the result that `as_dict` gave."""
         record = data["record"] and Record.from_dict(data["record"])
-        return cls(**data | {"record": record})
+        roster, match = data.get("roster"), data.get("match")
+        known = {"roster": roster and Student(**roster), "match": match and Match(match)}
+        return cls(**data | {"record": record} | known)

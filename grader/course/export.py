@@ -4,24 +4,67 @@
     nbgrader export --exporter grader.course.export.CanvasCsv       canvas.csv
     nbgrader export --exporter grader.course.export.MoodleCsv       moodle.csv
 
-Texts are quoted, and none can start a formula in a spreadsheet. Where a person still has to give
-points, Canvas and Moodle get an empty mark, which changes nothing there.
+`python -m grader course export` runs these with options for what `nbgrader_config.py` can set, too.
+Texts are quoted, and none can start a formula in a spreadsheet. A mark that is absent is empty, and
+never a zero; where a person still has to give points, Canvas and Moodle get none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
+from traitlets import Bool, Enum, Unicode
 
+from grader.base.errors import UsageError
+from grader.classroom import lateness, matching
+from grader.contract.enums import Status
+from grader.contract.results import GradingStatus, Match
+from grader.contract.roster import Student
 from grader.contract.tasks import tasks
 from grader.course.folders import record_file
+from grader.course.marks import GRADER_FAILED
+from grader.intake import roster
+from grader.intake.lms_exports import HandIn, HandInFile
 from grader.reports import table
+from grader.reports.marks import POSSIBLE, canvas_columns
 from grader.reports.table import Row
+
+TASK = "check-"  # how the names of cells begin that the grader gives points for
+SUBMITTED = Path("submitted")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A student of the gradebook, of the roster, or of both.
+
+    Attributes:
+        id: as nbgrader knows them; the roster's if it does not.
+        last_name: from the gradebook, as are the next two.
+        first_name: empty if it does not tell.
+        email: the roster's if it does not tell.
+        roster: the student of the roster, if somebody fits.
+        match: how that student was found; None without a roster, or without a hand-in.
+    """
+
+    id: str
+    last_name: str = ""
+    first_name: str = ""
+    email: str = ""
+    roster: Student | None = None
+    match: Match | None = None
+
+    @property
+    def name(self) -> str:
+        """What they are called, last name first; the id if nobody tells."""
+        known = ", ".join(filter(None, [self.last_name, self.first_name]))
+        return known or (self.roster and self.roster.name) or self.id
 
 
 class MarksCsv(ExportPlugin):
@@ -29,109 +72,262 @@ class MarksCsv(ExportPlugin):
 
     default_file = "marks.csv"
 
+    written_answers = Bool(
+        True, help="Count the points that a person gives; a mark waits for them."
+    ).tag(config=True)
+    roster = Unicode("", help="CSV file with the students of the course.").tag(config=True)
+    deadline = Unicode("", help="When a hand-in is late; nbgrader's due date if empty.").tag(
+        config=True
+    )
+    column = Unicode("", help="What Canvas and Moodle call the one assignment.").tag(config=True)
+    decimal = Enum(["point", "comma"], default_value="point", help="In numbers.").tag(config=True)
+
     def export(self, gradebook: Gradebook) -> None:
         """Write the file."""
         to = Path(self.to or self.default_file)
+        rows = list(self.rows(gradebook))
         with to.open("w", encoding="utf-8", newline="") as stream:
-            table.write(self.rows(gradebook), stream)
+            table.write(rows, stream, self.decimal)
         self.log.info("Wrote %s", to)
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
         """Return the rows of the file, each from column to value."""
-        for assignment, student, submission in self.submissions(gradebook):
-            yield {
-                "assignment": assignment.name,
-                "student_id": student.id,
-                "last_name": student.last_name,
-                "first_name": student.first_name,
-                "email": student.email,
+        for assignment, person, submission in self.submissions(gradebook):
+            name = assignment.name
+            status = _status(name, submission)
+            graded = status is GradingStatus.GRADED
+            row: Row = {
+                "assignment": name,
+                "student_id": person.id,
+                "last_name": person.last_name,
+                "first_name": person.first_name,
+                "email": person.email,
+            }
+            if self.roster:
+                known = person.roster or Student()
+                row |= {
+                    "name": known.name,
+                    "section": known.section,
+                    "roster_id": known.shown_id,
+                    "matched by": person.match.value if person.match else "",
+                }
+            yield row | {
                 "timestamp": str((submission and submission.timestamp) or ""),
-                "needs_manual_grade": "yes" if submission and submission.needs_manual_grade else "",
-                "score": _total(submission) if submission else 0.0,
-                "max_score": assignment.max_score,
-                "problem": _problem(assignment.name, submission) if submission else "",
-                **_cells(submission),
-                **_checks(assignment.name, student.id),
+                "status": status.value,
+                "late": self._late(assignment, person.id, submission),
+                "needs_manual_grade": "yes" if self._waits(submission) else "",
+                "score": self._total(submission) if graded else None,
+                "max_score": self._most(assignment),
+                "problem": _problem(name, submission) if submission else "",
+                **self._cells(submission),
+                **_checks(name, person.id),
             }
 
-    def submissions(self, gradebook: Gradebook) -> Iterator[tuple[Any, Any, Any]]:
+    def submissions(self, gradebook: Gradebook) -> Iterator[tuple[Any, Person, Any]]:
         """Go through assignments and students; with None for what was not handed in."""
+        people = self._people(gradebook)
         for assignment in gradebook.assignments:
             if self.assignment and assignment.name not in map(str, self.assignment):
                 continue
-            for student in gradebook.students:
-                if self.student and student.id not in map(str, self.student):
+            for person in people:
+                if self.student and person.id not in map(str, self.student):
                     continue
                 try:
-                    submission = gradebook.find_submission(assignment.name, student.id)
+                    submission = gradebook.find_submission(assignment.name, person.id)
                 except MissingEntry:
                     submission = None
-                yield assignment, student, submission
+                yield assignment, person, submission
+
+    def _people(self, gradebook: Gradebook) -> list[Person]:
+        """Return the students of the gradebook, and those of the roster who are not in it."""
+        known = [
+            Person(each.id, each.last_name or "", each.first_name or "", each.email or "")
+            for each in gradebook.students
+        ]
+        if not self.roster:
+            return known
+        students, notes = roster.read(Path(self.roster))
+        for note in notes:
+            self.log.warning("%s", note)
+        found = matching.Roster(students, "nbgrader")
+        people = [_of_roster(person, found) for person in known]
+        for person in people:
+            if person.match is Match.NOBODY:
+                self.log.warning("%s fits nobody, or several, of the roster", person.id)
+        taken = {person.roster for person in people}
+        rest = [student for student in found.students if student not in taken]
+        ids = {person.id for person in people}
+        return people + [
+            Person(matching.free_id(each.shown_id, ids), email=each.email, roster=each)
+            for each in rest
+        ]
+
+    def _late(self, assignment: Any, student: str, submission: Any) -> str:
+        """Say yes or no; nothing if there is no deadline, or nobody knows the time."""
+        due = assignment.duedate and assignment.duedate.replace(tzinfo=timezone.utc)
+        if submission is None or not (self.deadline or due):
+            return ""
+        deadline = _moment(self.deadline) if self.deadline else due
+        deadline += submission.extension or timedelta()
+        part = HandInFile(SUBMITTED / student / assignment.name)
+        when = lateness.timestamp(HandIn(student, "", "", (part,)))
+        if when is None and submission.timestamp is not None:
+            when = submission.timestamp.replace(tzinfo=timezone.utc)
+        return "" if when is None else "yes" if when > deadline else "no"
+
+    def _grades(self, submission: Any) -> list[Any]:
+        """Return the grades that count: without those of written answers, if they are left out."""
+        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+        return [grade for grade in grades if self.written_answers or grade.name.startswith(TASK)]
+
+    def _waits(self, submission: Any) -> bool:
+        """Tell whether a person still has to give points that count."""
+        if submission is None:
+            return False
+        return any(grade.needs_manual_grade for grade in self._grades(submission))
+
+    def _total(self, submission: Any) -> float:
+        score = sum(grade.score for grade in self._grades(submission))
+        return max(0.0, round(score - (submission.late_submission_penalty or 0.0), 2))
+
+    def _most(self, assignment: Any) -> float:
+        """Return the most points that count."""
+        if self.written_answers:
+            return float(assignment.max_score)
+        cells = [cell for notebook in assignment.notebooks for cell in notebook.grade_cells]
+        return float(sum(cell.max_score for cell in cells if cell.name.startswith(TASK)))
+
+    def _final(self, assignment: Any, submission: Any) -> float | None:
+        """Return a mark that is ready to be given."""
+        if _status(assignment.name, submission) is not GradingStatus.GRADED or self._waits(
+            submission
+        ):
+            return None
+        return self._total(submission)
+
+    def _cells(self, submission: Any) -> dict[str, float | None]:
+        """Return the points of each task and question; None where nobody gave any."""
+        if submission is None:
+            return {}
+        order = [f"{TASK}{task}" for task in tasks()]
+        scores = {
+            grade.name: round(grade.score, 2) if _has_score(grade) else None
+            for grade in self._grades(submission)
+        }
+        names = [name for name in order if name in scores] + sorted(scores.keys() - set(order))
+        return {name.removeprefix(TASK): scores[name] for name in names}
+
+    def _column(self, assignments: Iterable[str]) -> dict[str, str]:
+        """Return what the column of each assignment is called.
+
+        Raises:
+            UsageError: there are several for one name.
+        """
+        names = list(dict.fromkeys(assignments))
+        if self.column and len(names) > 1:
+            raise UsageError(
+                f"column {self.column}: there are {len(names)} assignments ({', '.join(names)}). "
+                "Choose one with --assignment."
+            )
+        return {name: self.column or name for name in names}
 
 
 class CanvasCsv(MarksCsv):
-    """What Canvas imports: its four columns, a column an assignment, a row of points possible."""
+    """What Canvas imports: who, a column an assignment, and a row of points possible."""
 
     default_file = "canvas.csv"
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
         """Return the rows."""
         people: dict[str, Row] = {}
-        possible: Row = {"Student": "Points Possible", "ID": "", "SIS User ID": "", "Section": ""}
-        for assignment, student, submission in self.submissions(gradebook):
-            possible[assignment.name] = assignment.max_score
-            name = ", ".join(filter(None, [student.last_name, student.first_name]))
-            row = {
-                "Student": name or student.id,
-                "ID": "",
-                "SIS User ID": student.id,
-                "Section": "",
-            }
-            people.setdefault(student.id, row)[assignment.name] = _final(submission)
+        possible = canvas_columns(Student(), POSSIBLE)
+        found = list(self.submissions(gradebook))
+        titles = self._column(assignment.name for assignment, _, _ in found)
+        twice = _twice(person for _, person, _ in found)
+        for assignment, person, submission in found:
+            title = titles[assignment.name]
+            possible[title] = self._most(assignment)
+            name = person.name.replace(POSSIBLE, POSSIBLE.lower())
+            row = people.setdefault(
+                person.id, canvas_columns(person.roster or Student(person.id), name)
+            )
+            row[title] = None if person.roster in twice else self._final(assignment, submission)
         yield possible
         yield from people.values()
 
 
 class MoodleCsv(MarksCsv):
-    """What Moodle imports: who, a column an assignment, its points per task as feedback."""
+    """What Moodle imports: who, a column an assignment, its points per task as feedback.
+
+    The import ends at the first student whom Moodle does not know: with a roster, those whom it
+    does not name are left out.
+    """
 
     default_file = "moodle.csv"
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
         """Return the rows."""
         people: dict[str, Row] = {}
-        for assignment, student, submission in self.submissions(gradebook):
-            row: Row = {"ID number": student.id, "Email address": student.email}
-            points = [f"{name}: {score:g}" for name, score in _cells(submission).items()]
-            row = people.setdefault(student.id, row)
-            row[assignment.name] = _final(submission)
-            row[f"{assignment.name} (feedback)"] = "; ".join(points)
+        found = list(self.submissions(gradebook))
+        titles = self._column(assignment.name for assignment, _, _ in found)
+        twice = _twice(person for _, person, _ in found)
+        for assignment, person, submission in found:
+            if self.roster and not (person.roster and (person.roster.id or person.email)):
+                continue
+            title = titles[assignment.name]
+            id_ = person.roster.id if person.roster else person.id
+            row = people.setdefault(person.id, {"ID number": id_, "Email address": person.email})
+            mark = None if person.roster in twice else self._final(assignment, submission)
+            points = self._cells(submission).items() if mark is not None else ()
+            told = "; ".join(f"{name}: {score:g}" for name, score in points if score is not None)
+            row[title] = mark
+            row[f"{title} (feedback)"] = told.replace(".", ",") if self.decimal == "comma" else told
         yield from people.values()
 
 
-def _total(submission: Any) -> float:
-    return max(0.0, round(submission.score - (submission.late_submission_penalty or 0.0), 2))
+def _of_roster(person: Person, found: matching.Roster) -> Person:
+    """Return a student of the gradebook with what the roster tells of them."""
+    names = " ".join(filter(None, (person.first_name, person.last_name)))
+    students, match = found.find(HandIn(person.id, names, "", ()))
+    student = None if match is Match.NOBODY else students[0]
+    email = person.email or (student.email if student else "")
+    return Person(person.id, person.last_name, person.first_name, email, student, match)
 
 
-def _final(submission: Any) -> float | None:
-    """Return a mark that is ready to be given."""
-    if submission is None or submission.needs_manual_grade:
-        return None
-    return _total(submission)
+def _twice(people: Iterable[Person]) -> set[Student]:
+    """Return the students of the roster who are in the gradebook more than once."""
+    ids: dict[Student, set[str]] = {}
+    for person in people:
+        if person.roster is not None:
+            ids.setdefault(person.roster, set()).add(person.id)
+    return {student for student, several in ids.items() if len(several) > 1}
 
 
-def _cells(submission: Any) -> dict[str, float]:
-    """Return the points of each task and question, from the gradebook."""
+def _moment(text: str) -> datetime:
+    try:
+        return lateness.moment(text)
+    except ValueError as error:
+        raise UsageError(f"deadline: {error}") from None
+
+
+def _has_score(grade: Any) -> bool:
+    return grade.auto_score is not None or grade.manual_score is not None
+
+
+def _status(assignment: str, submission: Any) -> GradingStatus:
+    """Return what became of a submission; one that a person gave points is graded."""
     if submission is None:
-        return {}
-    order = [f"check-{task}" for task in tasks()]
-    scores = {
-        grade.name: round(grade.score, 2)
-        for notebook in submission.notebooks
-        for grade in notebook.grades
-    }
-    names = [name for name in order if name in scores] + sorted(scores.keys() - set(order))
-    return {name.removeprefix("check-"): scores[name] for name in names}
+        return GradingStatus.MISSING
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    tasks_of_it = [grade for grade in grades if grade.name.startswith(TASK)] or grades
+    if tasks_of_it and all(map(_has_score, tasks_of_it)):
+        return GradingStatus.GRADED
+    problem = _problem(assignment, submission)
+    return (
+        GradingStatus.UNREADABLE
+        if problem and GRADER_FAILED not in problem
+        else GradingStatus.ERROR
+    )
 
 
 def _problem(assignment: str, submission: Any) -> str:
@@ -148,4 +344,9 @@ def _checks(assignment: str, student: str) -> Row:
     if not file.is_file():
         return {}
     record = json.loads(file.read_text(encoding="utf-8"))
-    return {check["id"]: check["score"] for check in record["checks"]}
+    return {
+        check["id"]: None
+        if Status(check.get("status", "passed")).is_provisional
+        else check["score"]
+        for check in record["checks"]
+    }

@@ -25,6 +25,7 @@ from grader.intake.notebook_modules import Cell, cell_label, extract_modules
 from grader.reports import board, html
 
 SKIP = "skip-execution"  # nbclient's tag
+GRADER_FAILED = "The grader itself failed"
 BY_HAND = "It could not be graded automatically; your teacher will look at it."
 
 
@@ -64,7 +65,7 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
             return None, f"{error} {BY_HAND}"
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
             self.log.exception("The grader failed on %s", student)
-            return None, f"The grader itself failed ({type(error).__name__}). {BY_HAND}"
+            return None, f"{GRADER_FAILED} ({type(error).__name__}). {BY_HAND}"
         return taken.with_cell_locations(record), ""
 
 

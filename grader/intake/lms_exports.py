@@ -67,6 +67,7 @@ class HandInFile:
     place: Path
     file: str = ""
     newness: tuple[int, int] = (0, 0)
+    late: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class HandIn:
     name: str
     path: str
     parts: tuple[HandInFile, ...]
+
+    @property
+    def late(self) -> bool | None:
+        """Whether the export marks it as late; None if the export marks nothing."""
+        told = [part.late for part in self.parts if part.late is not None]
+        return any(told) if told else None
 
 
 @dataclass(frozen=True)
@@ -200,13 +207,15 @@ def _by_student(
             parts.setdefault(plain_id(student), []).append(HandInFile(entry))
             continue
         told = {"name": "", "file": "", "suffix": "", "number": None, "upload": None}
-        told |= matches[entry].groupdict()
+        groups = matches[entry].groupdict()
+        told |= groups
+        late = groups["late"] is not None if "late" in groups else None
         student = plain_id(str(told["student"]))
         names.setdefault(student, plain_id(str(told["name"])))
         newness = (int(told["number"] or 0), int(told["upload"] or 0))
         place = entry / layout.inner if layout.inner else entry
         file = f"{told['file'] or ''}{told['suffix'] or ''}"
-        parts.setdefault(student, []).append(HandInFile(place, file, newness))
+        parts.setdefault(student, []).append(HandInFile(place, file, newness, late))
     handed, notes = [], []
     for student, found in parts.items():
         free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in parts)

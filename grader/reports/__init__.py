@@ -6,7 +6,6 @@ import importlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from grader.base.errors import UsageError
 from grader.contract.record import SCHEMA_VERSION, Record
@@ -25,8 +24,12 @@ FORMATS = {
 }
 
 
-def convert(paths: Sequence[Path], format_: str) -> str:
+def convert(
+    paths: Sequence[Path], format_: str, *, column: str = "", decimal: str = "point"
+) -> str:
     """Return records on disk in another form, one of `FORMATS`; a file's name tells the student.
+
+    `column` and `decimal` are for CSV, see `marks.py`.
 
     Raises:
         UsageError: there is no such form, it takes one record, or a file is no record.
@@ -39,10 +42,13 @@ def convert(paths: Sequence[Path], format_: str) -> str:
     if not many and len(paths) > 1:
         raise UsageError(f"--as {format_}: one record is shown at a time. Give one file.")
     module, name = place.split(".")
-    function: Callable[[Any], str] = getattr(
+    function: Callable[..., str] = getattr(
         importlib.import_module(f"grader.reports.{module}"), name
     )
     found = [Result(path.stem, path=path.name, record=read(path)) for path in paths]
+    if module == "marks":
+        named = {} if name == "every_check" else {"title": column}
+        return function(found, decimal=decimal, **named)
     return function(found if many else found[0].record)
 
 

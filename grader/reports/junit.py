@@ -36,8 +36,10 @@ def text(results: Sequence[Result]) -> str:
 
 
 def _suite(root: ElementTree.Element, result: Result) -> None:
-    suite = ElementTree.SubElement(root, "testsuite", name=one_line(result.student))
-    if result.record is None:
+    suite = ElementTree.SubElement(root, "testsuite", name=one_line(result.shown_id))
+    if result.missing:
+        _outcome(_case(suite, "grader", "grade", 0.0), "skipped", "", "Nothing was handed in.")
+    elif result.record is None:
         case = _case(suite, "grader", "grade", result.seconds)
         _outcome(case, "error", "fault", one_line(result.fault))
     else:

@@ -1,84 +1,98 @@
 """Marks of a class as CSV: all of them, and what Canvas and Moodle import.
 
-Where there is no mark, or the grader could not judge a check, Canvas and Moodle get an empty mark,
-which changes nothing there.
+Where there is no mark, or the grader could not judge a check, the mark is empty, and never a zero.
 """
 
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from grader.contract.record import Record
+from grader.contract.record import Record, TaskResult
 from grader.contract.results import Result
-from grader.contract.tasks import assignments
+from grader.contract.roster import Student
+from grader.contract.tasks import Assignment, assignments
 from grader.reports import table
 
+POSSIBLE = "Points Possible"  # in the first column of the row with the most points
+CANVAS_OWN = ("Student", "LastName", "FirstName", "ID", "SIS User ID", "SIS Login ID", "Section",
+              "Integration ID", "Root Account")  # fmt: skip
+CANVAS_SKIPS = tuple(
+    f"{kind} {what}"
+    for kind in ("Current", "Final", "Override")
+    for what in ("Score", "Points", "Grade", "Status")
+)  # Canvas makes these columns itself, and skips any whose title has one of them in it
+LONGEST_COLUMN = 255
 
-def every_check(results: Sequence[Result]) -> str:
-    """Return a row a student: the mark, the points of each task, and of each check."""
-    return _csv(_every_check(result) for result in results)
+
+def every_check(results: Sequence[Result], decimal: str = "point") -> str:
+    """Return a row per student: status, the mark, the points of each task, and of each check."""
+    has_roster = any(result.roster or result.match for result in results)
+    return _csv((_every_check(result, has_roster) for result in results), decimal)
 
 
-def canvas(results: Sequence[Result], title: str = "", layout: str = "") -> str:
-    """Return what Canvas imports: its four columns, the marks, and a row of points possible.
+def canvas(
+    results: Sequence[Result], title: str = "", layout: str = "", decimal: str = "point"
+) -> str:
+    """Return what Canvas imports: who, the marks, and a row of points possible.
 
-    Students of a `layout` of Canvas's own have Canvas's ids, all others are known by their SIS ids.
+    Without a roster, students of a `layout` of Canvas's own have Canvas's ids, all others are known
+    by their SIS ids. `title` is what Canvas calls the assignment.
     """
-    column = _column(results, title)
+    assignment = _assignment(results)
+    column = _column(assignment, title)
     most = max((result.record.max_score for result in results if result.record), default=None)
-    possible: table.Row = {"Student": "Points Possible", "ID": "", "SIS User ID": "", "Section": ""}
-    rows = [
-        {
-            "Student": result.name or result.student,
-            "ID": result.student if layout == "canvas" else "",
-            "SIS User ID": "" if layout == "canvas" else result.student,
-            "Section": "",
-            column: final(result.record),
-        }
+    possible = canvas_columns(Student(), POSSIBLE)
+    possible[column] = assignment.points if most is None and assignment else most
+    twice = _twice(results)
+    rows = (
+        canvas_columns(
+            result.roster or _unknown(result, layout),
+            result.shown_name.replace(POSSIBLE, POSSIBLE.lower()),
+        )
+        | {column: _given(result, twice)}
         for result in results
-    ]
-    return _csv([{**possible, column: most}, *rows])
+    )
+    return _csv([possible, *rows], decimal)
 
 
-def moodle(results: Sequence[Result], title: str = "", layout: str = "") -> str:
+def moodle(
+    results: Sequence[Result], title: str = "", layout: str = "", decimal: str = "point"
+) -> str:
     """Return what Moodle imports: who, the mark, and the points of each task as feedback.
 
     Students of a `layout` of Moodle's own have the numbers of participants: that makes a grading
-    worksheet. All others are known by their id numbers, for the import of the gradebook.
+    worksheet. All others are known by their id numbers and e-mail addresses, for the import of the
+    gradebook; that ends at the first student whom Moodle does not know, so with a roster those whom
+    it does not name are left out. `title` is what the column of marks is called.
     """
-    column = _column(results, title)
+    column, twice = _column(_assignment(results), title), _twice(results)
+    if layout == "moodle":
+        rows = (_worksheet(result, twice, decimal) for result in results)
+        return _csv(rows, decimal)
+    has_roster = any(result.roster for result in results)
     return _csv(
-        {
-            **_worksheet(result),
-            "Feedback comments": _points(result.record),
-        }
-        if layout == "moodle"
-        else {
-            "ID number": result.student,
-            "Full name": result.name,
-            column: final(result.record),
-            f"{column} (feedback)": _points(result.record),
-        }
-        for result in results
+        (
+            _gradebook(result, column, twice, has_roster=has_roster, decimal=decimal)
+            for result in results
+            if not has_roster or (result.roster and (result.roster.id or result.roster.email))
+        ),
+        decimal,
     )
 
 
-def _column(results: Sequence[Result], title: str) -> str:
-    """Return what the column of marks is called; the assignment's title if nothing is said."""
-    ids = [result.record.submission.get("assignment", "") for result in results if result.record]
-    known = assignments().get(ids[0] if ids else "")
-    return title or (known.title if known else "Points")
-
-
-def _worksheet(result: Result) -> table.Row:
-    return {
-        "Identifier": f"Participant {result.student}",
-        "Full name": result.name,
-        "Grade": final(result.record),
-        "Maximum Grade": result.record.max_score if result.record else None,
-        "Last modified (grade)": "",
-    }
+def refused_column(title: str) -> str:
+    """Say why Canvas could not import marks under a title; empty if it can."""
+    if not title.strip() or len(title) > LONGEST_COLUMN:
+        return f"a column needs a title of 1 to {LONGEST_COLUMN} characters"
+    if title.strip() in CANVAS_OWN:
+        return f"{title!r} is a column that says who a student is; name the assignment"
+    if skipped := next((name for name in CANVAS_SKIPS if name in title), ""):
+        return f"{title!r}: Canvas skips every column with {skipped!r} in its title"
+    if title.startswith(table.FORMULA):
+        return f"{title!r}: a spreadsheet would take this for a formula"
+    return ""
 
 
 def final(record: Record | None) -> float | None:
@@ -88,30 +102,112 @@ def final(record: Record | None) -> float | None:
     return record.score
 
 
-def _every_check(result: Result) -> table.Row:
+def _assignment(results: Sequence[Result]) -> Assignment | None:
+    ids = [result.record.submission.get("assignment", "") for result in results if result.record]
+    return assignments().get(ids[0] if ids else "")
+
+
+def _column(assignment: Assignment | None, title: str) -> str:
+    """Return what the column of marks is called; the assignment's title if nothing is said."""
+    return title or (assignment.title if assignment else "Points")
+
+
+def _twice(results: Sequence[Result]) -> set[Student]:
+    """Return the students of the roster with more than one hand-in: nobody knows which counts."""
+    counts = Counter(result.roster for result in results if result.roster)
+    return {student for student, count in counts.items() if count > 1}
+
+
+def _given(result: Result, twice: set[Student]) -> float | None:
+    return None if result.roster in twice else final(result.record)
+
+
+def _unknown(result: Result, layout: str) -> Student:
+    """Return a student whom only the hand-in tells: by Canvas's id, or by the course's."""
+    return Student(**{"canvas_id" if layout == "canvas" else "id": result.student})
+
+
+def canvas_columns(student: Student, name: str) -> table.Row:
+    """Return the columns by which Canvas knows a student, in the order that it demands."""
+    return {
+        "Student": name,
+        "ID": student.canvas_id,
+        "SIS User ID": student.id,
+        "SIS Login ID": student.login,
+        "Section": student.section,
+    }
+
+
+def _worksheet(result: Result, twice: set[Student], decimal: str) -> table.Row:
+    known = result.roster.participant if result.roster else ""
+    number = known or ("" if result.roster and result.missing else result.student)
+    return {
+        "Identifier": f"Participant {number}" if number else "",
+        "Full name": result.shown_name if result.roster else result.name,
+        "Grade": _given(result, twice),
+        "Maximum Grade": result.record.max_score if result.record else None,
+        "Last modified (grade)": "",
+        "Feedback comments": _points(result.record, decimal),
+    }
+
+
+def _gradebook(
+    result: Result, column: str, twice: set[Student], *, has_roster: bool, decimal: str
+) -> table.Row:
+    mark = _given(result, twice)
     row: table.Row = {
-        "student": result.student,
-        "name": result.name,
+        "ID number": result.roster.id if result.roster else result.student,
+        "Full name": result.roster.name if result.roster else result.name,
+    }
+    if has_roster:
+        row["Email address"] = result.roster.email if result.roster else ""
+    told = "" if mark is None else _points(result.record, decimal)
+    return row | {column: mark, f"{column} (feedback)": told}
+
+
+def _every_check(result: Result, has_roster: bool) -> table.Row:
+    row: table.Row = {"student": result.shown_id, "name": result.name}
+    if has_roster:
+        student = result.roster or Student()
+        row |= {
+            "name": student.name or result.name,
+            "email": student.email,
+            "section": student.section,
+            "matched by": result.match.value if result.match else "",
+        }
+    mark = final(result.record)
+    row |= {
+        "status": result.status.value,
+        "late": "" if result.late is None else "yes" if result.late else "no",
         "submission": result.path,
         "fault": result.fault,
-        "final": "" if final(result.record) is None else "yes",
-        "score": None,
-        "max_score": None,
+        "final": "" if mark is None else "yes",
+        "score": mark,
+        "max_score": result.record.max_score if result.record else None,
     }
     if result.record is not None:
-        row |= {"score": result.record.score, "max_score": result.record.max_score}
-        row |= {task.id: task.score for task in result.record.tasks}
-        row |= {check.id: check.score for check in result.record.checks}
+        row |= {task.id: _task(task, result.record) for task in result.record.tasks}
+        row |= {
+            check.id: None if check.status.is_provisional else check.score
+            for check in result.record.checks
+        }
     return row
 
 
-def _points(record: Record | None) -> str:
+def _task(task: TaskResult, record: Record) -> float | None:
+    """Return a task's points; None if one of its checks could not be judged."""
+    own = [check.status for check in record.checks if check.task == task.id]
+    return None if any(status.is_provisional for status in own) else task.score
+
+
+def _points(record: Record | None, decimal: str) -> str:
     if record is None:
         return ""
-    return "; ".join(f"{task.id}: {task.score:g}" for task in record.tasks)
+    told = "; ".join(f"{task.id}: {task.score:g}" for task in record.tasks)
+    return told.replace(".", ",") if decimal == "comma" else told
 
 
-def _csv(rows: Iterable[table.Row]) -> str:
+def _csv(rows: Iterable[table.Row], decimal: str) -> str:
     stream = io.StringIO()
-    table.write(rows, stream)
+    table.write(rows, stream, decimal)
     return stream.getvalue()

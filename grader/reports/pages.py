@@ -60,6 +60,7 @@ def _environment() -> Environment:
         points_of=board.points_of,
         next_line=board.next_line,
         promise=labels.promise,
+        shown_state=labels.state,
         title=labels.title,
         to_mend=board.to_mend,
         told_accuracy=board.accuracy,

@@ -10,20 +10,37 @@ from grader.reports.labels import safe
 
 Value = str | float | None
 Row = dict[str, Value]
+DECIMALS = {"point": ",", "comma": ";"}  # what is between cells
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
-def write(rows: Iterable[Row], stream: TextIO) -> None:
+class Comma(float):
+    """A number that is written with a decimal comma."""
+
+    def __str__(self) -> str:
+        """Return it as text."""
+        return repr(float(self)).replace(".", ",")
+
+
+def write(rows: Iterable[Row], stream: TextIO, decimal: str = "point") -> None:
     """Write rows, each from column to value, below a row of all columns; a cell is one line.
+
+    With the `decimal` "comma", numbers have commas, and semicolons are between cells: so do
+    spreadsheets where people write numbers in that way.
 
     The stream must not translate line ends: open it with `newline=""`.
     """
     rows = list(rows)
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC)
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, delimiter=DECIMALS[decimal])
     writer.writerow([escape_formula(safe(column)) for column in columns])
     for row in rows:
-        writer.writerow([escape_formula(safe(row.get(column))) for column in columns])
+        cells = (escape_formula(safe(row.get(column))) for column in columns)
+        writer.writerow([_number(cell, decimal) for cell in cells])
+
+
+def _number(cell: str | float, decimal: str) -> str | float:
+    return Comma(cell) if decimal == "comma" and isinstance(cell, float) else cell
 
 
 def escape_formula(value: Value) -> str | float:

@@ -3,6 +3,8 @@
 Needs Chromium (Debian: apt-get install chromium). Screenshots go to `browser-screenshots/`.
 """
 
+import csv
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,9 @@ import pytest
 
 from grader.contract.enums import Status
 from grader.contract.names import file_name
-from grader.contract.results import Result
+from grader.contract.results import Match, Result
+from grader.contract.roster import Student
+from grader.reports import table
 from grader.reports.class_report import page as class_page
 from tests.classes import EVIL, HOSTILE, a_class, changed, graded
 
@@ -24,6 +28,10 @@ SHOTS = Path("browser-screenshots")
 WIDTHS = {"phone": 390, "desktop": 1280}
 SIZE = 40
 LONG, TURNED = "N" * 300, "\u202eevil \u2066name"
+
+
+LATE = Student("=s1", 'Ada, "Countess"', "ada@uni.example", "Monday, Lab")
+MISSING = Student("s2", "Bob Missing", "bob@uni.example", "Tuesday")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +60,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results[: len(odd)] = odd
     results[10] = replace(results[10], seconds=90.0)
     results[12] = replace(results[12], fingerprints=results[11].fingerprints)
+    results[30] = replace(results[30], late=True, roster=LATE, match=Match.NAME)
+    results[31] = Result(MISSING.id, roster=MISSING)
+    results[32] = replace(results[32], late=False, match=Match.NOBODY)
     class_page.write(results, out, "News classifier")
     return out
 
@@ -151,13 +162,76 @@ def test_the_list_of_students_is_filtered_and_sorted(browser: Any, folder: Path)
 
     def points() -> list[float]:
         cells = page.locator("#table tbody tr td:nth-child(2)")
-        return [float(cell.get_attribute("data-value")) for cell in cells.all()]
+        return [float(cell.get_attribute("data-value") or -1) for cell in cells.all()]
 
     head = page.get_by_role("columnheader", name="Points")
     for order, reverse in (("descending", True), ("ascending", False)):
         head.get_by_role("button").press("Enter")
         assert head.get_attribute("aria-sort") == order
         assert points() == sorted(points(), reverse=reverse)
+
+
+def test_the_list_is_filtered_by_status_lateness_and_section(browser: Any, folder: Path) -> None:
+    page = opened(browser, folder / "index.html").page
+    rows = page.locator("#table tbody tr:visible")
+    for choice, count in (
+        ("missing", 1), ("unreadable", 1), ("error", 1), ("graded", SIZE - 3), ("late", 1),
+        ("not on the roster", 1), ("all", SIZE),
+    ):  # fmt: skip
+        page.get_by_label("Show").select_option(choice)
+        assert rows.count() == count, choice
+    for section, names in (("Lab", ["Ada"]), ("Tuesday", ["Bob"]), ("all", [])):
+        page.locator("#section").select_option(section)
+        assert all(name in rows.first.inner_text() for name in names)
+        assert rows.count() == (len(names) or SIZE)
+    page.get_by_label("Name or id").fill("bob@uni")
+    assert rows.count() == 1
+
+
+@pytest.mark.parametrize("decimal", ["point", "comma"])
+def test_the_filtered_list_is_saved_as_csv(browser: Any, tmp_path: Path, decimal: str) -> None:
+    half = changed(graded()["right"], "dataset.item", status=Status.FAILED, score=1.5)
+    results = [
+        Result("1", "lovelace", "", half, seconds=1.25, late=True, roster=LATE, match=Match.ID),
+        Result(MISSING.id, roster=MISSING),
+        Result("=cmd|x", HOSTILE, "x", half),
+        Result("+1", "@SUM(A1)", "", half),
+    ]
+    class_page.write(results, tmp_path, "News", decimal=decimal)
+    seen = opened(browser, tmp_path / "index.html")
+
+    def saved() -> list[dict[str, str]]:
+        with seen.page.expect_download() as download:
+            seen.page.get_by_role("button", name="Save as CSV").click()
+        assert download.value.suggested_filename == "students.csv"
+        text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+        delimiter = table.DECIMALS[decimal]
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            assert not any(cell.startswith(table.FORMULA) for cell in row)
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+
+    assert len(saved()) == 4
+    seen.page.get_by_label("Name or id").fill("uni.example")
+    ada, bob = sorted(saved(), key=lambda row: row["E-mail"])
+    assert (ada["Id"], ada["E-mail"], ada["Student"]) == ("'=s1", LATE.email, LATE.name)
+    points = f"{half.score}".replace(".", "," if decimal == "comma" else ".")
+    assert (ada["Points"], ada["Status"], ada["Late"], ada["Section"]) == (
+        points, "graded", "yes", "Monday, Lab",
+    )  # fmt: skip
+    assert ada["Feedback"] == "feedback/1.html"
+    assert (bob["Student"], bob["Points"], bob["Status"], bob["dataset"]) == (
+        "Bob Missing", "", "missing", "",
+    )  # fmt: skip
+    assert seen.nothing, (seen.requests, seen.told)
+
+
+def test_a_students_feedback_is_a_click_away(browser: Any, folder: Path) -> None:
+    for number in (0, SIZE - 2):
+        page = browser.new_context().new_page()
+        page.goto((folder / "index.html").as_uri())
+        link = page.locator("#table td a").nth(number % page.locator("#table td a").count())
+        link.click()
+        assert page.get_by_role("heading", name="Your tasks").is_visible()
 
 
 def test_a_student_is_reached_by_keyboard_and_left_again(browser: Any, folder: Path) -> None:
@@ -231,6 +305,6 @@ def test_a_large_class_stays_usable(browser: Any, tmp_path: Path) -> None:
     seen = opened(browser, tmp_path / "index.html")
     seen.page.get_by_label("Name or id").fill("number 299")
     assert seen.page.locator("#table tbody tr:visible").count() == 1
-    seen.page.locator("#table tbody tr:visible a").click()
+    seen.page.locator("#table tbody tr:visible th a").click()
     assert "Number 299" in seen.page.locator(".page:visible h1").inner_text()
     assert seen.nothing

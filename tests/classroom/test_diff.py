@@ -11,6 +11,7 @@ from grader.classroom.run import write
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
+from grader.contract.roster import Student
 
 PASSED = CheckResult("model.shape", "model", Status.PASSED, 6.0, 6.0)
 LOST = replace(
@@ -50,6 +51,17 @@ def test_the_same_marks_are_no_change(tmp_path: Path, capsys: pytest.CaptureFixt
     assert changes(old, new, capsys) == {}
     assert main(["diff", str(old), str(new)]) == 0
     assert capsys.readouterr().out == "No mark changes; 2 submissions compared.\n"
+
+
+def test_who_handed_in_nothing_is_no_change(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = report(tmp_path / "old", ada=record(PASSED))
+    new = tmp_path / "new"
+    new.mkdir()
+    missing = Result("bob", roster=Student("bob", "Bob"))
+    write([Result("ada", record=record(PASSED)), missing], new, "class", "folders")
+    assert changes(old, new, capsys) == {}
 
 
 CASES: dict[str, tuple[Record | None, Record | None, float | None, float | None, list[str]]] = {

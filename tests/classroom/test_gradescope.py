@@ -9,13 +9,16 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from grader.__main__ import main
+from grader.base.paths import ROOT
 from grader.maintain import release
 from grader.maintain.submission_bank import REFERENCE
 
 pytest.importorskip("grader.reports.gradescope")
+DOCUMENTED = ROOT / "tests" / "schemas" / "gradescope.json"
 SECRET = "it's; $secret"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Gradescope runs Linux")
 
@@ -56,8 +59,13 @@ def autograde(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def results(root: Path) -> dict[str, object]:
+    """What Gradescope shows; it demands a score of the whole, or tests."""
     data = json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
     assert isinstance(data, dict)
+    schema = json.loads(DOCUMENTED.read_text(encoding="utf-8"))
+    required = schema.pop("required")
+    assert {"score", *required} & data.keys()
+    jsonschema.validate(data, schema)
     return data
 
 

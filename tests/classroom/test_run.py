@@ -1,8 +1,10 @@
 """A class is graded once, goes on after any end, and has the marks of grading one by one."""
 
+import csv
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from grader.classroom.job import GradingConfig, grade, pack, versions
 from grader.classroom.journal import Entry, Journal
 from grader.contract.enums import Status, Tier
 from grader.contract.record import CheckResult, Record
-from grader.contract.results import Result
+from grader.contract.results import GradingStatus, Result
 from grader.grading import session as grading_of_one
 from grader.intake.lms_exports import RawSubmission
 from grader.intake.sources import Sources
@@ -280,6 +282,21 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
     assert result.faulty == (failures == 2)
     assert result.record is not None
     assert (result.record.score == 15) == (failures == 1)
+    assert result.status is (GradingStatus.GRADED if failures == 1 else GradingStatus.ERROR)
+
+
+def test_whose_fault_it_is_stands_in_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    unreadable = pack("ada", RawSubmission(notebook=b"{"), SETTING)
+    assert run._result("ada", grade(unreadable)).status is GradingStatus.UNREADABLE
+    assert run._result("ada", Exception("lost")).status is GradingStatus.ERROR
+
+    def broken(*_arguments: Any) -> Any:
+        raise RuntimeError("the grader is ill")
+
+    monkeypatch.setattr("grader.classroom.job._session", broken)
+    result = run._result("ada", grade(job()))
+    assert "The grader itself failed twice" in result.fault
+    assert result.status is GradingStatus.ERROR
 
 
 # --- what is to be graded ----------------------------------------------------------------------
@@ -365,6 +382,124 @@ def test_exit_codes(points: dict[str, float], code: int, tmp_path: Path, noting:
     make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
     noting.points = points
     assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == code
+
+
+ROSTER = (
+    "id;name;email;section\na;Ann;ann@uni.example;Monday\nb;Ben;;Monday\nc;Cay;;Lab\nd;Dee;;Lab\n"
+)
+
+
+def marks_of(out: Path) -> dict[str, dict[str, str]]:
+    with (out / "marks.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["student"]: row for row in csv.DictReader(stream)}
+
+
+def test_every_hand_in_and_every_student_of_the_roster_is_listed(
+    tmp_path: Path, noting: Noting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT, "Ben": RIGHT, "x": RIGHT})
+    (tmp_path / "class" / "c.zip").write_bytes(b"PK")
+    (tmp_path / "roster.csv").write_text(ROSTER, encoding="utf-8")
+    noting.points = {"Ben": -1.0}
+    out, roster = tmp_path / "out", ["--roster", str(tmp_path / "roster.csv")]
+    command = ["class", str(tmp_path / "class"), "--out", str(out), *roster]
+    assert main(command) == 2
+    rows = marks_of(out)
+    assert {id_: (row["name"], row["status"], row["score"]) for id_, row in rows.items()} == {
+        "a": ("Ann", "graded", "2.0"),
+        "b": ("Ben", "error", ""),
+        "c": ("Cay", "unreadable", ""),
+        "d": ("Dee", "missing", ""),
+        "x": ("", "graded", "2.0"),
+    }
+    told = capsys.readouterr().out
+    assert "roster: 4 students, 3 handed in (2 by id, 1 by name)" in told
+    assert "x: fits nobody; it is listed as x" in told
+    assert "handed in nothing, 1: Dee" in told
+    page = (out / "index.html").read_text(encoding="utf-8")
+    canvas = (out / "canvas.csv").read_text(encoding="utf-8")
+    assert all(name in page for name in ("Ann", "Ben", "Cay", "Dee"))
+    assert canvas.count("\n") == 2 + len(rows)
+    assert all(f'"{name}"' in canvas for name in ("Ann", "Ben", "Cay", "Dee", "x"))
+    moodle = (out / "moodle.csv").read_text(encoding="utf-8")
+    assert '"x"' not in moodle
+    assert moodle.count("\n") == 5
+    assert (out / "junit.xml").read_text(encoding="utf-8").count("<testsuite ") == len(rows)
+    assert read(out)["d"].status is GradingStatus.MISSING
+
+
+def test_a_roster_that_cannot_be_read_ends_the_command_before_anything_is_graded(
+    tmp_path: Path, noting: Noting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+    assert again(tmp_path, noting, "--roster", str(tmp_path / "none.csv")) == []
+    assert "none.csv: cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_somebody_missing_is_points_missing(tmp_path: Path, noting: Noting) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+    (tmp_path / "roster.csv").write_text("id\na\nb\n", encoding="utf-8")
+    command = ["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert main([*command, "--roster", str(tmp_path / "roster.csv")]) == 1
+    assert noting.students == ["a"]
+
+
+def test_late_is_what_canvas_marks_or_what_came_after_the_deadline(
+    tmp_path: Path, noting: Noting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
+    os.utime(tmp_path / "class" / "a" / "dataset.py", (1_700_000_000, 1_700_000_000))
+    again(tmp_path, noting)
+    assert {row["late"] for row in marks_of(tmp_path / "out").values()} == {""}
+    capsys.readouterr()
+    again(tmp_path, noting, "--deadline", "2024-01-01T12:00Z")
+    assert {id_: row["late"] for id_, row in marks_of(tmp_path / "out").items()} == {
+        "a": "no", "b": "yes",
+    }  # fmt: skip
+    assert "late by the times of files: 1" in capsys.readouterr().out
+    shutil.rmtree(tmp_path)
+    (tmp_path / "class").mkdir(parents=True)
+    for name in ("lovelaceada_11_900_dataset.py", "hopperg_LATE_12_901_dataset.py"):
+        (tmp_path / "class" / name).write_bytes(RIGHT)
+    again(tmp_path, noting)
+    assert {id_: row["late"] for id_, row in marks_of(tmp_path / "out").items()} == {
+        "11": "no", "12": "yes",
+    }  # fmt: skip
+
+
+def test_what_is_not_graded_yet_is_listed_without_a_mark(tmp_path: Path, noting: Noting) -> None:
+    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
+    assert again(tmp_path, noting, "--student", "a") == ["a"]
+    row = marks_of(tmp_path / "out")["b"]
+    assert (row["status"], row["score"], row["fault"]) == ("error", "", run.NOT_GRADED)
+    assert again(tmp_path, noting) == ["b"]
+
+
+def test_the_column_and_the_decimal_sign_are_as_asked_for(tmp_path: Path, noting: Noting) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+    noting.points = {"a": 1.5}
+    again(tmp_path, noting, "--column", "News (4711)", "--decimal", "comma")
+    header, possible, row = (tmp_path / "out" / "canvas.csv").read_text("utf-8").split("\n")[:3]
+    assert header.rstrip().endswith(';"News (4711)"')
+    assert possible.startswith('"Points Possible";')
+    assert row.rstrip().endswith(";1,5")
+    again(tmp_path, noting)
+    assert '"News' not in (tmp_path / "out" / "canvas.csv").read_text("utf-8")
+
+
+def test_a_column_that_canvas_skips_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "class", {"a": RIGHT})
+    for options, says in (
+        (["--column", "Final Grade"], "Canvas skips every column with 'Final Grade'"),
+        (["--deadline", "tomorrow"], "'tomorrow' is no time as in 2026-11-21T23:59"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out"), *options])
+        assert says in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_made_is_told_and_the_others_are_written(

@@ -79,7 +79,7 @@ def marks(course: Scratch, points: Iterable[str] = POINTS) -> dict[str, dict[str
 
 
 def tasks_of(row: dict[str, str], points: Iterable[str] = POINTS) -> dict[str, float]:
-    return {task: float(row[task]) for task in points}
+    return {task: float(row[task] or 0) for task in points}
 
 
 def as_notebook(release: Any, texts: dict[str, str]) -> Any:
@@ -576,6 +576,9 @@ def test_a_notebook_has_the_marks_that_its_code_deserves(graded: Graded, name: s
     expected = ODD[name][1]
     if expected is None:
         assert graded.rows[name]["needs_manual_grade"] == "yes"
+    row = graded.rows[name]
+    status = "graded" if expected is not None else "unreadable"
+    assert (row["status"], bool(row["score"])) == (status, expected is not None)
     assert graded.marks(name) == (expected or NOTHING)
 
 
@@ -590,7 +593,10 @@ def test_what_cannot_be_graded_says_so_where_the_teacher_looks(graded: Graded, n
 @in_a_sandbox
 @pytest.mark.parametrize("name", each_of(FOLDERS))
 def test_no_mark_stays_where_a_folder_cannot_be_taken_in(graded: Graded, name: str) -> None:
-    assert graded.marks(name) == NOTHING
+    row = graded.rows[name]
+    assert [row["status"], row["score"], *(row[task] for task in POINTS)] == [
+        "unreadable", "", *("" for _ in POINTS),
+    ]  # fmt: skip
     assert graded.rows[name]["needs_manual_grade"] == "yes"
     assert re.search(FOLDERS[name][1], graded.rows[name]["problem"])
     assert re.search(f"{name} is not graded: .*{FOLDERS[name][1]}", graded.log)

@@ -12,7 +12,8 @@ from lxml import etree
 from grader.contract.enums import Status
 from grader.contract.names import file_name
 from grader.contract.record import CheckResult, Record
-from grader.contract.results import Result
+from grader.contract.results import Match, Result
+from grader.contract.roster import Student
 from grader.reports import feedback, junit, marks, pages
 from grader.reports.class_report import analysis, similarity
 from grader.reports.class_report import page as class_page
@@ -191,6 +192,109 @@ def test_a_class_that_was_not_graded_alike_is_told() -> None:
     assert not shown([Result("a", record=right)]).xpath("//*[@id='attention']")
 
 
+ADA = Student("s11", "Ada Lovelace", "ada@uni.example", "Monday")
+BEN = Student("s12", "Ben", "ben@uni.example", "Tuesday, Lab")
+CAY = Student("s13", "Cay", "", "Monday")
+
+
+def with_roster() -> list[Result]:
+    right = graded()["right"]
+    return [
+        Result("11", "lovelaceada", "11.zip", right, late=True, roster=ADA, match=Match.NAME),
+        Result("12", "", "12.zip", fault="no zip", late=False, roster=BEN, match=Match.ID),
+        Result("s13", roster=CAY),
+        Result("x", "", "x.zip", right, late=False, match=Match.NOBODY),
+    ]
+
+
+def rows(page: Any) -> list[dict[str, str]]:
+    """The students' table: what is in each row's cells, by the titles of the columns."""
+    [table] = page.xpath("//table[@id='table']")
+    titles = ["".join(cell.itertext()) for cell in table.xpath("thead/tr/th")]
+    cells = [row.xpath("th | td") for row in table.xpath("tbody/tr")]
+    texts = [[" ".join("".join(cell.itertext()).split()) for cell in row] for row in cells]
+    return [dict(zip(titles, row, strict=True)) for row in texts]
+
+
+def test_students_come_first_with_status_lateness_and_a_link_to_their_feedback() -> None:
+    page = shown(with_roster())
+    sections = page.xpath("//*[@id='class']//section/@aria-labelledby")
+    assert sections == [
+        "attention", "students", "marks", "tasks", "mistakes", "checks", "outliers", "alike",
+    ]  # fmt: skip
+    found = rows(page)
+    columns = ("Student", "Status", "Late", "Section", "Points", "Feedback")
+    assert [tuple(row[name] for name in columns) for row in found] == [
+        ("Ada Lovelaces11", "graded", "yes", "Monday", "100", "page"),
+        ("Bens12", "unreadable", "no", "Tuesday, Lab", "no mark", ""),
+        ("Cays13", "missing", "", "Monday", "no mark", ""),
+        ("x", "graded", "no", "", "100", "page"),
+    ]
+    assert page.xpath("//table[@id='table']//td/a/@href") == [
+        "feedback/11.html", "feedback/x.html",
+    ]  # fmt: skip
+    tiles = [" ".join(tile.itertext()) for tile in page.xpath("//ul[@class='tiles']/li")]
+    assert {"3 submissions", "1 to grade again", "1 missing", "1 late"} <= {*tiles}
+    assert "Nothing was handed in." in "".join(page.xpath("//article[@id='s3']")[0].itertext())
+    told = " ".join("".join(page.xpath("//article[@id='s1']")[0].itertext()).split())
+    assert "s11, ada@uni.example, Monday, found on the roster by name, late, 11.zip" in told
+
+
+def test_columns_that_nobody_needs_are_not_there() -> None:
+    page = shown([Result("a", record=graded()["right"])])
+    assert not {"Late", "Section"} & rows(page)[0].keys()
+    assert not page.xpath("//select[@id='section']")
+
+
+def test_what_fits_nobody_and_who_handed_in_twice_need_the_instructor() -> None:
+    again = Result("11~2", "", "11b.zip", graded()["wrong"], roster=ADA, match=Match.ID)
+    told = section(shown([*with_roster(), again]), "attention")
+    assert "1 hand-in fits no student of the roster: x" in told
+    assert "2 hand-ins are of one student: Ada Lovelace 11.zip , Ada Lovelace 11b.zip" in told
+    assert "roster" not in section(shown([Result("a", fault="no zip")]), "attention")
+
+
+def test_feedback_that_could_not_be_made_has_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "text", broken)
+    class_page.write([Result("ann", record=graded()["right"])], tmp_path, "News")
+    assert "feedback/ann.html" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_checks_are_sorted_by_the_share_that_passed() -> None:
+    names = ("right", "wrong", "begun", "stubs")
+    page = shown([Result(name, record=graded()[name]) for name in names])
+    [table] = page.xpath("//section[@aria-labelledby='checks']/table")
+    cells = ["".join(row.xpath("td[1]")[0].itertext()) for row in table.xpath("tbody/tr")]
+    shares = [int(cell.split()[0]) if cell.strip() else 101 for cell in cells]
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 2
+
+
+def test_accuracy_with_full_points_is_not_shown_as_partly() -> None:
+    waits = changed(graded()["right"], "accuracy.end_to_end", status=Status.BLOCKED, score=0.0)
+    [task] = [task for task in waits.tasks if task.id == "accuracy"]
+    assert (task.state, task.score) == ("partly", task.max_score)
+    page = shown([Result("ann", record=waits)])
+    assert rows(page)[0]["accuracy"] == "15 done"
+    assert not page.xpath("//*[contains(@class, 'partly')]")
+    assert "partly" not in page.xpath("string(//figure//desc[@id='tasks-numbers'])")
+
+
+def test_charts_have_a_role_a_title_and_their_numbers_as_text() -> None:
+    page = shown(a_class(30))
+    charts = page.xpath("//*[@id='class']//svg")
+    assert len(charts) == 2
+    for chart in charts:
+        assert chart.get("role") == "img"
+        for id_ in chart.get("aria-labelledby").split():
+            [text] = page.xpath(f"//*[@id='{id_}']/text()")
+            assert text.strip()
+    counts = re.findall(r": (\d+)", page.xpath("string(//desc[@id='marks-numbers'])"))
+    assert sum(map(int, counts)) == 30
+
+
 def test_every_figure_has_a_table_beside_it() -> None:
     figures = shown(a_class(30)).xpath("//*[@id='class']//figure")
     assert len(figures) == 2
@@ -213,7 +317,7 @@ def test_a_learning_curve_has_a_point_an_epoch_and_a_table() -> None:
 def test_every_student_has_a_page_with_messages_and_hints() -> None:
     record = graded()["wrong"]
     page = shown([Result("ann", "Ann", record=record), Result("bob", fault="no zip")])
-    links = page.xpath("//table[@id='table']//a/@href")
+    links = page.xpath("//table[@id='table']//th//a/@href")
     [ann] = page.xpath(f"//*[@id='{links[0][1:]}']")
     told = "".join(ann.itertext())
     for check in record.checks:
@@ -239,14 +343,17 @@ def test_a_class_of_nobody_or_one_has_a_page(size: int) -> None:
 
 
 def test_a_class_without_a_single_mark_has_a_page() -> None:
-    assert "no record" in section(shown([Result("a")]), "attention")
+    assert "no zip" in section(shown([Result("a", fault="no zip")]), "attention")
+    page = shown([Result("a")])
+    assert not page.xpath("//*[@id='attention']")
+    assert "missing" in section(page, "students")
 
 
 def test_students_are_sorted_as_people_count(tmp_path: Path) -> None:
     results = [Result(f"student{n}", record=graded()["right"]) for n in (10, 9, 1)]
     class_page.write(results, tmp_path, "News")
     page = parsed((tmp_path / "index.html").read_text(encoding="utf-8"))
-    names = ["".join(a.itertext()) for a in page.xpath("//table[@id='table']//tbody//a")]
+    names = ["".join(a.itertext()) for a in page.xpath("//table[@id='table']//tbody//th//a")]
     assert names == ["student1", "student9", "student10"]
 
 
@@ -255,7 +362,13 @@ SCRIPTS = "//script | //iframe | //object | //*[@onerror or @onload or @onclick]
 
 def hostile_class() -> list[Result]:
     evil = Result(EVIL, EVIL, EVIL, graded()["hostile"])
-    return [evil, Result(HOSTILE, HOSTILE, HOSTILE, None, HOSTILE), *a_class(3)]
+    student = Student(*[EVIL] * 7)
+    return [
+        evil,
+        replace(evil, student="e", roster=student, match=Match.ID, late=True),
+        Result(HOSTILE, HOSTILE, HOSTILE, None, HOSTILE),
+        *a_class(3),
+    ]
 
 
 def test_what_students_choose_is_text_on_every_page(tmp_path: Path) -> None:

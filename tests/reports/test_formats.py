@@ -256,7 +256,7 @@ def test_moodle_gets_the_columns_of_its_imports(layout: str, columns: list[str])
 def test_canvas_gets_its_columns_and_the_points_possible(layout: str, column: str) -> None:
     results = [Result("7", "Ann", record=graded()["right"]), Result("8", record=faulty())]
     possible, ann, other = rows(marks.canvas(results, "News", layout))
-    assert list(possible) == ["Student", "ID", "SIS User ID", "Section", "News"]
+    assert list(possible) == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "News"]
     assert (possible["Student"], possible["News"]) == ("Points Possible", "100")
     assert (ann["Student"], ann[column], ann["News"]) == ("Ann", "7", "100.0")
     assert (other["Student"], other[column], other["News"]) == ("8", "8", "")
@@ -322,6 +322,20 @@ def test_marks_of_several_records_make_one_table(record: Path, capfd: Any) -> No
     other.write_text(graded()["right"].to_json(), encoding="utf-8")
     assert main(["report", str(record), str(other), "--as", "csv"]) == 0
     assert [row["student"] for row in rows(capfd.readouterr().out)] == ["ann", "bob"]
+
+
+def test_csv_of_records_has_the_column_and_the_decimal_sign_that_are_asked_for(
+    record: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--column", "News (7)", "--decimal", "comma"]
+    score = f"{graded()['wrong'].score}".replace(".", ",")
+    for format_ in ("canvas", "moodle"):
+        assert main(["report", str(record), "--as", format_, *options]) == 0
+        found = list(csv.DictReader(io.StringIO(capfd.readouterr().out), delimiter=";"))
+        assert found[-1]["News (7)"] == score
+    assert main(["report", str(record), "--as", "csv", "--decimal", "comma"]) == 0
+    [row] = csv.DictReader(io.StringIO(capfd.readouterr().out), delimiter=";")
+    assert row["score"] == score
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from grader.classroom.journal import Entry, Journal
 from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import Result
+from grader.contract.roster import Student
 from grader.maintain.submission_bank import REFERENCE
 from grader.reports import FORMATS, board, convert, exercism, feedback, gradescope, html, table
 from grader.reports.class_report import page as class_page
@@ -301,11 +302,13 @@ def results_with(name: str) -> Iterator[Result]:
     for kind, value in values.items():
         own = {"student": kind, "record": None if name == "fault" else RIGHT.as_dict()}
         own[name] = {value: value} if name == "fingerprints" else value
+        if name == "roster":
+            own[name] = dict.fromkeys(vars(Student()), value)
         yield Result.from_dict(own)
 
 
 @pytest.mark.parametrize(
-    "name", ["student", "name", "path", "fault", "seconds", "memory", "fingerprints"]
+    "name", ["student", "name", "path", "fault", "seconds", "memory", "fingerprints", "roster"]
 )
 def test_a_class_can_be_shown_whatever_a_result_holds(name: str, tmp_path: Path) -> None:
     results = [*results_with(name), Result("as it was", "Ann", record=graded()["wrong"])]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from grader.contract.enums import State, Status
 from grader.contract.record import CheckResult, Record
-from grader.contract.results import Result
+from grader.contract.results import Match, Result
+from grader.contract.roster import Student
 from grader.contract.tasks import tasks
 from grader.reports import labels
 from grader.reports.marks import final
@@ -83,13 +84,27 @@ def records(results: Sequence[Result]) -> list[Record]:
 
 
 def to_grade_again(results: Sequence[Result]) -> list[tuple[Result, list[CheckResult]]]:
-    """Return who has no final mark: with no record, or with the checks that could not be judged."""
+    """Return who handed in and has no final mark, with the checks that could not be judged."""
     found = []
     for result in results:
         checks = result.record.checks if result.record else []
-        if final(result.record) is None:
+        if final(result.record) is None and not result.missing:
             found.append((result, [c for c in checks if c.status.is_provisional]))
     return found
+
+
+def strangers(results: Sequence[Result]) -> list[Result]:
+    """Return the hand-ins that fit no student of the roster."""
+    return [result for result in results if result.match is Match.NOBODY]
+
+
+def twice(results: Sequence[Result]) -> list[list[Result]]:
+    """Return the hand-ins of each student of the roster who has several."""
+    by_student: dict[Student, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.roster is not None:
+            by_student[result.roster].append(result)
+    return [several for several in by_student.values() if len(several) > 1]
 
 
 def settings(results: Sequence[Result]) -> dict[str, Counter[str]]:
@@ -118,6 +133,11 @@ def items(found: Sequence[Record]) -> list[Item]:
             if check.status.is_judged:
                 seen[check.id].append((check.status is Status.PASSED, record.score - check.score))
     return [_item(id_, pairs) for id_, pairs in seen.items()]
+
+
+def hardest_first(analysed: Sequence[Item]) -> list[Item]:
+    """Order checks by the share that passed, the lowest first; those that nobody reached last."""
+    return sorted(analysed, key=lambda item: 2.0 if item.share is None else item.share)
 
 
 def _item(id_: str, pairs: list[tuple[bool, float]]) -> Item:

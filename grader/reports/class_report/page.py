@@ -9,7 +9,7 @@ import hashlib
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,8 +19,9 @@ from grader.base.files import written_whole
 from grader.contract.enums import State
 from grader.contract.names import file_name
 from grader.contract.record import Record
-from grader.contract.results import Result
-from grader.reports import feedback, junit, marks, pages
+from grader.contract.results import GradingStatus, Match, Result
+from grader.contract.roster import Student
+from grader.reports import feedback, junit, labels, marks, pages
 from grader.reports import markdown as markdown_format
 from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
@@ -38,18 +39,22 @@ def write(
     markdown: bool = False,
     code: similarity.Code | None = None,
     given: Mapping[str, bytes] | None = None,
+    column: str = "",
+    decimal: str = "point",
 ) -> list[str]:
     """Write all reports on a class.
 
     Args:
-        results: what came of each submission; a student has one.
+        results: what came of each submission, and of students who handed in nothing.
         out: the folder; it is made if it is not there. It gets index.html, marks.csv, canvas.csv,
             moodle.csv, junit.xml, and feedback/<student>.html for each record.
-        title: what the assignment is called; Canvas and Moodle get it as a column.
+        title: the heading of the page.
         layout: "canvas" or "moodle" if the ids of students come from an export of theirs.
         markdown: write feedback/<student>.md, too.
         code: student to module to source, to look for similar code.
         given: the modules that were handed out.
+        column: what Canvas and Moodle call the assignment; its title if empty.
+        decimal: "point" or "comma", in CSV.
 
     Returns:
         A line on each report or page that could not be made: which, whose, and why. All others
@@ -65,35 +70,48 @@ def write(
     if code:
         with failures.noted("similar code in index.html"):
             pairs = similarity.pairs(code, given or {})
+    without = _write_feedback(ordered, out, failures, markdown=markdown)
     reports: dict[str, Callable[[], str]] = {
-        "marks.csv": lambda: marks.every_check(ordered),
-        "canvas.csv": lambda: marks.canvas(ordered, title, layout),
-        "moodle.csv": lambda: marks.moodle(ordered, title, layout),
+        "marks.csv": lambda: marks.every_check(ordered, decimal),
+        "canvas.csv": lambda: marks.canvas(ordered, column, layout, decimal),
+        "moodle.csv": lambda: marks.moodle(ordered, column, layout, decimal),
         "junit.xml": lambda: junit.text(ordered),
-        "index.html": lambda: page(ordered, title, pairs),
+        "index.html": lambda: page(ordered, title, pairs, without, decimal),
     }
     for name, text in reports.items():
         _write(out / name, text, failures, name)
-    formats = {"html": feedback.text} | ({"md": markdown_format.text} if markdown else {})
-    for result in ordered:
-        if result.record is not None:
-            place, who = f"feedback/{file_name(result.student)}", result.name or result.student
-            for suffix, face in formats.items():
-                text, name = functools.partial(face, result.record, who), f"{place}.{suffix}"
-                _write(out / name, text, failures, f"{name} ({who})")
     return failures.lines
 
 
-def _write(path: Path, text: Callable[[], str], failures: Failures, what: str) -> None:
+def _write_feedback(
+    results: Sequence[Result], out: Path, failures: Failures, *, markdown: bool
+) -> set[str]:
+    """Write what students get; returns who has no page of it."""
+    formats = {"html": feedback.text} | ({"md": markdown_format.text} if markdown else {})
+    without = set()
+    for result in results:
+        if result.record is None:
+            without.add(result.student)
+            continue
+        place, who = f"feedback/{file_name(result.student)}", result.shown_name
+        for suffix, face in formats.items():
+            text, name = functools.partial(face, result.record, who), f"{place}.{suffix}"
+            if not _write(out / name, text, failures, f"{name} ({who})"):
+                without.add(result.student)
+    return without
+
+
+def _write(path: Path, text: Callable[[], str], failures: Failures, what: str) -> bool:
     """Write a report; where it cannot be made, none of an earlier run is left."""
     content = None
     with failures.noted(what):
         content = text().encode()
     if content is None:
         path.unlink(missing_ok=True)
-        return
+        return False
     with written_whole(path) as stream:
         stream.write(content)
+    return True
 
 
 class Failures:
@@ -117,11 +135,16 @@ class Failures:
 
 
 def page(
-    results: Sequence[Result], title: str, pairs: Iterable[similarity.Pair] | None = None
+    results: Sequence[Result],
+    title: str,
+    pairs: Iterable[similarity.Pair] | None = None,
+    without: Collection[str] = (),
+    decimal: str = "point",
 ) -> str:
     """Return the class report as one HTML page, with a page a student in it.
 
-    `pairs` are of similar code; None if nobody looked for it.
+    `pairs` are of similar code; None if nobody looked for it. The students in `without` have no
+    file of feedback to link to.
     """
     found = analysis.records(results)
     again, outliers = analysis.to_grade_again(results), analysis.outliers(results)
@@ -137,6 +160,8 @@ def page(
         "class.html",
         heading=one_line(title),
         results=results,
+        **_people(results, without),
+        decimal=decimal,
         anchor={result.student: f"s{place}" for place, result in enumerate(results, 1)},
         kinds={result.student: _kinds(result, flagged) for result in results},
         again=again,
@@ -151,7 +176,7 @@ def page(
         states=[state for state in State if any(c[state] for c in by_task.values())],
         by_task=by_task,
         found=len(found),
-        items=analysis.items(found),
+        items=analysis.hardest_first(analysis.items(found)),
         enough=analysis.ENOUGH,
         made=analysis.mistakes_made(results),
         outliers=outliers,
@@ -161,6 +186,25 @@ def page(
         script=script,
         script_digest=_digest(script),
     )
+
+
+def _people(results: Sequence[Result], without: Collection[str]) -> dict[str, Any]:
+    """Return what the page says of who handed in, when, and who they are."""
+    return {
+        "handed_in": sum(not result.missing for result in results),
+        "missing": [result for result in results if result.missing],
+        "statuses": [status.value for status in GradingStatus],
+        "tells_late": any(result.late is not None for result in results),
+        "late": sum(bool(result.late) for result in results),
+        "sections": _sections(results),
+        "strangers": analysis.strangers(results),
+        "twice": analysis.twice(results),
+        "feedback": {
+            result.student: f"feedback/{file_name(result.student)}.html"
+            for result in results
+            if result.record is not None and result.student not in without
+        },
+    }
 
 
 def _similar(
@@ -182,19 +226,21 @@ def _shown(result: Result, failures: Failures) -> Result:
         name=one_line(result.name),
         path=one_line(result.path),
         fault=one_line(result.fault),
+        roster=result.roster and Student(**safe(vars(result.roster))),
         seconds=safe(result.seconds),
         memory=safe(result.memory),
         fingerprints=safe(result.fingerprints),
         record=None,
     )
-    with failures.noted(f"the record of {plain.name or plain.student}"):
+    with failures.noted(f"the record of {plain.shown_name}"):
         return replace(plain, record=result.record and cleaned(result.record))
-    return replace(plain, fault="Its record cannot be shown. Grade it again.")
+    fault = "Its record cannot be shown. Grade it again."
+    return replace(plain, fault=fault, grader_failed=True)
 
 
 def _natural(result: Result) -> list[tuple[int, str]]:
     """Order by name, and numbers in it as numbers."""
-    parts = re.split(r"([0-9]+)", (result.name or result.student).lower())
+    parts = re.split(r"([0-9]+)", result.shown_name.lower())
     return [(int(part) if place % 2 else 0, part) for place, part in enumerate(parts)]
 
 
@@ -203,19 +249,27 @@ def _states(found: Sequence[Record]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
     for record in found:
         for task in record.tasks:
-            counts.setdefault(task.id, Counter())[task.state] += 1
+            counts.setdefault(task.id, Counter())[labels.state(task)] += 1
     return counts
+
+
+def _sections(results: Sequence[Result]) -> list[str]:
+    """Return the sections of the roster."""
+    told = (result.roster.section for result in results if result.roster)
+    return sorted({section for each in told for section in each.split(", ")} - {""})
 
 
 def _kinds(result: Result, flagged: set[str]) -> list[str]:
     """Return what a student can be filtered by."""
-    if marks.final(result.record) is None:
-        return ["again"]
-    assert result.record is not None
+    is_final = marks.final(result.record) is not None
     kinds = {
-        "full": result.record.full_marks,
-        "none": not result.record.score,
-        "flag": result.student in flagged,
+        result.status.value: True,
+        "late": bool(result.late),
+        "again": not is_final and not result.missing,
+        "full": is_final and result.record is not None and result.record.full_marks,
+        "none": is_final and result.record is not None and not result.record.score,
+        "flag": is_final and result.student in flagged,
+        "nobody": result.match is Match.NOBODY,
     }
     return [kind for kind, holds in kinds.items() if holds]
 
