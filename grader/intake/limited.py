@@ -1,8 +1,8 @@
 """Runs what parses the bytes of a submission in a process with limits.
 
 One process serves all calls; a call that exceeds a limit ends it, and the next call starts a new
-one. Arguments are pickled, because they come from here. What comes back is JSON, because a parser
-that hostile bytes got the better of may have written it.
+one. Arguments and results travel as JSON: a parser that hostile bytes got the better of may have
+written what comes back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import contextlib
 import importlib
 import json
 import os
-import pickle
 import struct
 import subprocess
 import sys
@@ -43,7 +42,7 @@ def call(place: str, *arguments: Any) -> Any:
 
     Args:
         place: "module:function".
-        arguments: anything that can be pickled.
+        arguments: JSON data and bytes.
 
     Returns:
         What the function returned: JSON data and bytes; tuples come back as lists.
@@ -56,8 +55,8 @@ def call(place: str, *arguments: Any) -> Any:
         timer = threading.Timer(WALL_SECONDS, process.kill)
         timer.start()
         try:
-            _write(process.stdin, pickle.dumps((place, arguments)))
-            answer = json.loads(_read(process.stdout, MAX_ANSWER), object_hook=_decoded)
+            _write(process.stdin, _packed([place, arguments]))
+            answer = _unpacked(_read(process.stdout, MAX_ANSWER))
             found, refused = answer["found"], answer["refused"]
         except (OSError, EOFError, ValueError, LookupError, TypeError, RecursionError):
             close()
@@ -107,7 +106,7 @@ def serve() -> None:
     os.dup2(2, 1)  # nothing else may write where answers are read
     while True:
         try:
-            place, arguments = pickle.loads(_read(sys.stdin.buffer))
+            place, arguments = _unpacked(_read(sys.stdin.buffer))
         except EOFError:
             return
         _limit()
@@ -127,7 +126,7 @@ def _limit() -> None:
         )
 
 
-def _answer(place: str, arguments: tuple[Any, ...]) -> bytes:
+def _answer(place: str, arguments: list[Any]) -> bytes:
     module, function = place.split(":")
     found = refused = None
     try:
@@ -138,7 +137,15 @@ def _answer(place: str, arguments: tuple[Any, ...]) -> bytes:
         refused = TOO_MUCH
     except Exception as error:
         refused = f"It cannot be read ({type(error).__name__}: {error}). Ask for it again."
-    return json.dumps({"found": found, "refused": refused}, default=_encoded).encode("ascii")
+    return _packed({"found": found, "refused": refused})
+
+
+def _packed(data: Any) -> bytes:
+    return json.dumps(data, default=_encoded).encode("ascii")
+
+
+def _unpacked(content: bytes) -> Any:
+    return json.loads(content, object_hook=_decoded)
 
 
 def _encoded(value: object) -> dict[str, str]:
