@@ -89,11 +89,11 @@ def _grade(task: str) -> Record:
 
     assignment = tasks()[task].assignment
     taken = extract_modules("notebook", last_versions(_history()), assignments()[assignment])
-    with session(taken.sources, assignment=assignment) as opened:
+    with session(taken, assignment=assignment) as opened:
         opened.planned = list(tasks()[task].checks)
         for planned in opened.planned:
             opened.run(planned)
-        return taken.with_cell_locations(opened.record())
+        return opened.record()
 
 
 def _history() -> list[str]:

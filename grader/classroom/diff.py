@@ -12,7 +12,7 @@ from grader.classroom.run import RESULTS
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
-from grader.intake.sources import read
+from grader.intake.files import read
 from grader.reports.labels import safe
 
 MAX_FILE = 1 << 30  # bytes

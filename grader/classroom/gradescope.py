@@ -18,8 +18,8 @@ from grader.classroom.job import take_in
 from grader.contract.enums import Status, Tier
 from grader.grading import session
 from grader.grading.heldout_accuracy import course_secret
-from grader.intake import lms_exports
-from grader.intake.notebook_modules import ExtractedModules
+from grader.intake import lms_exports, reader
+from grader.intake.sources import Sources
 from grader.reports.gradescope import to_dict
 
 
@@ -36,10 +36,8 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
     try:
         for _ in range(2):
             record = session.grade(
-                taken.sources,
-                on_progress=lambda partial: _write(
-                    results, to_dict(taken.with_cell_locations(partial))
-                ),
+                taken,
+                on_progress=lambda partial: _write(results, to_dict(partial)),
                 assignment=assignment,
                 secret=course_secret(),
                 **options,
@@ -54,15 +52,15 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
     return 2
 
 
-def _taken(folder: Path, assignment: str | None) -> ExtractedModules:
+def _taken(folder: Path, assignment: str | None) -> Sources:
     """Take in a submission: modules, a zip, or a notebook.
 
     Raises:
         UsageError: it cannot be read.
     """
     handed = lms_exports.HandIn("submission", "", "", (lms_exports.HandInFile(folder),))
-    content = lms_exports.read(handed, lms_exports.module_names(assignment))
-    return take_in(handed.student, content, assignment)
+    content = lms_exports.read(handed, reader.module_names(assignment))
+    return take_in(content, assignment)
 
 
 def _write(results: Path, content: dict[str, Any]) -> None:

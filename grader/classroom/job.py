@@ -15,9 +15,8 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import Any
 
 from grader.base.errors import UsageError
@@ -26,11 +25,10 @@ from grader.base.paths import GRADER
 from grader.contract.enums import Status, Tier
 from grader.contract.record import Record
 from grader.contract.results import Result
-from grader.contract.tasks import MAIN, assignments
 from grader.grading import session
 from grader.grading.pipeline import MODEL
-from grader.intake.lms_exports import RawSubmission
-from grader.intake.notebook_modules import Cell, ExtractedModules, cell_label, extract_modules
+from grader.intake import reader
+from grader.intake.choice import RawSubmission
 from grader.intake.sources import Sources
 from grader.reports.class_report.fingerprints import fingerprints
 from grader.sandbox import fork_server, tiers
@@ -97,14 +95,7 @@ def versions() -> str:
 
 def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
     """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
-    own = content.sources
-    return {
-        "student": student,
-        "sources": own and [own.name, own.files, own.names, own.only, own.left_out],
-        "notebook": content.notebook,
-        "script": content.script,
-        "setting": asdict(setting),
-    }
+    return {"student": student, "content": asdict(content), "setting": asdict(setting)}
 
 
 def grade(job: dict[str, Any]) -> str:
@@ -124,10 +115,8 @@ def grade(job: dict[str, Any]) -> str:
         _warm_up()
         start = time.monotonic()
         try:
-            own = job["sources"] and Sources(*job["sources"])
-            content = RawSubmission(own, job["notebook"], job["script"])
-            taken = take_in(job["student"], content, setting.assignment)
-            record, memory = _graded(taken.sources, setting)
+            taken = take_in(RawSubmission(**job["content"]), setting.assignment)
+            record, memory = _graded(taken, setting)
         except CannotGradeHere as refused:
             return json.dumps({"refused": str(refused)})
         except UsageError as error:
@@ -136,9 +125,9 @@ def grade(job: dict[str, Any]) -> str:
         else:
             result = Result(
                 job["student"],
-                record=taken.with_cell_locations(record),
+                record=record,
                 memory=memory,
-                fingerprints=fingerprints(taken.sources.files),
+                fingerprints=fingerprints(taken.files),
             )
         data = result.as_dict() | {"seconds": round(time.monotonic() - start, 3)}
     return to_json({"result": data})
@@ -160,40 +149,16 @@ class GraderFailed(UsageError):
     """The grader could not do its work on a submission; the text says why."""
 
 
-def take_in(student: str, content: RawSubmission, assignment: str | None) -> ExtractedModules:
-    """Return the modules of a submission; taken from a notebook, or a file that holds all of them.
+def take_in(content: RawSubmission, assignment: str | None) -> Sources:
+    """Return the modules of a submission of a class.
 
     Raises:
-        UsageError: it is a notebook that cannot be read, or too long.
-        Refused: a package for that is missing here.
+        UsageError: it cannot be read.
     """
-    if content.sources is not None:
-        return ExtractedModules(content.sources, {})
-    if find_spec("IPython") is None:  # which reads what only notebooks may hold, such as %time
-        install = "python -m pip install -c constraints.txt ipython"
-        raise CannotGradeHere(
-            f"IPython is not installed, and a notebook is to be graded: {install}"
-        )
-    script = Cell(content.script.decode("utf-8", "replace"), "your file")
-    found = cells(content.notebook) if content.notebook else [script]
-    return extract_modules(student, found, assignments()[assignment or MAIN])
-
-
-def cells(data: bytes) -> list[Cell]:
-    """Return the code cells of a notebook.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        notebook = json.loads(data)
-        found = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        return [Cell("".join(cell["source"]), cell_label(cell)) for cell in found]
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise UsageError(
-            f"It is no notebook that can be read ({type(error).__name__}). "
-            "Open it in Jupyter, save it, and hand it in again."
-        ) from None
+    taken = reader.extract(content, reader.module_names(assignment or None), assignment or None)
+    if taken.origins:
+        return taken
+    return replace(taken, names={module: f"{module}.py" for module in taken.files})
 
 
 def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:

@@ -26,7 +26,7 @@ from grader.classroom.lateness import lateness
 from grader.classroom.progress import VERDICTS, Watching, verdict
 from grader.contract.results import Result
 from grader.contract.roster import Student
-from grader.intake import lms_exports, roster
+from grader.intake import lms_exports, reader, roster
 from grader.intake.lms_exports import HandIn
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
@@ -86,7 +86,7 @@ def run(options: RunOptions) -> int:
     """Grade what is to be graded, write the reports; returns the exit code."""
     console = plain_console()
     assignment = options.setting.assignment or None
-    modules = lms_exports.module_names(assignment)
+    modules = reader.module_names(assignment)
     layout, handed, notes = lms_exports.find(options.folder, assignment)
     console.print(f"{options.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
     students = None
@@ -175,7 +175,7 @@ def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console
     """Grade, and write each result into the journal as it comes."""
     by_student = {task.handed.student: task for task in todo}
     digests: dict[str, str] = {}
-    modules = lms_exports.module_names(options.setting.assignment or None)
+    modules = reader.module_names(options.setting.assignment or None)
 
     def keep(result: Result) -> None:
         handed = by_student[result.student].handed
@@ -303,13 +303,13 @@ def _code(tasks: list[Candidate], options: RunOptions) -> dict[str, dict[str, by
     if find_spec("copydetect") is None:
         return None
     assignment = options.setting.assignment or None
-    modules = lms_exports.module_names(assignment)
+    modules = reader.module_names(assignment)
     found = {}
     for task in tasks:
         student = task.handed.student
         with contextlib.suppress(Exception):  # who cannot be read is told without it
             content = lms_exports.read(task.handed, modules)
-            found[student] = job.take_in(student, content, assignment).sources.files
+            found[student] = job.take_in(content, assignment).files
     return found
 
 

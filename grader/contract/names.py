@@ -9,6 +9,7 @@ from grader.contract.messages import clean
 
 MAX_ID = 120  # characters
 MAX_FILE = 60
+MAX_SHOWN = 60
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 
 
@@ -16,6 +17,12 @@ def plain_id(name: str) -> str:
     """Return a name from a file system as an id: printable text, another one for each name."""
     plain = clean(name).replace("\n", "?")[:MAX_ID]
     return plain if plain == name else f"{plain}-{_digest(name)}"
+
+
+def shown(name: object, most: int = MAX_SHOWN) -> str:
+    """Return a name that a student chose as short, printable text, to be shown in a line."""
+    plain = clean(str(name)).replace("\n", "?").strip()
+    return plain if len(plain) <= most else f"{plain[: most - 4]} ..."
 
 
 def file_name(student: str) -> str:

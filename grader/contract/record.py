@@ -71,7 +71,8 @@ class Record:
     """The whole result.
 
     Attributes:
-        submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`.
+        submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`;
+            `notes` on what was read in another way than it was sent, or not at all.
         checks: what each planned check found.
         environment: what the marks were made with.
         accuracy: the figures of the task accuracy, if it ran.

@@ -136,10 +136,14 @@ def get_assignment(id_: str) -> Assignment:
 def assignment_of(modules: Collection[str]) -> Assignment:
     """Return the assignment that a submission with these modules is meant for.
 
+    Modules made of a notebook's cells are named by their tasks.
+
     Raises:
         UsageError: it could be for several.
     """
-    fitting = [each for each in assignments().values() if set(each.modules) & set(modules)]
+    fitting = [
+        each for each in assignments().values() if {*each.modules, *each.tasks} & set(modules)
+    ]
     if not fitting or fitting[0].id == MAIN:
         return assignments()[MAIN]
     if len(fitting) > 1:

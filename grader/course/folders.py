@@ -5,6 +5,7 @@ nbgrader passes them over, or gives them up half-way, and the marks of an earlie
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import re
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ def look_over(converter: Any) -> None:
         for student, folder in _handed_in(course):
             problem = _problem(folder, notebooks, course)
             if not problem:
+                # nbgrader goes by the names; `SubmissionExporter` finds the one under another.
+                asked = fnmatch.filter(notebooks, course.notebook_id)
+                paths = [str(folder / f"{name}.ipynb") for name in asked]
+                converter.assignments[str(folder)] = paths
                 continue
             converter.log.error("%s is not graded: %s", student, problem)
             converter.assignments.pop(str(folder), None)
@@ -59,7 +64,7 @@ def _handed_in(course: Any) -> Iterator[tuple[str, Path]]:
 def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
     """Return why nbgrader cannot take in a folder, or nothing if it can."""
     for name in notebooks:
-        if not (folder / f"{name}.ipynb").is_file():
+        if notebook_of(folder / f"{name}.ipynb") is None:
             others = ", ".join(sorted(path.name for path in folder.glob("*.ipynb"))) or "none"
             return f"there is no {name}.ipynb in its folder (notebooks there: {others})"
     for path in sorted(folder.rglob("*")):
@@ -70,6 +75,14 @@ def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
     except Exception:  # it raises what it comes by
         return "timestamp.txt holds no date"
     return ""
+
+
+def notebook_of(path: Path) -> Path | None:
+    """Return the notebook that was handed in as `path`, or the only one, whatever its name."""
+    if path.is_symlink() or path.is_file():
+        return path
+    found = sorted(path.parent.glob("*.ipynb"))
+    return found[0] if len(found) == 1 else None
 
 
 def record_file(assignment: str, student: str) -> Path:

@@ -12,16 +12,13 @@ from nbgrader.api import Gradebook
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from grader.course.folders import look_over, take_back
+from grader.base.errors import UsageError
+from grader.course.folders import look_over, notebook_of, take_back
 from grader.course.sandbox_policy import SandboxPolicy
-from grader.intake.notebook_modules import defined
+from grader.intake import files, notebooks
+from grader.intake.statements import defined
 
-MAX_NOTEBOOK = 20 << 20  # bytes
 MISSING = "*This cell was missing from the submission; it was put back.*"
-
-
-class Unreadable(Exception):
-    """What was handed in is no notebook; the text says why."""
 
 
 class SubmissionExporter(SandboxPolicy, NotebookExporter):
@@ -47,31 +44,37 @@ class SubmissionExporter(SandboxPolicy, NotebookExporter):
     def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:
         """Read a notebook and convert it."""
         resources["metadata"] = {"name": Path(filename).stem, "path": str(Path(filename).parent)}
+        told = resources["nbgrader"]
+        if not getattr(self.parent, "_sanitizing", True):  # what it wrote itself before
+            notebook = nbformat.read(filename, as_version=4)
+            return self.from_notebook_node(notebook, resources, **options)
         try:
-            notebook = read(Path(filename))
-        except Unreadable as error:
+            notebook, told["notes"] = read(Path(filename))
+        except UsageError as error:
             notebook = nbformat.v4.new_notebook()
-            resources["nbgrader"]["unreadable"] = str(error)
+            told["unreadable"] = str(error).rstrip(".")
         return self.from_notebook_node(notebook, resources, **options)
 
 
-def read(path: Path) -> Any:
-    """Read a notebook of any version.
+def read(path: Path) -> tuple[Any, list[str]]:
+    """Read a notebook of any version; also return notes on how it was read.
 
     Raises:
-        Unreadable: it is none.
+        UsageError: it is none.
     """
-    try:
-        if path.stat().st_size > MAX_NOTEBOOK:
-            raise Unreadable(f"it is larger than {MAX_NOTEBOOK >> 20} MiB")
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        if not all(isinstance(cell, dict) for cell in list(notebook["cells"])):
-            raise Unreadable("its cells are no cells")
-    except Unreadable:
-        raise
-    except Exception as error:  # nbformat raises all kinds of them on what is broken
-        raise Unreadable(f"it is no notebook ({type(error).__name__})") from None
-    return notebook
+    found = notebook_of(path)
+    if found is None:
+        raise UsageError(f"there is no {path.name}")
+    data = files.read(found, notebooks.MAX_NOTEBOOK)
+    notes = [] if found == path else [f"{found.name} was read as {path.name}."]
+    read = notebooks.read(data)
+    cells = [_as_node(cell) for cell in read.cells]
+    return nbformat.v4.new_notebook(cells=cells), [*notes, *read.notes]
+
+
+def _as_node(cell: notebooks.NotebookCell) -> Any:
+    metadata = {"nbgrader": {"grade_id": cell.claims}} if cell.claims else {}
+    return nbformat.from_dict(_cell(cell.kind, cell.source, metadata))
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class TakeIn(NbGraderPreprocessor):
             take_back(gradebook, told["notebook"], told["assignment"], told["student"])
             known = known_cells(gradebook, told["notebook"], told["assignment"])
         cells = [_clean(cell) for cell in nb.cells if _is_cell(cell)]
-        notes = [*_name_cells(cells, known), *_put_back(cells, known)]
+        notes = [*told.get("notes", ()), *_name_cells(cells, known), *_put_back(cells, known)]
         for number, cell in enumerate(cells):
             cell["id"] = cell["metadata"].get("nbgrader", {}).get("grade_id", f"cell-{number}")
         clean = nbformat.v4.new_notebook(cells=[nbformat.from_dict(cell) for cell in cells])

@@ -5,6 +5,7 @@ What a kernel prints or returns has no part in it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import nbformat
@@ -21,7 +22,10 @@ from grader.course.folders import record_file
 from grader.course.intake import MISSING
 from grader.course.sandbox_policy import SandboxPolicy
 from grader.grading import session
-from grader.intake.notebook_modules import Cell, cell_label, extract_modules
+from grader.intake.notebook_modules import extract_modules
+from grader.intake.notebooks import NotebookCell
+from grader.intake.sources import bounded
+from grader.intake.statements import Cell
 from grader.reports import board, html
 
 SKIP = "skip-execution"  # nbclient's tag
@@ -54,19 +58,27 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
         if "unreadable" in nb.metadata:
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
         cells = [
-            Cell(cell.source, cell_label(cell)) for cell in nb.cells if cell.cell_type == "code"
+            Cell(cell.source, NotebookCell("code", "", _name(cell)).label)
+            for cell in nb.cells
+            if cell.cell_type == "code"
         ]
         try:
             assignment = _assignment(nb)
             taken = extract_modules(student, cells, assignment)
+            taken = replace(taken, notes=bounded([*nb.metadata.get("notes", ()), *taken.notes]))
             options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
-            record = session.grade(taken.sources, **options)
+            record = session.grade(taken, **options)
         except UsageError as error:
             return None, f"{error} {BY_HAND}"
         except Exception as error:  # a fault of the grader: never a mark, never a lost class
             self.log.exception("The grader failed on %s", student)
             return None, f"{GRADER_FAILED} ({type(error).__name__}). {BY_HAND}"
-        return taken.with_cell_locations(record), ""
+        return record, ""
+
+
+def _name(cell: Any) -> str | None:
+    """Return the name of a cell, as the gradebook has it."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str) -> None:
@@ -123,9 +135,10 @@ def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | Non
         if is_grade(cell):
             unanswered = _score(cell, record) == 0
             comments[cell.metadata.nbgrader.grade_id] = "No response." if unanswered else None
-    if nb.metadata.get("notes") and comments and not fault:
+    if record is not None and comments:
         first = next(iter(comments))
-        comments[first] = " ".join([*nb.metadata.notes, comments[first] or ""]).strip()
+        notes = record.submission.get("notes", ())
+        comments[first] = " ".join([*notes, comments[first] or ""]).strip() or None
     return comments
 
 

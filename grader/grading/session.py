@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import platform
-import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.base.errors import UsageError
+from grader.base.paths import without_paths
 from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import Blocked, Failure, explain_raised
 from grader.contract.record import CheckResult, Record
@@ -22,14 +22,13 @@ from grader.contract.tasks import (
     Assignment,
     Check,
     assignment_of,
-    assignments,
     get_assignment,
     tasks,
 )
 from grader.grading.answers import StudentError
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
-from grader.intake import sources
+from grader.intake import reader
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
@@ -112,7 +111,7 @@ class Session:
                 score=round(verdict.share * check.points, 2),
                 max_score=check.points,
                 mistake=verdict.mistake,
-                message=self._explained(verdict.message),
+                message=without_paths(self.submitted.explain(verdict.message)),
                 hint=check.hint if fixable else None,
                 seconds=round(time.monotonic() - start, 3),
             )
@@ -128,15 +127,6 @@ class Session:
                 return Verdict(Status.BLOCKED, message=f"Not looked at yet: fix {need} first.")
         return judge(function(check), self.submission, check)
 
-    def _explained(self, message: str) -> str:
-        """Add to a message why the module that it names was not submitted."""
-        named = (
-            why
-            for name, why in self.submitted.left_out.items()
-            if re.search(rf"\b{name}'", message)
-        )
-        return "\n".join([message, *named])
-
     def _state(self, task: str) -> State:
         results = [self.run(check) for check in tasks()[task].checks]
         return State.of({r.status for r in results}, sum(r.score for r in results))
@@ -150,6 +140,8 @@ class Session:
         }
         if self.submitted.left_out:
             submission["left_out"] = [*self.submitted.left_out.values()]
+        if self.submitted.notes:
+            submission["notes"] = [*self.submitted.notes]
         return Record(
             submission=submission,
             checks=[
@@ -256,8 +248,7 @@ def load(path: Path, assignment: str | None = None) -> Sources:
     Raises:
         UsageError: it is none, or there is no such assignment.
     """
-    named = [get_assignment(assignment)] if assignment else assignments().values()
-    return sources.load(path, [module for each in named for module in each.modules])
+    return reader.load(path, reader.module_names(assignment), assignment)
 
 
 def grade(

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -19,15 +18,13 @@ from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
 from grader.contract.names import plain_id
-from grader.contract.tasks import MAIN, assignments, get_assignment
-from grader.intake import sources
-from grader.intake.sources import Sources
+from grader.contract.tasks import MAIN
+from grader.intake import file_names, files, reader
+from grader.intake.choice import RawSubmission, choose
+from grader.intake.sources import MAX_FILES
 
 LAYOUTS = GRADER / "intake" / "lms_layouts.toml"
-MAX_NOTEBOOK = 20 << 20  # bytes
-DEPTH = 4  # folders to go down in search of a submission
 NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
-TAKEN = (".zip", ".py", ".ipynb")
 
 
 @dataclass(frozen=True)
@@ -93,42 +90,10 @@ class HandIn:
         return any(told) if told else None
 
 
-@dataclass(frozen=True)
-class RawSubmission:
-    """What was read of a submission: sources, or what is still to be taken apart.
-
-    Attributes:
-        sources: its modules.
-        notebook: a notebook's JSON.
-        script: a file that holds all modules.
-    """
-
-    sources: Sources | None = None
-    notebook: bytes = b""
-    script: bytes = b""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of it."""
-        if self.sources is not None:
-            return self.sources.digest
-        return hashlib.sha256(self.notebook or self.script).hexdigest()
-
-
 @functools.cache
 def layouts() -> dict[str, Layout]:
     """Return the known layouts by name."""
     return {row["name"]: Layout(**row) for row in read_toml(LAYOUTS)["layout"]}
-
-
-def module_names(assignment: str | None) -> list[str]:
-    """Return the modules that are looked for: an assignment's, or those of all.
-
-    Raises:
-        UsageError: there is no such assignment.
-    """
-    named = [get_assignment(assignment)] if assignment else assignments().values()
-    return [module for each in named for module in each.modules]
 
 
 def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn], list[str]]:
@@ -151,10 +116,10 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
             break
     else:
         layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, []
-    if not any(entry in matches or _is_code(entry) for entry in entries):
+    if not any(entry in matches or _is_handed_in(entry) for entry in entries):
         raise UsageError(f"{folder}: there is no submission in it. Give the class's folder.")
     handed, notes = _by_student(folder, layout, entries, matches)
-    ignored += [entry for entry in entries if entry not in matches and not _is_code(entry)]
+    ignored += [entry for entry in entries if entry not in matches and not _is_handed_in(entry)]
     notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
     notes += [
         f"{plain_id(path.name)}: its name begins with a dot; left out"
@@ -162,10 +127,6 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
         if path.name.startswith(".") and _is_code(path)
     ]
     return layout.name, handed, notes
-
-
-def _entries(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if _is_code(path)]
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -186,7 +147,13 @@ def _is_code(path: Path) -> bool:
     """Tell whether an entry may be a submission, or hold one."""
     if path.name in NOT_CODE:
         return False
-    return path.is_symlink() or path.is_dir() or path.suffix.lower() in TAKEN
+    return path.is_symlink() or path.is_dir() or bool(file_names.suffix(path.name))
+
+
+def _is_handed_in(path: Path) -> bool:
+    """Tell whether an entry is a student's: code, or what was sent instead of it."""
+    kind = file_names.kind_by_name(path.name)
+    return _is_code(path) or (kind is not None and not kind.data)
 
 
 def _shown(folder: Path, path: Path) -> str:
@@ -201,9 +168,9 @@ def _by_student(
     names: dict[str, str] = {}
     for entry in entries:
         if entry not in matches:
-            if not _is_code(entry):
+            if not _is_handed_in(entry):
                 continue
-            student = entry.stem if entry.suffix.lower() in TAKEN else entry.name
+            student = entry.name if entry.is_dir() else file_names.stem(entry.name)
             parts.setdefault(plain_id(student), []).append(HandInFile(entry))
             continue
         told = {"name": "", "file": "", "suffix": "", "number": None, "upload": None}
@@ -237,17 +204,29 @@ def _by_student(
 def _choose(parts: list[HandInFile]) -> list[list[HandInFile]]:
     """Choose what counts of a student's parts: the newest; all if nobody can tell which is newer.
 
-    Single modules with names of their own make one submission.
+    Single modules with names of their own make one submission. What holds no code counts only
+    where there is nothing else.
     """
     newest: dict[str, HandInFile] = {}
     for part in sorted(parts, key=lambda part: part.newness):
-        newest[part.file or str(part.place)] = part
-    left = [part for part in newest.values() if _is_code(part.place)] or [*newest.values()]
-    if len(left) > 1 and all(part.file.endswith(".py") for part in left):
-        return [left]
+        name = file_names.without_number(part.file) if any(part.newness) else part.file
+        newest[name or str(part.place)] = part
+    left = [part for part in newest.values() if _holds_code(part)] or [*newest.values()]
+    modules = [part for part in left if file_names.suffix(part.file) == ".py"]
+    others = [part for part in left if part not in modules]
+    groups = [modules, *([part] for part in others)] if modules else [[part] for part in others]
+    groups.sort(key=lambda group: max(part.newness for part in group))
     if len({part.newness for part in left}) == len(left):
-        return [left[-1:]]
-    return [[part] for part in left]
+        return groups[-1:]
+    return groups
+
+
+def _holds_code(part: HandInFile) -> bool:
+    return (
+        part.place.is_dir()
+        or part.place.is_symlink()
+        or bool(file_names.suffix(part.file or part.place.name))
+    )
 
 
 def read(handed: HandIn, modules: Sequence[str]) -> RawSubmission:
@@ -258,72 +237,9 @@ def read(handed: HandIn, modules: Sequence[str]) -> RawSubmission:
     """
     if len(handed.parts) == 1:
         part = handed.parts[0]
-        content = _read_one(part, handed.student, modules)
+        raw = reader.read(part.place, modules, part.file)
     else:
-        named = {Path(part.file).stem: part.place for part in handed.parts[: sources.MAX_FILES]}
-        out = sources.take_out(named, modules)
-        files = {name: sources.read(place) for name, place in named.items() if name.isidentifier()}
-        sources.check_size(Path(handed.student), files)
-        content = RawSubmission(Sources(handed.student, files, {}, left_out=out))
-    if content.sources is None:
-        return content
-    names = {module: f"{module}.py" for module in content.sources.files}
-    return RawSubmission(dataclasses.replace(content.sources, name=handed.student, names=names))
-
-
-def _read_one(part: HandInFile, student: str, modules: Sequence[str]) -> RawSubmission:
-    place = _locate(part.place, modules)
-    suffix = place.suffix.lower()
-    if suffix == ".ipynb" and not place.is_dir():
-        return RawSubmission(notebook=sources.read(place, MAX_NOTEBOOK))
-    if suffix == ".py" and not place.is_dir():
-        module = Path(part.file or place.name).stem
-        if module in modules:
-            return RawSubmission(Sources(student, {module: sources.read(place)}, {}, only=module))
-        return RawSubmission(script=sources.read(place))
-    if suffix == ".zip" and not place.is_dir():
-        notebook = sources.notebook_in_zip(place, modules, MAX_NOTEBOOK)
-        if notebook is not None:
-            return RawSubmission(notebook=notebook)
-    return RawSubmission(sources.load(place, modules))
-
-
-def _locate(place: Path, modules: Sequence[str], depth: int = DEPTH) -> Path:
-    """Go down to what holds the code: where there is one folder, zip or notebook alone.
-
-    Raises:
-        UsageError: there are several.
-    """
-    if place.is_symlink() or not place.is_dir() or depth == 0 or _has(place, modules):
-        return place
-    inside = [entry for entry in _entries(place) if entry.suffix != ".py" or entry.is_dir()]
-    folders = [entry for entry in inside if not entry.is_dir() or _holds_something(entry)]
-    if len(folders) == 1:
-        return _locate(folders[0], modules, depth - 1)
-    if len(folders) > 1:
-        names = " and ".join(plain_id(entry.name) for entry in folders[:4])
-        raise UsageError(f"It holds {names}, and nobody can tell which is meant. Leave one there.")
-    scripts = [entry for entry in _entries(place) if entry.suffix == ".py"]
-    return scripts[0] if len(scripts) == 1 else place
-
-
-def _has(folder: Path, modules: Sequence[str]) -> bool:
-    return any(
-        (place / f"{module}.py").exists()
-        for module in modules
-        for place in (folder, folder / "exercise")
-    )
-
-
-def _holds_something(folder: Path) -> bool:
-    return any(True for _ in _walk(folder, DEPTH))
-
-
-def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    """List what could be code below a folder."""
-    for entry in _entries(folder):
-        if entry.is_dir() and not entry.is_symlink():
-            if depth:
-                yield from _walk(entry, depth - 1)
-        else:
-            yield entry
+        items = [files.single(part.place, part.file) for part in handed.parts[:MAX_FILES]]
+        raw = choose(items, modules, handed.student)
+    names = {module: f"{module}.py" for module in raw.files}
+    return dataclasses.replace(raw, name=handed.student, names=names)

@@ -1,115 +1,125 @@
 """The modules of a submission, one a task, taken from the code cells of a notebook.
 
 A module gets the statements that give its names, such as `Collate`, and whatever those need:
-helpers, imports and constants of earlier cells. All else at the top level (calls, plots, training
-runs) is left out. What counts is what running the cells from the top down to the task's check
-would leave behind; so a notebook means the same in a kernel, where nobody knows a cell's
-metadata, and in `nbgrader autograde`, however its cells were renamed, doubled or moved.
+helpers, imports and constants of earlier cells, and what fills or changes these. All else at the
+top level (calls, plots, training runs) is left out, and so are variables that come from data or
+from a training run: a part that uses one of these fails where it does, and is told so. What counts
+is what running the cells from the top down would leave behind; so a notebook means the same in a
+kernel, where nobody knows a cell's metadata, and in `nbgrader autograde`, however its cells were
+renamed, doubled or moved.
 """
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import re
-import symtable
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from grader.base.errors import UsageError
-from grader.contract.record import Record
-from grader.contract.tasks import Assignment, Task
-from grader.intake.sources import MAX_FILE, Sources
+from grader.contract.names import shown
+from grader.contract.tasks import Assignment, Task, assignments
+from grader.intake.ipython import require_short, written_module
+from grader.intake.sources import MAX_NOTES, CellLine, Sources, bounded, left_out
+from grader.intake.statements import (
+    MAX_CELL,
+    Cell,
+    Statement,
+    defined,
+    is_of_the_kit,
+    lines_of,
+    loads_data,
+    probably_given,
+    statements,
+    touched,
+)
 
-MAX_CELL = 1 << 16  # characters
-KIT = "grader"  # a submission cannot import it
-NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+MAX_CODE = 512 << 10  # characters of all cells
+KIT_NAMES = {"check", "progress"}  # where they come from a star import
+MAX_PARAMETERS = 8  # that a message lists
 
-CellLine = tuple[str, int]  # a cell's name, a line in it
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A code cell: `name` is what messages call it."""
-
-    text: str
-    name: str = "an earlier cell"
-
-
-def cell_label(cell: Mapping[str, Any]) -> str:
-    """Return what messages call a cell of a notebook."""
-    name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
-    return f"the cell {name}" if name else "a cell of your own"
-
-
-@dataclass(frozen=True)
-class ExtractedModules:
-    """The modules as a submission, and where each of their lines stood."""
-
-    sources: Sources
-    origins: dict[str, list[CellLine]]
-
-    def with_cell_locations(self, record: Record) -> Record:
-        """Let the messages of a record name cells and their lines in place of modules."""
-        checks = [
-            dataclasses.replace(check, message=self._with_cell_locations(check.message))
-            for check in record.checks
-        ]
-        return dataclasses.replace(record, checks=checks)
-
-    def _with_cell_locations(self, message: str) -> str:
-        for module, origins in self.origins.items():
-
-            def place(found: re.Match[str], origins: list[CellLine] = origins) -> str:
-                line = int(found[1])
-                if not 0 < line <= len(origins):
-                    return found[0]
-                return "{}, line {}".format(*origins[line - 1])
-
-            file = re.escape(self.sources.names[module])
-            message = re.sub(rf"{file}, line (\d+)", place, message)
-        return message
+Line = tuple[str, CellLine]
 
 
-@dataclass(frozen=True)
-class Statement:
-    """A top-level statement: its lines, the names that it gives or changes, those that it needs."""
+@dataclass
+class Program:
+    """All that the cells of a notebook say, parsed once for all tasks.
 
-    lines: tuple[tuple[str, CellLine], ...]
-    gives: frozenset[str]
-    needs: frozenset[str]
-    always: bool  # it is taken whatever is needed: it gives names that nobody can tell
-    first: bool  # it has to stand at the top: `from __future__ import ...`
+    Attributes:
+        cells: the code cells, from the top to the bottom.
+        parsed: the statements of each; None if it is no Python, or too long to be parsed.
+        imports: name to the module that it comes from.
+        functions: the names of the notebook's own functions and classes.
+        given: all names that the notebook binds.
+        data: the indices of statements that depend on data or on a training run.
+        variables: the names that only such statements give, or that they fill.
+        written: modules that cells write with `%%writefile`.
+        notes: lines about all of it.
+    """
+
+    cells: list[Cell]
+    parsed: list[list[Statement] | None]
+    imports: dict[str, str] = field(default_factory=dict)
+    functions: set[str] = field(default_factory=set)
+    given: set[str] = field(default_factory=set)
+    data: set[int] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+    written: dict[str, Cell] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
-def extract_modules(name: str, cells: Sequence[Cell], assignment: Assignment) -> ExtractedModules:
+def extract_modules(
+    name: str,
+    cells: Sequence[Cell],
+    assignment: Assignment,
+    beside: Mapping[str, bytes] | None = None,
+) -> Sources:
     """Make a submission of a notebook's code cells, given from the top to the bottom.
 
     Each task gets a module of its own, called as the task, also where tasks share one file: a cell
     that is no Python yet, or a name that is used again, is of no concern to the other tasks.
 
+    Args:
+        name: what reports call it.
+        cells: the code cells.
+        assignment: whose tasks the modules are for.
+        beside: modules that were handed in beside the notebook.
+
     Raises:
-        UsageError: a cell is too long to be read.
+        UsageError: there is too much code, or a task needs a cell that is too long to be read.
     """
-    for cell in cells:
-        if len(cell.text) > MAX_CELL:
-            raise UsageError(
-                f"{name}: a code cell of {len(cell.text):,} characters; at most {MAX_CELL:,} are "
-                "taken. Hand in code only, without data in it."
-            )
-    written = [task for task in assignment.tasks.values() if task.module]
-    lines = {task.id: _module(task, cells) for task in written}
-    files = {module: "".join(f"{text}\n" for text, _ in found) for module, found in lines.items()}
-    if any(len(text) > MAX_FILE for text in files.values()):
-        raise UsageError(f"{name}: more than {MAX_FILE >> 20} MiB of code. Hand in code only.")
-    sources = Sources(
-        name,
-        {module: text.encode("utf-8", "replace") for module, text in files.items()},
-        {module: f"notebook-{module}" for module in files},
-    )
-    origins = {module: [origin for _, origin in found] for module, found in lines.items()}
-    return ExtractedModules(sources, origins)
+    long = [cell for cell in cells if len(cell.text) > MAX_CELL]
+    require_short(name, [cell.text for cell in cells if cell not in long], MAX_CODE)
+    program = _program(cells, assignment)
+    files: dict[str, bytes] = {}
+    names: dict[str, str] = {}
+    origins: dict[str, list[CellLine]] = {}
+    variables: dict[str, str] = {}
+    for task in [task for task in assignment.tasks.values() if task.module]:
+        lines, statements = _module(task, program)
+        _require_no_long_cell(name, task, long, statements)
+        files[task.id] = "".join(f"{text}\n" for text, _ in lines).encode("utf-8", "replace")
+        names[task.id] = f"notebook-{task.id}"
+        origins[task.id] = [origin for _, origin in lines]
+        variables |= _used_variables(statements, program)
+    for module, cell in program.written.items():
+        files.setdefault(module, cell.text.encode("utf-8", "replace"))
+        names.setdefault(module, f"{module}.py")
+    for module, source in (beside or {}).items():
+        files.setdefault(module, source)
+        names.setdefault(module, f"{module}.py")
+    notes = [*(_too_long(cell) for cell in long), *program.notes]
+    return Sources(name, files, names, notes=bounded(notes), origins=origins, variables=variables)
+
+
+def assignment_of_cells(cells: Iterable[Cell]) -> Assignment:
+    """Return the assignment whose parts the cells define; the main one if it is not clear."""
+    names = {name for cell in cells for name in defined(cell.text)}
+    return max(assignments().values(), key=lambda each: len(_parts(each) & names))
+
+
+def _parts(assignment: Assignment) -> set[str]:
+    return {name for task in assignment.tasks.values() for name in task.names}
 
 
 def last_versions(history: Sequence[str]) -> list[Cell]:
@@ -134,129 +144,218 @@ def _same_cell(before: str, text: str, names: set[str]) -> bool:
     return before == text or (bool(old) and old <= names)
 
 
-def defined(text: str) -> set[str]:
-    """List the functions and classes that a cell defines, also one that is no Python yet."""
-    return set(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", text, re.MULTILINE))
+def _program(cells: Sequence[Cell], assignment: Assignment) -> Program:
+    """Parse all cells and find out what each statement is for."""
+    program = Program([*cells], [])
+    task_modules = {*assignment.tasks, *assignment.modules}
+    inlined: dict[str, Cell] = {}
+    for cell in cells:
+        if len(cell.text) > MAX_CELL:
+            program.parsed.append(None)
+            continue
+        if written := written_module(cell.text):
+            module, source = written
+            inline = module in task_modules
+            if inline or not left_out(module):
+                (inlined if inline else program.written)[module] = Cell(source, cell.name)
+            program.parsed.append([])
+            program.notes.append(f"{shown(module)}.py is written by a cell; it was read as that.")
+            continue
+        program.parsed.append(_inlined(statements(cell), inlined))
+    _classify(program, _parts(assignment))
+    return program
 
 
-def _module(task: Task, cells: Sequence[Cell]) -> list[tuple[str, CellLine]]:
-    """Return the lines of a task's module."""
+def _inlined(found: list[Statement] | None, written: Mapping[str, Cell]) -> list[Statement] | None:
+    """Put the cell that wrote a module in the place of an import from it."""
+    if not found or not written:
+        return found
+    whole: list[Statement] = []
+    for each in found:
+        module = next((source for source in each.imports.values() if source in written), None)
+        if module is None:
+            whole.append(each)
+        else:
+            whole += statements(written[module]) or []
+    return whole
+
+
+def _classify(program: Program, parts: set[str]) -> None:
+    """Find out which statements depend on data, on a part that is called, or on the kit."""
+    kit: set[str] = set()
+    for index, found in enumerate(program.parsed):
+        for each in found or []:
+            program.imports |= each.imports
+            program.given |= each.gives
+            if is_of_the_kit(each):
+                kit |= each.gives
+            if each.defines:
+                program.functions |= each.gives
+        program.parsed[index] = found and [each for each in found if not is_of_the_kit(each)]
+    kit |= KIT_NAMES - program.given
+    data: set[str] = {*kit}
+    for each in _all(program.parsed):
+        if each.defines or each.imports:
+            data -= each.gives
+            continue
+        made = {call.partition(".")[0] for call in each.calls if "." not in call} & parts
+        if made or each.reads & data or loads_data(each, program.imports):
+            program.data.add(id(each))
+            data |= each.gives - program.functions
+            filled = (each.fills - each.gives) - program.functions - {*program.imports}
+            data |= filled
+            program.variables |= filled
+        else:
+            data -= each.gives
+    given = {name for each in _all(program.parsed) if id(each) not in program.data
+             for name in each.gives}  # fmt: skip
+    program.variables |= data - kit - given
+
+
+def _all(parsed: Iterable[list[Statement] | None]) -> list[Statement]:
+    return [each for found in parsed for each in found or []]
+
+
+def _module(task: Task, program: Program) -> tuple[list[Line], list[Statement]]:
+    """Return the lines of a task's module, and the statements that they are of."""
     wanted = set(task.names)
-    parsed = [_statements(cell) for cell in cells]
-    end = _end(task.id, cells)
-    if not wanted <= _given(parsed[:end]):  # the check may have been moved
-        end = len(cells)
+    end = _end(task, program)
+    before = program.parsed[:end]
+    missing = wanted - _given(before)
     broken = [
         cell
-        for cell, statements in zip(cells[:end], parsed, strict=False)
-        if statements is None and defined(cell.text) & (wanted - _given(parsed[:end]))
+        for cell, found in zip(program.cells, before, strict=False)
+        if found is None and len(cell.text) <= MAX_CELL and defined(cell.text) & missing
     ]
-    statements = [statement for found in parsed[:end] for statement in found or []]
-    lines = [line for statement in _needed(statements, wanted) for line in statement.lines]
-    return lines + [line for cell in broken for line in _lines(cell)]
+    kept = _needed(_all(before), wanted, program)
+    lines = [line for each in kept for line in each.lines]
+    return lines + [line for cell in broken for line in lines_of(cell)], kept
 
 
-def _end(task: str, cells: Sequence[Cell]) -> int:
-    """Return the index of the cell that checks a task; behind the last one if there is none."""
-    call = re.compile(rf"^check\(\s*[\"']{task}[\"']", re.MULTILINE)
+def _end(task: Task, program: Program) -> int:
+    """Return the index behind the last cell that counts for a task.
+
+    That is the one that checks it, or the last one below that defines a part of it again.
+    """
+    call = re.compile(rf"^check\(\s*[\"']{task.id}[\"']", re.MULTILINE)
+    cells, wanted = program.cells, set(task.names)
     checks = [index for index, cell in enumerate(cells) if call.search(cell.text)]
-    return checks[-1] if checks else len(cells)
-
-
-def _given(parsed: Sequence[list[Statement] | None]) -> set[str]:
-    return {name for statements in parsed for each in statements or [] for name in each.gives}
-
-
-def _needed(statements: list[Statement], wanted: set[str]) -> list[Statement]:
-    """Keep the statements that give what is wanted, and what those need in their turn."""
-    names = set(wanted)
-    statements = sorted(statements, key=lambda each: not each.first)
-    kept = {index for index, each in enumerate(statements) if each.always}
-    while True:
-        more = {
-            index
-            for index, each in enumerate(statements)
-            if index not in kept and each.gives & names
+    end = checks[-1] if checks else len(cells)
+    if not wanted <= _given(program.parsed[:end]):  # the check may have been moved
+        end, checks = len(cells), []
+    above = {cell.text for cell in cells[:end]}
+    for index in range(end, len(cells)):
+        again = wanted & {
+            name for each in program.parsed[index] or [] for name in _defined_again(each, program)
         }
-        if not more:
-            return [statements[index] for index in sorted(kept)]
-        kept |= more
-        names |= {name for index in more for name in statements[index].needs}
+        if again and cells[index].text not in above:
+            end = index + 1
+            for name in sorted(again):
+                program.notes.append(
+                    f"{name} is defined again below its check, in {cells[index].name}: "
+                    "that one counts."
+                )
+    return end
 
 
-def _statements(cell: Cell) -> list[Statement] | None:
-    """Split a cell into its statements; None if it is no Python."""
-    try:
-        text = _python(cell.text)
-        nodes = ast.parse(text).body
-        lines = _lines(Cell(text, cell.name))
-        return [_statement(node, lines) for node in nodes if not _is_of_the_kit(node)]
-    except NOT_PYTHON:
-        return None
+def _defined_again(each: Statement, program: Program) -> set[str]:
+    """List the names that a statement defines or changes; a variable of that name is no part."""
+    if id(each) in program.data:
+        return set()
+    defines = each.defines or each.imports or each.needs & program.functions
+    return each.fills | (each.gives if defines else set())
 
 
-def _python(text: str) -> str:
-    """Turn what only IPython understands (`%magic`, `!command`, `help?`) into Python."""
-    text = re.sub(r"\A\s*%%(time|capture)\b.*", "", text)
-    try:
-        ast.parse(text)
-    except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        return str(TransformerManager().transform_cell(text))
-    return text
+def _given(parsed: Iterable[list[Statement] | None]) -> set[str]:
+    return {name for each in _all(parsed) for name in each.gives}
 
 
-def _lines(cell: Cell) -> list[tuple[str, CellLine]]:
-    return [(text, (cell.name, line)) for line, text in enumerate(cell.text.split("\n"), 1)]
+def _needed(found: list[Statement], wanted: set[str], program: Program) -> list[Statement]:
+    """Keep the statements that give or change what is wanted, and what those need in their turn.
+
+    Each name and each statement is looked at once.
+    """
+    found = sorted(found, key=lambda each: not each.first)
+    by_name: dict[str, list[int]] = defaultdict(list)  # who gives it or changes it
+    callers: dict[str, list[int]] = defaultdict(list)  # who calls a function when it runs
+    changers: dict[str, list[str]] = defaultdict(list)  # functions that change it when called
+    outer: dict[str, list[str]] = defaultdict(list)  # functions that call a function
+    for index, each in enumerate(found):
+        if id(each) in program.data:
+            continue
+        for name in each.gives | touched(each, program.imports, program.given):
+            by_name[name].append(index)
+        for name in each.calls:
+            callers[name].append(index)
+        for function in each.gives if each.effects or each.body_calls else ():
+            for name in each.effects:
+                changers[name].append(function)
+            for name in each.body_calls:
+                outer[name].append(function)
+    kept = {index for index, each in enumerate(found) if each.always}
+    names: list[str] = [*wanted]
+    functions: list[str] = []
+    seen, effective = set(wanted), set[str]()
+    while names or functions:
+        if functions:
+            function = functions.pop()
+            new, more = callers[function], outer[function]
+        else:
+            name = names.pop()
+            if name in program.variables:
+                continue
+            new, more = by_name[name], changers[name]
+        functions += [each for each in more if each not in effective]
+        effective.update(more)
+        for index in new:
+            if index not in kept:
+                kept.add(index)
+                fresh = found[index].needs - seen
+                seen |= fresh
+                names += fresh
+    return [found[index] for index in sorted(kept)]
 
 
-def _is_of_the_kit(node: ast.stmt) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        return (node.module or "").split(".")[0] == KIT
-    return isinstance(node, ast.Import) and node.names[0].name.split(".")[0] == KIT
+def _require_no_long_cell(name: str, task: Task, long: list[Cell], kept: list[Statement]) -> None:
+    """Check that a task does without the cells that are too long to be parsed.
+
+    Raises:
+        UsageError: it seems to need one.
+    """
+    needed = {*task.names}.union(*(each.needs for each in kept)) - _given([kept])
+    for cell in long:
+        if needed & probably_given(cell.text):
+            raise UsageError(
+                f"{name}: the task {task.id} needs a code cell of {len(cell.text):,} characters; "
+                f"at most {MAX_CELL:,} are taken. Hand in code only, without data in it."
+            )
 
 
-def _statement(node: ast.stmt, lines: list[tuple[str, CellLine]]) -> Statement:
-    decorators = getattr(node, "decorator_list", [])
-    first = min(each.lineno for each in [node, *decorators])
-    table = symtable.symtable(ast.unparse(node), "cell", "exec")
-    top = table.get_symbols()
-    source = node.module if isinstance(node, ast.ImportFrom) else None
-    star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    return Statement(
-        lines=tuple(lines[first - 1 : node.end_lineno]),
-        gives=frozenset({each.get_name() for each in top if _binds(each)} | set(_changed(node))),
-        needs=frozenset({each.get_name() for each in top if each.is_referenced()})
-        | frozenset(_globals(table)),
-        always=star or source == "__future__",
-        first=source == "__future__",
+def _too_long(cell: Cell) -> str:
+    return (
+        f"A code cell of {len(cell.text):,} characters ({cell.name}) is left out; at most "
+        f"{MAX_CELL:,} are read. No part needs it."
     )
 
 
-def _binds(symbol: symtable.Symbol) -> bool:
-    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+def _used_variables(kept: list[Statement], program: Program) -> dict[str, str]:
+    """Return the variables of the notebook that a module uses but does not get; what to do."""
+    found: dict[str, str] = {}
+    for each in kept:
+        for name in sorted(each.needs & program.variables):
+            if len(found) < MAX_NOTES:
+                found[name] = _instead(name, each)
+    return found
 
 
-def _globals(table: symtable.SymbolTable) -> Iterator[str]:
-    """List the names that the functions and classes of a statement take from the module."""
-    for child in table.get_children():
-        yield from (each.get_name() for each in child.get_symbols() if each.is_global())
-        yield from _globals(child)
-
-
-def _changed(node: ast.stmt) -> Iterator[str]:
-    """List names whose objects a statement changes: `Name.x = 1`, `Name[x] = 1`, `@to(Name)`."""
-    targets: list[ast.expr] = []
-    if isinstance(node, ast.Assign):
-        targets = node.targets
-    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
-        targets = [node.target]
-    for target in targets:
-        while isinstance(target, ast.Attribute | ast.Subscript):
-            target = target.value
-            if isinstance(target, ast.Name):
-                yield target.id
-    for decorator in getattr(node, "decorator_list", []):
-        if isinstance(decorator, ast.Call):
-            yield from (each.id for each in decorator.args if isinstance(each, ast.Name))
+def _instead(name: str, user: Statement) -> str:
+    """Say what a part should use instead of a variable of the notebook."""
+    told = f"`{name}` is a variable of the notebook, not of your"
+    if user.is_class:
+        if name in user.attributes:
+            return f"{told} object: write self.{name}."
+        return f"{told} object: give it to the object, keep it there, and write self.{name}."
+    given = [each for each in user.parameters if each not in ("self", "cls")]
+    if not given or len(given) > MAX_PARAMETERS:
+        return f"{told} function: give it to the function as a parameter."
+    return f"{told} function: use what the function is given ({', '.join(given)})."

@@ -12,7 +12,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE, SOLUTION
 from grader.grading import heldout_accuracy
-from grader.intake import lms_exports
+from grader.intake import reader
 from grader.maintain import release
 
 SETUP = """\
@@ -44,7 +44,7 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     """Make the zip; returns the exit code."""
     secret = heldout_accuracy.course_secret()
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
-    lms_exports.module_names(assignment)
+    reader.module_names(assignment)
     options += ["--assignment", assignment] if assignment else []
     script = RUN.format(
         secret=f"export {heldout_accuracy.SECRET}={shlex.quote(secret)}" if secret else "",

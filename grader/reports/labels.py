@@ -69,8 +69,8 @@ def for_students(record: Record) -> Record:
 
 
 def left_out(record: Record) -> list[str]:
-    """Return a line on each file that was not taken."""
-    return [*record.submission.get("left_out", ())]
+    """Return a line on each file that was not taken, or was read in another way than sent."""
+    return [*record.submission.get("left_out", ()), *record.submission.get("notes", ())]
 
 
 def state(task: TaskResult) -> State:

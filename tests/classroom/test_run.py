@@ -29,7 +29,7 @@ from grader.contract.enums import Status, Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import GradingStatus, Result
 from grader.grading import session as grading_of_one
-from grader.intake.lms_exports import RawSubmission
+from grader.intake.choice import RawSubmission
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
 from grader.reports import junit
@@ -217,7 +217,7 @@ def journaled(root: Path) -> int:
 
 
 def job(setting: GradingConfig = SETTING) -> Job:
-    return pack("ada", RawSubmission(Sources("ada", {"dataset": RIGHT}, {}, "dataset")), setting)
+    return pack("ada", RawSubmission("ada", {"dataset": RIGHT}, {}, "dataset"), setting)
 
 
 def test_a_job_is_made_of_builtin_types_only() -> None:

@@ -14,8 +14,9 @@ from grader.contract import tasks as contract_tasks
 from grader.contract.record import Record
 from grader.contract.tasks import MAIN, assignment_of, assignments, tasks
 from grader.grading.session import load, session
-from grader.intake.notebook_modules import Cell, extract_modules
+from grader.intake.notebook_modules import extract_modules
 from grader.intake.sources import Sources
+from grader.intake.statements import Cell
 from grader.maintain.stubs import BuildError, read, stub
 from grader.maintain.submission_bank import REFERENCE, patched
 
@@ -155,7 +156,7 @@ def test_a_definition_that_no_task_names_cannot_hold_a_region() -> None:
 def of_cells(*texts: str) -> Record:
     cells = [Cell(text, f"cell {number}") for number, text in enumerate(texts, 1)]
     taken = extract_modules("notebook", cells, RECURRENT)
-    return taken.with_cell_locations(graded(taken.sources))
+    return graded(taken)
 
 
 def test_the_tasks_of_a_notebook_are_apart_although_they_share_a_file() -> None:

@@ -3,22 +3,22 @@
 import pytest
 
 from grader.base.errors import UsageError
-from grader.contract.enums import Status
-from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments
-from grader.intake.notebook_modules import Cell, ExtractedModules, extract_modules, last_versions
+from grader.intake.notebook_modules import extract_modules, last_versions
+from grader.intake.sources import Sources
+from grader.intake.statements import Cell
 
 IMPORTS = "import torch\nfrom torch import nn\nimport matplotlib.pyplot as plt"
 COLLATE = "class Collate:\n    def __call__(self, batch):\n        return helper(batch, SIZE)"
 
 
-def taken(*texts: str) -> ExtractedModules:
+def taken(*texts: str) -> Sources:
     cells = [Cell(text, f"cell {n}") for n, text in enumerate(texts, 1)]
     return extract_modules("a notebook", cells, assignments()[MAIN])
 
 
 def module(name: str, *texts: str) -> str:
-    return taken(*texts).sources.files[name].decode()
+    return taken(*texts).files[name].decode()
 
 
 def test_a_module_gets_its_names_and_what_they_need_and_nothing_else() -> None:
@@ -83,11 +83,28 @@ def test_what_changes_a_name_later_counts(text: str) -> None:
     assert text in module("collate", "class Collate: ...", text, 'check("collate", Collate)')
 
 
-def test_what_stands_behind_the_check_does_not_count() -> None:
-    code = module(
-        "collate", "class Collate: ...", 'check("collate", Collate)', "class Collate:\n    x = 1"
-    )
-    assert code == "class Collate: ...\n"
+def test_a_part_that_is_defined_again_below_its_check_counts_and_a_note_says_so() -> None:
+    again = "class Collate:\n    x = 1"
+    found = taken("class Collate: ...", 'check("collate", Collate)', "print(1)", again)
+    assert found.files["collate"].decode() == f"class Collate: ...\n{again}\n"
+    assert found.notes == ["Collate is defined again below its check, in cell 4: that one counts."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Collate = 3",
+        "def helper(): 2",
+        "samples = news.sample()\nCollate.size = len(samples)",
+        "print(Collate)",
+        "Collate()",
+    ],
+)
+def test_what_else_stands_below_the_check_does_not_count(text: str) -> None:
+    part = "def helper(): 1\nclass Collate:\n    f = helper"
+    found = taken("import news", part, 'check("collate", Collate)', text)
+    assert found.files["collate"].decode() == f"{part}\n"
+    assert found.notes == []
 
 
 def test_a_check_that_was_moved_up_hides_nothing() -> None:
@@ -128,7 +145,7 @@ def test_a_cell_that_is_no_python_does_not_hide_a_good_one() -> None:
 
 
 def test_every_module_is_there_even_if_it_is_empty() -> None:
-    assert set(taken().sources.files) == {"dataset", "collate", "model", "train"}
+    assert set(taken().files) == {"dataset", "collate", "model", "train"}
 
 
 @pytest.mark.parametrize(
@@ -149,19 +166,27 @@ def test_text_made_to_break_a_parser_breaks_nothing(text: str) -> None:
     assert module("collate", text, "class Collate: ...") == "class Collate: ...\n"
 
 
-def test_a_cell_of_data_is_refused() -> None:
-    with pytest.raises(UsageError, match="at most 65,536 are taken"):
-        taken("x = '" + "a" * 70_000 + "'")
+@pytest.mark.parametrize("part", ["class Collate: ...", "class Collate:\n    y = x"])
+def test_a_cell_of_data_is_left_out_or_refused_where_a_part_needs_it(part: str) -> None:
+    data = "x = '" + "a" * 70_000 + "'"
+    if "y" in part:
+        with pytest.raises(UsageError, match=r"collate needs a code cell of .* at most 65,536"):
+            taken(data, part)
+        with pytest.raises(UsageError, match="at most 65,536 are taken"):
+            taken(f"{part}\n{data}")
+    else:
+        found = taken(data, part)
+        assert found.files["collate"].decode() == f"{part}\n"
+        assert found.notes == [
+            "A code cell of 70,006 characters (cell 1) is left out; at most 65,536 are read. "
+            "No part needs it."
+        ]
 
 
 def test_messages_name_cells_and_their_lines() -> None:
     found = taken("# one\nSIZE = 1", "# a comment\n\n" + COLLATE)
-    file = found.sources.names["collate"]
-    result = CheckResult(
-        "collate.shape", "collate", Status.FAILED, 0, 4, message=f"  {file}, line 4, in"
-    )
-    record = Record({}, [result], {})
-    assert found.with_cell_locations(record).checks[0].message == "  cell 2, line 5, in"
+    file = found.names["collate"]
+    assert found.explain(f"  {file}, line 4, in") == "  cell 2, line 5, in"
 
 
 # --- what a kernel ran ------------------------------------------------------------------------

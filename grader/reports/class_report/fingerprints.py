@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 
-from grader.intake.notebook_modules import NOT_PYTHON
+from grader.intake.ipython import LONG_IMPORT, NOT_PYTHON
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -15,6 +15,8 @@ def fingerprints(files: dict[str, bytes]) -> dict[str, str]:
     """Return a digest of each module; what is no Python has none."""
     found = {}
     for module, source in files.items():
+        if LONG_IMPORT.search(source.decode("latin-1")):
+            continue
         try:
             tree = ast.parse(source)
             _drop_docstrings(tree)
@@ -33,14 +35,17 @@ def _drop_docstrings(tree: ast.Module) -> None:
 
 def _locals(tree: ast.Module) -> set[str]:
     """List the names that are bound in functions: arguments and variables."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
-    return {
-        each.arg if isinstance(each, ast.arg) else each.id
-        for function in functions
-        for each in ast.walk(function)
-        if isinstance(each, ast.arg)
-        or (isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store))
-    }
+    found: set[str] = set()
+    left: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while left:
+        node, inside = left.pop()
+        if inside and isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif inside and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        inside = inside or isinstance(node, Function)
+        left += [(child, inside) for child in ast.iter_child_nodes(node)]
+    return found
 
 
 class Renaming(ast.NodeTransformer):

@@ -1,0 +1,222 @@
+"""The files of an archive, a zip or a tar, given as bytes; nothing is written to the disk."""
+
+from __future__ import annotations
+
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import BinaryIO, cast
+
+from grader.base.errors import UsageError
+from grader.contract.names import shown
+from grader.intake.files import MAX_ENTRIES, Item, bounded, is_skipped, plain
+
+MAX_ARCHIVE = 64 << 20  # bytes, packed
+MAX_UNPACKED = 128 << 20  # bytes of a tar, unpacked
+ZIP, GZIP, XZ, BZIP2 = b"PK", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh"
+PIECE = 8 << 20
+
+
+class SafeMember(tarfile.TarInfo):
+    """A member of a tar whose size is none that would lead backwards in it."""
+
+    def _block(self, count: int) -> int:
+        if count < 0:
+            raise tarfile.ReadError("a negative size")
+        return super()._block(count)  # type: ignore[misc, no-any-return]
+
+
+def is_archive(data: bytes, name: str) -> bool:
+    """Tell whether a file is an archive of a kind that can be read, by its content and name."""
+    if data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar":
+        return True
+    return data.startswith(ZIP) or name.lower().endswith((".zip", ".tar"))
+
+
+def unpack(data: bytes, name: str) -> list[Item]:
+    """Return the files of an archive; they are unpacked when they are read.
+
+    Raises:
+        UsageError: it is none that can be read, or holds what none may hold.
+    """
+    if data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar":
+        return list(_tar(data, name))
+    return list(_zip(data, name))
+
+
+def _zip(data: bytes, name: str) -> Iterator[Item]:
+    if data.count(b"PK\1\2") > MAX_ENTRIES:  # before zipfile makes an object of each
+        raise _too_many(name)
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:  # zipfile raises all kinds of them on what is broken
+        raise _broken(name, "a zip", error) from None
+    for info in archive.infolist():
+        inner = info.orig_filename.replace("\\", "/")  # as some programs for Windows write it
+        path = _safe(inner, name)
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            yield _refused(path, name)
+        elif not inner.endswith("/") and kind != stat.S_IFDIR:
+            yield _zipped(path, archive, info, name)
+
+
+def _zipped(
+    path: PurePosixPath, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str
+) -> Item:
+    where = f"{name}: {shown(repr(str(path)))}"
+
+    def read(most: int) -> bytes:
+        if info.flag_bits & 1:
+            raise UsageError(f"{where} is encrypted. Zip it without a password.")
+        # The other methods are unpacked in pieces of any size, whatever is asked for.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UsageError(f"{where} is packed in a rare way. Make a plain zip.")
+        try:
+            with archive.open(info) as stream:
+                return bounded(cast(BinaryIO, stream), where, most)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise _broken(name, "a zip", error) from None
+
+    return Item(path, read, _shown(path, name))
+
+
+def _tar(data: bytes, name: str) -> Iterator[Item]:
+    whole = io.BytesIO(_decompressed(data, name))
+    try:
+        archive = tarfile.open(fileobj=whole, mode="r:", tarinfo=SafeMember)  # noqa: SIM115
+        members = []
+        for member in archive:
+            members.append(member)
+            if len(members) > MAX_ENTRIES:
+                raise _too_many(name)
+    except UsageError:
+        raise
+    except Exception as error:
+        if not data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar":
+            raise _broken(name, "a tar", error) from None
+        raise UsageError(
+            f"{name}: a single compressed file, or a broken archive, which the grader cannot "
+            "read. Ask for the file itself, or for a .zip of the .py files."
+        ) from None
+    for member in members:
+        path = _safe(member.name, name)
+        if member.isreg():
+            yield _tarred(path, archive, member, name)
+        elif not member.isdir():
+            yield _refused(path, name)
+
+
+def _tarred(
+    path: PurePosixPath, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str
+) -> Item:
+    def read(most: int) -> bytes:
+        try:
+            stream = cast(BinaryIO, archive.extractfile(member))
+            return bounded(stream, f"{name}: {shown(repr(str(path)))}", most)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise _broken(name, "a tar", error) from None
+
+    return Item(path, read, _shown(path, name))
+
+
+def _decompressed(data: bytes, name: str) -> bytes:
+    """Unpack a compressed tar, up to a limit."""
+    try:
+        pieces, total = [], 0
+        for piece in _pieces(data):
+            pieces.append(piece)
+            total += len(piece)
+            if total > MAX_UNPACKED:
+                raise UsageError(
+                    f"{name}: larger than {MAX_UNPACKED >> 20} MiB when it is unpacked. "
+                    "Pack the Python files only."
+                )
+    except UsageError:
+        raise
+    except Exception as error:
+        raise _broken(name, "an archive", error) from None
+    return b"".join(pieces)
+
+
+def _pieces(data: bytes) -> Iterable[bytes]:
+    """Unpack in pieces of a bounded size."""
+    if data.startswith(GZIP):
+        zipped = zlib.decompressobj(wbits=31)
+        while data and not zipped.eof:
+            yield zipped.decompress(data, PIECE)
+            data = zipped.unconsumed_tail
+        if not zipped.eof:
+            raise EOFError("it ends too early")
+        return
+    if not data.startswith((XZ, BZIP2)):
+        yield data
+        return
+    import bz2
+    import lzma
+
+    opened: lzma.LZMADecompressor | bz2.BZ2Decompressor
+    if data.startswith(XZ):
+        opened = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_UNPACKED)
+    else:
+        opened = bz2.BZ2Decompressor()
+    while not opened.eof:
+        piece = opened.decompress(data, PIECE)
+        data = b""
+        if not piece and opened.needs_input:
+            raise EOFError("it ends too early")
+        yield piece
+
+
+def _safe(inner: str, name: str) -> PurePosixPath:
+    """Return a name of an archive as a path in it.
+
+    Raises:
+        UsageError: it would lead out of the archive.
+    """
+    parts = PurePosixPath(inner).parts
+    first = parts[0] if parts else ""
+    if first.startswith("/") or ":" in first or ".." in parts or "\0" in inner:
+        raise UsageError(
+            f"{name}: holds the unsafe name {shown(repr(inner[:100]))}. Pack the folder again."
+        )
+    return PurePosixPath(inner)
+
+
+def _shown(path: PurePosixPath, name: str) -> str:
+    folder = path.parent.name or PurePosixPath(name).stem
+    return plain(f"{shown(folder)}/{shown(path.name)}")
+
+
+def _refused(path: PurePosixPath, name: str) -> Item:
+    """Return a link or the like: it may be there, but cannot be read."""
+
+    def read(_most: int) -> bytes:
+        raise UsageError(
+            f"{name}: {shown(repr(str(path)))} is a symbolic link or the like. "
+            "Replace it by the file itself."
+        )
+
+    return Item(path, read, _shown(path, name), link=True)
+
+
+def _too_many(name: str) -> UsageError:
+    return UsageError(f"{name}: more than {MAX_ENTRIES} files. Pack the Python files only.")
+
+
+def _broken(name: str, kind: str, error: Exception) -> UsageError:
+    reason = shown(plain(error), 100) or type(error).__name__
+    return UsageError(f"{name}: not {kind} that can be read ({reason}). Make it again.")
+
+
+def visible(items: Iterable[Item]) -> list[Item]:
+    """Leave out hidden files and those in folders that hold no code of the student's."""
+    return [item for item in items if not is_skipped(item.path)]

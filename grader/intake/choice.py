@@ -1,0 +1,342 @@
+"""Chooses what counts of the files that were handed in: modules, a notebook, a script, an archive.
+
+Nothing is parsed here. What was chosen is bytes and text, and can be sent to another process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from grader.base.errors import UsageError
+from grader.contract.names import shown
+from grader.contract.tasks import assignments, written_in
+from grader.intake import file_names
+from grader.intake.archives import MAX_ARCHIVE, is_archive
+from grader.intake.encodings import as_utf8
+from grader.intake.files import Item, is_skipped
+from grader.intake.notebooks import MAX_NOTEBOOK
+from grader.intake.sources import MAX_FILE, check_count, check_size, take_out
+
+COMPRESSED = (".gz", ".xz", ".bz2")
+DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class RawSubmission:
+    """What counts of a submission, as it was handed in.
+
+    Attributes:
+        name: what messages call it.
+        files: module name to source.
+        names: module name to the file name that tracebacks show.
+        only: the one module that was handed in, if it was a single file.
+        left_out: modules that were there and are not taken, each with a line that says why.
+        notes: lines on what was read in another way than it was sent, or not at all.
+        main: the content of a notebook, a script or an archive that is still to be taken apart.
+        main_name: its name.
+    """
+
+    name: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    only: str | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    main: bytes = b""
+    main_name: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was handed in."""
+        total = hashlib.sha256()
+        for name, data in sorted({**self.files, f"/{self.main_name}": self.main}.items()):
+            total.update(f"{name}\0{len(data)}\0".encode() + data)
+        return total.hexdigest()
+
+
+def choose(items: Iterable[Item], modules: Sequence[str], name: str) -> RawSubmission:
+    """Choose what counts of a folder or an archive that messages call `name`.
+
+    Modules win over notebooks, those over archives in it, those over a script with all parts. Of
+    modules the folder nearest to the root counts.
+
+    Raises:
+        UsageError: there is nothing that could be graded, or nobody can tell what is meant.
+    """
+    items = [item for item in items if not is_skipped(item.path)]
+    code = [item for item in items if file_names.suffix(item.path.name) == ".py"]
+    exact = [item for item in code if item.path.name in [f"{module}.py" for module in modules]]
+    copies = [item for item in code if file_names.module_of(item.path.name, modules)]
+    if exact or copies:
+        return _modules(items, code, exact or copies, modules, name)
+    notebooks = [item for item in items if file_names.suffix(item.path.name) == ".ipynb"]
+    if notebooks:
+        return _notebook(notebooks, code, name)
+    archives = [item for item in items if _may_be_archive(item)]
+    if archives:
+        inner = _one(archives, name)
+        return RawSubmission(name, main=inner.read(MAX_ARCHIVE), main_name=inner.path.name)
+    return _script(items, code, modules, name)
+
+
+def choose_single(item: Item, modules: Sequence[str], name: str) -> RawSubmission:
+    """Choose what a single file is.
+
+    Raises:
+        UsageError: it is nothing that could be graded.
+    """
+    file = item.path.name
+    kind = file_names.kind_by_name(file)
+    suffix = file_names.suffix(file)
+    if suffix == ".ipynb":
+        return RawSubmission(name, main=item.read(MAX_NOTEBOOK), main_name=file)
+    if suffix == ".py":
+        return _single_module(item, modules, name)
+    if suffix:
+        return RawSubmission(name, main=item.read(MAX_ARCHIVE), main_name=file)
+    if kind is None or kind.data or file.lower().endswith(COMPRESSED):
+        data = item.read(MAX_ARCHIVE)
+        if is_archive(data, file):
+            return RawSubmission(name, main=data, main_name=file)
+        if data[:100].lstrip().startswith(b"{") and b'"nbformat"' in data:
+            notes = [f"{shown(file)} was read as a notebook."]
+            return RawSubmission(name, notes=notes, main=data, main_name=f"{file}.ipynb")
+        kind = kind or file_names.kind_by_content(data)
+    raise _nothing(name, [item], modules, kind)
+
+
+def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmission:
+    file = item.path.name
+    module = file_names.module_of(file, modules)
+    source, notes = as_utf8(item.read(MAX_FILE), shown(file))
+    refuse_other_content(source, name, file)
+    parts = _parts(source, modules)
+    if module is None and not parts:
+        expected = _expected(modules)
+        raise UsageError(
+            f"{name}: no task has a module of that name, and no part of a task is defined in it. "
+            f"It can be one of {expected}."
+        )
+    if module is None or parts - {module}:
+        if module is not None:
+            notes = [*notes, f"{shown(file)} holds the parts of several tasks: all are graded."]
+        return RawSubmission(name, main=source, main_name=file, notes=notes)
+    if file != f"{module}.py":
+        notes = [_read_as(file, module), *notes]
+    return RawSubmission(name, {module: source}, {module: item.shown}, only=module, notes=notes)
+
+
+def _modules(
+    items: list[Item], code: list[Item], found: list[Item], modules: Sequence[str], name: str
+) -> RawSubmission:
+    """Take the modules of the folder nearest to the root, and what lies beside them."""
+    folders = _folders(found, modules, name)
+    code = [item for item in code if item.path.parent in folders]
+    for path, count in Counter(item.path for item in code).items():
+        if count > 1:
+            raise UsageError(f"{name}: holds {shown(repr(str(path)))} {count} times. Zip it again.")
+    members = {item.path.stem: item for item in code if _importable(item)}
+    notes = []
+    for module in modules:
+        if module not in members and (copy := _copy(code, module, modules, name)):
+            members[module] = copy
+            notes.append(_read_as(copy.path.name, module))
+    out = take_out(members, modules)
+    check_count(name, len(members))
+    files = {}
+    for module, item in members.items():
+        files[module], more = as_utf8(item.read(MAX_FILE), shown(item.path.name))
+        notes += more
+    check_size(name, files)
+    missing = [module for module in modules if module not in files and _is_due(module, files)]
+    others = (item.path.name for item in items if item.path.stem not in files)
+    notes += [f"{text}." for text in file_names.near_misses(map(shown, others), missing)]
+    notes += [
+        f"{shown(item.path.name)} is not read: the modules beside it count."
+        for item in items
+        if file_names.suffix(item.path.name) == ".ipynb" and item.path.parent in folders
+    ]
+    names = {module: item.shown for module, item in members.items()}
+    return RawSubmission(name, files, names, left_out=out, notes=notes)
+
+
+def _is_due(module: str, files: Iterable[str]) -> bool:
+    """Whether a module belongs to an assignment of which another one was handed in."""
+    own = {*files}
+    return any(module in each.modules and own & {*each.modules} for each in assignments().values())
+
+
+def _folders(found: list[Item], modules: Sequence[str], name: str) -> set[PurePosixPath]:
+    """Choose the folder nearest to the root; where there are several, the one of the exercise.
+
+    Folders with a module each, all different ones, are one submission.
+    """
+    depth = min(len(item.path.parent.parts) for item in found)
+    nearest: dict[PurePosixPath, list[str | None]] = {}
+    for item in found:
+        if len(item.path.parent.parts) == depth:
+            module = file_names.module_of(item.path.name, modules)
+            nearest.setdefault(item.path.parent, []).append(module)
+    exercise = {folder for folder in nearest if folder.name == "exercise"}
+    if len(exercise) == 1:
+        return exercise
+    held = [module for each in nearest.values() for module in {*each}]
+    if len(held) != len({*held}):
+        names = " and ".join(sorted(shown(repr(str(folder))) for folder in [*nearest][:4]))
+        raise UsageError(f"{name}: the modules are in {names}. Hand in one of them only.")
+    return {*nearest}
+
+
+def _importable(item: Item) -> bool:
+    return item.path.suffix == ".py" and item.path.stem.isidentifier()
+
+
+def _copy(code: list[Item], module: str, modules: Sequence[str], name: str) -> Item | None:
+    """Find the file that is a module under the name of a copy.
+
+    Raises:
+        UsageError: there are several, and they differ.
+    """
+    found = [item for item in code if file_names.module_of(item.path.name, modules) == module]
+    if len(found) > 1 and len({item.read(MAX_FILE) for item in found}) > 1:
+        names = " and ".join(shown(item.path.name) for item in found[:4])
+        raise UsageError(
+            f"{name}: {names} could both be {module}.py, and none has that name. "
+            f"Rename the one that counts to {module}.py and remove the other."
+        )
+    return found[0] if found else None
+
+
+def _read_as(file: str, module: str) -> str:
+    return f"{shown(file)} was read as {module}.py."
+
+
+def _notebook(notebooks: list[Item], code: list[Item], name: str) -> RawSubmission:
+    """Take the only notebook, or the one with the name of an assignment, and helpers beside it."""
+    named = [item for item in notebooks if item.path.stem in assignments()]
+    chosen = named[0] if len(named) == 1 else _one(notebooks, name)
+    notes = [
+        f"{shown(item.path.name)} is not read: {shown(chosen.path.name)} counts."
+        for item in notebooks
+        if item is not chosen
+    ]
+    helpers = [item for item in code if item.path.parent == chosen.path.parent]
+    return _with_helpers(chosen, chosen.read(MAX_NOTEBOOK), helpers, notes, name)
+
+
+def _with_helpers(
+    chosen: Item, main: bytes, helpers: list[Item], notes: list[str], name: str
+) -> RawSubmission:
+    """Take a notebook or a script with the modules beside it that it may import."""
+    beside = {item.path.stem: item for item in helpers if _importable(item) and item is not chosen}
+    out = take_out(beside, [])
+    check_count(name, len(beside))
+    files = {}
+    for module, item in beside.items():
+        files[module], more = as_utf8(item.read(MAX_FILE), shown(item.path.name))
+        notes = [*notes, *more]
+    check_size(name, files)
+    names = {module: item.shown for module, item in beside.items()}
+    return RawSubmission(
+        name, files, names, None, out, notes, main=main, main_name=chosen.path.name
+    )
+
+
+def _may_be_archive(item: Item) -> bool:
+    return file_names.suffix(item.path.name) in file_names.ARCHIVES
+
+
+def _one(items: list[Item], name: str) -> Item:
+    """Return the only one of several files.
+
+    Raises:
+        UsageError: they differ.
+    """
+    if len(items) > 1:
+        names = " and ".join(shown(item.path.name) for item in items[:4])
+        raise UsageError(
+            f"{name}: it holds {names}, and nobody can tell which is meant. Leave one there."
+        )
+    return items[0]
+
+
+def _script(
+    items: list[Item], code: list[Item], modules: Sequence[str], name: str
+) -> RawSubmission:
+    """Take the one .py file that defines parts of tasks, whatever it is called."""
+    check_count(name, len(code))
+    found = [(item, *as_utf8(item.read(MAX_FILE), shown(item.path.name))) for item in code]
+    check_size(name, {str(index): source for index, (_, source, _) in enumerate(found)})
+    scripts = [(item, source, notes) for item, source, notes in found if _parts(source, modules)]
+    if len(scripts) != 1:
+        raise _nothing(name, items, modules)
+    item, source, notes = scripts[0]
+    helpers = [each for each in code if each.path.parent == item.path.parent]
+    return _with_helpers(item, source, helpers, notes, name)
+
+
+def _parts(source: bytes, modules: Sequence[str]) -> set[str]:
+    """Return the modules whose parts a source defines, as its text tells."""
+    defined = {*DEFINITION.findall(source.decode("utf-8", "replace"))}
+    return {
+        module
+        for module in modules
+        if defined & {name for task in written_in(module) for name in task.names}
+    }
+
+
+def refuse_other_content(data: bytes, name: str, file: str) -> None:
+    """Refuse a file whose content is of another kind than its name says.
+
+    Raises:
+        UsageError: it is.
+    """
+    kind = file_names.kind_by_content(data)
+    if kind is not None:
+        raise UsageError(
+            f"{name}: {shown(file)} is {kind.what} by its content. Ask for {kind.ask}."
+        )
+
+
+def _expected(modules: Sequence[str]) -> str:
+    return ", ".join(f"{module}.py" for module in modules)
+
+
+def _nothing(
+    name: str, items: list[Item], modules: Sequence[str], kind: file_names.Kind | None = None
+) -> UsageError:
+    """Say what was sent instead of code, what it could have been meant for, what to ask for."""
+    for item in items:
+        if item.link:
+            return UsageError(
+                f"{name}: {shown(item.path)} is a symbolic link. Replace it by what it points to."
+            )
+    names = [shown(item.path.name) for item in items]
+    near = file_names.near_misses(names, modules)
+    if near:
+        return UsageError(
+            f"{name}: not a submission; {', '.join(near)}. "
+            "Give a folder, a .zip, or one .py with the expected names."
+        )
+    for each in names:
+        of = file_names.kind_by_name(each)
+        if of is not None and not of.data:
+            return UsageError(
+                f"{name}: not a submission; {each} is {(kind or of).what}, which the grader cannot "
+                f"read. Ask for {(kind or of).ask}."
+            )
+    if kind is not None:
+        return UsageError(
+            f"{name}: not a submission; it is {kind.what}, which the grader cannot read. "
+            f"Ask for {kind.ask}."
+        )
+    some = f" (it holds {', '.join(names[:4])})" if names else " (it holds no file)"
+    return UsageError(
+        f"{name}: none of {_expected(modules)} is there{some}. "
+        "Give a folder, a .zip, or one .py or notebook that holds them."
+    )

@@ -1,0 +1,160 @@
+"""Reads a submission, whatever it was handed in as: from the disk as bytes, from bytes as modules.
+
+`read` and `read_single` look at names and read files, and parse nothing. `extract` takes apart
+what they read; it is a function of its arguments alone, and all that it takes and returns is plain
+data, so it can run in another process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from grader.base.errors import UsageError
+from grader.contract.names import shown
+from grader.contract.tasks import assignments, get_assignment
+from grader.intake import archives, file_names, files, notebooks
+from grader.intake.choice import RawSubmission, choose, choose_single, refuse_other_content
+from grader.intake.files import plain
+from grader.intake.notebook_modules import assignment_of_cells, extract_modules
+from grader.intake.notebooks import Notebook
+from grader.intake.sources import Sources, bounded
+from grader.intake.statements import Cell
+
+MAX_NESTED = 3  # archives in archives
+
+
+def module_names(assignment: str | None) -> list[str]:
+    """Return the modules that are looked for: an assignment's, or those of all.
+
+    Raises:
+        UsageError: there is no such assignment.
+    """
+    named = [get_assignment(assignment)] if assignment else assignments().values()
+    return [module for each in named for module in each.modules]
+
+
+def load(path: Path, modules: Sequence[str], assignment: str | None = None) -> Sources:
+    """Read the submission at `path`, of which `modules` are the tasks' modules.
+
+    Raises:
+        UsageError: it is no submission, or it holds what no submission may hold.
+    """
+    return extract(read(path, modules), modules, assignment)
+
+
+def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
+    """Read what was handed in at `path`; `file` is what the student called it, if that is another.
+
+    Raises:
+        UsageError: it cannot be read, or there is nothing in it that could be graded.
+    """
+    label = plain(path)
+    try:
+        if path.is_symlink():
+            raise UsageError(f"{label}: a symbolic link. Give what it points to.")
+        if path.is_dir():
+            return choose(files.walk(path, modules), modules, label)
+        if not path.exists():
+            raise UsageError(
+                f"{label}: there is no such folder or file. Give the path of a submission."
+            )
+        return choose_single(files.single(path, file), modules, label)
+    except (OSError, ValueError) as error:  # a path may be too long, or hold a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{label}: cannot be read ({reason}). Give a path that you may read."
+        ) from None
+
+
+def extract(
+    raw: RawSubmission, modules: Sequence[str], assignment: str | None = None, depth: int = 0
+) -> Sources:
+    """Return the modules of a submission, and notes on how it was read.
+
+    Raises:
+        UsageError: it holds nothing that can be read.
+    """
+    if not raw.main_name:
+        return _sources(raw)
+    suffix = file_names.suffix(raw.main_name)
+    if suffix == ".ipynb":
+        refuse_other_content(raw.main, raw.name, raw.main_name)
+        notebook = notebooks.read(raw.main)
+        return _extracted(raw, *code_cells(notebook), assignment)
+    if suffix == ".py":
+        script = Cell(raw.main.decode("utf-8", "replace"), shown(raw.main_name))
+        return _extracted(
+            raw, [script], [f"All parts were read from {shown(raw.main_name)}."], assignment
+        )
+    return _unpacked(raw, modules, assignment, depth)
+
+
+def _unpacked(
+    raw: RawSubmission, modules: Sequence[str], assignment: str | None, depth: int
+) -> Sources:
+    label = raw.name if depth == 0 else f"{raw.name}: {shown(raw.main_name)}"
+    if depth >= MAX_NESTED:
+        raise UsageError(f"{label}: archives in archives in archives. Pack the files only once.")
+    kind = file_names.kind_by_content(raw.main)
+    if kind is not None:
+        raise UsageError(
+            f"{label}: not a submission; by its content it is {kind.what}, which the grader cannot "
+            f"read. Ask for {kind.ask}."
+        )
+    items = archives.visible(archives.unpack(raw.main, label))
+    inner = choose(items, modules, raw.name)
+    notes = [*raw.notes, *_packed(raw.main_name, depth), *inner.notes]
+    return extract(dataclasses.replace(inner, notes=notes), modules, assignment, depth + 1)
+
+
+def _packed(name: str, depth: int) -> list[str]:
+    """Say so if it was packed in another way than as a zip."""
+    if depth:
+        return [f"{shown(name)} is an archive in an archive; it was read all the same."]
+    return [] if name.lower().endswith(".zip") else [f"{shown(name)} was read as an archive."]
+
+
+def _sources(raw: RawSubmission) -> Sources:
+    return Sources(raw.name, raw.files, raw.names, raw.only, raw.left_out, notes=bounded(raw.notes))
+
+
+def _extracted(
+    raw: RawSubmission, cells: list[Cell], notes: list[str], assignment: str | None
+) -> Sources:
+    chosen = assignments()[assignment] if assignment else assignment_of_cells(cells)
+    found = extract_modules(raw.name, cells, chosen, raw.files)
+    notes = bounded([*raw.notes, *_name_note(raw.main_name), *notes, *found.notes])
+    return dataclasses.replace(found, left_out=raw.left_out, notes=notes)
+
+
+def _name_note(name: str) -> list[str]:
+    """Say so if a notebook has the name of a copy."""
+    stem = PurePosixPath(name).stem
+    plain_stem = file_names.plain_stem(name)
+    if file_names.suffix(name) == ".ipynb" and plain_stem in assignments() and stem != plain_stem:
+        return [f"{shown(name)} was read as {plain_stem}.ipynb."]
+    return []
+
+
+def code_cells(notebook: Notebook) -> tuple[list[Cell], list[str]]:
+    """Return the code cells of a notebook, and notes.
+
+    A cell of the assignment that was turned into text by a slip still counts.
+    """
+    names = {
+        f"{task.id}-{name}"
+        for each in assignments().values()
+        for task in each.tasks.values()
+        for name in task.names
+    }
+    cells, notes = [], [*notebook.notes]
+    for cell in notebook.cells:
+        if cell.kind == "code" or cell.claims in names:
+            cells.append(Cell(cell.source, cell.label))
+            if cell.kind != "code":
+                notes.append(
+                    f"The cell {cell.claims} is of the kind {cell.kind}; it was read as code."
+                )
+    return cells, notes
