@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
@@ -19,6 +20,7 @@ MAX_ARCHIVE = 64 << 20  # bytes, packed
 MAX_UNPACKED = 128 << 20  # bytes of a tar, unpacked
 ZIP, GZIP, XZ, BZIP2 = b"PK", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh"
 PIECE = 8 << 20
+XZ_MEMORY = 128 << 20  # bytes for its dictionary
 
 
 class SafeMember(tarfile.TarInfo):
@@ -37,15 +39,18 @@ def is_archive(data: bytes, name: str) -> bool:
     return data.startswith(ZIP) or name.lower().endswith((".zip", ".tar"))
 
 
-def unpack(data: bytes, name: str) -> list[Item]:
-    """Return the files of an archive; they are unpacked when they are read.
+def unpack(data: bytes, name: str) -> tuple[list[Item], list[str]]:
+    """Return the files of an archive, which are unpacked when they are read, and notes.
 
     Raises:
         UsageError: it is none that can be read, or holds what none may hold.
     """
-    if data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar":
-        return list(_tar(data, name))
-    return list(_zip(data, name))
+    tar = data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar"
+    found = [*(_tar if tar else _zip)(data, name)]
+    items = [item for item in found if not is_skipped(item.path)]
+    if any(item.backslashes for item in items):
+        return items, ["The names in the archive have backslashes; they were read as folders."]
+    return items, []
 
 
 def _zip(data: bytes, name: str) -> Iterator[Item]:
@@ -56,13 +61,13 @@ def _zip(data: bytes, name: str) -> Iterator[Item]:
     except Exception as error:  # zipfile raises all kinds of them on what is broken
         raise _broken(name, "a zip", error) from None
     for info in archive.infolist():
-        inner = info.orig_filename.replace("\\", "/")  # as some programs for Windows write it
+        inner = info.orig_filename
         path = _safe(inner, name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield _refused(path, name)
-        elif not inner.endswith("/") and kind != stat.S_IFDIR:
-            yield _zipped(path, archive, info, name)
+        elif not inner.endswith(("/", "\\")) and kind != stat.S_IFDIR:
+            yield replace(_zipped(path, archive, info, name), backslashes="\\" in inner)
 
 
 def _zipped(
@@ -108,7 +113,8 @@ def _tar(data: bytes, name: str) -> Iterator[Item]:
     for member in members:
         path = _safe(member.name, name)
         if member.isreg():
-            yield _tarred(path, archive, member, name)
+            item = _tarred(path, archive, member, name)
+            yield replace(item, backslashes="\\" in member.name)
         elif not member.isdir():
             yield _refused(path, name)
 
@@ -165,7 +171,7 @@ def _pieces(data: bytes) -> Iterable[bytes]:
 
     opened: lzma.LZMADecompressor | bz2.BZ2Decompressor
     if data.startswith(XZ):
-        opened = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_UNPACKED)
+        opened = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
     else:
         opened = bz2.BZ2Decompressor()
     while not opened.eof:
@@ -177,11 +183,12 @@ def _pieces(data: bytes) -> Iterable[bytes]:
 
 
 def _safe(inner: str, name: str) -> PurePosixPath:
-    """Return a name of an archive as a path in it.
+    """Return a name of an archive as a path in it; some programs for Windows write backslashes.
 
     Raises:
         UsageError: it would lead out of the archive.
     """
+    inner = inner.replace("\\", "/")
     parts = PurePosixPath(inner).parts
     first = parts[0] if parts else ""
     if first.startswith("/") or ":" in first or ".." in parts or "\0" in inner:
@@ -215,8 +222,3 @@ def _too_many(name: str) -> UsageError:
 def _broken(name: str, kind: str, error: Exception) -> UsageError:
     reason = shown(plain(error), 100) or type(error).__name__
     return UsageError(f"{name}: not {kind} that can be read ({reason}). Make it again.")
-
-
-def visible(items: Iterable[Item]) -> list[Item]:
-    """Leave out hidden files and those in folders that hold no code of the student's."""
-    return [item for item in items if not is_skipped(item.path)]

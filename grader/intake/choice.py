@@ -154,7 +154,8 @@ def _modules(
         notes += more
     check_size(name, files)
     missing = [module for module in modules if module not in files and _is_due(module, files)]
-    others = (item.path.name for item in items if item.path.stem not in files)
+    chosen = {members[module].path for module in modules if module in members}
+    others = [item.path.name for item in items if item.path not in chosen]
     notes += [f"{text}." for text in file_names.near_misses(map(shown, others), missing)]
     notes += [
         f"{shown(item.path.name)} is not read: the modules beside it count."

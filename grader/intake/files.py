@@ -27,12 +27,14 @@ class Item:
         read: returns its content, of so many bytes at most.
         shown: what tracebacks call it.
         link: whether it is a link to something else.
+        backslashes: whether an archive has it under a name with backslashes.
     """
 
     path: PurePosixPath
     read: Callable[[int], bytes]
     shown: str
     link: bool = False
+    backslashes: bool = False
 
 
 def plain(name: object) -> str:

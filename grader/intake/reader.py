@@ -103,9 +103,9 @@ def _unpacked(
             f"{label}: not a submission; by its content it is {kind.what}, which the grader cannot "
             f"read. Ask for {kind.ask}."
         )
-    items = archives.visible(archives.unpack(raw.main, label))
+    items, notes = archives.unpack(raw.main, label)
     inner = choose(items, modules, raw.name)
-    notes = [*raw.notes, *_packed(raw.main_name, depth), *inner.notes]
+    notes = [*raw.notes, *_packed(raw.main_name, depth), *notes, *inner.notes]
     return extract(dataclasses.replace(inner, notes=notes), modules, assignment, depth + 1)
 
 
