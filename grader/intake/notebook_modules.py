@@ -34,7 +34,7 @@ from grader.intake.statements import (
     touched,
 )
 
-MAX_CODE = 512 << 10  # characters of all cells
+MAX_CODE = 256 << 10  # characters of all cells
 KIT_NAMES = {"check", "progress"}  # where they come from a star import
 MAX_PARAMETERS = 8  # that a message lists
 

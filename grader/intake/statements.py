@@ -215,10 +215,10 @@ def _effects_when_run(found: Statement, node: ast.stmt) -> None:
     for each in _executed(node):
         if isinstance(each, Function | ast.ClassDef):
             found.defines = True
-            decorators = [call for call in each.decorator_list if isinstance(call, ast.Call)]
-            found.fills |= {
-                root for call in decorators for arg in call.args if (root := _root(arg))
-            }
+            found.calls |= {_root(decorator) for decorator in each.decorator_list}
+            calls = [call for call in each.decorator_list if isinstance(call, ast.Call)]
+            roots = {_root(argument) for call in calls for argument in call.args}
+            found.fills |= roots - {""}
         elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
             found.reads.add(each.id)
         _effect(found, each)
