@@ -68,13 +68,13 @@ def read(path: Path) -> tuple[Any, list[str]]:
     data = files.read(found, notebooks.MAX_NOTEBOOK)
     notes = [] if found == path else [f"{found.name} was read as {path.name}."]
     read = notebooks.read(data)
-    cells = [_as_node(cell) for cell in read.cells]
+    cells = [_as_node(cell, number) for number, cell in enumerate(read.cells)]
     return nbformat.v4.new_notebook(cells=cells), [*notes, *read.notes]
 
 
-def _as_node(cell: notebooks.NotebookCell) -> Any:
+def _as_node(cell: notebooks.NotebookCell, number: int) -> Any:
     metadata = {"nbgrader": {"grade_id": cell.claims}} if cell.claims else {}
-    return nbformat.from_dict(_cell(cell.kind, cell.source, metadata))
+    return nbformat.from_dict({"id": f"cell-{number}", **_cell(cell.kind, cell.source, metadata)})
 
 
 @dataclass(frozen=True)

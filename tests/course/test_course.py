@@ -11,6 +11,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -54,7 +55,7 @@ QUICK = {  # the students of the quick suite
     *("tried-solution", f"read-wrong-{WRONG}", "run-forges-the-gradebook"),
     *("run-exits", "run-forged", "tried-looks"),
     *("read-helper", "read-no-notebook", "read-marked-by-hand"),
-    *("read-another-name", "read-link"),
+    *("read-another-name", "read-two-names", "read-link"),
 }
 CELLS = {  # of a module; the first one gets its text
     "dataset": ["dataset_NewsDataset"],
@@ -180,7 +181,7 @@ def test_a_notebook_has_the_marks_that_the_command_line_gives_to_its_modules(
 
 
 def test_the_students_of_the_quick_suite_are_there() -> None:
-    assert {*bank(), *ODD, *FOLDERS} >= QUICK
+    assert {*bank(), *ODD, *READ, *FOLDERS} >= QUICK
 
 
 # --- what students hand in, and should not ------------------------------------------------------
@@ -410,7 +411,9 @@ ODD: HandIn = {  # what is handed in, and its marks; None: a person is needed
     "read-half-cells": (lambda _: ODD_CELLS.replace("CELLS", '[{"cell_type": "code"}]'), None),
     "read-empty": (lambda _: ODD_CELLS.replace("CELLS", "[]"), NOTHING),
     "read-data-in-a-cell": (
-        lambda given: with_cells(given.release, dataset_NewsDataset=f"x = '{'a' * 70_000}'"),
+        lambda given: with_cells(
+            given.release, dataset_NewsDataset=f"class NewsDataset:\n    x = '{'a' * 70_000}'"
+        ),
         None,
     ),
     "read-marked-by-hand": (lambda given: given.release, ONLY_DATASET),
@@ -428,6 +431,37 @@ ODD: HandIn = {  # what is handed in, and its marks; None: a person is needed
 
 
 def another_name(path: Path) -> None:
+    path.rename(path.with_name(f"{path.stem} (1).ipynb"))
+
+
+def old_version(path: Path) -> None:
+    """What an editor of long ago would have saved, with a mark of its encoding in front."""
+    cells = json.loads(path.read_bytes())["cells"]
+    for each in cells:
+        if each["cell_type"] == "code":
+            each["input"], each["language"] = each.pop("source"), "python"
+    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}
+    path.write_text(json.dumps(old), encoding="utf-8-sig")
+
+
+def plots(path: Path) -> None:
+    content = json.loads(path.read_bytes())
+    code = next(each for each in content["cells"] if each["cell_type"] == "code")
+    image = {"image/png": "iVBOR" * (6 << 20)}
+    code["outputs"] = [{"output_type": "display_data", "data": image, "metadata": {}}]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+# What is read all the same: what is done to the file, and what the student is told.
+READ = {
+    "read-another-name": (another_name, rf"{ASSIGNMENT} \(1\)\.ipynb was read as {ASSIGNMENT}"),
+    "read-old-version": (old_version, r"of an old version \(nbformat 3\); it was converted"),
+    "read-plots": (plots, ""),
+}
+
+
+def two_names(path: Path) -> None:
+    shutil.copy(path, path.with_name(f"{path.stem} (2).ipynb"))
     path.rename(path.with_name(f"{path.stem} (1).ipynb"))
 
 
@@ -450,7 +484,7 @@ def no_date(path: Path) -> None:
 
 # What nbgrader would pass over or give up half-way: what is done to the folder, and what is said.
 FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "read-another-name": (another_name, rf"{ASSIGNMENT}\.ipynb.*{ASSIGNMENT} \(1\)\.ipynb"),
+    "read-two-names": (two_names, rf"{ASSIGNMENT}\.ipynb.*{ASSIGNMENT} \(1\)\.ipynb"),
     "read-no-file": (Path.unlink, rf"{ASSIGNMENT}\.ipynb.*none"),
     "read-link": (link, rf"{ASSIGNMENT}\.ipynb is a link"),
     "read-link-beside": (link_beside, r"data\.txt is a link"),
@@ -513,7 +547,7 @@ def graded(
         here.lay_out()
         course = released(tmp_path_factory.mktemp("course"))
         asked = QUICK | asked_for(request)
-        students = [name for name in (*bank(), *ODD, *FOLDERS) if name in asked]
+        students = [name for name in (*bank(), *ODD, *READ, *FOLDERS) if name in asked]
         hand_in(course, here, students)
         before = submitted(course), here.state()
         before_it = family()
@@ -567,7 +601,7 @@ def hand_in(course: Scratch, here: Scene, students: list[str]) -> None:
         elif name in ODD:
             course.hand_in(name, ODD[name][0](given))
         else:
-            FOLDERS[name][0](course.hand_in(name, part))
+            {**READ, **FOLDERS}[name][0](course.hand_in(name, part))
 
 
 @in_a_sandbox
@@ -601,6 +635,14 @@ def test_no_mark_stays_where_a_folder_cannot_be_taken_in(graded: Graded, name: s
     assert re.search(FOLDERS[name][1], graded.rows[name]["problem"])
     assert re.search(f"{name} is not graded: .*{FOLDERS[name][1]}", graded.log)
     assert graded.course.feedback(name) == ""
+
+
+@in_a_sandbox
+@pytest.mark.parametrize("name", each_of(READ))
+def test_what_is_read_all_the_same_has_its_marks_and_a_note(graded: Graded, name: str) -> None:
+    assert graded.marks(name) == ONLY_DATASET
+    assert re.search(READ[name][1], graded.course.feedback(name))
+    assert graded.rows[name]["problem"] == ""
 
 
 @in_a_sandbox

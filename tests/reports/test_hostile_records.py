@@ -113,7 +113,7 @@ def base() -> dict[str, Any]:
     known = next(check for check in data["checks"] if check["mistake"])
     statuses = {check["status"]: check for check in data["checks"] if check["id"] != known["id"]}
     data["checks"] = [known, *statuses.values()]
-    data["submission"]["left_out"] = [LINE]
+    data["submission"] |= {"left_out": [LINE], "notes": [LINE]}
     data["accuracy"] = json.loads(graded()["right"].to_json())["accuracy"]
     return data
 
@@ -391,8 +391,9 @@ def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
     show_in_every_format(alice.as_dict(), tmp_path / "alice.json")
 
 
-def test_a_student_reads_which_files_are_not_taken() -> None:
-    submission = {**RIGHT.submission, "left_out": [LINE]}
+@pytest.mark.parametrize("field", ["left_out", "notes"])
+def test_a_student_reads_which_files_are_not_taken_or_how_they_were_read(field: str) -> None:
+    submission = {**RIGHT.submission, field: [LINE]}
     record = replace(RIGHT, submission=submission)
     assert LINE in feedback.text(record)
     for face in ("board", "markdown", "gradescope"):
