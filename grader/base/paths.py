@@ -6,7 +6,6 @@ import functools
 import os
 import re
 import sys
-import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -30,5 +29,4 @@ def without_paths(text: str) -> str:
 def _folders() -> list[str]:
     """List this machine's folders with Python, its packages and the kit, the longest first."""
     found = {*sys.path, sys.prefix, sys.base_prefix, str(ROOT), str(Path.home())}
-    found |= {*sysconfig.get_paths().values()}
     return sorted((f"{each}{os.sep}" for each in found if len(each) > 3), key=len, reverse=True)

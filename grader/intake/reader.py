@@ -94,7 +94,7 @@ def extract(
 def _unpacked(
     raw: RawSubmission, modules: Sequence[str], assignment: str | None, depth: int
 ) -> Sources:
-    label = raw.name if depth == 0 else f"{raw.name}: {shown(raw.main_name)}"
+    label = raw.name if raw.name.endswith(raw.main_name) else shown(raw.main_name)
     if depth >= MAX_NESTED:
         raise UsageError(f"{label}: archives in archives in archives. Pack the files only once.")
     kind = file_names.kind_by_content(raw.main)
@@ -104,9 +104,11 @@ def _unpacked(
             f"read. Ask for {kind.ask}."
         )
     items, notes = archives.unpack(raw.main, label)
-    inner = choose(items, modules, raw.name)
+    inner = choose(items, modules, label)
     notes = [*raw.notes, *_packed(raw.main_name, depth), *notes, *inner.notes]
-    return extract(dataclasses.replace(inner, notes=notes), modules, assignment, depth + 1)
+    return extract(
+        dataclasses.replace(inner, name=raw.name, notes=notes), modules, assignment, depth + 1
+    )
 
 
 def _packed(name: str, depth: int) -> list[str]:
