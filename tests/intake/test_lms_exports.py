@@ -1,8 +1,10 @@
 """What a class handed in, however it was exported and whatever it is called."""
 
+import io
 import json
 import os
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +184,58 @@ def test_a_notebook_in_a_zip_is_found(tmp_path: Path) -> None:
         archive.writestr("work/a.ipynb", NOTEBOOK)
         archive.writestr("__MACOSX/work/._a.ipynb", b"")
     assert modules(found(tmp_path)["ada"]).keys() == {"dataset", "collate", "model", "train"}
+
+
+ARCHIVE = io.BytesIO()
+with tarfile.open(fileobj=ARCHIVE, mode="w:gz") as opened:
+    member = tarfile.TarInfo("work/dataset.py")
+    member.size = len(SOURCE)
+    opened.addfile(member, io.BytesIO(SOURCE))
+TAR = ARCHIVE.getvalue()
+
+
+def test_nobody_is_missing_whatever_they_sent(tmp_path: Path) -> None:
+    sent = {
+        "ann.tar.gz": TAR,
+        "bob.tgz": TAR,
+        "cat.py.txt": SOURCE,
+        "dora.rar": b"Rar!",
+        "eve.pdf": b"%PDF-1.7",
+        "fay.docx": b"PK",
+        "gus/photo.jpg": b"\xff\xd8\xff",
+        "hal/dataset (1).py": SOURCE,
+        "ida/deep/work.tar.gz": TAR,
+        "jon.7z": b"7z",
+    }
+    handed = found(fill(tmp_path, sent))
+    assert [*handed] == ["ann", "bob", "cat", "dora", "eve", "fay", "gus", "hal", "ida", "jon"]
+    unreadable = {"dora", "eve", "fay", "gus", "jon"}
+    for student, each in handed.items():
+        if student in unreadable:
+            with pytest.raises(UsageError, match=r"not a submission.*Ask for"):
+                modules(each)
+        else:
+            assert modules(each)["dataset"] == SOURCE
+
+
+def test_code_counts_more_than_what_else_a_student_sent(tmp_path: Path) -> None:
+    fill(tmp_path, {"a_1_100_work.tar.gz": TAR, "a_1_200_report.pdf": b"%PDF"})
+    fill(tmp_path, {"bob.pdf": b"%PDF", "b_2_100_x.rar": b"Rar!", "b_2_101_dataset.py": SOURCE})
+    handed = found(tmp_path)
+    assert [modules(handed[id_])["dataset"] for id_ in "12"] == [SOURCE] * 2
+
+
+@pytest.mark.parametrize("second", ["dataset (1).py", "dataset(1).py", "dataset.py"])
+def test_a_second_download_that_was_handed_in_later_counts(tmp_path: Path, second: str) -> None:
+    files = {"a_1_100_dataset.py": b"old = 1\n", f"a_1_200_{second}": b"new = 1\n"}
+    fill(tmp_path, {**files, "a_1_150_model.py": b"m = 1\n"})
+    assert modules(found(tmp_path)["1"])["dataset"] == b"new = 1\n"
+
+
+def test_modules_that_moodle_and_canvas_renamed_are_known(tmp_path: Path) -> None:
+    name = "Ada_1_assignsubmission_file_"
+    fill(tmp_path, {f"{name}Dataset.py": SOURCE, f"{name}Copy of model.py": b"m = 1\n"})
+    assert modules(found(tmp_path)["1"]).items() >= {"dataset": SOURCE, "model": b"m = 1\n"}.items()
 
 
 def link(root: Path) -> None:
