@@ -7,11 +7,13 @@ import os
 import sys
 import warnings
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from grader.base.errors import UsageError
 from grader.contract.record import Record
 from grader.contract.tasks import assignments, tasks
+from grader.intake.choice import modules_beside
 from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.reports import board, html
 
@@ -88,7 +90,12 @@ def _grade(task: str) -> Record:
     from grader.grading.session import session
 
     assignment = tasks()[task].assignment
-    taken = extract_modules("notebook", last_versions(_history()), assignments()[assignment])
+    taken = extract_modules(
+        "notebook",
+        last_versions(_history()),
+        assignments()[assignment],
+        modules_beside(Path.cwd() / "notebook"),
+    )
     with session(taken, assignment=assignment) as opened:
         opened.planned = list(tasks()[task].checks)
         for planned in opened.planned:

@@ -6,6 +6,7 @@ What a kernel prints or returns has no part in it.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -22,6 +23,7 @@ from grader.course.folders import record_file
 from grader.course.intake import MISSING
 from grader.course.sandbox_policy import SandboxPolicy
 from grader.grading import session
+from grader.intake.choice import modules_beside
 from grader.intake.notebook_modules import extract_modules
 from grader.intake.notebooks import NotebookCell
 from grader.intake.sources import bounded
@@ -43,7 +45,8 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
         told = resources["nbgrader"]
         place = record_file(told["assignment"], told["student"])
         place.unlink(missing_ok=True)
-        record, fault = self._grade(nb, told["student"])
+        folder = Path(str(resources.get("metadata", {}).get("path", ".")))
+        record, fault = self._grade(nb, told["student"], modules_beside(folder / "notebook"))
         if record is not None:
             place.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(place) as stream:
@@ -53,7 +56,7 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
         _show_results(nb, record, fault)
         return nb, resources
 
-    def _grade(self, nb: Any, student: str) -> tuple[Record | None, str]:
+    def _grade(self, nb: Any, student: str, beside: dict[str, bytes]) -> tuple[Record | None, str]:
         """Return the record, or why there is none."""
         if "unreadable" in nb.metadata:
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
@@ -64,7 +67,7 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
         ]
         try:
             assignment = _assignment(nb)
-            taken = extract_modules(student, cells, assignment)
+            taken = extract_modules(student, cells, assignment, beside)
             taken = replace(taken, notes=bounded([*nb.metadata.get("notes", ()), *taken.notes]))
             options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
             record = session.grade(taken, **options)

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from grader.base.errors import UsageError
 from grader.contract.names import shown
@@ -18,9 +18,9 @@ from grader.contract.tasks import assignments, written_in
 from grader.intake import file_names
 from grader.intake.archives import MAX_ARCHIVE, is_archive
 from grader.intake.encodings import as_utf8
-from grader.intake.files import Item, is_skipped
+from grader.intake.files import Item, is_skipped, single
 from grader.intake.notebooks import MAX_NOTEBOOK
-from grader.intake.sources import MAX_FILE, check_count, check_size, take_out
+from grader.intake.sources import MAX_FILE, MAX_FILES, check_count, check_size, take_out
 
 COMPRESSED = (".gz", ".xz", ".bz2")
 DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
@@ -122,9 +122,7 @@ def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmissi
             f"{name}: no task has a module of that name, and no part of a task is defined in it. "
             f"It can be one of {expected}."
         )
-    if module is None or parts - {module}:
-        if module is not None:
-            notes = [*notes, f"{shown(file)} holds the parts of several tasks: all are graded."]
+    if module is None or _is_everything(parts):
         return RawSubmission(name, main=source, main_name=file, notes=notes)
     if file != f"{module}.py":
         notes = [_read_as(file, module), *notes]
@@ -150,9 +148,12 @@ def _modules(
     check_count(name, len(members))
     files = {}
     for module, item in members.items():
-        files[module], more = as_utf8(item.read(MAX_FILE), shown(item.path.name))
+        files[module], more = _source(item)
         notes += more
     check_size(name, files)
+    for module in {*files} & {*modules} if len({*files} & {*modules}) == 1 else ():
+        if _is_everything(_parts(files[module], modules)):
+            return _with_helpers(members[module], files[module], [*members.values()], notes, name)
     missing = [module for module in modules if module not in files and _is_due(module, files)]
     chosen = {members[module].path for module in modules if module in members}
     others = [item.path.name for item in items if item.path not in chosen]
@@ -160,7 +161,7 @@ def _modules(
     notes += [
         f"{shown(item.path.name)} is not read: the modules beside it count."
         for item in items
-        if file_names.suffix(item.path.name) == ".ipynb" and item.path.parent in folders
+        if file_names.suffix(item.path.name) not in ("", ".py") and item.path.parent in folders
     ]
     names = {module: item.shown for module, item in members.items()}
     return RawSubmission(name, files, names, left_out=out, notes=notes)
@@ -239,7 +240,7 @@ def _with_helpers(
     check_count(name, len(beside))
     files = {}
     for module, item in beside.items():
-        files[module], more = as_utf8(item.read(MAX_FILE), shown(item.path.name))
+        files[module], more = _source(item)
         notes = [*notes, *more]
     check_size(name, files)
     names = {module: item.shown for module, item in beside.items()}
@@ -271,7 +272,7 @@ def _script(
 ) -> RawSubmission:
     """Take the one .py file that defines parts of tasks, whatever it is called."""
     check_count(name, len(code))
-    found = [(item, *as_utf8(item.read(MAX_FILE), shown(item.path.name))) for item in code]
+    found = [(item, *_source(item)) for item in code]
     check_size(name, {str(index): source for index, (_, source, _) in enumerate(found)})
     scripts = [(item, source, notes) for item, source, notes in found if _parts(source, modules)]
     if len(scripts) != 1:
@@ -279,6 +280,31 @@ def _script(
     item, source, notes = scripts[0]
     helpers = [each for each in code if each.path.parent == item.path.parent]
     return _with_helpers(item, source, helpers, notes, name)
+
+
+def _source(item: Item) -> tuple[bytes, list[str]]:
+    """Read a source file; also return lines on what is wrong with it."""
+    data = item.read(MAX_FILE)
+    kind = file_names.kind_by_content(data)
+    if kind is not None:
+        return data, [f"{shown(item.path.name)} is {kind.what} by its content. Ask for {kind.ask}."]
+    return as_utf8(data, shown(item.path.name))
+
+
+def _is_everything(parts: set[str]) -> bool:
+    """Whether a file that defines the parts of these modules stands for a whole assignment."""
+    return len(parts) > 1 and any(
+        2 * len(parts & {*each.modules}) > len(each.modules) for each in assignments().values()
+    )
+
+
+def modules_beside(path: Path) -> dict[str, bytes]:
+    """Return the modules in the folder of a notebook; none if there are too many or odd ones."""
+    items = [single(file) for file in sorted(path.parent.glob("*.py"))[: MAX_FILES + 1]]
+    try:
+        return _with_helpers(single(path), b"", items, [], path.name).files
+    except (UsageError, OSError):
+        return {}
 
 
 def _parts(source: bytes, modules: Sequence[str]) -> set[str]:

@@ -36,6 +36,7 @@ from grader.intake.statements import (
 
 MAX_CODE = 256 << 10  # characters of all cells
 KIT_NAMES = {"check", "progress"}  # where they come from a star import
+IMPORTED = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:exercise\.|\.)?(\w+)", re.MULTILINE)
 MAX_PARAMETERS = 8  # that a message lists
 
 Line = tuple[str, CellLine]
@@ -105,11 +106,24 @@ def extract_modules(
     for module, cell in program.written.items():
         files.setdefault(module, cell.text.encode("utf-8", "replace"))
         names.setdefault(module, f"{module}.py")
-    for module, source in (beside or {}).items():
-        files.setdefault(module, source)
-        names.setdefault(module, f"{module}.py")
+    for module, source in _imported(files, beside or {}).items():
+        files[module] = source
+        names[module] = f"{module}.py"
     notes = [*(_too_long(cell) for cell in long), *program.notes]
     return Sources(name, files, names, notes=bounded(notes), origins=origins, variables=variables)
+
+
+def _imported(files: Mapping[str, bytes], beside: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the modules beside a notebook that its modules import, and those that they import."""
+    found: dict[str, bytes] = {}
+    left = [*files.values()]
+    while left:
+        for name in IMPORTED.findall(left.pop()):
+            module = name.decode("utf-8", "replace")
+            if module in beside and module not in found and module not in files:
+                found[module] = beside[module]
+                left.append(beside[module])
+    return found
 
 
 def assignment_of_cells(cells: Iterable[Cell]) -> Assignment:

@@ -54,7 +54,7 @@ def read(data: bytes) -> Notebook:
     Raises:
         UsageError: it is none, or too large without its outputs.
     """
-    data, encoding = as_utf8(data, "the notebook")
+    data, encoding = as_utf8(data, "The notebook")
     data = data.removeprefix(b"\xef\xbb\xbf")
     small = without_outputs(data)
     if len(small) > MAX_LEFT:

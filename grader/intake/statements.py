@@ -191,7 +191,12 @@ def _globals(table: symtable.SymbolTable) -> set[str]:
     left = [*table.get_children()]
     while left:
         child = left.pop()
-        found |= {each.get_name() for each in child.get_symbols() if each.is_global()}
+        in_class = isinstance(child, symtable.Class)  # where `x = x` takes the module's
+        found |= {
+            each.get_name()
+            for each in child.get_symbols()
+            if each.is_global() or (in_class and each.is_referenced())
+        }
         left += child.get_children()
     return found
 

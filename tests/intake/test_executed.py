@@ -99,6 +99,10 @@ KEPT: dict[str, list[str]] = {
     "a later part": [part("1"), part("2")],
     "sort": ["K = [3, 1]\nK.sort(reverse=True)", part("K")],
     "a class's registry": ["class R:\n    all = []\nR.all.append(1)", part("R.all")],
+    "an attribute of the same name": [
+        "x = [3]",
+        "class Collate:\n    x = x\n    __call__ = lambda self: self.x",
+    ],
     "a lambda's default": ["n = 2\nf = lambda x=n: x\nn = 3", part("(f(), n)")],
 }
 

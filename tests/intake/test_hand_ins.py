@@ -377,8 +377,6 @@ def test_one_file_with_all_parts_is_graded_as_all_of_them(tmp_path: Path, name: 
         filled(tmp_path / "ann", {name: ALL}) / name,
         filled(tmp_path, {"a.zip": zipped({f"x/{name}": ALL})}) / "a.zip",
     ):
-        if path.suffix == ".zip" and name == "dataset.py":
-            continue
         taken = load(path)
         assert taken.only is None
         for task in assignments()[MAIN].tasks.values():
@@ -387,10 +385,37 @@ def test_one_file_with_all_parts_is_graded_as_all_of_them(tmp_path: Path, name: 
 
 
 def test_modules_beside_a_notebook_can_be_imported_by_it(tmp_path: Path) -> None:
-    files = {"a.ipynb": notebook(ALL.decode()), "helpers.py": b"x = 1\n", "torch.py": b""}
+    files = {
+        "a.ipynb": notebook("from helpers import x", "class Collate:\n    x = x"),
+        "helpers.py": b"import more\nx = more.x\n",
+        "more.py": b"x = 1\n",
+        "not_needed.py": b"x = 2\n",
+        "torch.py": b"",
+    }
     taken = load(filled(tmp_path, files))
-    assert taken.files["helpers"] == b"x = 1\n"
+    assert taken.files.keys() == {*PARTS, "helpers", "more"}
     assert taken.left_out.keys() == {"torch"}
+    beside = choice.modules_beside(tmp_path / "a.ipynb")
+    assert beside.keys() == {"helpers", "more", "not_needed"}
+    (tmp_path / "link.py").symlink_to("more.py")
+    assert choice.modules_beside(tmp_path / "a.ipynb") == {}
+
+
+def test_a_module_with_all_parts_is_graded_as_all_of_them_if_it_is_the_only_one(
+    tmp_path: Path,
+) -> None:
+    folder = filled(tmp_path, {"dataset.py": ALL, "notes.txt": b""})
+    assert load(folder).files.keys() == PARTS.keys()
+    assert load(folder / "dataset.py").files.keys() == PARTS.keys()
+    two = filled(tmp_path / "two", {"dataset.py": DATASET + MODEL})
+    assert load(two / "dataset.py").files == {"dataset": DATASET + MODEL}
+    filled(folder, {"train.py": TRAIN})
+    assert load(folder).files == {"dataset": ALL, "train": TRAIN}
+
+
+def test_a_module_of_another_kind_of_content_is_named(tmp_path: Path) -> None:
+    taken = load(filled(tmp_path, {"dataset.py": b"%PDF-1.7", "model.py": MODEL}))
+    assert "dataset.py is a PDF by its content." in taken.notes[0]
 
 
 def test_modules_win_over_a_notebook_and_a_note_says_so(tmp_path: Path) -> None:
