@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ class SubmissionExporter(SandboxPolicy, NotebookExporter):
             notebook, told["notes"] = read(Path(filename))
         except UsageError as error:
             notebook = nbformat.v4.new_notebook()
-            told["unreadable"] = str(error).rstrip(".")
+            folder = f"{Path(filename).parent}{os.sep}"
+            told["unreadable"] = str(error).replace(folder, "").rstrip(".")
         return self.from_notebook_node(notebook, resources, **options)
 
 

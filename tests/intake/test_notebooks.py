@@ -11,7 +11,7 @@ import pytest
 
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT, without_paths
-from grader.contract.tasks import MAIN, assignments
+from grader.contract.tasks import MAIN, assignment_of, assignments
 from grader.course import intake
 from grader.grading.session import session
 from grader.intake import notebooks, reader
@@ -213,6 +213,14 @@ def test_every_route_reads_the_same_modules(case: str, tmp_path: Path) -> None:
     history = [each.text for each in cells]
     by_kernel = extract_modules("a", last_versions([*history, *history]), assignments()[MAIN])
     assert by_kernel.files["collate"].decode().replace("\r", "").endswith(f"{PART}\n")
+
+
+def test_the_assignment_of_a_notebook_is_that_of_its_parts(tmp_path: Path) -> None:
+    path = tmp_path / "work.ipynb"
+    for id_, assignment in assignments().items():
+        names = [name for task in assignment.tasks.values() for name in task.names]
+        path.write_bytes(dump(notebook(*[cell(f"def {name}(): ...") for name in names])))
+        assert assignment_of(reader.load(path, reader.module_names(None)).files).id == id_
 
 
 def test_notes_reach_the_record(tmp_path: Path) -> None:
