@@ -55,6 +55,9 @@ def to_python(text: str) -> str:
     found = CELL_MAGIC.match(text)
     if found and not RUNS_THE_REST.match(text.lstrip()):
         return ""
+    indent = re.match(r"(?:[ \t]*\n)*([ \t]*)", text)
+    if indent and indent[1]:  # a block that was pasted with its indentation
+        text = re.sub(rf"^{indent[1]}", "", text, flags=re.MULTILINE)
     lines: list[str] = []
     inside = ""  # the quotes of a string that goes on, or brackets that are open
     magic = goes_on = False  # whether the line before was magic; whether it ended in a backslash

@@ -26,9 +26,9 @@ from grader.intake.statements import (
     Cell,
     Statement,
     defined,
+    is_data,
     is_of_the_kit,
     lines_of,
-    loads_data,
     probably_given,
     statements,
     touched,
@@ -53,7 +53,8 @@ class Program:
         functions: the names of the notebook's own functions and classes.
         given: all names that the notebook binds.
         data: the indices of statements that depend on data or on a training run.
-        variables: the names that only such statements give, or that they fill.
+        variables: the names that only such statements give.
+        filled: names of what was empty before such a statement filled it; the cell's index.
         written: modules that cells write with `%%writefile`.
         notes: lines about all of it.
     """
@@ -65,6 +66,7 @@ class Program:
     given: set[str] = field(default_factory=set)
     data: set[int] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
+    filled: dict[str, int] = field(default_factory=dict)
     written: dict[str, Cell] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -97,12 +99,12 @@ def extract_modules(
     origins: dict[str, list[CellLine]] = {}
     variables: dict[str, str] = {}
     for task in [task for task in assignment.tasks.values() if task.module]:
-        lines, statements = _module(task, program)
+        lines, statements, lacking = _module(task, program)
         _require_no_long_cell(name, task, long, statements)
         files[task.id] = "".join(f"{text}\n" for text, _ in lines).encode("utf-8", "replace")
         names[task.id] = f"notebook-{task.id}"
         origins[task.id] = [origin for _, origin in lines]
-        variables |= _used_variables(statements, program)
+        variables |= lacking
     for module, cell in program.written.items():
         files.setdefault(module, cell.text.encode("utf-8", "replace"))
         names.setdefault(module, f"{module}.py")
@@ -207,31 +209,54 @@ def _classify(program: Program, parts: set[str]) -> None:
                 program.functions |= each.gives
         program.parsed[index] = found and [each for each in found if not is_of_the_kit(each)]
     kit |= KIT_NAMES - program.given
+    running = _running(program, parts)
     data: set[str] = {*kit}
-    for each in _all(program.parsed):
-        if each.defines or each.imports:
-            data -= each.gives
-            continue
-        made = {call.partition(".")[0] for call in each.calls if "." not in call} & parts
-        if made or each.reads & data or loads_data(each, program.imports):
+    empties: set[str] = set()
+    for at, found in enumerate(program.parsed):
+        for each in found or []:
+            if each.defines or each.imports:
+                data -= each.gives
+                continue
+            if not (each.loads_data or each.calls & running or each.reads & data):
+                data -= each.gives
+                empties = (empties - each.gives) | each.empties
+                continue
             program.data.add(id(each))
-            data |= each.gives - program.functions
-            filled = (each.fills - each.gives) - program.functions - {*program.imports}
-            data |= filled
-            program.variables |= filled
-        else:
-            data -= each.gives
-    given = {name for each in _all(program.parsed) if id(each) not in program.data
-             for name in each.gives}  # fmt: skip
-    program.variables |= data - kit - given
+            for name in (each.fills & empties) - each.gives:
+                program.filled.setdefault(name, at)
+            data |= (each.gives - program.functions) | (each.fills & empties)
+    given = {
+        name for each in _all(program.parsed) if id(each) not in program.data for name in each.gives
+    }
+    program.variables |= data - kit - given - {*program.filled}
+
+
+def _running(program: Program, parts: set[str]) -> set[str]:
+    """List what reads data or runs a part when it is called, itself or through other functions."""
+    found = {*parts}
+    callers: dict[str, list[str]] = defaultdict(list)
+    for each in _all(program.parsed):
+        found |= {call for call in each.calls | each.body_calls if is_data(call, program.imports)}
+        if each.body_loads_data:
+            found |= each.gives
+        for function in each.gives if each.body_calls else ():
+            for call in each.body_calls:
+                callers[call].append(function)
+    left = [*found]
+    while left:
+        for function in callers[left.pop()]:
+            if function not in found:
+                found.add(function)
+                left.append(function)
+    return found
 
 
 def _all(parsed: Iterable[list[Statement] | None]) -> list[Statement]:
     return [each for found in parsed for each in found or []]
 
 
-def _module(task: Task, program: Program) -> tuple[list[Line], list[Statement]]:
-    """Return the lines of a task's module, and the statements that they are of."""
+def _module(task: Task, program: Program) -> tuple[list[Line], list[Statement], dict[str, str]]:
+    """Return the lines of a task's module, their statements, the variables that it lacks."""
     wanted = set(task.names)
     end = _end(task, program)
     before = program.parsed[:end]
@@ -241,9 +266,11 @@ def _module(task: Task, program: Program) -> tuple[list[Line], list[Statement]]:
         for cell, found in zip(program.cells, before, strict=False)
         if found is None and len(cell.text) <= MAX_CELL and defined(cell.text) & missing
     ]
-    kept = _needed(_all(before), wanted, program)
+    variables = program.variables | {n for n, at in program.filled.items() if at < end}
+    kept = _needed(_all(before), wanted, program, variables)
     lines = [line for each in kept for line in each.lines]
-    return lines + [line for cell in broken for line in lines_of(cell)], kept
+    lines += [line for cell in broken for line in lines_of(cell)]
+    return lines, kept, _used_variables(kept, variables)
 
 
 def _end(task: Task, program: Program) -> int:
@@ -284,7 +311,9 @@ def _given(parsed: Iterable[list[Statement] | None]) -> set[str]:
     return {name for each in _all(parsed) for name in each.gives}
 
 
-def _needed(found: list[Statement], wanted: set[str], program: Program) -> list[Statement]:
+def _needed(
+    found: list[Statement], wanted: set[str], program: Program, variables: set[str]
+) -> list[Statement]:
     """Keep the statements that give or change what is wanted, and what those need in their turn.
 
     Each name and each statement is looked at once.
@@ -316,7 +345,7 @@ def _needed(found: list[Statement], wanted: set[str], program: Program) -> list[
             new, more = callers[function], outer[function]
         else:
             name = names.pop()
-            if name in program.variables:
+            if name in variables:
                 continue
             new, more = by_name[name], changers[name]
         functions += [each for each in more if each not in effective]
@@ -352,11 +381,11 @@ def _too_long(cell: Cell) -> str:
     )
 
 
-def _used_variables(kept: list[Statement], program: Program) -> dict[str, str]:
+def _used_variables(kept: list[Statement], variables: set[str]) -> dict[str, str]:
     """Return the variables of the notebook that a module uses but does not get; what to do."""
     found: dict[str, str] = {}
     for each in kept:
-        for name in sorted(each.needs & program.variables):
+        for name in sorted(each.needs & variables):
             if len(found) < MAX_NOTES:
                 found[name] = _instead(name, each)
     return found

@@ -27,6 +27,7 @@ FILLING = {
     *("append", "add", "update", "extend", "insert", "setdefault", "pop", "popitem", "remove"),
     *("discard", "clear", "sort", "reverse", "appendleft", "add_pipe", "fit", "index_fill_"),
 }
+EMPTY = ("dict", "list", "set", "defaultdict", "Counter", "OrderedDict", "deque")
 DATA_MODULES = {"news", "torchtext", "datasets", "google", "kaggle", "requests", "urllib", "gdown"}
 DATA_FUNCTIONS = {"open", "input", "get_ipython"}
 DATA_METHODS = {
@@ -58,6 +59,8 @@ class Statement:
         calls: functions of the notebook's own that it calls when it runs.
         effects: for a function: global names whose objects a call of it may change.
         body_calls: for a function: what a call of it calls in turn.
+        body_loads_data: for a function: whether a call of it reads data, by a method's name.
+        empties: names that it binds to an empty list, dict or the like.
         imports: name to the module that it was imported from.
         defines: whether it is, or has in it, the definition of a class or a function.
         attributes: for a class: the attributes that it gives to `self`.
@@ -76,6 +79,8 @@ class Statement:
     calls: set[str] = field(default_factory=set)
     effects: set[str] = field(default_factory=set)
     body_calls: set[str] = field(default_factory=set)
+    body_loads_data: bool = False
+    empties: set[str] = field(default_factory=set)
     imports: dict[str, str] = field(default_factory=dict)
     defines: bool = False
     is_class: bool = False
@@ -120,10 +125,12 @@ def _statement(node: ast.stmt, lines: list[tuple[str, CellLine]]) -> Statement:
     if isinstance(node, ast.Import | ast.ImportFrom):
         _import(found, node)
         return found
+    found.empties = _empties(node)
     _names(found, node)
     _effects_when_run(found, node)
-    if isinstance(node, Function):
+    if isinstance(node, Function | ast.ClassDef):
         _effects_when_called(found, node)
+    if isinstance(node, Function):
         given = node.args
         found.parameters = [
             each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)
@@ -139,6 +146,19 @@ def _statement(node: ast.stmt, lines: list[tuple[str, CellLine]]) -> Statement:
             and each.value.id == "self"
         }
     return found
+
+
+def _empties(node: ast.stmt) -> set[str]:
+    """List the names that an assignment binds to something empty, which is to be filled later."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return set()
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    value = node.value
+    empty = isinstance(value, ast.List | ast.Dict) and not [*ast.iter_child_nodes(value)][1:]
+    if isinstance(value, ast.Call):
+        kind = value.func.attr if isinstance(value.func, ast.Attribute) else _root(value.func)
+        empty = kind in EMPTY and all(isinstance(each, ast.Name) for each in value.args)
+    return {each.id for each in targets if isinstance(each, ast.Name)} if empty else set()
 
 
 def is_of_the_kit(statement: Statement) -> bool:
@@ -254,8 +274,8 @@ def _effect(found: Statement, node: ast.AST) -> None:
             found.loads_data = True
 
 
-def _effects_when_called(found: Statement, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-    """Note the global objects that a function changes."""
+def _effects_when_called(found: Statement, node: Function | ast.ClassDef) -> None:
+    """Note the global objects that a function, or a method of a class, changes."""
     body = Statement()
     stored: set[str] = set()
     declared: set[str] = set()
@@ -267,6 +287,7 @@ def _effects_when_called(found: Statement, node: ast.FunctionDef | ast.AsyncFunc
             stored.add(each.id)
     found.effects = (body.fills & found.needs) | (declared & stored)
     found.body_calls = body.calls
+    found.body_loads_data = body.loads_data
 
 
 def _root(node: ast.AST) -> str:
@@ -276,16 +297,11 @@ def _root(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def loads_data(statement: Statement, imports: dict[str, str]) -> bool:
-    """Whether a statement reads data, a file or the network when it runs."""
-    if statement.loads_data or statement.calls & DATA_FUNCTIONS:
-        return True
-    for call in statement.calls:
-        root, _, method = call.partition(".")
-        module = imports.get(root, "").split(".")[0]
-        if module in DATA_MODULES or (module, method) in LOADING:
-            return True
-    return False
+def is_data(call: str, imports: dict[str, str]) -> bool:
+    """Whether a call reads data, a file or the network: `open`, `news.sample`."""
+    root, _, method = call.partition(".")
+    module = imports.get(root, "").split(".")[0]
+    return call in DATA_FUNCTIONS or module in DATA_MODULES or (module, method) in LOADING
 
 
 def touched(statement: Statement, imports: dict[str, str], known: set[str]) -> set[str]:

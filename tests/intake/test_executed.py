@@ -99,6 +99,11 @@ KEPT: dict[str, list[str]] = {
     "a later part": [part("1"), part("2")],
     "sort": ["K = [3, 1]\nK.sort(reverse=True)", part("K")],
     "a class's registry": ["class R:\n    all = []\nR.all.append(1)", part("R.all")],
+    "pasted with its indentation": ["    K = 1\n    if K:\n        K = 2\n", part("K")],
+    "a class that fills": [
+        "K = {}\nclass Fill:\n    def __init__(self): K['a'] = 1\nFill()",
+        part("K"),
+    ],
     "an attribute of the same name": [
         "x = [3]",
         "class Collate:\n    x = x\n    __call__ = lambda self: self.x",
@@ -138,6 +143,15 @@ DATA = {
     "what a shell says": "x = !ls",
     "what a person types": "x = input('how many? ')",
     "a download": "import urllib.request\nx = urllib.request.urlopen('http://a.b').read()",
+    "a function that loads": "import news\ndef load(): return list(news.sample())\nx = load()",
+    "one that calls it": (
+        "import news\ndef a(): return b()\ndef b(): return open('x').read()\nx = a()"
+    ),
+    "a function that runs": "def run(): return train(Collate())\nx = run()",
+    "an object that loads": (
+        "import pandas as pd\nclass Data:\n    def __init__(self): self.x = pd.read_csv('a')\n"
+        "x = Data()"
+    ),
     "the kit": "from grader.notebook import progress\nx = progress([], 3)",
 }
 
@@ -192,11 +206,26 @@ def test_parameters_and_attributes_of_that_name_are_no_such_variables() -> None:
         "model = Collate().to(device)",
         "import news\nfor s in news.sample():\n    print(s.to(device), device)",
         "import news\nfor s in news.sample():\n    device = 'cpu' if s else device",
+        "import news\nsamples = [*news.sample()]\ndevice.size = len(samples)",
     ],
 )
 def test_what_a_data_cell_only_uses_stays_what_it_was(text: str) -> None:
     found = extracted("device = 'cpu'", text, part("device"), CHECK)
     assert found.files["collate"].decode() == f"device = 'cpu'\n{part('device')}\n"
+    assert found.variables == {}
+
+
+def test_what_was_filled_below_the_check_was_empty_above() -> None:
+    fill = "import news\nfor s in news.sample(): log.append(s)"
+    found = extracted("log = []", part("log"), CHECK, fill)
+    assert found.files["collate"].decode() == f"log = []\n{part('log')}\n"
+    assert found.variables == {}
+
+
+def test_an_object_with_content_keeps_it_without_what_comes_from_data() -> None:
+    more = "import news\nconfig['n'] = len(news.sample())\nconfig.update(m=len(news.sample()))"
+    found = extracted("config = {'a': 1}", more, part("config"), CHECK)
+    assert found.files["collate"].decode() == f"config = {{'a': 1}}\n{part('config')}\n"
     assert found.variables == {}
 
 
