@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 
 from grader.base.errors import UsageError
-from grader.intake import sources
+from grader.intake import files
 from grader.intake.lms_exports import HandIn
 
 TIMESTAMP = "timestamp.txt"  # in the folder of a submission
@@ -91,7 +91,7 @@ def timestamp(handed: HandIn) -> datetime | None:
     """Return the time in `timestamp.txt`; nbgrader takes one without a zone for UTC."""
     for part in handed.parts:
         try:
-            text = sources.read(part.place / TIMESTAMP, MAX_TIMESTAMP).decode()
+            text = files.read(part.place / TIMESTAMP, MAX_TIMESTAMP).decode()
             return moment(text, timezone.utc)
         except (UsageError, ValueError):
             continue

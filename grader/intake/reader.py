@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from grader.base.errors import UsageError
 from grader.contract.names import shown
@@ -89,6 +90,17 @@ def extract(
             raw, [script], [f"All parts were read from {shown(raw.main_name)}."], assignment
         )
     return _unpacked(raw, modules, assignment, depth)
+
+
+def extract_data(
+    raw: dict[str, Any], modules: Sequence[str], assignment: str | None = None
+) -> dict[str, Any]:
+    """Do what `extract` does on the fields of a submission; return those of its sources.
+
+    Raises:
+        UsageError: it holds nothing that can be read.
+    """
+    return dataclasses.asdict(extract(RawSubmission(**raw), modules, assignment))
 
 
 def _unpacked(

@@ -286,7 +286,7 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
 
 
 def test_whose_fault_it_is_stands_in_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    unreadable = pack("ada", RawSubmission(notebook=b"{"), SETTING)
+    unreadable = pack("ada", RawSubmission("ada", main=b"{", main_name="ada.ipynb"), SETTING)
     assert run._result("ada", grade(unreadable)).status is GradingStatus.UNREADABLE
     assert run._result("ada", Exception("lost")).status is GradingStatus.ERROR
 
@@ -398,7 +398,7 @@ def test_every_hand_in_and_every_student_of_the_roster_is_listed(
     tmp_path: Path, noting: Noting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path / "class", {"a": RIGHT, "Ben": RIGHT, "x": RIGHT})
-    (tmp_path / "class" / "c.zip").write_bytes(b"PK")
+    (tmp_path / "class" / "c.rar").write_bytes(b"Rar!")
     (tmp_path / "roster.csv").write_text(ROSTER, encoding="utf-8")
     noting.points = {"Ben": -1.0}
     out, roster = tmp_path / "out", ["--roster", str(tmp_path / "roster.csv")]

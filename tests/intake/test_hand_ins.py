@@ -14,7 +14,7 @@ import pytest
 
 from grader.base.errors import UsageError
 from grader.contract.tasks import MAIN, assignments
-from grader.intake import archives, choice, reader
+from grader.intake import archives, choice, limited, reader
 from grader.intake.sources import MAX_NOTES, Sources
 
 DATASET, MODEL = b"class NewsDataset: ...\n", b"class LSTMClassifier: ...\n"
@@ -458,3 +458,16 @@ def test_what_was_read_is_plain_data_and_its_digest_tells_it_apart(tmp_path: Pat
         type(value) in (str, bytes, dict, list, type(None)) for value in vars(raw[0]).values()
     )
     assert choice.RawSubmission(**vars(raw[0])) == raw[0]
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_a_submission_can_be_read_in_a_process_with_limits(tmp_path: Path, held: str) -> None:
+    path = filled(tmp_path, {"a.tgz": PACKED["work.tgz"](HELD[held])}) / "a.tgz"
+    modules = reader.module_names(MAIN)
+    raw = reader.read(path, modules)
+    found = limited.call("grader.intake.reader:extract_data", vars(raw), modules, MAIN)
+    here = reader.extract(raw, modules, MAIN)
+    there = Sources(**found)
+    assert (there.files, there.names, there.notes) == (here.files, here.names, here.notes)
+    lines = [f"{name}, line 1" for name in here.names.values()]
+    assert [*map(there.explain, lines)] == [*map(here.explain, lines)]
