@@ -93,7 +93,7 @@ def extract_modules(
     """
     long = [cell for cell in cells if len(cell.text) > MAX_CELL]
     require_short(name, [cell.text for cell in cells if cell not in long], MAX_CODE)
-    program = _program(cells, assignment)
+    program = _program(cells, assignment, beside or {})
     files: dict[str, bytes] = {}
     names: dict[str, str] = {}
     origins: dict[str, list[CellLine]] = {}
@@ -160,11 +160,15 @@ def _same_cell(before: str, text: str, names: set[str]) -> bool:
     return before == text or (bool(old) and old <= names)
 
 
-def _program(cells: Sequence[Cell], assignment: Assignment) -> Program:
+def _program(cells: Sequence[Cell], assignment: Assignment, beside: Mapping[str, bytes]) -> Program:
     """Parse all cells and find out what each statement is for."""
     program = Program([*cells], [])
     task_modules = {*assignment.tasks, *assignment.modules}
-    inlined: dict[str, Cell] = {}
+    inlined = {
+        module: Cell(source.decode("utf-8", "replace"), f"{module}.py")
+        for module, source in beside.items()
+        if module in task_modules and len(source) <= MAX_CELL
+    }
     for cell in cells:
         if len(cell.text) > MAX_CELL:
             program.parsed.append(None)

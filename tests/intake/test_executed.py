@@ -262,6 +262,14 @@ def test_a_cell_that_writes_a_module_is_read_as_one() -> None:
     assert "torch" not in extracted("%%writefile torch.py\nx = 1").files
 
 
+def test_a_part_that_is_imported_from_a_file_beside_the_notebook_is_read_there() -> None:
+    cells = [Cell("from collate import Collate\nimport torch", "cell 1"), Cell(CHECK)]
+    beside = {"collate": f"SIZE = 1\n{part('SIZE')}".encode()}
+    found = extract_modules("a", cells, assignments()[MAIN], beside)
+    assert found.files["collate"] == beside["collate"] + b"\n"
+    assert found.explain("notebook-collate, line 3, in f") == "collate.py, line 3, in f"
+
+
 # --- sizes and times ---------------------------------------------------------------------------
 
 
