@@ -40,7 +40,7 @@ def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> lis
                 rows.append(_row(fields, n_classes, f"{path}, line {start}"))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise NewsError(f"{path}, line {start}: {error}; mend its quotes: {LAYOUT}") from error
+        raise NewsError(f"{path}, line {start}: {error}; fix its quotes: {LAYOUT}") from error
     if not rows:
         raise NewsError(f"{path} is empty; {LAYOUT}")
     return rows

@@ -157,7 +157,7 @@ def test_a_comment_holds_no_word_of_the_student() -> None:
     )
     record = Record({}, [result], {})
     line = board.line(record, record.tasks[0])
-    assert line == "collate: 1/4 points, partly, to mend: one sentence."
+    assert line == "collate: 1/4 points, in progress, fix: one sentence."
 
 
 def test_progress_gives_the_batches_and_counts_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_validate_names_the_cell_that_fails_and_no_other(stub: Path) -> None:
     failed = validated(stub)["failed"]
     assert [cell["source"] for cell in failed] == ['check("collate", Collate)']
-    said = "collate: 0/20 points, wrong, to mend: loads once, shape. Run the cell to read more."
+    said = "collate: 0/20 points, wrong, fix: loads once, shape. Run the cell to read more."
     assert failed[0]["error"] == said
 
 

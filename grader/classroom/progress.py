@@ -1,4 +1,4 @@
-"""How far a class is: one live line in a terminal, a line a submission anywhere else."""
+"""Progress of a class: a live line in a terminal, otherwise one line per submission."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ from rich.text import Text
 from grader.contract.messages import clean
 from grader.contract.results import Result
 
-VERDICTS = ("full marks", "partly", "nothing yet", "error")
-STYLES = {"full marks": "green", "partly": "yellow", "nothing yet": "dim", "error": "red"}
+STYLES = {  # by verdict
+    "full marks": "green",
+    "in progress": "yellow",
+    "no points": "red",
+    "not started": "dim",
+    "error": "bold magenta",
+}
 
 
 def verdict(result: Result) -> str:
@@ -31,11 +36,14 @@ def verdict(result: Result) -> str:
         return "nothing yet"
     if result.record.full_marks:
         return "full marks"
-    return "partly" if result.record.score > 0 else "nothing yet"
+    if result.record.score > 0:
+        return "in progress"
+    untouched = all(task.state in ("not_started", "blocked") for task in result.record.tasks)
+    return "not started" if untouched else "no points"
 
 
 def line(result: Result) -> str:
-    """Return a result as a line of text."""
+    """Format a result as one line of text."""
     if result.record is None:
         return clean(f"{result.student}  error: {result.fault}")
     marks = f"{result.record.score:g}/{result.record.max_score:g}"
@@ -43,7 +51,7 @@ def line(result: Result) -> str:
 
 
 class Watching:
-    """Shows results as they come; use it as a context."""
+    """A context manager that shows results as they arrive."""
 
     def __init__(self, console: Console, total: int) -> None:
         """Show progress towards `total` submissions."""
@@ -62,7 +70,7 @@ class Watching:
         self.task = self.bar.add_task("", total=total, counts="")
 
     def __enter__(self) -> Watching:
-        """Begin."""
+        """Start the live display."""
         self.bar.start()
         return self
 
@@ -72,11 +80,11 @@ class Watching:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End."""
+        """Stop the live display."""
         self.bar.stop()
 
     def show(self, result: Result) -> None:
-        """Show one more result."""
+        """Count a result and show it."""
         self.counts[verdict(result)] += 1
         self.bar.update(self.task, advance=1, counts=self.summary().markup)
         if not self.console.is_terminal:
@@ -87,8 +95,8 @@ class Watching:
             self.console.print(Text(line(result), STYLES["error"]))
 
     def summary(self) -> Text:
-        """Return the counts by verdict."""
+        """Return how many results have each verdict."""
         parts = [
-            (f"{self.counts[name]} {name}", STYLES[name]) for name in VERDICTS if self.counts[name]
+            (f"{self.counts[name]} {name}", STYLES[name]) for name in STYLES if self.counts[name]
         ]
         return Text(", ").join(Text(*part) for part in parts)

@@ -147,14 +147,14 @@ def run(_options: argparse.Namespace) -> int:
     from grader.base.console import plain_console
 
     console = plain_console()
-    to_mend = 0
+    to_fix = 0
     for line in examine():
-        word, style = ("ok", "green") if not line.remedy else ("mend", "red")
+        word, style = ("ok", "green") if not line.remedy else ("fix", "red")
         if line.remedy and not line.needed:
             word, style = "note", "yellow"
         text = Text.assemble((f"{word:<5}", style), f"{line.what:<10} {line.found}")
         console.print(text, soft_wrap=True)
         if line.remedy:
             console.print(f"     -> {line.remedy}", soft_wrap=True)
-            to_mend += line.needed
-    return 1 if to_mend else 0
+            to_fix += line.needed
+    return 1 if to_fix else 0

@@ -146,7 +146,7 @@ def explain_raised(raised: Raised, module: str) -> str:
     lines = [f"Called `{shorten(clean(raised.call), MAX_SHOWN)}`."]
     message = shorten(clean(raised.message), 600)
     if raised.kind == "exit":
-        lines.append("It ended the program (sys.exit or exit), expected it to return.")
+        lines.append("It exited (sys.exit or exit), expected it to return.")
     elif raised.kind == "memory":
         lines.append("It asked for more memory than there is, expected it to return.")
     else:

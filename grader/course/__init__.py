@@ -19,7 +19,7 @@ def configure(c: Any) -> None:
     What the instructor sets there afterwards wins, for example:
         c.SandboxPolicy.run_student_code_without_a_sandbox = True
     """
-    # What its gradebook says of its own session is nothing that an instructor could mend.
+    # What its gradebook says of its own session is nothing that an instructor can fix.
     warnings.filterwarnings("ignore", "Object of type <Submitted", module=r"nbgrader\.api")
     # nbgrader calls `alembic`, which is beside Python, also where no environment is activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -131,12 +131,12 @@ def _cell(
     elif "definition" in told:
         name, nbgrader = told["definition"], {"solution": True}
         if name not in code:
-            raise BuildError(script, 1, f"solution/ has no {name}", "mend the cell's `definition`")
+            raise BuildError(script, 1, f"solution/ has no {name}", "fix the cell's `definition`")
         source = code[name]
     elif "check" in told:
         task = assignment.tasks.get(told["check"])
         if task is None:
-            raise BuildError(script, 1, f"no task {told['check']}", "mend the cell's `check`")
+            raise BuildError(script, 1, f"no task {told['check']}", "fix the cell's `check`")
         name = f"check-{task.id}"
         nbgrader = {"grade": True, "locked": True, "points": task.points}
     elif "question" in told:

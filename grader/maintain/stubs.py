@@ -147,7 +147,7 @@ def _parse(source: str, file: str) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
         line, reason = getattr(error, "lineno", None) or 1, getattr(error, "msg", error)
-        raise BuildError(file, line, f"does not compile ({reason})", "mend the line") from error
+        raise BuildError(file, line, f"does not compile ({reason})", "fix the line") from error
 
 
 def find_regions(source: str, file: str) -> list[Region]:
@@ -253,7 +253,7 @@ def _drift(solution: Path, exercise: Path) -> list[str]:
         actual = read(exercise)
     except BuildError as error:
         return [str(error)]
-    remedy = REBUILD if actual != expected else f"mend {source}, then {REBUILD}"
+    remedy = REBUILD if actual != expected else f"fix {source}, then {REBUILD}"
     found = _differences(actual, expected) + _markers(actual)
     try:
         _parse(actual, file)

@@ -83,8 +83,8 @@ def told(check: CheckResult) -> str:
     return "\n".join(lines)
 
 
-def to_mend(record: Record, task: str) -> list[list[CheckResult]]:
-    """Return a task's checks with something to mend; those with the same message are together.
+def to_fix(record: Record, task: str) -> list[list[CheckResult]]:
+    """Return a task's failed checks; those with the same message are together.
 
     A module that cannot be imported fails all its checks in the same way.
     """
@@ -118,7 +118,7 @@ def _table(record: Record) -> Table:
     table.add_column("Task", no_wrap=True)
     table.add_column("Points", justify="right", no_wrap=True)
     table.add_column("State", no_wrap=True)
-    table.add_column("First to mend")
+    table.add_column("Fix first")
     for task in record.tasks:
         table.add_row(
             task.id,

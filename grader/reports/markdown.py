@@ -23,7 +23,7 @@ def text(record: Record, student: str = "") -> str:
     if accuracy := board.accuracy(record):
         parts.append(escape(accuracy))
     for task in record.tasks:
-        if groups := board.to_mend(record, task.id):
+        if groups := board.to_fix(record, task.id):
             parts.append(f"## {escape(title(task.id))}")
             parts += map(_checks, groups)
     parts += map(escape, [*left_out(record), board.next_line(record)])
@@ -51,7 +51,7 @@ def _table(record: Record) -> str:
         f"| {escape(task.state.replace('_', ' '))} | {escape(board.first(record, task))} |"
         for task in record.tasks
     ]
-    return "\n".join(["| Task | Points | State | First to mend |", "|---|--:|---|---|", *rows])
+    return "\n".join(["| Task | Points | State | Fix first |", "|---|--:|---|---|", *rows])
 
 
 def _checks(checks: list[CheckResult]) -> str:

@@ -62,7 +62,7 @@ def _environment() -> Environment:
         promise=labels.promise,
         shown_state=labels.state,
         title=labels.title,
-        to_mend=board.to_mend,
+        to_fix=board.to_fix,
         told_accuracy=board.accuracy,
     )
     return environment

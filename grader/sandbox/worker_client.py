@@ -172,12 +172,12 @@ class ProcessWorker:
         except queue.Empty:
             where = self._where(mark)
             self._end()
-            raise TimeUp(f"It did not come back within {allowed:.3g} s.", where) from None
+            raise TimeUp(f"Timed out after {allowed:.3g} s.", where) from None
         except _Closed:
             where = self._where(mark)
             code = self._end(grace=0.5)
             if getattr(confined.process, "orphaned", False):
-                what = "The process that the grader starts workers from was ended."
+                what = "The fork server, which starts workers, was killed."
                 raise WorkerLost(what, excused=True) from None
             raise WorkerLost(_how_it_ended(code), where) from None
         except wire.ProtocolError as error:
@@ -317,10 +317,10 @@ def _own_line(dump: str, names: dict[str, str]) -> str:
 
 def _how_it_ended(code: int | None) -> str:
     if code is None:
-        return "The program closed its connection to the grader."
+        return "The process closed its connection to the grader."
     if code < 0:
-        return f"The program was ended by signal {-code} before it answered."
-    return f"The program ended itself with exit status {code} before it answered."
+        return f"The process was killed by signal {-code} before it answered."
+    return f"The process exited with status {code} before it answered."
 
 
 class LocalWorker:

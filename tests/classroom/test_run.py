@@ -83,8 +83,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = graded_by_command(root)
     assert done.returncode == 2, done.stderr
     assert "broken  error: broken.zip: not a zip that can be read" in done.stdout
-    assert "5 partly" not in done.stdout
-    assert "6 of 6: 4 partly, 1 nothing yet, 1 error" in done.stdout
+    assert "5 in progress" not in done.stdout
+    assert "6 of 6: 4 in progress, 1 not started, 1 error" in done.stdout
     return root
 
 

@@ -374,7 +374,7 @@ def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
         (tmp_path / "class" / "alice" / f"{name}.py").write_text("import unittest\n")
     out = tmp_path / "out"
     assert main(["class", str(tmp_path / "class"), "--out", str(out)]) == 1
-    assert "2 of 2: 2 partly" in capsys.readouterr().out
+    assert "2 of 2: 2 in progress" in capsys.readouterr().out
     data = json.loads((out / "results.json").read_bytes())
     [alice, carol] = [Result.from_dict(each).record for each in data["results"]]
     assert alice is not None

@@ -26,7 +26,7 @@ ONE_LAYER: Sizes = {**SIZES, "num_layers": 1}
 THREE_LAYERS: Sizes = {**SIZES, "num_layers": 3}
 B, T, F, H, L, D, C = 3, 4, 7, 6, 2, 2, 5
 TOLERANCE = 1e-4
-LATER = "Not looked at yet: mend model.last_layer first."
+LATER = "Not looked at yet: fix model.last_layer first."
 N_ROWS = 6  # so many states at once: a ReLU may hide a change in one of them, not in all
 N_STATES = 24
 
