@@ -61,7 +61,7 @@ def check(task: str, *parts: object) -> float:
         The points, a float from 0 to the task's points.
 
     Raises:
-        UsageError: there is no such task, or what is given are not its parts.
+        UsageError: no such task, or what is given are not its parts.
         PointsMissing: Validate runs the notebook, and these are not full marks.
     """
     _require_parts(task, parts)
@@ -76,7 +76,7 @@ def check(task: str, *parts: object) -> float:
 
 def _require_parts(task: str, parts: tuple[object, ...]) -> None:
     if task not in tasks():
-        raise UsageError(f"{task!r}: there is no such task. It can be {', '.join(tasks())}.")
+        raise UsageError(f"{task!r}: no such task. Choose from {', '.join(tasks())}.")
     names = [getattr(part, "__name__", None) for part in parts]
     wanted = tasks()[task].names
     if sorted(map(str, names)) != sorted(wanted):

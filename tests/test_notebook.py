@@ -115,7 +115,7 @@ def test_a_fault_of_the_grader_is_an_exception_and_so_no_points(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("datasets", NewsDataset), "there is no such task"),
+        (("datasets", NewsDataset), "no such task"),
         (("dataset",), r'check\("dataset", NewsDataset\)'),
         (("dataset", int), r'check\("dataset", NewsDataset\)'),
         (("accuracy", NewsDataset), r'check\("accuracy"\)'),

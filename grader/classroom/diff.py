@@ -57,7 +57,7 @@ def load(path: Path) -> dict[str, Result]:
     file = path / RESULTS if path.is_dir() else path
     if not file.exists():
         raise UsageError(
-            f"{file}: there is no such file. Give a REPORT that `python -m grader class` wrote, "
+            f"{file}: no such file. Give a REPORT that `python -m grader class` wrote, "
             "or a record of `python -m grader grade --json`."
         )
     try:

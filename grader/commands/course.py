@@ -18,7 +18,7 @@ CONFIG, GRADEBOOK = "nbgrader_config.py", "gradebook.db"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Define the subcommand `check`."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = commands.add_parser("check", help="run the whole cycle in a scratch copy")
     check.add_argument("--keep", type=Path, metavar="FOLDER", help="make the copy here, keep it")

@@ -13,9 +13,9 @@ from grader.reports import FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Define the records, the format and the output."""
     parser.add_argument(
-        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by grade --json"
+        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by `grade --json`"
     )
     parser.add_argument(
         "--as",
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert records; returns the exit code."""
+    """Convert records and return the exit code."""
     from grader import reports
 
     try:

@@ -129,7 +129,7 @@ def get_assignment(id_: str) -> Assignment:
     """
     if id_ not in assignments():
         names = ", ".join(assignments())
-        raise UsageError(f"{id_}: there is no such assignment. It can be {names}.")
+        raise UsageError(f"{id_}: no such assignment. Choose from {names}.")
     return assignments()[id_]
 
 

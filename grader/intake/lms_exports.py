@@ -125,7 +125,7 @@ def module_names(assignment: str | None) -> list[str]:
     """Return the modules that are looked for: an assignment's, or those of all.
 
     Raises:
-        UsageError: there is no such assignment.
+        UsageError: no such assignment.
     """
     named = [get_assignment(assignment)] if assignment else assignments().values()
     return [module for each in named for module in each.modules]

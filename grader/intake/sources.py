@@ -74,7 +74,7 @@ def load(path: Path, modules: Iterable[str]) -> Sources:
             return _from_folder(path, wanted)
         if not path.exists():
             raise UsageError(
-                f"{_plain(path)}: there is no such folder or file. Give the path of a submission."
+                f"{_plain(path)}: no such file or folder. Give the path of a submission."
             )
         if path.suffix.lower() == ".zip":
             return _from_zip(path, wanted)
@@ -148,8 +148,7 @@ def _expected(wanted: list[str]) -> str:
 def _from_file(path: Path, wanted: list[str]) -> Sources:
     if path.stem not in wanted:
         raise UsageError(
-            f"{_plain(path)}: no task has a module of that name. "
-            f"It can be one of {_expected(wanted)}."
+            f"{_plain(path)}: no task has a module of that name. Expected {_expected(wanted)}."
         )
     files, names = {path.stem: read(path)}, {path.stem: _shown(path)}
     return Sources(_plain(path), files, names, only=path.stem)

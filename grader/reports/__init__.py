@@ -32,12 +32,12 @@ def convert(
     `column` and `decimal` are for CSV, see `marks.py`.
 
     Raises:
-        UsageError: there is no such form, it takes one record, or a file is no record.
+        UsageError: no such format, it takes one record, or a file is no record.
     """
     from grader.contract.results import Result
 
     if format_ not in FORMATS:
-        raise UsageError(f"--as {format_}: there is no such form. It can be {', '.join(FORMATS)}.")
+        raise UsageError(f"--as {format_}: no such format. Choose from {', '.join(FORMATS)}.")
     place, many = FORMATS[format_]
     if not many and len(paths) > 1:
         raise UsageError(f"--as {format_}: one record is shown at a time. Give one file.")

@@ -166,4 +166,4 @@ def test_what_holds_no_results_is_told(
     assert main(["diff", str(tmp_path / "x.json"), str(tmp_path)]) == 2
     assert "x.json: holds no results" in capsys.readouterr().err
     assert main(["diff", str(tmp_path), str(tmp_path)]) == 2
-    assert "results.json: there is no such file" in capsys.readouterr().err
+    assert "results.json: no such file" in capsys.readouterr().err

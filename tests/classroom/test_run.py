@@ -590,7 +590,7 @@ def test_a_package_that_reports_need_is_missed_before_a_class_is_graded(tmp_path
 def test_a_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["class", "x", "--out", "y", "--limit-memory", size])
-    assert f"{size!r} is no size from 1G" in capsys.readouterr().err
+    assert f"{size!r} is not a size of at least 1G" in capsys.readouterr().err
 
 
 # --- the journal -------------------------------------------------------------------------------

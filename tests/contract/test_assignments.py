@@ -73,7 +73,7 @@ def test_one_folder_can_be_graded_as_another_assignment(
     assert '"assignment": "recurrent-layers"' in capsys.readouterr().out
     assert main(["grade", str(ROOT / "solution"), "--assignment", "recurent"]) == 2
     told = capsys.readouterr().err
-    assert f"recurent: there is no such assignment. It can be {', '.join(assignments())}." in told
+    assert f"recurent: no such assignment. Choose from {', '.join(assignments())}." in told
 
 
 def test_pytest_grades_an_assignment_that_is_named() -> None:

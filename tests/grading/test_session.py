@@ -427,4 +427,4 @@ def test_where_there_is_no_safe_fork_nothing_of_linux_is_used(tmp_path: Path, sy
     told = record["environment"]
     layers = ["rlimits"] if system == "darwin" else []
     assert (told["confinement"], told["confinement_layers"]) == ("limits", layers)
-    assert "there is no sandbox, only limits: it needs Linux" in done.stderr
+    assert "no sandbox, only limits: it needs Linux" in done.stderr

@@ -234,14 +234,14 @@ def test_only_python_files_are_looked_at(tmp_path: Path, opened: list[Path]) -> 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/model.py", "x" * 5000, "null\0byte"])
 def test_a_bad_path_is_refused(tmp_path: Path, name: str) -> None:
     line = refusal(tmp_path / name, tmp_path)
-    assert "there is no such folder or file" in line or "cannot be read" in line
+    assert "no such file or folder" in line or "cannot be read" in line
 
 
 def test_a_path_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.txt").touch()
     assert "Give a folder, a .zip, or one .py" in refusal(tmp_path / "model.txt", tmp_path)
     (tmp_path / "models.py").touch()
-    assert "It can be one of dataset.py" in refusal(tmp_path / "models.py", tmp_path)
+    assert "Expected one of dataset.py" in refusal(tmp_path / "models.py", tmp_path)
 
 
 @pytest.mark.parametrize("files", [{}, {"helper": ""}])

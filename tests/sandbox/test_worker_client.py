@@ -131,7 +131,10 @@ ENDS = {
     "kills its group": ("import os; os.killpg(0, 9)", "signal 9"),
     "aborts": ("import os; os.abort()", "signal 6"),
     "reads address 0": ("import ctypes; ctypes.string_at(0)", "signal 11"),
-    "closes all files": ("import os; os.closerange(0, 99)", "closed its connection|exited with status"),
+    "closes all files": (
+        "import os; os.closerange(0, 99)",
+        "closed its connection|exited with",
+    ),
     "closes and stays": (
         "import os, time; os.closerange(0, 99); time.sleep(99)",
         "closed its connection",
@@ -1189,7 +1192,7 @@ def test_a_warm_process_that_is_lost_again_is_the_graders_fault(forked: Confinem
     worker = Unlucky(*files({"dataset": RUNNER}), DEFAULT, forked)
     worker.times = 2
     try:
-        with pytest.raises(UsageError, match=r"fork server, which starts workers, was killed\. Grade again\."):
+        with pytest.raises(UsageError, match=r"which starts workers, was killed\. Grade again\."):
             run(worker, "value = 5")
         assert run(worker, "value = 5") == 5
     finally:

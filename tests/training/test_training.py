@@ -341,7 +341,7 @@ def test_bad_input(
 
 def test_a_wrong_path_of_the_submission(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nobody"]) == 2
-    assert capsys.readouterr().err.startswith("grader: nobody: there is no such folder")
+    assert capsys.readouterr().err.startswith("grader: nobody: no such file or folder")
     assert list(places.iterdir()) == []
 
 
