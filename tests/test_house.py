@@ -118,7 +118,7 @@ def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() ->
     assert named == set(mistakes())
 
 
-def test_the_readme_shows_the_line_that_mends_a_missing_model() -> None:
+def test_the_readme_shows_the_line_that_installs_the_model() -> None:
     from grader.commands.doctor import INSTALL_MODEL
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
