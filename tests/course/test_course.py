@@ -98,7 +98,7 @@ RIGHT = (
     *("model_output_slices", "model_packed", "train_plain", "train_decorated"),
 )
 HOSTILE = (
-    *("leaves-at-once", "forges-the-gradebook", "a-history-that-was-never-lived", "fork-bomb"),
+    *("leaves-at-once", "forges-the-gradebook", "an-invented-history", "fork-bomb"),
     *("memory-bomb", "prints-100-megabytes", "test-frameworks-that-always-pass"),
     *("reads-a-hidden-file", "connects", "signals-the-grader", "leaves-a-process-behind"),
     *("equal-to-everything", "writes-its-own-answers", "endless-recursion"),
