@@ -1,6 +1,6 @@
-"""Looks over what was handed in before nbgrader does, for folders that it would stumble over.
+"""Checks the submitted folders before nbgrader does.
 
-nbgrader passes them over, or gives them up half-way, and the marks of an earlier run stay.
+nbgrader skips broken folders, or gives up half-way, and leaves the marks of an earlier run.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
             return f"there is no {name}.ipynb in its folder (notebooks there: {others})"
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            return f"{path.relative_to(folder)} is a link or no file at all"
+            return f"{path.relative_to(folder)} is a link or a special file"
     try:
         course.get_existing_timestamp(str(folder))
     except Exception:  # it raises what it comes by
-        return "timestamp.txt holds no date"
+        return "timestamp.txt has no valid date"
     return ""
 
 

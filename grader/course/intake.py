@@ -17,7 +17,7 @@ from grader.course.sandbox_policy import SandboxPolicy
 from grader.intake.notebook_modules import defined
 
 MAX_NOTEBOOK = 20 << 20  # bytes
-MISSING = "*This cell was missing from the submission; it was put back.*"
+MISSING = "*This cell was missing from the submission; it was restored.*"
 
 
 class Unreadable(Exception):
@@ -66,11 +66,11 @@ def read(path: Path) -> Any:
             raise Unreadable(f"it is larger than {MAX_NOTEBOOK >> 20} MiB")
         notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         if not all(isinstance(cell, dict) for cell in list(notebook["cells"])):
-            raise Unreadable("its cells are no cells")
+            raise Unreadable("its cells are invalid")
     except Unreadable:
         raise
     except Exception as error:  # nbformat raises all kinds of them on what is broken
-        raise Unreadable(f"it is no notebook ({type(error).__name__})") from None
+        raise Unreadable(f"it is not a notebook ({type(error).__name__})") from None
     return notebook
 
 
@@ -174,11 +174,11 @@ def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
     for each in known:
         places = claimed.get(each.name, [])
         if len(places) > 1:
-            notes.append(f"The cell {each.name} is there {len(places)} times; the last one counts.")
+            notes.append(f"The cell {each.name} occurs {len(places)} times; the last one counts.")
         if not places:
             places = [index for index, cell in enumerate(cells) if _could_be(cell, each)]
             if places:
-                notes.append(f"The cell {each.name} lost its name; it was found all the same.")
+                notes.append(f"The cell {each.name} lost its name; it was recognised anyway.")
         if places:
             source = each.source if each.metadata["locked"] else cells[places[-1]]["source"]
             cells[places[-1]] = _cell(each.kind, source, {"nbgrader": dict(each.metadata)})
@@ -206,5 +206,5 @@ def _put_back(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
         is_answer = each.metadata["grade"] and each.metadata["solution"]
         source = MISSING if is_answer else each.source
         cells.insert(place, _cell(each.kind, source, {"nbgrader": dict(each.metadata)}))
-        notes.append(f"The cell {each.name} was missing; it was put back.")
+        notes.append(f"The cell {each.name} was missing; it was restored.")
     return notes

@@ -454,7 +454,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "read-no-file": (Path.unlink, rf"{ASSIGNMENT}\.ipynb.*none"),
     "read-link": (link, rf"{ASSIGNMENT}\.ipynb is a link"),
     "read-link-beside": (link_beside, r"data\.txt is a link"),
-    "read-pipe-beside": (pipe_beside, r"data\.txt is .* no file"),
+    "read-pipe-beside": (pipe_beside, r"data\.txt is .* special file"),
     "read-no-date": (no_date, "timestamp.txt"),
 }
 
