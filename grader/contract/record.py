@@ -1,4 +1,4 @@
-"""The result of grading one submission. Every report is made from it and from nothing else."""
+"""The result of grading one submission. Every report is made from a record alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_MESSAGE = 4000  # characters
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         id: `task.name`.
@@ -68,12 +68,12 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Record:
-    """The whole result.
+    """The result of grading a submission.
 
     Attributes:
-        submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`.
-        checks: what each planned check found.
-        environment: what the marks were made with.
+        submission: its `name`, `digest` and `assignment`, and `left_out`: a line per skipped file.
+        checks: the result of each planned check.
+        environment: the versions and settings used for grading.
         accuracy: the figures of the task accuracy, if it ran.
     """
 
@@ -84,18 +84,18 @@ class Record:
 
     @property
     def tasks(self) -> list[TaskResult]:
-        """The tasks, in the order of their checks."""
+        """The results of the tasks, in the order of their checks."""
         ids = dict.fromkeys(check.task for check in self.checks)
         return [_sum_up(id_, [c for c in self.checks if c.task == id_]) for id_ in ids]
 
     @property
     def score(self) -> float:
-        """Points earned."""
+        """The points earned."""
         return round(sum(check.score for check in self.checks), 2)
 
     @property
     def max_score(self) -> float:
-        """Points to earn."""
+        """The points available."""
         return sum(check.max_score for check in self.checks)
 
     @property
