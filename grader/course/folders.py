@@ -18,10 +18,10 @@ RECORDS = Path("records")  # below the course's folder
 
 
 def look_over(converter: Any) -> None:
-    """Take such folders out of a run of `nbgrader autograde`, and take back their marks.
+    """Exclude broken folders from a run of `nbgrader autograde`, and remove their old marks.
 
     Args:
-        converter: nbgrader's, before its run; `assignments` are the folders that it found.
+        converter: nbgrader's converter before its run; `assignments` are the folders it found.
     """
     course = converter.coursedir
     assignment = course.assignment_id
@@ -47,7 +47,7 @@ def look_over(converter: Any) -> None:
 
 
 def _handed_in(course: Any) -> Iterator[tuple[str, Path]]:
-    """Go through the students' folders that were asked for."""
+    """Yield the requested students and their folders."""
     where = course.submitted_directory, course.student_id, course.assignment_id
     student = course.format_path(where[0], "(?P<student>.*)", re.escape(where[2]), escape=True)
     for folder in sorted(glob.glob(course.format_path(*where))):
@@ -57,7 +57,7 @@ def _handed_in(course: Any) -> Iterator[tuple[str, Path]]:
 
 
 def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
-    """Return why nbgrader cannot take in a folder, or nothing if it can."""
+    """Return why nbgrader cannot read a folder, or an empty text if it can."""
     for name in notebooks:
         if not (folder / f"{name}.ipynb").is_file():
             others = ", ".join(sorted(path.name for path in folder.glob("*.ipynb"))) or "none"
@@ -73,14 +73,14 @@ def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
 
 
 def record_file(assignment: str, student: str) -> Path:
-    """Return where the record of a submission is kept, below the course's folder."""
+    """Return the path of a submission's record, relative to the course's folder."""
     return RECORDS / assignment / f"{student}.json"
 
 
 def take_back(
     gradebook: Any, notebook: str, assignment: str, student: str, reason: str | None = None
 ) -> None:
-    """Take back what the grader gave before; comments say the reason, if there is one."""
+    """Remove the marks and comments of earlier runs; new comments give the reason, if any."""
     submission = gradebook.find_submission_notebook(notebook, assignment, student)
     for grade in submission.grades:
         grade.auto_score, grade.needs_manual_grade = None, True

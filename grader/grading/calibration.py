@@ -1,4 +1,4 @@
-"""The marks for accuracy, from recorded runs, and the settings of training."""
+"""The accuracy marks, derived from recorded runs, and the settings of training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CALIBRATED = "calibrated"  # stands in the settings for the mark that the record
 
 @functools.cache
 def calibration() -> dict[str, Any]:
-    """Return the recorded calibration."""
+    """Read the recorded runs and the marks derived from them."""
     data: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return data
 

@@ -1,4 +1,4 @@
-"""Runs checks on a submission and turns what happens into a record; fails closed."""
+"""Runs checks on a submission and records the results; fails closed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Session:
         self._details: dict[str, Details] = {}
 
     def run(self, check: Check) -> CheckResult:
-        """Run a check, and those that it needs before it, unless they ran already."""
+        """Run a check, after the checks it needs, unless they have run already."""
         if check.id not in self.results:
             start = time.monotonic()
             verdict = self._judge(check)
@@ -142,7 +142,7 @@ class Session:
         return State.of({r.status for r in results}, sum(r.score for r in results))
 
     def record(self) -> Record:
-        """Return the record; a planned check that did not run is in it, with no points."""
+        """Return the record; planned checks that did not run are in it, without points."""
         submission: dict[str, Any] = {
             "name": self.submitted.name,
             "digest": self.submitted.digest,
@@ -162,13 +162,13 @@ class Session:
 
 
 def function(check: Check) -> Function:
-    """Return the function of a check."""
+    """Import the function that implements a check."""
     module = importlib.import_module(f"grader.checks.{check.module}")
     return getattr(module, check.function)  # type: ignore[no-any-return]
 
 
 def judge(function: Function, submission: Submission, check: Check) -> Verdict:
-    """Call a check's function; what it raises is the verdict."""
+    """Call a check's function and turn whatever it raises into a verdict."""
     try:
         details = function(submission)
     except Failure as failure:
@@ -216,13 +216,13 @@ def session(
     confine: Tier | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Session]:
-    """Open a submission for grading, and end its worker afterwards.
+    """Open a submission for grading, and close its worker afterwards.
 
     Args:
         submitted: the submission.
         assignment: the id of what is graded; None means what its modules belong to.
         device: one of `devices.DEVICES`.
-        seed: what the grader's inputs are drawn from.
+        seed: seed of the generated inputs.
         rows: labelled news for the task accuracy; None means the sample.
         secret: the course's secret, by which news are drawn; empty for the published one.
         in_process: run it in this process, without limits.
@@ -251,10 +251,10 @@ def session(
 
 
 def load(path: Path, assignment: str | None = None) -> Sources:
-    """Take in the submission at `path`, for an assignment or for any.
+    """Read the submission at `path`, for a given assignment or for any.
 
     Raises:
-        UsageError: it is none, or there is no such assignment.
+        UsageError: the path holds no valid submission, or the assignment is unknown.
     """
     named = [get_assignment(assignment)] if assignment else assignments().values()
     return sources.load(path, [module for each in named for module in each.modules])
@@ -265,9 +265,8 @@ def grade(
 ) -> Record:
     """Grade a submission; the options are those of `session`.
 
-    Before the first check and after each one `on_progress` is called with the record as it is then,
-    so that nothing is lost, and an older record does not pass for this one, if grading is cut
-    short.
+    `on_progress` is called with the current record before the first check and after each check. So
+    if grading is interrupted, nothing is lost, and an old record is not mistaken for this one.
     """
     with session(submitted, **options) as opened:
         for check in opened.planned:
@@ -279,7 +278,7 @@ def grade(
 
 
 def environment(submission: Submission) -> dict[str, Any]:
-    """Return what the marks were made with."""
+    """Return the versions and settings that the marks depend on."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
