@@ -1,6 +1,6 @@
-"""Finds the submissions of a class in a folder, however it was exported, and reads them.
+"""Finds and reads the submissions of a class in a folder, including exports of LMSs.
 
-Nothing of a submission is executed here; its names become ids, and never paths.
+Nothing of a submission is executed here. Its names become ids, never paths.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from grader.intake.sources import Sources
 
 LAYOUTS = GRADER / "intake" / "lms_layouts.toml"
 MAX_NOTEBOOK = 20 << 20  # bytes
-DEPTH = 4  # folders to go down in search of a submission
+DEPTH = 4  # levels of nested folders to search for a submission
 NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
 TAKEN = (".zip", ".py", ".ipynb")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How an export names its entries; the fields are explained in `lms_layouts.toml`."""
+    """How an export names its entries; `lms_layouts.toml` explains the fields."""
 
     name: str
     entry: str
@@ -42,12 +42,12 @@ class Layout:
     root: str = ""
 
     def of(self, assignment: str) -> Layout:
-        """Return it for an assignment."""
+        """Return the layout with an assignment's id filled in."""
         inner, holds = (text.format(assignment=assignment) for text in (self.inner, self.holds))
         return dataclasses.replace(self, inner=inner, holds=holds)
 
     def matches(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
-        """Find the entries that this layout explains."""
+        """Return the entries whose names match this layout."""
         entries = list(entries)
         prefix = os.path.commonprefix([entry.name for entry in entries])  # noqa: RUF071
         start = prefix[: prefix.rfind("-") + 1]
@@ -62,7 +62,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class HandInFile:
-    """An entry of the folder that belongs to a student: `file` is what the student called it."""
+    """A student's entry in the folder; `file` is the name that the student gave it."""
 
     place: Path
     file: str = ""
@@ -72,13 +72,13 @@ class HandInFile:
 
 @dataclass(frozen=True)
 class HandIn:
-    """What a student handed in.
+    """The files that a student handed in.
 
     Attributes:
-        student: the id.
-        name: what they are called, if the export tells.
-        path: where it is, relative to the class's folder, as text.
-        parts: the entries that make it: one, or some single modules.
+        student: the student's id.
+        name: the student's name, if the export has it.
+        path: the path relative to the class's folder.
+        parts: the entries: one, or several single modules.
     """
 
     student: str
@@ -95,11 +95,11 @@ class HandIn:
 
 @dataclass(frozen=True)
 class RawSubmission:
-    """What was read of a submission: sources, or what is still to be taken apart.
+    """The contents of a submission before modules are extracted.
 
     Attributes:
-        sources: its modules.
-        notebook: a notebook's JSON.
+        sources: the modules, if it has any.
+        notebook: the JSON of a notebook.
         script: a file that holds all modules.
     """
 
@@ -109,7 +109,7 @@ class RawSubmission:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of it."""
+        """The SHA-256 digest of the contents."""
         if self.sources is not None:
             return self.sources.digest
         return hashlib.sha256(self.notebook or self.script).hexdigest()
@@ -117,28 +117,28 @@ class RawSubmission:
 
 @functools.cache
 def layouts() -> dict[str, Layout]:
-    """Return the known layouts by name."""
+    """Read the known layouts by name."""
     return {row["name"]: Layout(**row) for row in read_toml(LAYOUTS)["layout"]}
 
 
 def module_names(assignment: str | None) -> list[str]:
-    """Return the modules that are looked for: an assignment's, or those of all.
+    """Return the modules to look for: an assignment's, or those of all assignments.
 
     Raises:
-        UsageError: no such assignment.
+        UsageError: the id is unknown.
     """
     named = [get_assignment(assignment)] if assignment else assignments().values()
     return [module for each in named for module in each.modules]
 
 
 def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn], list[str]]:
-    """Find the submissions of a class for an assignment, or for any.
+    """Find the submissions of a class, for one assignment or for any.
 
     Returns:
-        The layout's name, or "folders"; the submissions by student; notes on what was left out.
+        The layout's name or "folders", the submissions by student, and notes on skipped entries.
 
     Raises:
-        UsageError: the folder cannot be read, or holds nothing.
+        UsageError: the folder cannot be read or holds no submission.
     """
     for known in layouts().values():
         layout = known.of(assignment or MAIN)
@@ -152,7 +152,7 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
     else:
         layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, []
     if not any(entry in matches or _is_code(entry) for entry in entries):
-        raise UsageError(f"{folder}: there is no submission in it. Give the class's folder.")
+        raise UsageError(f"{folder}: no submission found. Give the class's folder.")
     handed, notes = _by_student(folder, layout, entries, matches)
     ignored += [entry for entry in entries if entry not in matches and not _is_code(entry)]
     notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
@@ -183,7 +183,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _is_code(path: Path) -> bool:
-    """Tell whether an entry may be a submission, or hold one."""
+    """Return whether an entry may be, or contain, a submission."""
     if path.name in NOT_CODE:
         return False
     return path.is_symlink() or path.is_dir() or path.suffix.lower() in TAKEN
@@ -196,7 +196,7 @@ def _shown(folder: Path, path: Path) -> str:
 def _by_student(
     folder: Path, layout: Layout, entries: list[Path], matches: dict[Path, re.Match[str]]
 ) -> tuple[list[HandIn], list[str]]:
-    """Put together what belongs to a student."""
+    """Group the entries by student."""
     parts: dict[str, list[HandInFile]] = {}
     names: dict[str, str] = {}
     for entry in entries:
@@ -235,9 +235,9 @@ def _by_student(
 
 
 def _choose(parts: list[HandInFile]) -> list[list[HandInFile]]:
-    """Choose what counts of a student's parts: the newest; all if nobody can tell which is newer.
+    """Choose the newest of a student's entries, or all if the names do not say which is newer.
 
-    Single modules with names of their own make one submission.
+    Single modules with different names form one submission.
     """
     newest: dict[str, HandInFile] = {}
     for part in sorted(parts, key=lambda part: part.newness):
@@ -254,7 +254,7 @@ def read(handed: HandIn, modules: Sequence[str]) -> RawSubmission:
     """Read a submission, of which `modules` are the tasks' modules.
 
     Raises:
-        UsageError: it cannot be read, or holds what no submission may hold.
+        UsageError: the submission cannot be read, or breaks a limit.
     """
     if len(handed.parts) == 1:
         part = handed.parts[0]
@@ -289,10 +289,10 @@ def _read_one(part: HandInFile, student: str, modules: Sequence[str]) -> RawSubm
 
 
 def _locate(place: Path, modules: Sequence[str], depth: int = DEPTH) -> Path:
-    """Go down to what holds the code: where there is one folder, zip or notebook alone.
+    """Descend to the code, through folders that hold a single folder, zip or notebook.
 
     Raises:
-        UsageError: there are several.
+        UsageError: a folder holds several of them.
     """
     if place.is_symlink() or not place.is_dir() or depth == 0 or _has(place, modules):
         return place
@@ -302,7 +302,7 @@ def _locate(place: Path, modules: Sequence[str], depth: int = DEPTH) -> Path:
         return _locate(folders[0], modules, depth - 1)
     if len(folders) > 1:
         names = " and ".join(plain_id(entry.name) for entry in folders[:4])
-        raise UsageError(f"It holds {names}, and nobody can tell which is meant. Leave one there.")
+        raise UsageError(f"It holds {names}: which one counts is unclear. Keep only one.")
     scripts = [entry for entry in _entries(place) if entry.suffix == ".py"]
     return scripts[0] if len(scripts) == 1 else place
 
@@ -320,7 +320,7 @@ def _holds_something(folder: Path) -> bool:
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    """List what could be code below a folder."""
+    """Yield the possible code files below a folder."""
     for entry in _entries(folder):
         if entry.is_dir() and not entry.is_symlink():
             if depth:

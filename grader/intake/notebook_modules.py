@@ -1,10 +1,10 @@
-"""The modules of a submission, one a task, taken from the code cells of a notebook.
+"""Extracts the modules of a submission, one per task, from the code cells of a notebook.
 
-A module gets the statements that give its names, such as `Collate`, and whatever those need:
-helpers, imports and constants of earlier cells. All else at the top level (calls, plots, training
-runs) is left out. What counts is what running the cells from the top down to the task's check
-would leave behind; so a notebook means the same in a kernel, where nobody knows a cell's
-metadata, and in `nbgrader autograde`, however its cells were renamed, doubled or moved.
+A module gets the statements that define its names, such as `Collate`, and whatever those need:
+helpers, imports and constants of earlier cells. Everything else at the top level (calls, plots,
+training runs) is removed. The result is what running the cells from the top down to the task's
+check would define. So a notebook means the same in a kernel, which has no cell metadata, and in
+`nbgrader autograde`, even if its cells were renamed, duplicated or moved.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from grader.contract.tasks import Assignment, Task
 from grader.intake.sources import MAX_FILE, Sources
 
 MAX_CELL = 1 << 16  # characters
-KIT = "grader"  # a submission cannot import it
+KIT = "grader"  # submissions cannot import it
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 CellLine = tuple[str, int]  # a cell's name, a line in it
@@ -31,27 +31,27 @@ CellLine = tuple[str, int]  # a cell's name, a line in it
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell: `name` is what messages call it."""
+    """A code cell; messages refer to it by `name`."""
 
     text: str
     name: str = "an earlier cell"
 
 
 def cell_label(cell: Mapping[str, Any]) -> str:
-    """Return what messages call a cell of a notebook."""
+    """Return the name of a cell in messages."""
     name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
     return f"the cell {name}" if name else "a cell of your own"
 
 
 @dataclass(frozen=True)
 class ExtractedModules:
-    """The modules as a submission, and where each of their lines stood."""
+    """The modules as a submission, and the cell that each of their lines came from."""
 
     sources: Sources
     origins: dict[str, list[CellLine]]
 
     def with_cell_locations(self, record: Record) -> Record:
-        """Let the messages of a record name cells and their lines in place of modules."""
+        """Replace modules and lines by cells and their lines in the messages of a record."""
         checks = [
             dataclasses.replace(check, message=self._with_cell_locations(check.message))
             for check in record.checks
@@ -74,35 +74,35 @@ class ExtractedModules:
 
 @dataclass(frozen=True)
 class Statement:
-    """A top-level statement: its lines, the names that it gives or changes, those that it needs."""
+    """A top-level statement: its lines, the names it defines or changes, the names it needs."""
 
     lines: tuple[tuple[str, CellLine], ...]
     gives: frozenset[str]
     needs: frozenset[str]
-    always: bool  # it is taken whatever is needed: it gives names that nobody can tell
-    first: bool  # it has to stand at the top: `from __future__ import ...`
+    always: bool  # always kept, because the names it defines are unknown
+    first: bool  # must be at the top: `from __future__ import ...`
 
 
 def extract_modules(name: str, cells: Sequence[Cell], assignment: Assignment) -> ExtractedModules:
-    """Make a submission of a notebook's code cells, given from the top to the bottom.
+    """Make a submission from a notebook's code cells, given from top to bottom.
 
-    Each task gets a module of its own, called as the task, also where tasks share one file: a cell
-    that is no Python yet, or a name that is used again, is of no concern to the other tasks.
+    Each task gets a module of its own, named after the task, even if tasks share a file. So a cell
+    that is not valid Python, or a name that is used twice, does not affect the other tasks.
 
     Raises:
-        UsageError: a cell is too long to be read.
+        UsageError: a cell or a module is too long.
     """
     for cell in cells:
         if len(cell.text) > MAX_CELL:
             raise UsageError(
                 f"{name}: a code cell of {len(cell.text):,} characters; at most {MAX_CELL:,} are "
-                "taken. Hand in code only, without data in it."
+                "allowed. Submit code only, without data in it."
             )
     written = [task for task in assignment.tasks.values() if task.module]
     lines = {task.id: _module(task, cells) for task in written}
     files = {module: "".join(f"{text}\n" for text, _ in found) for module, found in lines.items()}
     if any(len(text) > MAX_FILE for text in files.values()):
-        raise UsageError(f"{name}: more than {MAX_FILE >> 20} MiB of code. Hand in code only.")
+        raise UsageError(f"{name}: more than {MAX_FILE >> 20} MiB of code. Submit code only.")
     sources = Sources(
         name,
         {module: text.encode("utf-8", "replace") for module, text in files.items()},
@@ -113,10 +113,10 @@ def extract_modules(name: str, cells: Sequence[Cell], assignment: Assignment) ->
 
 
 def last_versions(history: Sequence[str]) -> list[Cell]:
-    """Return the cells that a kernel ran, each as it ran last, in the place where it ran first.
+    """Return the cells that a kernel ran, in the order of their first run, with their last text.
 
-    A kernel knows no cells, only texts. A text that defines all that an earlier one defined is
-    taken to be that cell, edited and run again.
+    A kernel only knows texts, not cells. A text that defines everything that an earlier one defined
+    counts as the same cell, edited and run again.
     """
     kept: list[str] = []
     for text in history:
@@ -135,12 +135,12 @@ def _same_cell(before: str, text: str, names: set[str]) -> bool:
 
 
 def defined(text: str) -> set[str]:
-    """List the functions and classes that a cell defines, also one that is no Python yet."""
+    """List the functions and classes that a cell defines, even if it is not valid Python."""
     return set(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", text, re.MULTILINE))
 
 
 def _module(task: Task, cells: Sequence[Cell]) -> list[tuple[str, CellLine]]:
-    """Return the lines of a task's module."""
+    """Collect the lines of a task's module."""
     wanted = set(task.names)
     parsed = [_statements(cell) for cell in cells]
     end = _end(task.id, cells)
@@ -157,7 +157,7 @@ def _module(task: Task, cells: Sequence[Cell]) -> list[tuple[str, CellLine]]:
 
 
 def _end(task: str, cells: Sequence[Cell]) -> int:
-    """Return the index of the cell that checks a task; behind the last one if there is none."""
+    """Return the index of the cell that checks a task, or the number of cells if none does."""
     call = re.compile(rf"^check\(\s*[\"']{task}[\"']", re.MULTILINE)
     checks = [index for index, cell in enumerate(cells) if call.search(cell.text)]
     return checks[-1] if checks else len(cells)
@@ -168,7 +168,7 @@ def _given(parsed: Sequence[list[Statement] | None]) -> set[str]:
 
 
 def _needed(statements: list[Statement], wanted: set[str]) -> list[Statement]:
-    """Keep the statements that give what is wanted, and what those need in their turn."""
+    """Keep the statements that define the wanted names, and what those need in turn."""
     names = set(wanted)
     statements = sorted(statements, key=lambda each: not each.first)
     kept = {index for index, each in enumerate(statements) if each.always}
@@ -185,7 +185,7 @@ def _needed(statements: list[Statement], wanted: set[str]) -> list[Statement]:
 
 
 def _statements(cell: Cell) -> list[Statement] | None:
-    """Split a cell into its statements; None if it is no Python."""
+    """Split a cell into its statements; None if it is not valid Python."""
     try:
         text = _python(cell.text)
         nodes = ast.parse(text).body
@@ -196,7 +196,7 @@ def _statements(cell: Cell) -> list[Statement] | None:
 
 
 def _python(text: str) -> str:
-    """Turn what only IPython understands (`%magic`, `!command`, `help?`) into Python."""
+    """Translate IPython syntax (`%magic`, `!command`, `help?`) to Python."""
     text = re.sub(r"\A\s*%%(time|capture)\b.*", "", text)
     try:
         ast.parse(text)
@@ -239,7 +239,7 @@ def _binds(symbol: symtable.Symbol) -> bool:
 
 
 def _globals(table: symtable.SymbolTable) -> Iterator[str]:
-    """List the names that the functions and classes of a statement take from the module."""
+    """List the module-level names that the functions and classes of a statement use."""
     for child in table.get_children():
         yield from (each.get_name() for each in child.get_symbols() if each.is_global())
         yield from _globals(child)

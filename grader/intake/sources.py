@@ -1,4 +1,4 @@
-"""Takes in a submission: a folder, a zip or one file, read once and never executed here."""
+"""Reads a submission: a folder, a zip or a single file. Nothing is executed here."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from grader.worker.pipeline import MODEL
 
 MAX_FILE = 1 << 20  # bytes of one Python file
 MAX_FILES = 64
-MAX_TOTAL = 4 << 20  # bytes of all of them
+MAX_TOTAL = 4 << 20  # bytes of all files
 MAX_ZIP = 16 << 20  # bytes
 MAX_ENTRIES = 10_000  # files and folders in a zip
-# What student code is run with; these packages and what they need keep their names.
+# Packages that student code runs with. A submission must not shadow them or their dependencies.
 PACKAGES = ("matplotlib", "pytest", "rich", "spacy", "torch", "torchdata", "torchtext", "tqdm")
 KIT = ("exercise", "grader", "news", MODEL)
 RUN_UNASKED = ("sitecustomize", "usercustomize", "conftest", "__main__")
@@ -38,11 +38,11 @@ class Sources:
     """The Python files of one submission.
 
     Attributes:
-        name: what reports call it.
-        files: module name to source.
-        names: module name to the file name that tracebacks show.
-        only: the one module that was handed in, if it was a single file.
-        left_out: modules that were there and are not taken, each with a line that says why.
+        name: the submission's name in reports.
+        files: sources by module name.
+        names: by module name, the file name that tracebacks show.
+        only: the module, if the submission is a single file.
+        left_out: skipped modules, each with a line that says why.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Sources:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names and contents."""
+        """The SHA-256 digest of names and contents."""
         total = hashlib.sha256()
         for name, data in sorted(self.files.items()):
             total.update(f"{name}\0{len(data)}\0".encode() + data)
@@ -64,12 +64,12 @@ def load(path: Path, modules: Iterable[str]) -> Sources:
     """Read the submission at `path`, of which `modules` are the tasks' modules.
 
     Raises:
-        UsageError: it is no submission, or it holds what no submission may hold.
+        UsageError: the path is not a submission, or the submission breaks a limit.
     """
     wanted = list(modules)
     try:
         if path.is_symlink():
-            raise UsageError(f"{_plain(path)}: a symbolic link. Give what it points to.")
+            raise UsageError(f"{_plain(path)}: a symbolic link. Give its target instead.")
         if path.is_dir():
             return _from_folder(path, wanted)
         if not path.exists():
@@ -91,14 +91,14 @@ def load(path: Path, modules: Iterable[str]) -> Sources:
 
 
 def _plain(name: object) -> str:
-    """Return a path as text that can be shown and written anywhere."""
+    """Return a path as text that can be shown and encoded anywhere."""
     return "".join(char if char.isprintable() else "?" for char in str(name))
 
 
 def left_out(module: str) -> str | None:
-    """Say why a module of this name is not taken from a submission; None if it is.
+    """Return why a submission's module with this name is skipped, or None if it is used.
 
-    The rule is the same on every machine: it does not ask what else happens to be installed.
+    The rule is the same on every machine: it does not depend on what else is installed.
     """
     why = None
     if module == "__init__" or any(module in each.modules for each in assignments().values()):
@@ -116,7 +116,7 @@ def left_out(module: str) -> str | None:
 
 @functools.cache
 def _packages() -> frozenset[str]:
-    """List the modules of `PACKAGES` and of all that they need, as far as it is installed."""
+    """List the installed modules of `PACKAGES` and of their dependencies."""
     found: set[str] = set()
     seen: set[str] = set()
     to_see = [*PACKAGES]
@@ -137,7 +137,7 @@ def _packages() -> frozenset[str]:
 
 
 def _module(file: PurePosixPath) -> str:
-    """Return the name by which a file of a package, or the folder that it is in, is imported."""
+    """Return the import name of a package's file, or of the folder that contains it."""
     return file.parts[0].partition(".")[0] if file.suffix in (".py", ".so", ".pyd") else ""
 
 
@@ -148,7 +148,8 @@ def _expected(wanted: list[str]) -> str:
 def _from_file(path: Path, wanted: list[str]) -> Sources:
     if path.stem not in wanted:
         raise UsageError(
-            f"{_plain(path)}: no task has a module of that name. Expected {_expected(wanted)}."
+            f"{_plain(path)}: no task has a module with this name. "
+            f"Expected one of {_expected(wanted)}."
         )
     files, names = {path.stem: read(path)}, {path.stem: _shown(path)}
     return Sources(_plain(path), files, names, only=path.stem)
@@ -159,7 +160,7 @@ def _from_folder(path: Path, wanted: list[str]) -> Sources:
     if not found.keys() & set(wanted):
         inner = path / "exercise"
         if inner.is_symlink():
-            raise UsageError(f"{_plain(inner)}: a symbolic link. Replace it by the folder itself.")
+            raise UsageError(f"{_plain(inner)}: a symbolic link. Replace it with the folder.")
         found = _modules(inner) if inner.is_dir() else {}
     if not found.keys() & set(wanted):
         raise UsageError(
@@ -175,7 +176,7 @@ def _from_folder(path: Path, wanted: list[str]) -> Sources:
 
 
 def take_out(found: dict[str, T], wanted: Sequence[str]) -> dict[str, str]:
-    """Remove from `found` what is not taken; return it with the reasons."""
+    """Remove modules that must be skipped from `found`; return them with the reasons."""
     reasons = {name: left_out(name) for name in found if name not in wanted}
     out = {name: reason for name, reason in reasons.items() if reason}
     for name in out:
@@ -195,21 +196,21 @@ def _modules(folder: Path) -> dict[str, Path]:
 def _check_count(path: Path, count: int) -> None:
     if count > MAX_FILES:
         raise UsageError(
-            f"{_plain(path)}: {count} Python files; at most {MAX_FILES} are taken. "
-            "Hand in only what the exercise needs."
+            f"{_plain(path)}: {count} Python files; at most {MAX_FILES} are allowed. "
+            "Submit only what the exercise needs."
         )
 
 
 def check_size(path: Path, files: dict[str, bytes]) -> None:
-    """Check that the files of a submission are not too large in all.
+    """Check the total size of a submission's files.
 
     Raises:
-        UsageError: they are.
+        UsageError: the files are too large.
     """
     if sum(map(len, files.values())) > MAX_TOTAL:
         raise UsageError(
-            f"{_plain(path)}: the Python files are larger than {MAX_TOTAL >> 20} MiB in all. "
-            "Hand in source code only."
+            f"{_plain(path)}: the Python files are larger than {MAX_TOTAL >> 20} MiB in total. "
+            "Submit source code only."
         )
 
 
@@ -226,9 +227,9 @@ def _open(path: Path) -> BinaryIO:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if path.is_symlink():
-            raise UsageError(f"{_plain(path)}: a symbolic link. Replace it by the file itself.")
+            raise UsageError(f"{_plain(path)}: a symbolic link. Replace it with the file itself.")
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{_plain(path)}: not a regular file. Replace it by a plain one.")
+            raise UsageError(f"{_plain(path)}: not a regular file. Replace it with a regular one.")
         stream = os.fdopen(os.open(path, flags), "rb")
     except OSError as error:
         raise UsageError(
@@ -236,15 +237,15 @@ def _open(path: Path) -> BinaryIO:
         ) from None
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):  # it was exchanged in between
         stream.close()
-        raise UsageError(f"{_plain(path)}: not a regular file. Replace it by a plain one.")
+        raise UsageError(f"{_plain(path)}: not a regular file. Replace it with a regular one.")
     return stream
 
 
 def read(path: Path, most: int = MAX_FILE) -> bytes:
-    """Read a regular file of at most so many bytes.
+    """Read a regular file of at most `most` bytes.
 
     Raises:
-        UsageError: it is none, it cannot be read, or it is larger.
+        UsageError: the file is not regular, is unreadable, or is larger.
     """
     with _open(path) as stream:
         return _bounded(stream, _plain(path), most)
@@ -253,13 +254,13 @@ def read(path: Path, most: int = MAX_FILE) -> bytes:
 def _bounded(stream: BinaryIO, name: str, most: int = MAX_FILE) -> bytes:
     data = stream.read(most + 1)
     if len(data) > most:
-        raise UsageError(f"{name}: larger than {most >> 20} MiB. Hand in source code only.")
+        raise UsageError(f"{name}: larger than {most >> 20} MiB. Submit source code only.")
     return data
 
 
 @contextlib.contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip; whatever is broken in it is told as a UsageError."""
+    """Open a zip; any defect of it becomes a UsageError."""
     with _open(path) as stream:
         if os.fstat(stream.fileno()).st_size > MAX_ZIP:
             raise UsageError(
@@ -277,7 +278,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         except Exception as error:  # zipfile raises all kinds of them on what is broken
             reason = _plain(error) or type(error).__name__
             raise UsageError(
-                f"{_plain(path)}: not a zip that can be read ({reason}). Make it anew."
+                f"{_plain(path)}: not a readable zip ({reason}). Create it again."
             ) from None
 
 
@@ -290,10 +291,10 @@ def _from_zip(path: Path, wanted: list[str]) -> Sources:
 
 
 def notebook_in_zip(path: Path, modules: Iterable[str], most: int) -> bytes | None:
-    """Return the notebook of a zip that holds one notebook and none of the tasks' modules.
+    """Return the notebook of a zip that holds one notebook and no module of a task.
 
     Raises:
-        UsageError: it cannot be read, or is larger than `most` bytes.
+        UsageError: the notebook cannot be read, or is larger than `most` bytes.
     """
     with _archive(path) as archive:
         members = [
@@ -314,7 +315,7 @@ def _members(
     """Read the modules in the folder that holds the tasks' modules.
 
     Returns:
-        The modules, what was left out, and the folder.
+        The modules, the skipped modules, and the folder.
     """
     found: list[tuple[PurePosixPath, zipfile.ZipInfo]] = []
     for info in archive.infolist():
@@ -326,7 +327,7 @@ def _members(
     folder = _folder(path, {name.parent for name, _ in found if name.stem in wanted}, wanted)
     for name, count in Counter(name for name, _ in found if name.parent == folder).items():
         if count > 1:
-            raise UsageError(f"{_plain(path)}: holds {str(name)!r} {count} times. Zip it anew.")
+            raise UsageError(f"{_plain(path)}: holds {str(name)!r} {count} times. Zip it again.")
     members = {name.stem: info for name, info in found if name.parent == folder}
     out = take_out(members, wanted)
     _check_count(path, len(members))
@@ -340,12 +341,12 @@ def _refuse_unsafe(path: Path, info: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(name).parts
     first = parts[0] if parts else ""
     if first.startswith("/") or ":" in first or ".." in parts or {"\\", "\0"} & {*name}:
-        raise UsageError(f"{_plain(path)}: holds the unsafe name {shown}. Zip the folder anew.")
+        raise UsageError(f"{_plain(path)}: holds the unsafe name {shown}. Zip the folder again.")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise UsageError(
             f"{_plain(path)}: {shown} is a symbolic link or the like. "
-            "Replace it by the file itself."
+            "Replace it with the file itself."
         )
 
 
@@ -355,15 +356,15 @@ def _unpack(
     name = f"{_plain(path)}: {info.orig_filename!r}"
     if info.flag_bits & 1:
         raise UsageError(f"{name} is encrypted. Zip it without a password.")
-    # The other methods are unpacked in pieces of any size, whatever is asked for.
+    # Other methods decompress in pieces of any size, no matter how many bytes are requested.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UsageError(f"{name} is packed in a rare way. Make a plain zip.")
+        raise UsageError(f"{name} uses an unsupported compression method. Make a plain zip.")
     with archive.open(info) as stream:
         return _bounded(cast(BinaryIO, stream), name, most)
 
 
 def _folder(path: Path, folders: set[PurePosixPath], wanted: list[str]) -> PurePosixPath:
-    """Choose the folder nearest to the root; where there are several, the one of the exercise."""
+    """Choose the folder nearest to the root; of several, the exercise's."""
     if not folders:
         raise UsageError(
             f"{_plain(path)}: none of {_expected(wanted)} is in it. Zip the folder that holds them."

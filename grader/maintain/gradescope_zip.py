@@ -1,7 +1,7 @@
-"""Makes an autograder for Gradescope: `python -m grader gradescope OUT.zip`.
+"""Implements `python -m grader gradescope`: builds an autograder for Gradescope.
 
-Gradescope unpacks the zip into /autograder/source, runs `setup.sh` once, and `run_autograder` for
-each submission, which is `grader.classroom.gradescope`.
+Gradescope unpacks the zip into /autograder/source, runs `setup.sh` once, and runs `run_autograder`
+for each submission, which starts `grader.classroom.gradescope`.
 """
 
 from __future__ import annotations

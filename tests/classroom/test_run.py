@@ -83,7 +83,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "class" / "broken.zip").write_bytes(b"PK")
     done = graded_by_command(root)
     assert done.returncode == 2, done.stderr
-    assert "broken  error: broken.zip: not a zip that can be read" in done.stdout
+    assert "broken  error: broken.zip: not a readable zip" in done.stdout
     assert "5 in progress" not in done.stdout
     assert "6 of 6: 4 in progress, 1 no points, 1 error" in done.stdout
     return root

@@ -460,9 +460,7 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
 def test_pytest_k_with_a_name_that_no_check_has_says_which_there_are() -> None:
     done = run_pytest("-k", "colate")
     assert done.returncode == 5
-    says = (
-        "-k colate: no task or check is called that. Tasks of news-classifier: dataset, collate, "
-    )
+    says = "-k colate: no task or check has this name. Tasks of news-classifier: dataset, collate, "
     assert says in done.stdout
 
 

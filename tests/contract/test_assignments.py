@@ -145,7 +145,7 @@ def test_a_task_that_calls_one_that_is_not_written_waits_for_it() -> None:
 
 def test_a_definition_that_no_task_names_cannot_hold_a_region() -> None:
     source = read(ROOT / "solution" / "recurrent.py").replace("def unroll(", "def unrol(")
-    with pytest.raises(BuildError, match=r"unrol is of no task; name it in the table"):
+    with pytest.raises(BuildError, match=r"unrol has no task; name it in the table"):
         stub(source, "recurrent")
 
 

@@ -199,7 +199,7 @@ def inner_link(root: Path) -> None:
 
 
 def much_code(root: Path) -> None:
-    """Single modules of a student, as Moodle names them, that are large in all."""
+    """Single modules of a student, as Moodle names them, whose total size is large."""
     parts = {f"class/Ada_1_assignsubmission_file_part_{n}.py": b"#" * MAX_FILE for n in range(5)}
     fill(root, parts)
 
@@ -207,7 +207,7 @@ def much_code(root: Path) -> None:
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a broken zip": (
         lambda root: (fill(root, {"class/x": b""}) / "class/ada.zip").write_bytes(b"PK"),
-        "not a zip that can be read",
+        "not a readable zip",
     ),
     "no module": (
         lambda root: fill(root, {"class/ada/x.py": SOURCE, "class/ada/y.py": SOURCE}),
@@ -224,7 +224,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: fill(root, {"class/ada.ipynb": b" " * (lms_exports.MAX_NOTEBOOK + 1)}),
         "larger than 20 MiB",
     ),
-    "much code": (much_code, "larger than 4 MiB in all"),
+    "much code": (much_code, "larger than 4 MiB in total"),
 }
 
 
@@ -240,7 +240,7 @@ def test_what_cannot_be_read_says_why(case: str, tmp_path: Path) -> None:
 
 def test_an_empty_class_is_told(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(UsageError, match=r"no submission in it|cannot be read"):
+        with pytest.raises(UsageError, match=r"no submission found|cannot be read"):
             lms_exports.find(folder)
 
 

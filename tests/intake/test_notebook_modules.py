@@ -150,7 +150,7 @@ def test_text_made_to_break_a_parser_breaks_nothing(text: str) -> None:
 
 
 def test_a_cell_of_data_is_refused() -> None:
-    with pytest.raises(UsageError, match="at most 65,536 are taken"):
+    with pytest.raises(UsageError, match="at most 65,536 are allowed"):
         taken("x = '" + "a" * 70_000 + "'")
 
 

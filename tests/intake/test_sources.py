@@ -362,9 +362,9 @@ def test_too_many_bytes_in_all_are_refused(tmp_path: Path) -> None:
     assert sum(map(len, whole.values())) == MAX_TOTAL
     assert load(folder(tmp_path / "ann", **whole)).files
     path = folder(tmp_path / "bob", **whole, helper=b"#")
-    assert "larger than 4 MiB in all" in refusal(path, tmp_path)
+    assert "larger than 4 MiB in total" in refusal(path, tmp_path)
     entries = [(file.name, file.read_bytes()) for file in path.iterdir()]
-    assert "larger than 4 MiB in all" in refusal(zipped(tmp_path / "a.zip", *entries), tmp_path)
+    assert "larger than 4 MiB in total" in refusal(zipped(tmp_path / "a.zip", *entries), tmp_path)
 
 
 @posix
@@ -453,7 +453,7 @@ def test_a_zip_packed_in_a_rare_way_is_refused(tmp_path: Path, method: int) -> N
     start = data.index(b"PK\1\2") + 10
     data[start : start + 2] = struct.pack("<H", method)
     path.write_bytes(data)
-    assert "packed in a rare way" in refusal(path, tmp_path)
+    assert "unsupported compression" in refusal(path, tmp_path)
 
 
 def test_a_zip_bomb_is_refused_after_little_work(
@@ -513,7 +513,7 @@ def test_a_zip_of_very_many_files_is_refused_unopened(
 def test_a_broken_zip_is_refused(tmp_path: Path, break_it: Callable[[bytes], bytes]) -> None:
     path = zipped(tmp_path / "a.zip", ("model.py", os.urandom(500)))
     path.write_bytes(break_it(path.read_bytes()))
-    assert "not a zip that can be read" in refusal(path, tmp_path)
+    assert "not a readable zip" in refusal(path, tmp_path)
 
 
 def test_a_zip_name_that_is_no_utf8_is_refused_or_ignored(tmp_path: Path) -> None:
@@ -523,7 +523,7 @@ def test_a_zip_name_that_is_no_utf8_is_refused_or_ignored(tmp_path: Path) -> Non
     try:
         assert load(path).files == {"model": b"m"}
     except UsageError as error:
-        assert "not a zip that can be read" in str(error)  # noqa: PT017
+        assert "not a readable zip" in str(error)  # noqa: PT017
 
 
 def test_mutated_zips_are_taken_or_refused(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_what_needs_the_instructor_comes_first_and_is_in_no_figure() -> None:
         Result("ann", record=right),
         Result("bob", record=error),
         Result("cay", record=cut),
-        Result("dee", fault="dee.zip: not a zip that can be read."),
+        Result("dee", fault="dee.zip: not a readable zip."),
     ]
     page = shown(results)
     sections = page.xpath("//*[@id='class']//section/@aria-labelledby")
