@@ -102,16 +102,16 @@ def left_out(module: str) -> str | None:
     """
     why = None
     if module == "__init__" or any(module in each.modules for each in assignments().values()):
-        pass  # without asking for `_packages`, which takes a while
+        pass  # avoids `_packages`, which is slow
     elif module in sys.stdlib_module_names:
-        why = "Python already has a module of that name. Rename it."
+        why = "Python already has a module with this name. Rename it."
     elif module in RUN_UNASKED:
-        why = "Python or pytest would run it by itself. Rename it."
+        why = "Python or pytest would run it automatically. Rename it."
     elif module.startswith("test_") or module.endswith("_test"):
-        why = "it is named like a file of tests. Rename it if your code needs it."
+        why = "it is named like a test file. Rename it if your code needs it."
     elif module in KIT or module in _packages():
-        why = "a package that the exercise uses has that name. Rename it."
-    return why and f"{module}.py is not taken: {why}"
+        why = "a package that the exercise uses has this name. Rename it."
+    return why and f"{module}.py was skipped: {why}"
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Faces of a record: each is made from it and from nothing else."""
+"""Formats of a record; each is made from the record alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def convert(
     `column` and `decimal` are for CSV, see `marks.py`.
 
     Raises:
-        UsageError: no such format, it takes one record, or a file is no record.
+        UsageError: the format is unknown or takes only one record, or a file is not a record.
     """
     from grader.contract.results import Result
 
@@ -40,7 +40,7 @@ def convert(
         raise UsageError(f"--as {format_}: no such format. Choose from {', '.join(FORMATS)}.")
     place, many = FORMATS[format_]
     if not many and len(paths) > 1:
-        raise UsageError(f"--as {format_}: one record is shown at a time. Give one file.")
+        raise UsageError(f"--as {format_}: takes a single record. Give one file.")
     module, name = place.split(".")
     function: Callable[..., str] = getattr(
         importlib.import_module(f"grader.reports.{module}"), name
@@ -53,10 +53,10 @@ def convert(
 
 
 def read(path: Path) -> Record:
-    """Read a record that `grade --json` wrote.
+    """Read a record written by `grade --json`.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the file is unreadable or not a record.
     """
     from grader.reports.labels import cleaned
 

@@ -1,4 +1,4 @@
-"""The board: what a person sees in a terminal after grading."""
+"""The board: the table and messages in a terminal after grading."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ UNTOLD = {  # what a status means where there is no message
 
 
 def text(record: Record) -> str:
-    """Return the board as plain text, with every message."""
+    """Return the board as plain text with every message."""
     stream = io.StringIO()
     console = plain_console(file=stream, width=100, color_system=None, force_jupyter=False)
     show(record, verbose=True, console=console)
@@ -47,7 +47,7 @@ def text(record: Record) -> str:
 
 
 def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
-    """Print the board; `verbose` shows every message, not only the first of a task."""
+    """Print the board with the first message of each task, or with every one if `verbose`."""
     record = labels.cleaned(record)
     console = console or plain_console()
     console.print()
@@ -84,9 +84,9 @@ def told(check: CheckResult) -> str:
 
 
 def to_fix(record: Record, task: str) -> list[list[CheckResult]]:
-    """Return a task's failed checks; those with the same message are together.
+    """Return a task's failed checks, grouped by message.
 
-    A module that cannot be imported fails all its checks in the same way.
+    If a module cannot be imported, all its checks fail with the same message.
     """
     groups: dict[tuple[str, str | None, str], list[CheckResult]] = {}
     for check in record.checks:
@@ -96,12 +96,12 @@ def to_fix(record: Record, task: str) -> list[list[CheckResult]]:
 
 
 def points_of(checks: Sequence[CheckResult]) -> str:
-    """Return the points of checks, as earned of possible."""
+    """Format the points of checks as earned/available."""
     return _points(sum(c.score for c in checks), sum(c.max_score for c in checks))
 
 
 def hint_command(check: CheckResult) -> str:
-    """Return the command that shows the hint of a check."""
+    """Return the command that shows a check's hint."""
     return f"python -m grader hint {check.task} {check.hint}"
 
 
@@ -154,7 +154,7 @@ def first(record: Record, task: TaskResult) -> str:
 
 
 def _to_do(message: str) -> str:
-    """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to what to do."""
+    """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to the action."""
     return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
@@ -168,15 +168,15 @@ def _where(id_: str) -> str:
 
 
 def accuracy(record: Record) -> str:
-    """Hold the accuracy against the marks, and against the reference's where they compare.
+    """Compare the accuracy with the marks and, on the same news, with the reference's.
 
-    It is empty if the task did not run.
+    The text is empty if the task did not run.
     """
     found = record.accuracy
     if not found.keys() >= FIGURES:
         return ""
     text = (
-        f"Accuracy on {found['unseen']} news items not seen before:\n"
+        f"Accuracy on a held-out test set of {found['unseen']} news items:\n"
         f"  yours {found['value']:.2f}, "
         f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
     )
@@ -225,7 +225,7 @@ def _all_done(record: Record) -> str:
 
 
 def show_hint(task: Task, level: int) -> None:
-    """Print one hint."""
+    """Print a hint."""
     console = plain_console()
     console.print(Text.assemble((f"{task.id}: {task.title}", "bold"), f"  (hint {level} of 3)"))
     console.print(Padding(Text(task.hints[level - 1]), (0, 0, 0, 2)))

@@ -1,4 +1,4 @@
-"""Marks of a class as CSV: all of them, and what Canvas and Moodle import.
+"""The marks of a class as CSV: complete, or for the import into Canvas or Moodle.
 
 Where there is no mark, or the grader could not judge a check, the mark is empty, and never a zero.
 """

@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet takes for what it is: texts are quoted, and none becomes a formula."""
+"""CSV that is safe in spreadsheets: texts are quoted, and none becomes a formula."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _number(cell: str | float, decimal: str) -> str | float:
 
 
 def escape_formula(value: Value) -> str | float:
-    """Return a value that a spreadsheet takes for what it is; a text never becomes a formula."""
+    """Return a value that no spreadsheet interprets as a formula."""
     if value is None:
         return ""
     if isinstance(value, str):

