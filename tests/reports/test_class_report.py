@@ -78,17 +78,17 @@ def test_discrimination_is_the_correlation_of_passing_with_the_other_points() ->
         (
             [n < 15 for n in range(30)],
             list(range(30)),
-            "Students who do well elsewhere pass it less",
+            "pass it less often: look at this check.",
         ),
         (
             [n % 2 == 0 for n in range(30)],
             list(range(30)),
-            "No more related to the other points than",
+            "related to the other points than by chance",
         ),
         (
             [n % 2 == 1 for n in range(30)],
             list(range(30)),
-            "No more related to the other points than",
+            "related to the other points than by chance",
         ),
         ([n % 2 == 1 for n in range(2000)], [n % 10 for n in range(2000)], "pass it more often."),
         ([True] * 30, list(range(30)), "All passed: it does not distinguish submissions."),

@@ -143,7 +143,7 @@ ENDS = {
         "import sys; sys.modules['_worker.wire'].send = None",
         "exited with status 1",
     ),
-    "replaces json": ("import json; json.dumps = lambda *_: 'x'", "cannot be taken"),
+    "replaces json": ("import json; json.dumps = lambda *_: 'x'", "answer is invalid"),
 }
 
 
@@ -827,7 +827,7 @@ def message(**content: Any) -> dict[str, Any]:
     ],
 )
 def test_nonsense_in_place_of_an_answer_is_told_so(runner: ProcessWorker, code: str) -> None:
-    with pytest.raises(WorkerLost, match=r"What came back cannot be taken: .*") as caught:
+    with pytest.raises(WorkerLost, match=r"The answer is invalid: .*") as caught:
         run(runner, code)
     assert caught.value.status == "crashed"
     assert run(runner, "value = 5") == 5
@@ -892,7 +892,7 @@ def test_what_is_left_in_the_pipe_is_not_taken_for_the_next_answer(
         leave(worker, LEFT[what])
         if not seen_before:  # as on Windows, or because it comes a little later
             monkeypatch.setattr(worker_client, "_unread", lambda _confined: False)
-        with pytest.raises(WorkerLost, match="cannot be taken") as caught:
+        with pytest.raises(WorkerLost, match="answer is invalid") as caught:
             run(worker, "value = 6")
         assert caught.value.status == "crashed"
         assert run(worker, "value = 7") == 7
@@ -969,7 +969,7 @@ def test_odd_values_come_back_as_plain_data_or_one_error(runner: ProcessWorker, 
     try:
         got = run(runner, f"value = {code}")
     except WorkerLost as lost:
-        assert "cannot be taken" in lost.what  # noqa: PT017
+        assert "answer is invalid" in lost.what  # noqa: PT017
         got = None
     assert right(got), got
     assert run(runner, "value = 5") == 5

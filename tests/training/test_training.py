@@ -133,7 +133,7 @@ def png_size(data: bytes) -> tuple[int, int]:
 
 def test_a_run_shows_a_row_an_epoch(ran: Ran) -> None:
     assert ran.code == 0
-    assert ran.lines[0] == "24 news items to learn from, 20 to validate on"
+    assert ran.lines[0] == "24 training items, 20 validation items"
     assert ran.lines[1] == "epochs 2, lr 0.002, batch size 32, device cpu"
     header = ran.lines.index(progress.HEADER)
     table = ran.lines[header : header + 3]
@@ -294,7 +294,7 @@ BAD = [
     (["--val", "label5.csv"], "line 2: the label is '5'"),
     (["--rows", "0"], "--rows 0"),
     (["--rows", "-3"], "--rows -3"),
-    (["--rows", "65"], "there are 64 rows"),
+    (["--rows", "65"], "there are only 64 training rows"),
     (["--epochs", "0"], "--epochs 0"),
     (["--epochs", "1001"], "--epochs 1001"),
     (["--lr", "0"], "--lr 0"),
