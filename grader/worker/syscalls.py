@@ -1,7 +1,7 @@
 """Numbers of Linux system calls, and what the filter does with them; see `seccomp.filter_calls`.
 
 The numbers are those of the kernel's `arch/x86/entry/syscalls/syscall_64.tbl` and, for aarch64,
-`include/uapi/asm-generic/unistd.h`. None: that processor has no such call.
+`include/uapi/asm-generic/unistd.h`. None means that the processor does not have the call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "execveat": (322, 281),
     "setsid": (112, 157),
     "setpgid": (109, 154),
-    # Signals by other ways than kill and tgkill.
+    # Signals other than by kill and tgkill.
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
     "tkill": (200, 130),
@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     # The network.
     "socket": (41, 198),
     "socketpair": (53, 199),
-    # Memory and queues that RLIMIT_AS does not count, and those of the user's other processes.
+    # Memory and queues that RLIMIT_AS does not count, including those of other processes.
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "semctl": (66, 191),
     "mq_open": (240, 180),
     "mq_unlink": (241, 181),
-    # Requests that the filter would not see.
+    # Requests that bypass the filter.
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "swapoff": (168, 225),
     "quotactl": (179, 60),
     "quotactl_fd": (443, 443),
-    # What Landlock lets pass: attributes of files, and watching them.
+    # What Landlock allows: changing attributes of files, and watching files.
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "inotify_init1": (294, 26),
     "fanotify_init": (300, 262),
     "fanotify_mark": (301, 263),
-    # Other processes' share of the machine.
+    # Scheduling of other processes.
     "setpriority": (141, 140),
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),

@@ -1,4 +1,4 @@
-"""Operations on `exercise.text`: what went through a pipeline or a layer."""
+"""Operations on `exercise.text`; they record the inputs of pipelines and layers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         module: the student's module.
-        batches: for each call its `texts`, and its `text` in the words that the student will read.
+        batches: for each call its `texts`, and its `text` as shown to the student.
 
     Returns:
         For each call `result`, and `given`: how many documents tok2vec was given at a time.
@@ -54,12 +54,12 @@ def states(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         module: the student's module.
-        calls: for each call the `sizes` and weights (`state`) of the LSTM, the `sentences`, and its
-            `text` in the words that the student will read.
+        calls: for each call the `sizes` and weights (`state`) of the LSTM, the `sentences`, and the
+            `text` as shown to the student.
 
     Returns:
-        For each call `result`, and `given`: for each call of the LSTM the batch sizes of the packed
-        sentences that it was given, or None if they were not packed.
+        For each call `result`, and `given`: for each call of the LSTM the batch sizes of its packed
+        input, or None if the input was not packed.
     """
     function = student.get(module, "sentence_states")
     return [_states(function, **call) for call in calls]
@@ -86,13 +86,13 @@ def _states(
 
 
 def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
-    """Call `fast_pipeline` once in this process, and run what it returned.
+    """Call `fast_pipeline` once per process, and run the pipeline that it returned.
 
     Returns:
-        `made`: what came back.
-        `components`: if it is a pipeline, the factories of the components that run, in order;
-            otherwise None.
-        `vectors`: then for each text (tokens, F), or `Raised`; otherwise none.
+        `made`: the return value.
+        `components`: for a pipeline, the factories of the enabled components in order; otherwise
+            None.
+        `vectors`: for a pipeline, the vectors (tokens, F) of each text, or `Raised`.
     """
     made = _fast_pipeline(module)
     if not isinstance(made, spacy.Language):
