@@ -1,6 +1,6 @@
-"""Task accuracy: the student's model and loop, trained on news, classify other news.
+"""Checks of the task accuracy: train the student's model and loop on news, classify others.
 
-While one of the two is not done, a part of the grader's own stands in for it.
+If one of the two is not done, the grader's own replaces it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _tries(
 ) -> tuple[list[heldout_accuracy.Measured], int]:
     """Train and classify until an accuracy is enough, `heldout_accuracy.TRIES` times at most.
 
-    Returns what each try gave, and how many news items it was measured on.
+    Returns the result of each try, and the number of test items.
     """
     pool, measured = heldout_accuracy.pool(submission), []
     for attempt in range(heldout_accuracy.TRIES):

@@ -1,4 +1,4 @@
-"""Task fast_pipeline: what `fast_pipeline` promises."""
+"""Checks of the task fast_pipeline: `fast_pipeline`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAST, RUN = "fast_pipeline()", "fast_pipeline().pipe(texts)"
 
 @functools.cache
 def texts() -> list[str]:
-    """Return news to read."""
+    """Return news texts for the pipeline."""
     import news
 
     return [text for _, text in news.sample("valid")][:24]
@@ -41,12 +41,12 @@ def shuffled(text: str, chance: random.Random) -> str:
 
 @evidence
 def fast_seen(submission: Submission) -> PipelineSeen:
-    """Call the function, and run what it returns."""
+    """Call the function, and run the pipeline that it returns."""
     return submission.fast_pipeline("fast_pipeline", texts(), BATCH_SIZE)
 
 
 def check_pipeline(submission: Submission) -> None:
-    """It returns a pipeline that makes vectors."""
+    """The function returns a pipeline that computes vectors."""
     seen = fast_seen(submission)
     expected = f'a pipeline, what spacy.load("{MODEL}", ...) gives'
     if seen.components is None:
@@ -96,7 +96,7 @@ def check_same_vectors(submission: Submission) -> None:
 
 
 def check_components(submission: Submission) -> None:
-    """No component runs that the vectors do not need."""
+    """Only components that the vectors need are enabled."""
     running = [name for name in fast_seen(submission).components or [] if name in NOT_NEEDED]
     if running:
         text = f"These of its components run: {', '.join(running)}"
