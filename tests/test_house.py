@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, and that the tables fit the code and the pages."""
+"""Rules for the whole tree: imports, sizes, and tables that match code and pages."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ CHECKS = [check for task in tasks().values() for check in task.checks]
 
 
 def imports(folder: str) -> set[str]:
-    """Every module that the Python files below a folder import, absolutely."""
+    """The absolute names of all modules that the Python files in a folder import."""
     found = set()
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

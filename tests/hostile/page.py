@@ -1,4 +1,4 @@
-"""The tables of docs/threat-model.md: what each tier stops, as measured."""
+"""The tables in docs/threat-model.md: what each tier stops, as measured."""
 
 from __future__ import annotations
 

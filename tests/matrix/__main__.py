@@ -1,7 +1,7 @@
-"""Grades mutants and accepted variants and writes the kill matrix: `python -m tests.matrix`.
+"""Grades mutants and accepted variants, and writes the kill matrix: `python -m tests.matrix`.
 
-Writes docs/kill_matrix.md, of a part of the entries only their rows. Names each problem in a line,
-and exits with 1 if there is one; while a submission has a problem, the page is left as it is.
+It writes docs/kill_matrix.md, or only the rows of the selected entries. It prints one line per
+problem, and exits with 1 if there is one. The page is not changed while a submission has a problem.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.matrix.run import Grader, MatrixJob
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit code."""
     options = parser().parse_args(arguments)
     start = time.monotonic()
     entries = all_entries()
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Build the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     part = top.add_mutually_exclusive_group()
     part.add_argument("--only", nargs="+", metavar="ID", help="grade these entries, over all tasks")
@@ -81,7 +81,7 @@ def grade(jobs: list[MatrixJob]) -> list[Row]:
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 

@@ -11,7 +11,7 @@ from tests.classes import graded
 
 
 def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str]) -> str:
-    """The board of one task, whose checks passed but for those found otherwise."""
+    """The board of one task, in which all checks passed except the given ones."""
     checks = []
     for check in tasks()[task].checks:
         status, message = found.get(check.name, ("passed", ""))

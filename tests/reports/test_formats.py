@@ -1,4 +1,4 @@
-"""One record, many faces: each fits the schema, or the parser, of those who read it."""
+"""Every format of a record fits the schema or the parser of the programs that read it."""
 
 import csv
 import io

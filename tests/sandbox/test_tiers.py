@@ -1,7 +1,7 @@
-"""Where the sandbox, or a layer of it, is unavailable: what is said, and what to do about it.
+"""If the sandbox or one of its layers is unavailable, the grader says why and what to do.
 
-The kernel's refusals are real: a filter of system calls makes them. bubblewrap's are made by a
-program of that name which says what bubblewrap says, but for one, which is its own.
+The kernel's errors are real: a system call filter causes them. bubblewrap's errors come from a fake
+program that prints bubblewrap's messages, except for one real error.
 """
 
 import ctypes
@@ -46,7 +46,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a 
 
 @pytest.fixture
 def new_fork_server() -> Iterator[None]:
-    """Start a new fork server here, and another one in the next test."""
+    """Start a new fork server for this test, and another one for the next."""
     fork_server.close()
     yield
     fork_server.close()
@@ -122,7 +122,7 @@ def test_a_step_of_confinement_that_fails_is_told() -> None:
 
 
 def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> str:
-    """Return what the doctor finds of the sandbox, in a process of its own."""
+    """Return what the doctor says about the sandbox, in a separate process."""
     code = "from grader.commands.doctor import _sandbox as s; print(s().found, '->', s().remedy)"
     done = subprocess.run(
         [*around, sys.executable, "-c", code],
@@ -137,7 +137,7 @@ def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> s
 
 
 def refuse(number: int, error: int) -> None:
-    """Let a system call fail in this process from now on."""
+    """Make a system call fail in this process from now on."""
     steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error)]
     program = b"".join(struct.pack("=HBBI", *step) for step in [*steps, (0x06, 0, 0, 0x7FFF0000)])
     held = ctypes.create_string_buffer(program, len(program))
@@ -200,7 +200,7 @@ def test_every_reason_is_met_and_says_what_to_do(row: dict[str, str]) -> None:
 
 @on_linux
 def test_the_packages_of_another_environment_are_readable_in_the_sandbox(tmp_path: Path) -> None:
-    """As where a .pth file, or `venv --system-site-packages`, adds them to an environment."""
+    """For example by a .pth file or `venv --system-site-packages`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
     (own,) = tmp_path.glob("lib/python*/site-packages")
     (own / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")

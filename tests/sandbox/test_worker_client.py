@@ -1,4 +1,4 @@
-"""Whatever a submission does, the grader gets data or one clear error, in time, and goes on."""
+"""Whatever a submission does, the grader gets data or a clear error in time, and continues."""
 
 import contextlib
 import gc
@@ -50,10 +50,10 @@ DEFAULT = Limits(seconds=3600)
 
 @pytest.fixture(scope="module", autouse=True)
 def _operation(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Iterator[None]:
-    """Let workers run from a copy of their folder that knows one operation more.
+    """Run workers from a copy of their folder that has one more operation.
 
-    In the quick suite the process that they are forked from loads no package: that is most of the
-    time in which it starts, and no worker here needs one from it.
+    In the quick suite the fork server loads no packages, because loading takes most of its start-up
+    time and no worker here needs them.
     """
     copy = tmp_path_factory.mktemp("copy") / "worker"
     shutil.copytree(launch.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -85,17 +85,17 @@ def serving(
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[ProcessWorker]:
-    """One worker for many hostile texts: each starts it again if the one before ended it."""
+    """One worker for many hostile texts, restarted after a text killed it."""
     with serving() as worker:
         yield worker
 
 
 def ignore(_news: dict[str, Any]) -> None:
-    """Take no reports."""
+    """Ignore reports."""
 
 
 def run(worker: Worker, code: str, seconds: float = 30.0, report: Any = ignore) -> Any:
-    """Run a text as student code; return what it leaves in `value`."""
+    """Run a text as student code and return its variable `value`."""
     return worker.call("load.run", {"code": code}, seconds, 0, report)
 
 
@@ -104,7 +104,7 @@ def load(worker: Worker, name: str = "dataset", *needs: str, seconds: float = 30
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Tell whether a process ends soon; one that only waits to be reaped is gone."""
+    """Return whether a process ends soon; a zombie counts as gone."""
     psutil = pytest.importorskip("psutil")
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -293,7 +293,7 @@ def test_the_time_of_the_whole_submission_is_limited() -> None:
 
 
 def test_an_answer_close_to_the_deadline_does_not_harm_the_next_call(runner: ProcessWorker) -> None:
-    """The deadline goes up and down round the time that the answer takes on this machine."""
+    """The deadline varies around the time that the answer takes on this machine."""
     outcomes, seconds = [], 0.05
     for _ in range(16):
         assert run(runner, "value = 5") == 5
@@ -645,7 +645,7 @@ def test_modules_may_import_each_other_by_their_bare_names() -> None:
 
 
 def test_a_helper_is_found_whatever_else_is_installed_under_its_name() -> None:
-    """What must not be shadowed is left out before, see `sources.left_out`."""
+    """Modules that would shadow required packages are skipped before, see `sources.left_out`."""
     with serving(psutil="x = 'own'", wire="x = 'own'") as worker:
         assert run(worker, "import psutil; value = psutil.x") == "own"
         assert run(worker, "import wire; value = wire.x") == "own"
@@ -787,9 +787,9 @@ def test_what_a_module_replaces_does_no_harm(code: str) -> None:
 
 
 def forged(header: object, length: int | None = None) -> str:
-    """Return code that writes a frame to the answers itself, wherever they go.
+    """Return code that writes a forged frame to the pipe of the answers.
 
-    It finds the number of the request that it is called for, and puts it in the place of "ID".
+    It finds the number of the current request and inserts it for "ID".
     """
     return f"""\
 import json, os, struct, sys
@@ -803,7 +803,7 @@ for fd in range(3, 12):
 
 
 def message(**content: Any) -> dict[str, Any]:
-    """Return the header of a frame that is a dict."""
+    """Return a frame's header for a dict."""
     return {"dict": [[name, value] for name, value in content.items()]}
 
 
@@ -869,7 +869,7 @@ LEFT = {  # what a module leaves to those that come after it in the same process
 
 
 def leave(worker: Worker, what: str) -> None:
-    """Let student code leave something in the pipe, behind the answer to this request."""
+    """Make student code leave something in the pipe, after the answer to this request."""
     if what.startswith("AFTER"):  # the answer goes first, as a forged one
         what = forged(message(id="ID", answer=4)) + what.removeprefix("AFTER")
     assert run(worker, f"{what}\nvalue = 5") == 4
@@ -1090,7 +1090,7 @@ def test_processor_time_is_what_all_cores_give_in_the_time_of_a_submission() -> 
 
 @posix
 def test_the_only_descriptors_are_those_of_the_worker() -> None:
-    """Also one that the grader's other children would inherit is not there."""
+    """Not even descriptors that the grader's other children would inherit."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     os.set_inheritable(reading, True)
@@ -1140,7 +1140,7 @@ value = child.pid
 
 @pytest.fixture
 def forked() -> Iterator[Confinement]:
-    """The tier sandbox, with a fork server of this test's own."""
+    """The tier sandbox, with a fork server for this test only."""
     fork_server.close()
     try:
         yield sandboxed("cpu")
@@ -1163,7 +1163,7 @@ def kill_warm_process() -> None:
 
 
 class Unlucky(ProcessWorker):
-    """A worker that loses its fork server just before it is told anything, so many times."""
+    """A worker that loses its fork server just before the first request, `times` times."""
 
     times = 1
 

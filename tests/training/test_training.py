@@ -1,4 +1,4 @@
-"""`python -m grader train`: what it shows and saves, and what bad input and broken code get."""
+"""`python -m grader train`: its output and files, and its errors for bad input and broken code."""
 
 import dataclasses
 import json
@@ -42,12 +42,12 @@ QUICK = ["--rows", "24", "--epochs", "2", "--device", "cpu"]
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Token vectors are computed once for all runs here."""
+    """Compute token vectors only once for all runs in this file."""
     return tmp_path_factory.mktemp("vectors") / "cache"
 
 
 def prepare(folder: Path, cache: Path, patch: pytest.MonkeyPatch) -> Path:
-    """Go to an empty folder, with the cache elsewhere and a short sample."""
+    """Change to an empty folder, with a separate cache and a short sample."""
     work = folder / "work"
     work.mkdir()
     patch.chdir(work)
@@ -72,7 +72,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ran:
-    """One quick run of the reference."""
+    """A quick run of the reference."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
         folder = prepare(tmp_path_factory.mktemp("run"), cache, patch) / run.OUT
         code = main(["train", str(SOLUTION), *QUICK])
