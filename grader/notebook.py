@@ -16,7 +16,7 @@ from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.reports import board, html
 
 T = TypeVar("T")
-VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it where Validate runs a notebook
+VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it if Validate runs a notebook
 
 
 class Table:

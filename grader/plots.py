@@ -387,7 +387,7 @@ def chunks() -> None:
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(figsize=(8.6, 2.5), layout="constrained")
-    text = "Oil_prices_fall"  # a space would not be seen
+    text = "Oil_prices_fall"  # a space would be invisible
     for x, (letter, target) in enumerate(pairwise(text)):
         place = x + 0.8 * (x // 5)
         _box(axes, place, 0, "", PALE)

@@ -190,7 +190,7 @@ def validated(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The notebook with the task collate not done; try-it cells left out for time."""
+    """The notebook without the task collate, and without the try-it cells, to save time."""
     content = nbformat.read(SOURCE, 4)
     kept = ("imports", "lesson-04", "dataset-NewsDataset", "check-dataset", "collate-Collate")
     content.cells = [cell for cell in content.cells if cell.id in (*kept, "check-collate")]

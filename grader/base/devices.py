@@ -21,5 +21,5 @@ def resolve(name: str) -> str:
     if name == "auto":
         return "cuda" if there["cuda"] else "cpu"
     if not there[name]:
-        raise UsageError(f"--device {name}: torch {torch.__version__} sees none. Use --device cpu.")
+        raise UsageError(f"--device {name}: torch {torch.__version__} has none. Use --device cpu.")
     return name

@@ -43,9 +43,9 @@ NO_PART = {
     "maintain",
     "reports",
     "training",
-}  # folders of the grader that change no mark
+}  # folders of the grader that do not affect marks
 PACKAGES = ("torch", "spacy", MODEL, "numpy", "thinc")
-_one_at_a_time = threading.Lock()  # torch's random numbers belong to the whole process
+_one_at_a_time = threading.Lock()  # torch's random state is shared by the whole process
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def take_in(student: str, content: RawSubmission, assignment: str | None) -> Ext
     """
     if content.sources is not None:
         return ExtractedModules(content.sources, {})
-    if find_spec("IPython") is None:  # which reads what only notebooks may hold, such as %time
+    if find_spec("IPython") is None:  # IPython parses notebook syntax such as %time
         install = "python -m pip install -c constraints.txt ipython"
         raise CannotGradeHere(
             f"IPython is not installed, and a notebook is to be graded: {install}"
@@ -212,7 +212,7 @@ def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
                 memory = max(memory, worker.memory)
         except CannotGradeHere:
             raise
-        except Exception as error:  # a fault of the grader: never a mark, never a lost class
+        except Exception as error:  # a failure of the grader is never a mark, and ends no run
             fault = f"The grader itself failed twice: {error!r}. Grade it again."
             continue
         if all(check.status is not Status.ERROR for check in record.checks):

@@ -14,7 +14,7 @@ from grader.contract.enums import Status
 from grader.contract.mistakes import advice, mistakes
 from grader.worker.wire import Opaque, Raised, TensorData
 
-FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox/launch.py
+FORBIDDEN = ("Operation not permitted", "Permission denied")  # of the system, see sandbox/launch.py
 DIRECTION = re.compile("[\u202a-\u2069]")
 MAX_SHOWN = 200  # characters of a value in a message
 
@@ -59,7 +59,7 @@ class Blocked(Exception):
 def clean(text: str) -> str:
     """Remove control and text direction characters, so that text is safe to show."""
     if text.replace("\n", "").isprintable() and not DIRECTION.search(text):
-        return text  # as most is
+        return text  # as most texts are
     return "".join(
         char if char == "\n" or (char.isprintable() and not DIRECTION.match(char)) else "?"
         for char in text

@@ -11,7 +11,7 @@ from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
 
-MAIN = "news-classifier"  # the assignment that is meant where none is named
+MAIN = "news-classifier"  # the default assignment
 ASSIGNMENTS = GRADER / "contract" / "assignments"
 
 

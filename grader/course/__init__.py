@@ -45,6 +45,6 @@ def configure(c: Any) -> None:
         *(f"{nbgrader}.{name}" for name in ("LimitOutput", "AssignLatePenalties")),
         f"{nbgrader}.CheckCellMetadata",
     ]
-    c.Execute.timeout = 120  # seconds a cell
+    c.Execute.timeout = 120  # seconds per cell
     c.Execute.shutdown_kernel = "immediate"
     c.ExportApp.plugin_class = f"{here}.export.MarksCsv"

@@ -28,7 +28,7 @@ def look_over(converter: Any) -> None:
     with Gradebook(course.db_url, course.course_id) as gradebook:
         try:
             notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
-        except MissingEntry:  # nbgrader says so
+        except MissingEntry:  # nbgrader reports this itself
             return
         for student, folder in _handed_in(course):
             problem = _problem(folder, notebooks, course)
@@ -67,7 +67,7 @@ def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
             return f"{path.relative_to(folder)} is a link or a special file"
     try:
         course.get_existing_timestamp(str(folder))
-    except Exception:  # it raises what it comes by
+    except Exception:  # it raises many kinds of exceptions
         return "timestamp.txt has no valid date"
     return ""
 

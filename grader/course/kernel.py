@@ -23,7 +23,7 @@ import news
 from grader.course.sandbox_policy import SandboxPolicy, why_no_pages
 from grader.sandbox import bubblewrap, launch
 
-SHOWN = ("text/plain", "image/png", "image/jpeg")  # nothing that a page would run
+SHOWN = ("text/plain", "image/png", "image/jpeg")  # no types that a browser would execute
 MEMORY = 4 << 20  # KiB of address space; torch and spaCy need 1.5 GiB
 SCRATCH = 256 << 20  # bytes
 

@@ -101,7 +101,7 @@ def _task_of(cell: Any, record: Record | None) -> TaskResult | None:
 
 def _score(cell: Any, record: Record | None) -> float | None:
     """Return the points of a cell, or None if they must be given by hand."""
-    if is_solution(cell):  # a written answer: none if it is as it was
+    if is_solution(cell):  # a written answer: 0 if it is unchanged
         return None if cell.source == MISSING else determine_grade(cell)[0]
     task = _task_of(cell, record)
     if task is None or task.state == "error" or task.max_score != cell.metadata.nbgrader.points:

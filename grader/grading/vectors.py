@@ -131,7 +131,7 @@ def _read(file: Path, count: int) -> tuple[Array, Array] | None:
             shape = (int(offsets[-1]), FEATURES)
             vectors = np.memmap(stream, np.float32, "r", stream.tell(), shape)
         whole = np.array_equal(checksum, _checksum(file, vectors, offsets))
-    except Exception:  # a foreign file may break the reader in any way
+    except Exception:  # a foreign file may raise anything
         return None
     return (vectors, offsets) if whole else None
 

@@ -155,9 +155,9 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
         raise UsageError(f"{folder}: no submission found. Give the class's folder.")
     handed, notes = _by_student(folder, layout, entries, matches)
     ignored += [entry for entry in entries if entry not in matches and not _is_code(entry)]
-    notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
+    notes += [f"{_shown(folder, entry)}: holds no code; skipped" for entry in ignored]
     notes += [
-        f"{plain_id(path.name)}: its name begins with a dot; left out"
+        f"{plain_id(path.name)}: its name begins with a dot; skipped"
         for path in _listed(folder)
         if path.name.startswith(".") and _is_code(path)
     ]
@@ -227,7 +227,7 @@ def _by_student(
             handed.append(HandIn(id_, names.get(student, ""), path, tuple(chosen)))
         kept = {part for chosen in _choose(found) for part in chosen}
         notes += [
-            f"{student}: handed in more than once; {_shown(folder, part.place)} is left out"
+            f"{student}: handed in more than once; {_shown(folder, part.place)} is skipped"
             for part in found
             if part not in kept
         ]

@@ -235,7 +235,7 @@ def _open(path: Path) -> BinaryIO:
         raise UsageError(
             f"{_plain(path)}: cannot be read ({error.strerror}). Make it readable, or remove it."
         ) from None
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):  # it was exchanged in between
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):  # it was replaced in the meantime
         stream.close()
         raise UsageError(f"{_plain(path)}: not a regular file. Replace it with a regular one.")
     return stream
@@ -266,7 +266,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
             raise UsageError(
                 f"{_plain(path)}: larger than {MAX_ZIP >> 20} MiB. Zip the Python files only."
             )
-        if stream.read().count(b"PK\1\2") > MAX_ENTRIES:  # before zipfile makes an object of each
+        if stream.read().count(b"PK\1\2") > MAX_ENTRIES:  # before zipfile parses each entry
             raise UsageError(
                 f"{_plain(path)}: more than {MAX_ENTRIES} files. Zip the Python files only."
             )
@@ -275,7 +275,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
                 yield archive
         except UsageError:
             raise
-        except Exception as error:  # zipfile raises all kinds of them on what is broken
+        except Exception as error:  # zipfile raises many kinds of exceptions for broken files
             reason = _plain(error) or type(error).__name__
             raise UsageError(
                 f"{_plain(path)}: not a readable zip ({reason}). Create it again."

@@ -184,7 +184,7 @@ def pooled(rows: Iterable[dict[str, Any]]) -> float:
 
 def calibrate(seeds: int, few: int) -> dict[str, Any]:
     """Do all runs with a progress bar, and return the content of `calibration.json`."""
-    _ = heldout_accuracy.sample_pool()  # computed and kept once, before the processes start
+    _ = heldout_accuracy.sample_pool()  # computed and cached once, before the processes start
     found = _done(jobs(seeds, few))
     found += _done(more_jobs(summary(found), seeds, few))
     groups = summary(found)

@@ -30,7 +30,7 @@ MODEL_PROJECT = f"packages/{MODEL}/pyproject.toml"
 FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
 NAMES = 4  # a line with fewer different names is not a secret
 NAME = re.compile(r"[^\W\d]\w*")
-DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
+DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the archive is reproducible
 README = """\
 # News classifier
 
@@ -141,7 +141,7 @@ def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> N
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files.items()):
             info = zipfile.ZipInfo(name, DATE)
-            info.create_system = 3  # Unix, whatever this is
+            info.create_system = 3  # Unix, on any system
             info.external_attr = (0o100755 if name in programs else 0o100644) << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.contract.record import SCHEMA_VERSION, Record
 
-# name: the function that makes it, and whether it takes the results of many submissions
+# name -> function, and whether it takes the results of many submissions
 FORMATS = {
     "board": ("board.text", False),
     "markdown": ("markdown.text", False),

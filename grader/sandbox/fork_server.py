@@ -141,7 +141,7 @@ class ForkServer:
                 try:
                     if os.stat(f"/proc/{launch.process_id(handle)}/task").st_nlink > THREADS:
                         signal.pidfd_send_signal(handle, signal.SIGKILL)
-                except (FileNotFoundError, ProcessLookupError):  # it has ended
+                except (FileNotFoundError, ProcessLookupError):  # the process has ended
                     self.watched.remove(handle)
                     os.close(handle)
 
@@ -156,7 +156,7 @@ class ForkServer:
             os.close(handle)
         try:
             self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # it is loading something
+        except subprocess.TimeoutExpired:  # the fork server is loading packages
             self.process.kill()
             self.process.wait()
         self.errors.close()
@@ -164,7 +164,7 @@ class ForkServer:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    threads = {"OPENBLAS_NUM_THREADS": "1"}  # else numpy starts some when it is loaded
+    threads = {"OPENBLAS_NUM_THREADS": "1"}  # otherwise numpy starts threads when it is imported
     return {**launch.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
 
 

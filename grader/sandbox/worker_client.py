@@ -266,7 +266,7 @@ class ProcessWorker:
         for thread in self.threads:
             thread.join(timeout=0.5)
         self.confined = None
-        if not any(thread.is_alive() for thread in self.threads[1:]):  # else it does that
+        if not any(thread.is_alive() for thread in self.threads[1:]):  # otherwise it does that
             for stream in (confined.process.stdin, confined.process.stdout):
                 assert stream is not None
                 stream.close()

@@ -40,12 +40,12 @@ from grader.training import results
 from grader.training.progress import HEADER, TrainingProgress, progress_bar
 from grader.worker.wire import TensorData
 
-OUT = Path("training")  # where the results go if nothing else is said
+OUT = Path("training")  # default folder for the results
 SIZES = {"hidden_size": 64, "num_layers": 2}  # the contract's defaults
-LONG = 2000  # news items: with more, the submission is tried out before the vectors are made
+LONG = 2000  # news items: with more, rehearse before the vectors are computed
 MONTH = 30 * 24 * 3600.0  # seconds
-LIMITS = Limits(seconds=MONTH, memory=None)  # a user's own run ends when it is done, or by Ctrl-C
-SHOWN_OUTPUT = 2000  # characters of what student code printed
+LIMITS = Limits(seconds=MONTH, memory=None)  # a training run has no time limit
+SHOWN_OUTPUT = 2000  # characters of student output to show
 
 Rows = Sequence[tuple[int, str]]
 Array = np.ndarray[Any, Any]

@@ -10,7 +10,7 @@ PROCESSORS = {  # machine: column of the tables, AUDIT_ARCH of `linux/audit.h`
     "x86_64": (0, 0xC000003E),
     "aarch64": (1, 0xC00000B7),
 }
-NEWEST = 450  # calls with higher numbers are younger than these tables, and refused
+NEWEST = 450  # calls with higher numbers are newer than these tables, and refused
 
 REFUSED: dict[str, tuple[int | None, int | None]] = {
     # Other programs, and leaving the session.
@@ -157,12 +157,12 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "request_key": (249, 218),
     "vhangup": (153, 58),
 }
-CLONE, CLONE3 = (56, 220), (435, 435)  # threads yes, processes no
+CLONE, CLONE3 = (56, 220), (435, 435)  # allowed for threads, not for processes
 SELF = {  # allowed where the first argument is the process itself
     "kill": (62, 129),
     "tgkill": (234, 131),
 }
-ALLOWED = {  # numbers; which argument is looked at; its values that are allowed
+ALLOWED = {  # numbers; the index of the checked argument; its allowed values
     # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
     "prctl": ((157, 167), 0, (3, 15, 16, 0x53564D41)),
     # the process itself

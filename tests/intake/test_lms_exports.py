@@ -128,7 +128,7 @@ def test_of_two_uploads_the_newer_counts_and_the_older_is_told(tmp_path: Path) -
     fill(tmp_path, {"a_1_100_work.zip": b"old = 1\n", "a_1_200_final.zip": b"new = 1\n"})
     _, (handed,), notes = lms_exports.find(tmp_path)
     assert modules(handed)["dataset"] == b"new = 1\n"
-    assert notes == ["1: handed in more than once; a_1_100_work.zip is left out"]
+    assert notes == ["1: handed in more than once; a_1_100_work.zip is skipped"]
 
 
 def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newer(
@@ -147,8 +147,8 @@ def test_what_is_no_submission_is_left_out(tmp_path: Path) -> None:
     _, handed, notes = lms_exports.find(tmp_path)
     assert [each.student for each in handed] == ["ada"]
     assert notes == [
-        "grades.csv: holds no code; left out",
-        "..bob: its name begins with a dot; left out",
+        "grades.csv: holds no code; skipped",
+        "..bob: its name begins with a dot; skipped",
     ]
 
 

@@ -145,7 +145,7 @@ def test_the_digest_tells_names_and_contents(tmp_path: Path) -> None:
     assert len(one.digest) == hashlib.sha256().digest_size * 2
 
 
-# What is left out, and told
+# What is skipped and reported
 
 
 TOLD = {

@@ -243,7 +243,7 @@ def check_learns(submission: Submission) -> None:
         return
     known = ("gradients-not-cleared", "no-step", "one-step-for-the-text", "loss-summed")
     why = next((name for name in known if fits(learned(submission, name))), None)
-    told = "The weights in the end are others than those of one step a chunk"
+    told = "The final weights differ from those of one step per chunk"
     if why == "no-step":
-        told = "The weights in the end are those of the beginning"
+        told = "The final weights equal the initial ones"
     raise Failure(TRAIN, told, "zero_grad, backward and step once for each chunk", why)

@@ -236,7 +236,7 @@ def _reads_last_layer(submission: Submission, sizes: Sizes) -> None:
 
 
 def _why_layers(read: list[int], layers: int) -> str:
-    if layers != L:  # with L layers all was well
+    if layers != L:  # the model works with L layers
         return "depth-hard-coded"
     return "layers-and-directions-mixed" if layers - 1 in read else "first-layer"
 

@@ -208,7 +208,7 @@ class LoopVariant:
     epochs: int = 3
     loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits
     zero_grad: str = "batch"  # how often: batch, epoch, never
-    step: str = "batch"  # after each batch's backward, before it ("first"), or once an epoch
+    step: str = "batch"  # after each batch's backward, before it ("first"), or once per epoch
     renew_optimizer: str = "never"  # never, epoch, batch
     eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
 

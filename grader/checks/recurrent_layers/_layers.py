@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 B, T, F, H = 3, 6, 5, 7  # all different, and none equal to the 4 gates of an LSTM
-TOLERANCE = 1e-5  # that of `close`
+TOLERANCE = 1e-5  # the tolerance of `close`
 BUILT_IN = {  # the functions that torch's recurrent layers and cells call
     *("rnn_tanh", "rnn_relu", "lstm", "gru"),
     *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),

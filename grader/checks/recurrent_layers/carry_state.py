@@ -25,11 +25,11 @@ from grader.worker.wire import Raised
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 LAYERS = 2
-LENGTHS = ((11, 4), (8, 4), (5, 9))  # T and size: with a rest, without, shorter than a chunk
+LENGTHS = ((11, 4), (8, 4), (5, 9))  # T and chunk size: not a multiple, a multiple, too short
 
 
 def carry_call(number: int) -> str:

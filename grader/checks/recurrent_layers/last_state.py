@@ -15,7 +15,7 @@ from grader.worker.wire import Raised
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 DEPTHS = ((3, 2), (2, 2), (1, 2), (3, 1), (1, 1))  # L and D

@@ -12,8 +12,8 @@ from grader.grading.submission import Submission
 if TYPE_CHECKING:
     from torch import Tensor
 
-F = 6  # of sentences that are drawn; B, T, F and H are all different
-LENGTHS = (2, 5, 3, 1)  # sorting them, doing it twice, turning them round: different orders
+F = 6  # of the sampled sentences; B, T, F and H are all different
+LENGTHS = (2, 5, 3, 1)  # sorting them, sorting twice and reversing give different orders
 B, T = len(LENGTHS), max(LENGTHS)
 ALIVE = [sum(length > step for length in LENGTHS) for step in range(T)]  # with a token, by step
 

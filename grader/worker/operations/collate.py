@@ -14,7 +14,7 @@ from .dataset import plain
 def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
     """Create a `Collate` and call it on each batch; count how often a pipeline is loaded."""
     loads = 0
-    load = spacy.util.load_model_from_path  # what every way to load a pipeline ends in
+    load = spacy.util.load_model_from_path  # all ways to load a pipeline end here
 
     def counting(*args: Any, **kwargs: Any) -> spacy.Language:
         nonlocal loads

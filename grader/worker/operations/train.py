@@ -27,7 +27,7 @@ class TwoDevices(TorchFunctionMode):
     """
 
     MOVES = (Tensor.cpu, Tensor.cuda, Tensor.type_as)
-    ALLOWED = (  # real devices allow these to meet
+    ALLOWED = (  # real devices allow these for tensors on different devices
         Tensor.__getitem__,
         Tensor.__setitem__,
         Tensor.copy_,
@@ -172,7 +172,7 @@ def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
             setup.loaders["val"],
             torch.device(device),
         )
-    if isinstance(result, tuple):  # a named tuple is one too
+    if isinstance(result, tuple):  # includes named tuples
         result = tuple(result)
     return {"result": result, **setup.seen()}
 
@@ -196,6 +196,6 @@ def train(
             lr=lr,
             **({"device": told} if tell_device else {}),
         )
-    if isinstance(result, list):  # an OrderedDict is a dict too
+    if isinstance(result, list):  # includes OrderedDict
         result = [dict(row) if isinstance(row, dict) else row for row in result]
     return {"result": result, **setup.seen()}
