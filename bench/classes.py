@@ -133,7 +133,7 @@ def submissions(count: int) -> list[Submission]:
 
 
 def _mutants() -> Iterator[tuple[Variant, float]]:
-    """Give mutants that cost whole checks, with the mark that is left."""
+    """Yield mutants that fail whole checks, with the mark that they should get."""
     rows = {row.id: row for row in parse(PAGE.read_text(encoding="utf-8"))}
     for entry in mutants():
         if entry.assignment == MAIN and entry.task != "accuracy":

@@ -190,7 +190,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    """Count what was not started apart from what failed."""
+    """Count checks that are not started separately from those that failed."""
     letters = {Status.NOT_STARTED: "-", Status.BLOCKED: "b", Status.ERROR: "E"}
     status = getattr(report, "check_status", None)
     if report.when == "call" and status in letters:

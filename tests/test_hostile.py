@@ -174,7 +174,7 @@ def test_what_the_page_says_is_tried_is_in_the_bank_or_in_a_test() -> None:
 
 @pytest.mark.parametrize("entry", [e for e in BANK.values() if e.is_partial], ids=lambda e: e.name)
 def test_a_mark_that_is_neither_full_nor_nothing_has_a_ground(entry: Attack) -> None:
-    """The ground names points; those that are earned, or those that are lost, give the mark."""
+    """The reason names the points that are earned or lost, and they add up to the mark."""
     ((task, points),) = entry.marks.items()
     numbers = [int(number) for number in re.findall(r"\d+", entry.why)]
     lost = tasks()[task].points - points

@@ -55,7 +55,7 @@ def rows_of_page() -> dict[str, Row]:
 
 
 def by_task(entries: Iterable[Variant]) -> list[Any]:
-    """Parameters, one per entry: with pytest-xdist those of a task stay in one process.
+    """One parameter per entry; with pytest-xdist, the entries of a task stay in one process.
 
     There they share slow operations.
     """

@@ -64,7 +64,7 @@ class Local:
         )
 
     def submit(self, job: Job) -> Future[str]:
-        """Give out a job."""
+        """Start a job and return the future of its answer."""
         future: Future[str] = self.executor.submit(grade, job)
         return future
 
@@ -125,7 +125,7 @@ class Cluster:
         self.executor: Executor = self.client.get_executor(pure=False)
 
     def submit(self, job: Job) -> Future[str]:
-        """Give out a job; Dask gives it out again when its worker is lost."""
+        """Start a job; Dask restarts it if its worker is lost."""
         return self.executor.submit(grade, job)
 
     def renew(self) -> None:

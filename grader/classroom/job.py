@@ -95,7 +95,7 @@ def versions() -> str:
 
 
 def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
-    """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
+    """Pack a job from builtin types only, which any engine can copy."""
     own = content.sources
     return {
         "student": student,
@@ -107,7 +107,7 @@ def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[s
 
 
 def grade(job: dict[str, Any]) -> str:
-    """Grade a submission; returns JSON text.
+    """Grade a submission and return JSON text.
 
     The text holds `result`, or `refused`, the reason why this machine cannot grade anything.
     """

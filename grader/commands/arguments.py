@@ -22,9 +22,11 @@ def add_assignment(parser: argparse.ArgumentParser) -> None:
 
 
 def add_grading(parser: argparse.ArgumentParser, confine: Tier | None = None) -> None:
-    """Add what a worker and a check are given; `confine` is the default of `--confine`."""
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
+    """Add `--device`, `--seed` and `--confine`, whose default is `confine`."""
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where models run [auto]")
+    parser.add_argument(
+        "--seed", type=_seed, default=0, help="seed of the generated inputs, 0 to 2**32 - 1 [0]"
+    )
     parser.add_argument(
         "--confine",
         type=_tier,

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; returns the exit code."""
+    """Train a submission and return the exit code."""
     from grader.training.run import Settings, train
 
     settings = Settings(

@@ -24,7 +24,7 @@ class Failure(Exception):
 
     Attributes:
         mistake: the id of a known mistake, see `mistakes.toml`, or None.
-        share: the part of the points that is earned all the same.
+        share: the fraction of the points that is still earned.
         details: figures for the record.
     """
 
@@ -51,7 +51,7 @@ class Blocked(Exception):
     """A check cannot run before other work is done; `status` is its resulting status."""
 
     def __init__(self, message: str, status: Status = Status.BLOCKED) -> None:
-        """Tell what is to be done first."""
+        """Take the message that says what to do first."""
         super().__init__(message)
         self.status = status
 

@@ -52,13 +52,13 @@ class CheckResult:
 
     @classmethod
     def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
-        """Return the result of a check that did not run."""
+        """Return the result of a check that has not run."""
         return cls(id_, task, Status.NOT_RUN, 0.0, max_score)
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The sum over a task's checks."""
+    """The points and the state of a task."""
 
     id: str
     score: float
@@ -122,7 +122,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Record:
-        """Return the record that `as_dict` gave; sums are made anew."""
+        """Return the record for the output of `as_dict`; sums are computed again."""
         checks = [
             CheckResult(**check | {"status": Status(check["status"])}) for check in data["checks"]
         ]

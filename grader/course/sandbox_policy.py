@@ -35,7 +35,7 @@ class SandboxPolicy(Configurable):
         return REFUSAL.format(marks=reason, pages=why_no_pages() or "there is one")
 
     def grading_options(self) -> dict[str, Any]:
-        """Return what `grading.session` is told, so that its worker is confined."""
+        """Return the options for `grading.session`, such that its worker is confined."""
         options = {"device": "cpu", "secret": course_secret()}
         if self.run_student_code_without_a_sandbox:
             return options

@@ -39,13 +39,13 @@ def structured(seen: Any, expected: type[T], count: int | None = None) -> T:
     """Return an answer as a value of `expected`.
 
     Args:
-        seen: what came back. An answer's own dataclass comes as a dict of its fields.
-        expected: a type, with the types of its parts: a dataclass of this module, `list[str]`,
+        seen: the answer. A dataclass is sent as a dict of its fields.
+        expected: the type, with the types of its parts: a dataclass of this module, `list[str]`,
             `dict[str, X]`, `tuple[X, ...]`, `X | None`, `Any`.
-        count: how many items a list must hold, if that is known.
+        count: the required length of a list, if known.
 
     Raises:
-        WorkerLost: it does not have that form.
+        WorkerLost: the answer does not have this type.
     """
     found = _structured(seen, expected)
     reject_unless(count is None or (type(found) is list and len(found) == count))
@@ -130,7 +130,7 @@ class CollateSeen:
 
 @dataclass(frozen=True)
 class LSTMSizes:
-    """The settings of an `nn.LSTM`, as its module holds them."""
+    """The settings of an `nn.LSTM`."""
 
     input_size: Any
     hidden_size: Any
@@ -154,10 +154,10 @@ class LSTMCall:
     """A call of an `nn.LSTM`.
 
     Attributes:
-        input: (B, T, F); packed sentences come padded.
-        lengths: those of the sentences, if they were packed.
+        input: (B, T, F); packed sentences are padded.
+        lengths: the lengths of the sentences, if they were packed.
         h_n_shape: (L * D, B, H).
-        start: the states that it was given to start from.
+        start: the initial states, if it got any.
     """
 
     input: Any
@@ -171,7 +171,7 @@ class ModelRun:
     """One forward pass.
 
     Attributes:
-        logits: what came back, or `Raised`.
+        logits: the return value, or `Raised`.
         lstm_calls: the calls of LSTMs, in order.
         functions: names of the torch functions that were called.
     """
@@ -186,12 +186,12 @@ class Forward:
     """A call of the probe model.
 
     Attributes:
-        batch: which one: "train 0", "val 1", ...
+        batch: the name of the batch: "train 0", "val 1", ...
         training: whether the probe was in training mode.
         grad: whether gradients were computed.
         moved: whether the batch had been moved to the probe's device.
-        weight: of the probe at that time.
-        bias: of the probe at that time.
+        weight: the probe's weight at that time.
+        bias: the probe's bias at that time.
     """
 
     batch: str
@@ -234,7 +234,7 @@ class LanguageModelCall:
     """A call of a language model: its arguments, and its weights at that time.
 
     Attributes:
-        attached: whether the gradient of `state` reaches the steps before.
+        attached: whether the gradient of `state` reaches earlier steps.
     """
 
     ids: Any
@@ -245,7 +245,7 @@ class LanguageModelCall:
 
 @dataclass(frozen=True)
 class TextTraining:
-    """What training on a text gave: the result, or `Raised`; the calls; the weights in the end."""
+    """Observations of `train_on_text`: the result or `Raised`, the calls, the final weights."""
 
     result: Any
     calls: list[LanguageModelCall]
@@ -289,7 +289,7 @@ class CallResult:
 
 @dataclass(frozen=True)
 class InstanceCalls:
-    """The weights of an `nn.Module` by name (none, if it is no module), and what its calls gave."""
+    """The weights of an object (none unless it is an `nn.Module`), and the results of its calls."""
 
     weights: dict[str, TensorData]
     called: list[CallResult]
@@ -305,7 +305,7 @@ class ObservedCall:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training on news gave; `history` and `logits` may be `Raised`."""
+    """The results of training on news; `history` and `logits` may be `Raised`."""
 
     history: Any
     logits: Any
@@ -337,4 +337,4 @@ STRUCTURES = {
     *(CallResult, InstanceCalls, ObservedCall, DatasetSeen, CollateSeen, PipelineSeen, Fitted),
     *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen),
     *(DecodedText, LanguageModelCall, TextTraining),
-}  # that answers are made of; a dict never stands for anything else
+}  # dataclasses in answers; any other dict stays a dict

@@ -13,7 +13,7 @@ from grader.base.paths import GRADER
 FILE = GRADER / "grading" / "calibration.json"
 SETTINGS = read_toml(GRADER / "grading" / "accuracy.toml")
 TRAINING: dict[str, Any] = SETTINGS["training"]
-CALIBRATED = "calibrated"  # stands in the settings for the mark that the recorded runs give
+CALIBRATED = "calibrated"  # in the settings: use the mark derived from the recorded runs
 
 
 @functools.cache
@@ -24,7 +24,7 @@ def calibration() -> dict[str, Any]:
 
 
 def marks() -> tuple[float, float]:
-    """Return the accuracies that earn full marks and, above it, the first point.
+    """Return the accuracy that earns full marks, and the one above which points begin.
 
     Raises:
         UsageError: the marks in `accuracy.toml` are not numbers from 0 to 1 in this order.

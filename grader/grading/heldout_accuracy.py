@@ -42,7 +42,7 @@ def course_secret() -> str:
 
 
 def key(submission: Submission, attempt: int) -> int:
-    """Return the key of one try at one submission."""
+    """Return the key for one try at one submission."""
     secret = submission.secret or PUBLISHED
     text = f"{submission.digest} {submission.seed} {attempt}"
     return int.from_bytes(hmac.digest(secret.encode(), text.encode(), "sha256"), "big")

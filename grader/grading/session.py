@@ -42,7 +42,7 @@ ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accura
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a check ended: its status, the share of the points, the message, further figures."""
+    """How a check ended: status, fraction of the points earned, message, further figures."""
 
     status: Status
     share: float = 0.0
@@ -55,11 +55,11 @@ class Session:
     """One submission being graded: its handle and the results so far.
 
     Attributes:
-        submitted: what was handed in.
-        assignment: what it is graded as.
-        planned: the checks that the record will hold.
-        submission: the handle that checks get.
-        results: check id to result.
+        submitted: the submission's files.
+        assignment: its assignment.
+        planned: the checks that the record will contain.
+        submission: the handle that checks use.
+        results: results by check id.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Session:
         rows: list[tuple[int, str]] | None = None,
         secret: str = "",
     ) -> None:
-        """Plan the checks of `submitted`, whose modules `worker` has; see `session`."""
+        """Plan the checks of a submission whose modules `worker` has; see `session`."""
         self.submitted, self.assignment = submitted, assignment
         tasks_of_it = [*assignment.tasks.values()]
         self.planned = [
@@ -129,7 +129,7 @@ class Session:
         return judge(function(check), self.submission, check)
 
     def _explained(self, message: str) -> str:
-        """Add to a message why the module that it names was not submitted."""
+        """Add to a message the reason why the module it names was skipped."""
         named = (
             why
             for name, why in self.submitted.left_out.items()
@@ -220,14 +220,14 @@ def session(
 
     Args:
         submitted: the submission.
-        assignment: the id of what is graded; None means what its modules belong to.
+        assignment: the assignment's id; None chooses it by the submission's modules.
         device: one of `devices.DEVICES`.
         seed: seed of the generated inputs.
         rows: labelled news for the task accuracy; None means the sample.
-        secret: the course's secret, by which news are drawn; empty for the published one.
-        in_process: run it in this process, without limits.
-        confine: the weakest confinement that is accepted; it always gets the strongest available.
-        limits: what it may use.
+        secret: the course's secret, by which the news are split; empty for the published one.
+        in_process: run the submission in this process, without limits.
+        confine: the weakest confinement to accept; the strongest available one is always used.
+        limits: the resources that it may use.
 
     Raises:
         UsageError: the assignment is unknown or ambiguous, or the device or the confinement is
@@ -240,11 +240,11 @@ def session(
     elif confine in (None, Tier.NONE):
         worker = LocalWorker(submitted.files, submitted.names)
     else:
-        raise UsageError(f"--in-process --confine {confine}: choose one; in-process confines none.")
+        raise UsageError(f"--in-process --confine {confine}: choose one; in-process has none.")
     opened = Session(submitted, chosen, worker, device=device, seed=seed, rows=rows, secret=secret)
     try:
         if device != "auto":
-            _ = opened.submission.device  # told before anything is graded
+            _ = opened.submission.device  # an unavailable device is an error before grading starts
         yield opened
     finally:
         worker.close()

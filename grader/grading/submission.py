@@ -50,15 +50,15 @@ class Submission:
     """A submission in a worker.
 
     Attributes:
-        worker: has the submission's files.
-        seed: what the grader's inputs are drawn from.
+        worker: the worker that has the submission's files.
+        seed: seed of the generated inputs.
         wanted_device: one of `devices.DEVICES`.
-        rows: the news of the task accuracy; None means the sample.
+        rows: the news for the task accuracy; None means the sample.
         secret: the course's secret; empty for the published one.
-        digest: SHA-256 of the submission's files.
-        modules: task to the module that holds it, where that is not as in the table.
+        digest: SHA-256 digest of the submission's files.
+        modules: the module of a task, where it differs from the table's.
         state: returns the state of a task.
-        memo: evidence that was gathered already, see `evidence`.
+        memo: evidence gathered so far, see `evidence`.
     """
 
     worker: Worker
@@ -121,7 +121,7 @@ class Submission:
         return self._do("fit.end_to_end", modules=four, rows=rows, val_rows=val_rows)
 
     def once(self, key: Any, gather: Callable[[Submission], T]) -> T:
-        """Gather something once; what it raised is raised again."""
+        """Call `gather` once; later calls return the same result or raise the same exception."""
         if key not in self.memo:
             try:
                 self.memo[key] = (gather(self), None)
@@ -239,18 +239,18 @@ class Submission:
         return structured(runs, list[ModelRun], len(inputs))
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
-        """Call a model on a device that is not the CPU; returns the type of its logits' device."""
+        """Call a model on a device other than the CPU; return the device type of its logits."""
         return structured(self._do("model.run_elsewhere", sizes=sizes, shape=shape), str)
 
     def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
-        """Call the student's `evaluate` on the probe of a scenario, in the given mode."""
+        """Call the student's `evaluate` on a scenario's probe in the given mode."""
         seen = self._do("train.evaluate", training=training, device=self.device, **scenario)
         return _as_sent(structured(seen, LoopSeen), scenario)
 
     def train(
         self, *, epochs: int, lr: float, tell_device: bool = False, **scenario: Any
     ) -> LoopSeen:
-        """Call the student's `train` on the probe of a scenario."""
+        """Call the student's `train` on a scenario's probe."""
         seen = self._do(
             "train.train",
             epochs=epochs,
@@ -286,10 +286,10 @@ class Submission:
     def fast_pipeline_calls(
         self, task: str, batches: list[list[str]], batch_size: int, step: int
     ) -> list[Any]:
-        """Run what `fast_pipeline` returns on batches, with calls counted in the vectors.
+        """Run the student's pipeline on batches, with calls counted in the vectors.
 
         Returns:
-            What it gave for each batch, as in `PipelineSeen`.
+            The vectors of each batch, as in `PipelineSeen`.
         """
         module = self.module(task)
         arguments: dict[str, Any] = {"batches": batches, "batch_size": batch_size, "step": step}
@@ -307,7 +307,7 @@ class Submission:
         report: Report | None = None,
         **settings: Any,
     ) -> Fitted:
-        """Train on vectors and classify unseen ones, whose targets stay here.
+        """Train on vectors and classify held-out ones, whose targets the worker does not get.
 
         `settings` are the arguments of the worker's `fit`: n_targets, epochs, lr, batch_size,
         hidden_size, num_layers, own_model, own_loop.
@@ -329,7 +329,7 @@ class Submission:
 
 
 def _as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:
-    """Return it, if the probe's weights have the shapes and dtypes in which they were sent."""
+    """Return `seen`; the probe's weights must have their original shapes and dtypes."""
     calls: list[LoopSeen | Forward] = [e for e in seen.events if isinstance(e, Forward)]
     for found in [seen, *calls]:
         for name, weight in {"weight": found.weight, "bias": found.bias}.items():

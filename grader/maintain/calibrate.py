@@ -66,11 +66,11 @@ class TrainingRun:
     shuffled: bool = False
 
 
-Run = tuple[TrainingRun, float | None, float]  # with its accuracy and its processor seconds
+Run = tuple[TrainingRun, float | None, float]  # with its accuracy and its CPU seconds
 
 
 def jobs(seeds: int, few: int) -> list[TrainingRun]:
-    """List all runs: `seeds` draws of the reference, a few of each variant, one of each mutant."""
+    """List all runs: `seeds` of the reference, `few` of each variant, one of each mutant."""
     files = REFERENCE
     listed = []
     for number in range(seeds):
@@ -88,12 +88,12 @@ def jobs(seeds: int, few: int) -> list[TrainingRun]:
 
 
 def is_trained(entry: Variant) -> bool:
-    """Tell whether an entry changes what is trained."""
+    """Return whether an entry changes `model.py` or `train.py`."""
     return bool(entry.changed.keys() & {"model", "train"})
 
 
 def more_jobs(groups: dict[str, Any], seeds: int, few: int) -> list[TrainingRun]:
-    """List the further draws of the weakest accepted variants."""
+    """List the further runs of the weakest accepted variants."""
     return [
         TrainingRun("right", entry.name, entry.files, number)
         for entry in weakest(groups)
@@ -109,7 +109,7 @@ def weakest(groups: dict[str, Any]) -> list[Variant]:
 
 
 def run(job: TrainingRun) -> tuple[float | None, float]:
-    """Do a run: the accuracy, or None if it does not train; and the processor seconds it took."""
+    """Train once; return the accuracy (None if it does not train) and the CPU seconds."""
     import torch
 
     from grader.contract.messages import Failure
@@ -136,7 +136,7 @@ def run(job: TrainingRun) -> tuple[float | None, float]:
 
 
 def runs(listed: list[TrainingRun]) -> Iterator[Run]:
-    """Do all runs, as many at a time as there are cores; gives them as they come."""
+    """Do all runs, one per core at a time, and yield them as they finish."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         futures = {pool.submit(run, job): job for job in listed}
@@ -255,7 +255,7 @@ def versions() -> dict[str, str]:
 
 
 def _done(listed: list[TrainingRun]) -> list[Run]:
-    """Do runs, with a progress bar."""
+    """Do runs with a progress bar."""
     from tqdm import tqdm
 
     return list(tqdm(runs(listed), total=len(listed), unit="run", desc="calibrate"))

@@ -41,7 +41,7 @@ exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
 
 
 def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
-    """Make the zip; returns the exit code."""
+    """Build the zip and return the exit code."""
     secret = heldout_accuracy.course_secret()
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
     lms_exports.module_names(assignment)

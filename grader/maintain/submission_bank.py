@@ -76,7 +76,7 @@ class Variant:
 
 
 def accepted_variants() -> Iterator[Variant]:
-    """Read the accepted variants."""
+    """Read all accepted variants."""
     for variant in sorted((BANK / "accepted").iterdir()):
         if variant.is_dir():
             changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
@@ -86,18 +86,18 @@ def accepted_variants() -> Iterator[Variant]:
 
 
 def mutants() -> Iterator[Variant]:
-    """Read the mutants."""
+    """Read all mutants."""
     for task, name, changed, expected in _tables("mutants"):
         yield Variant(name, changed, task, expected)
 
 
 def all_entries() -> list[Variant]:
-    """Read all mutants, then all accepted variants."""
+    """Return all mutants, followed by all accepted variants."""
     return [*mutants(), *accepted_variants()]
 
 
 def reference(assignment: str) -> Variant:
-    """Return the reference of an assignment, an accepted variant that changes nothing."""
+    """Return the reference of an assignment as an accepted variant that changes nothing."""
     modules = assignments()[assignment].modules
     return Variant(f"reference-{assignment}", {module: REFERENCE[module] for module in modules})
 

@@ -18,23 +18,23 @@ from grader.reports import labels
 
 STYLES = {
     State.DONE: "green",
-    State.PARTLY: "yellow",
+    State.IN_PROGRESS: "yellow",
     State.WRONG: "red",
     State.NOT_STARTED: "dim",
     State.BLOCKED: "dim",
     State.ERROR: "bold magenta",
 }
 STATUS_WORDS = {
-    Status.TIMEOUT: "took too long",
-    Status.MEMORY: "too much memory",
-    Status.CRASHED: "the program ended",
+    Status.TIMEOUT: "timed out",
+    Status.MEMORY: "out of memory",
+    Status.CRASHED: "process exited",
     Status.ERROR: "not your fault: the grader could not judge this",
 }
-FIGURES = {"unseen", "value", "full", "none"}  # of the accuracy
-UNTOLD = {  # what a status means where there is no message
+FIGURES = {"unseen", "value", "full", "none"}  # required keys of the accuracy
+UNTOLD = {  # texts for checks without a message, by status
     Status.NOT_STARTED: "Not started.",
-    Status.BLOCKED: "Not looked at yet.",
-    Status.NOT_RUN: "This did not run: grade again.",
+    Status.BLOCKED: "Not checked yet.",
+    Status.NOT_RUN: "Did not run: grade again.",
 }
 
 
@@ -64,7 +64,7 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
 
 
 def next_line(record: Record) -> str:
-    """Say in one line what to do next, wherever the messages stand."""
+    """Return one line that says what to do next, for pages that show messages elsewhere."""
     task = next((task for task in record.tasks if task.state is not State.DONE), None)
     if task is None:
         return _all_done(record)
@@ -74,7 +74,7 @@ def next_line(record: Record) -> str:
 
 
 def told(check: CheckResult) -> str:
-    """Return what there is to say about a check, with the command for its hint; empty if passed."""
+    """Return a check's message and the command for its hint; empty if it passed."""
     if check.status is Status.PASSED:
         return ""
     lines = [check.message or UNTOLD.get(check.status, f"{check.status}.")]
@@ -106,11 +106,11 @@ def hint_command(check: CheckResult) -> str:
 
 
 def line(record: Record, task: TaskResult) -> str:
-    """Return a task's result as one line, without a word that student code can choose."""
+    """Return a task's result as one line, without any text that student code controls."""
     names = [labels.name(c) for c in record.checks if c.task == task.id and c.status.is_broken]
-    to_mend = f", to mend: {', '.join(names)}" if names else ""
+    to_fix = f", fix: {', '.join(names)}" if names else ""
     state = task.state.words
-    return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
+    return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_fix}."
 
 
 def _table(record: Record) -> Table:
@@ -137,7 +137,7 @@ def _points(score: float, max_score: float) -> str:
 
 
 def first(record: Record, task: TaskResult) -> str:
-    """Say in a few words what to look at first in a task."""
+    """Return in a few words what to do first in a task."""
     if task.state is State.DONE:
         return ""
     if task.state is State.NOT_STARTED:
@@ -186,7 +186,7 @@ def accuracy(record: Record) -> str:
 
 
 def _details(check: CheckResult, others: int) -> Group:
-    """Show one message with the command for its hint."""
+    """Format a check's message with the command for its hint."""
     style = STYLES[State.ERROR if check.status is Status.ERROR else State.WRONG]
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
     lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]

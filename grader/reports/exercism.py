@@ -16,7 +16,7 @@ STATUSES = {  # all others are errors
     Status.NOT_STARTED: "fail",
     Status.BLOCKED: "fail",
 }
-LONGEST = 65_535  # bytes of the message at the top
+LONGEST = 65_535  # bytes of the top-level message
 
 
 def text(record: Record) -> str:

@@ -30,7 +30,7 @@ def cleaned(record: Record) -> Record:
 
 
 def _cleaned(check: CheckResult) -> CheckResult:
-    """Clean a check; its message keeps its lines."""
+    """Clean a check, but keep the line breaks of its message."""
     return CheckResult(
         **{**safe(vars(check)), "status": check.status, "message": clean(check.message)}
     )

@@ -96,7 +96,7 @@ def refused_column(title: str) -> str:
 
 
 def final(record: Record | None) -> float | None:
-    """Return a mark that is ready to be given; None if the grader has to look again."""
+    """Return the mark if it is final, else None."""
     if record is None or any(check.status.is_provisional for check in record.checks):
         return None
     return record.score

@@ -39,10 +39,10 @@ class Confinement:
 
     Attributes:
         tier: its name in records.
-        layers: what it is made of.
-        launch: starts a worker that is to use some modules of a submission.
-        apart: whether each set of modules gets a worker of its own.
-        lacks: why there is no stronger one, and what to do; empty if it is the strongest.
+        layers: the layers of the confinement.
+        launch: starts a worker for some modules of a submission.
+        one_process_per_module_set: whether each set of modules gets a worker of its own.
+        missing: why no stronger tier is available, and what to do; empty for the strongest.
     """
 
     tier: Tier
@@ -79,7 +79,7 @@ def sandboxed(device: str) -> Confinement:
 
 
 def choose(minimum: Tier | None, device: str) -> Confinement:
-    """Return the strongest confinement that can be had for models on `device`.
+    """Return the strongest available confinement for models on `device`.
 
     Raises:
         UsageError: the strongest one is weaker than `minimum`.

@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run gave.
+    """The results of a training run.
 
     Attributes:
         history: one entry per epoch.
@@ -51,7 +51,7 @@ class TrainingResult:
 
 
 def save(folder: Path, outcome: TrainingResult, about: dict[str, Any]) -> None:
-    """Write the results into a folder, each file whole or not at all.
+    """Write the results to a folder, each file completely or not at all.
 
     Args:
         folder: the folder, created if necessary.

@@ -62,7 +62,7 @@ class Settings:
         epochs: passes over the training rows.
         lr: learning rate.
         batch_size: B.
-        seed: what rows, weights and batches are drawn from.
+        seed: seed for choosing rows, initial weights and batches.
         device: one of `devices.DEVICES`.
         confine: the weakest confinement that is accepted, see `grading.session`.
     """
@@ -95,7 +95,7 @@ class Settings:
 
 
 def train(path: Path, settings: Settings, out: Path | None = None) -> int:
-    """Train the submission at `path`, show how it goes, and save what came out.
+    """Train the submission at `path`, show progress and save the results.
 
     Args:
         path: a folder or zip with model.py and train.py.
@@ -138,7 +138,7 @@ def _about(settings: Settings, opened: Session) -> dict[str, Any]:
     surroundings = environment(opened.submission)
     del surroundings["data"]  # what grading would train on
     training = asdict(settings)
-    del training["device"], training["confine"]  # the environment has those in effect
+    del training["device"], training["confine"]  # the environment has the effective ones
     return {
         "submission": {"name": opened.submitted.name, "digest": opened.submitted.digest},
         "settings": {**training, **SIZES},
@@ -271,7 +271,7 @@ def _fit(
 
 
 def _rehearse(submitted: Sources, settings: Settings) -> None:
-    """Train on eight sentences of noise, so that mistakes show before the long work begins.
+    """Train on eight random sentences, so that errors show before the long work begins.
 
     This happens in a separate worker, so it cannot affect the one that trains.
     """
@@ -299,7 +299,7 @@ def _embed(rows: Rows, purpose: str, console: Console) -> Vectors:
 
 
 def confusion(logits: Any, targets: Array) -> Array:
-    """Count how often each class was submitted for each: (C, C), a row a true class.
+    """Compute the confusion matrix (C, C), with one row per true class.
 
     Raises:
         Failure: the logits are not numbers of shape (N, C).

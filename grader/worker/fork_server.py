@@ -30,7 +30,7 @@ from typing import Any
 from . import landlock, layers, libc, serve
 
 MESSAGE = 1 << 16  # bytes
-HIGH, ALL = 100, 1 << 20  # descriptors out of the way of those that a worker gets; above all
+HIGH, ALL = 100, 1 << 20  # the first descriptor beyond a worker's own; a limit above all of them
 
 
 def load_news() -> None:

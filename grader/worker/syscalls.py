@@ -1,4 +1,4 @@
-"""Numbers of Linux system calls, and what the filter does with them; see `seccomp.filter_calls`.
+"""Numbers of Linux system calls and how the filter treats them; see `seccomp.filter_calls`.
 
 The numbers are those of the kernel's `arch/x86/entry/syscalls/syscall_64.tbl` and, for aarch64,
 `include/uapi/asm-generic/unistd.h`. None means that the processor does not have the call.

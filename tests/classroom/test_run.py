@@ -25,6 +25,7 @@ from grader.classroom import run
 from grader.classroom.engine import Job
 from grader.classroom.job import GradingConfig, grade, pack, versions
 from grader.classroom.journal import Entry, Journal
+from grader.classroom.progress import verdict
 from grader.contract.enums import Status, Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import GradingStatus, Result

@@ -45,7 +45,7 @@ def chosen(full: bool) -> list[Variant]:
 
 
 def told(entry: Variant, in_process: bool = False) -> Told:
-    """Grade the tasks that an entry changes, of the reference all; return what a student sees."""
+    """Grade the tasks that an entry changes (all for the reference); return what students see."""
     with session(entry.sources, device="cpu", in_process=in_process) as opened:
         concerned = entry.changed.keys() & set(assignments()[MAIN].modules)
         checks = [check for check in opened.planned if not concerned or check.task in concerned]

@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def broken(entry: Attack, set_up: SetUp, outcome: Outcome) -> list[str]:
-    """Say which promises of a set-up were broken."""
+    """Return the problems in a set-up, one line each."""
     if set_up.tier == "limits":
         return [f"it has forged marks: {outcome.marks}"] if outcome.forged(entry) else []
     return outcome.problems(entry)

@@ -19,7 +19,7 @@ PRELUDE = f"def breach(what): print({BREACH!r}, what, flush=True)\n"
 
 @dataclass(frozen=True)
 class Attack:
-    """One submission; the package's docstring tells the fields. `kind` is the name of its file."""
+    """A hostile submission; the package's docstring explains the fields. `kind` is its file."""
 
     name: str
     kind: str

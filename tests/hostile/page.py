@@ -27,7 +27,7 @@ KINDS = {
 
 
 def earns(entry: Attack) -> str:
-    """Show the marks of an entry, and how many there are."""
+    """Format the points that an entry earns, with the possible points."""
     return ", ".join(f"{task} {n:g}/{tasks()[task].points:g}" for task, n in entry.marks.items())
 
 

@@ -63,12 +63,12 @@ class Outcome:
     seconds: float
 
     def forged(self, entry: Attack) -> list[str]:
-        """Name the tasks with more points than their honest parts earn."""
+        """Return the tasks that got more points than their honest parts earn."""
         earned = entry.earns(self.tier)
         return [task for task, points in self.marks.items() if points > earned[task]]
 
     def problems(self, entry: Attack) -> list[str]:
-        """Say which promises were broken, a sentence each."""
+        """Return one sentence per problem."""
         found = [f"{HARM[kind]}: {self.printed!r}" for kind in self.harm]
         if (earned := entry.earns(self.tier)) != self.marks:
             found.append(f"it has the marks {self.marks}, its honest parts earn {earned}")
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def attack(entry: Attack, here: Scene, confined_by: Confinement) -> Outcome:
-    """Grade an entry beside an honest neighbour, and another one after it."""
+    """Grade an entry beside an honest submission, and another honest one after it."""
     here.lay_out()
     before, processes = here.state(), family()
     warm_before = fork_server.running() if confined_by.tier == "sandbox" else None
@@ -150,7 +150,7 @@ def grade(
 
 
 def run(entries: Iterable[Attack], tier: str) -> Iterator[Outcome]:
-    """Grade entries one after the other; those that the tier may not try are left out."""
+    """Grade entries one after the other, skipping those that must not run in the tier."""
     confined_by = LIMITS if tier == "limits" else sandboxed("cpu")
     with scene() as here:
         for entry in entries:

@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def changed_jobs(entries: list[Variant], on_page: Iterable[str]) -> list[MatrixJob]:
-    """Return what must be graded as it changed, or has no row; name shared code that changed."""
+    """Return jobs for what changed or has no row; print shared code that changed."""
     files = changed.changed_files()
     for path in changed.shared(files):
         print(f"{path} changed: python -m tests.matrix grades all")
@@ -74,7 +74,7 @@ def changed_jobs(entries: list[Variant], on_page: Iterable[str]) -> list[MatrixJ
 
 
 def grade(jobs: list[MatrixJob]) -> list[Row]:
-    """Grade on all cores, with a progress bar."""
+    """Grade on all cores with a progress bar."""
     if not jobs:
         return []
     return list(tqdm(Grader().run(jobs, cores()), "matrix", len(jobs), unit="graded"))
@@ -86,7 +86,7 @@ def cores() -> int:
 
 
 def update(entries: list[Variant], rows: dict[str, Row], write: bool) -> list[str]:
-    """Write the page, or compare it; returns the problems of the whole."""
+    """Write or compare the page; return the problems of the whole matrix."""
     listed = [rows[entry.id] for entry in entries if entry.id in rows]
     problems = [
         f"{entry.id} has no row: python -m tests.matrix --changed"

@@ -79,7 +79,7 @@ class Changes:
     mistakes: frozenset[str]
 
     def concern(self, entry: Variant) -> bool:
-        """Tell whether an entry must be graded again."""
+        """Return whether an entry must be graded again."""
         return (
             entry.id in self.entries
             or entry.expected.get("mistake") in self.mistakes
@@ -220,7 +220,7 @@ def shared(files: Sequence[str]) -> list[str]:
 
 
 def jobs(entries: Sequence[Variant], changed: Changes) -> list[MatrixJob]:
-    """Return what must be graded again: entries, and the reference in the tasks that changed."""
+    """Return jobs for the entries that must be graded again, and for the reference."""
     found = [_job(entry, changed) for entry in entries if changed.concern(entry)]
     for each in assignments().values():
         checks = frozenset(check.id for check in each.checks if check.task in changed.tasks)
@@ -230,7 +230,7 @@ def jobs(entries: Sequence[Variant], changed: Changes) -> list[MatrixJob]:
 
 
 def _job(entry: Variant, changed: Changes) -> MatrixJob:
-    """Run the checks of an entry's own tasks, of an unchanged variant those that changed."""
+    """Return a job for an entry's own tasks, or, for an unchanged variant, the changed ones."""
     checks = own_checks(entry)
     if not entry.task and entry.id not in changed.entries:
         checks = [check for check in checks if check.task in changed.tasks]

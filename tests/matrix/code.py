@@ -29,7 +29,7 @@ def helpers(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def own_tasks(entry: Variant) -> list[str]:
-    """Return the tasks that a submission can change: those whose code is not the reference's.
+    """Return the tasks that a submission affects: those whose code differs from the reference.
 
     They include a mutant's own task. A task without a module uses all modules; it counts for
     accepted variants and for its own mutants.

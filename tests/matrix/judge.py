@@ -42,7 +42,7 @@ class Row:
 
 
 def judge(entry: Variant, results: list[CheckResult]) -> Row:
-    """Compare the results of a submission with what its table says."""
+    """Compare the results of a submission with the expectations in its table."""
     own = [result for result in results if result.task == entry.task]
     problems = _of_mutant(entry, results) if entry.task else _of_accepted(results)
     return Row(
@@ -58,7 +58,7 @@ def judge(entry: Variant, results: list[CheckResult]) -> Row:
 
 
 def not_graded(entry: Variant, why: str) -> Row:
-    """Return the row of a submission that could not be graded."""
+    """Return a row for a submission that could not be graded."""
     problems = [f"{entry.id}: {why}"]
     return Row(entry.id, entry.name, entry.assignment, entry.task, problems=problems)
 

@@ -191,12 +191,12 @@ class MatrixJob:
 
     @classmethod
     def own(cls, entry: Variant) -> MatrixJob:
-        """Run the checks of the tasks that the submission can change."""
+        """Return a job for the tasks that the submission affects."""
         return cls(entry, frozenset(check.id for check in own_checks(entry)))
 
 
 def grade(job: MatrixJob, known: Answers, answer: Connection) -> None:
-    """Grade a submission in this process; send its row and the new answers."""
+    """Grade a submission in this process, and send its row and the new answers."""
     import torch
 
     torch.set_num_threads(1)
@@ -244,7 +244,7 @@ class Grader:
             gc.freeze()  # no process looks for garbage in what all share
 
     def run(self, jobs: Iterable[MatrixJob], cores: int) -> Iterator[Row]:
-        """Grade submissions, `cores` at a time; give the rows as they come."""
+        """Grade submissions, `cores` at a time, and yield rows as they finish."""
         waiting, running = list(jobs)[::-1], dict[Connection, Running]()
         while waiting or running:
             while waiting and len(running) < cores:

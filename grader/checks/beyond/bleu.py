@@ -62,14 +62,14 @@ BLEU_CALL = "corpus_bleu(translations, references)"
 
 @evidence
 def bleus(submission: Submission) -> dict[str, CallResult]:
-    """Score all corpora."""
+    """Call the student's function on all corpora."""
     cases = corpora(submission)
     calls = [Call(f"{BLEU_CALL} {case}", list(corpus)) for case, corpus in cases.items()]
     return dict(zip(cases, submission.call("bleu", "corpus_bleu", calls), strict=True))
 
 
 def require_bleu(submission: Submission, case: str) -> None:
-    """See that the score of a corpus is the right one.
+    """Require the correct score of a corpus.
 
     Raises:
         Failure: the score differs.
@@ -97,7 +97,7 @@ class BleuFailure(Failure):
     def __init__(
         self, case: str, corpus: Corpus, found: float, expected: str, why: str | None
     ) -> None:
-        """Compose the message."""
+        """Compose the message with the sentences."""
         super().__init__(f"{BLEU_CALL} {case}", f"It returned {found:.4f}", expected, why)
         lines = [
             f"  {name}: {' '.join(sentence) or '(empty)'}"
@@ -129,7 +129,7 @@ def check_penalty(submission: Submission) -> None:
 
 
 def check_zero(submission: Submission) -> None:
-    """Nothing is smoothed: without a match of any length BLEU is 0; sentences may be empty."""
+    """No smoothing: if n-grams of some length never match, BLEU is 0; sentences may be empty."""
     for case in (
         "without a match of four words",
         "with an empty translation",

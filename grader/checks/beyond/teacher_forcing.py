@@ -24,7 +24,7 @@ DECODE = "decode(step, state, targets, start={}, ratio={})"
 
 
 def decoding(submission: Submission) -> dict[str, Any]:
-    """Draw a scenario: in each row the start, the targets and the choices are different tokens."""
+    """Generate a batch: in each row the start, the targets and the choices are different tokens."""
     import torch
 
     draw = generator(1000 * submission.seed + 1)
@@ -37,7 +37,7 @@ def decoding(submission: Submission) -> dict[str, Any]:
 
 
 def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
-    """Draw a long scenario: targets are 0 or 1, choices 2 or 3."""
+    """Generate a long batch: targets are 0 or 1, choices 2 or 3."""
     import torch
 
     draw = generator(1000 * submission.seed + 2 + number)
@@ -49,7 +49,7 @@ def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
 
 @evidence
 def decoded(submission: Submission) -> list[DecodedText]:
-    """Decode with the teacher, without, and often with one that helps now and then."""
+    """Decode with ratio 1, with ratio 0, and several times with a ratio between."""
     scenario = decoding(submission)
     calls = [{**scenario, "ratio": 1.0}, {**scenario, "ratio": 0.0}]
     calls += [{**long_decoding(submission, n), "ratio": RATIO} for n in range(TIMES)]

@@ -117,7 +117,7 @@ def trained(submission: Submission) -> TextTraining:
 
 
 def check_chunks(submission: Submission) -> None:
-    """The model reads the texts chunk by chunk, in their order, the shorter last one too."""
+    """The model reads the texts chunk by chunk, in order, including the shorter last one."""
     found = [call.ids for call in trained(submission).calls]
     text = text_ids(submission)
     right = [part.tolist() for part in text[:, :-1].split(CHUNK, dim=1)]
@@ -152,12 +152,12 @@ def show_ids(ids: Any) -> str:
 
 
 def call_weights(call: LanguageModelCall) -> dict[str, Tensor]:
-    """Return the weights that the model had at a call, in float64."""
+    """Return the model's weights at a call, in float64."""
     return {name: weight.torch().double() for name, weight in call.weights.items()}
 
 
 def call_state(call: LanguageModelCall) -> tuple[Tensor, Tensor] | None:
-    """Return the state that the model started from at a call; None for a start from nothing."""
+    """Return the initial state of a call, or None if there was none."""
     parts = call.state
     if not isinstance(parts, tuple) or len(parts) != 2:
         return None

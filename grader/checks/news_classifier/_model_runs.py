@@ -66,13 +66,13 @@ def substituted(
 
 
 def sentences_read(run: ModelRun) -> int:
-    """Count the sentences that the LSTM was given, in all its calls."""
+    """Count the sentences that the LSTM got in all its calls."""
     shapes = [seen.h_n_shape for seen in run.lstm_calls]
     return sum(dims[1] if len(dims) == 3 else 1 for dims in shapes)
 
 
 def rows_read(run: ModelRun) -> set[int]:
-    """Return how many sentences the LSTM was given, call by call."""
+    """Return the number of sentences in each call of the LSTM."""
     return {seen.h_n_shape[1] for seen in run.lstm_calls if len(seen.h_n_shape) == 3}
 
 

@@ -173,7 +173,7 @@ def _why_again(first: ModelRun, second: ModelRun) -> str | None:
 
 
 def _start(run: ModelRun) -> Tensor | None:
-    """Return h_0, if the LSTM was given states to start from."""
+    """Return h_0 if the LSTM got an initial state."""
     start = run.lstm_calls[0].start if run.lstm_calls else None
     given = start[0] if isinstance(start, tuple) and start else None
     return given.torch() if isinstance(given, TensorData) else None

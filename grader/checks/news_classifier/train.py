@@ -81,7 +81,7 @@ def trained_with_other_val(submission: Submission) -> LoopSeen:
 
 
 def weights(seen: LoopSeen | Forward) -> Weights:
-    """Return the probe's weights, at the end or in a call."""
+    """Return the probe's weights at the end or at a call."""
     return Weights(seen.weight.numpy(), seen.bias.numpy())
 
 
@@ -91,7 +91,7 @@ def forwards(seen: LoopSeen) -> list[Forward]:
 
 
 def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
-    """Return, for each training batch, the calls of the probe that could learn from it.
+    """Return, for each training batch, the calls of the probe that training could use.
 
     Calls in eval mode without gradients are measurements. Consecutive calls with the same batch
     count once.

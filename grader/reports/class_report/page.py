@@ -27,7 +27,7 @@ from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
-MOST_PAIRS = 100  # of similar code that are shown
+MOST_PAIRS = 100  # pairs of similar code to show
 
 
 def write(

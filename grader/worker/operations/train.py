@@ -113,7 +113,7 @@ class Probe(nn.Module):
 
 
 class ProbeSetup:
-    """A probe and its loaders, as the grader describes them."""
+    """A probe and its loaders, as described by the grader."""
 
     def __init__(
         self,
