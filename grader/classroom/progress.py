@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from grader.contract.enums import State
 from grader.contract.messages import clean
 from grader.contract.results import Result
 
@@ -38,7 +39,9 @@ def verdict(result: Result) -> str:
         return "full marks"
     if result.record.score > 0:
         return "in progress"
-    untouched = all(task.state in ("not_started", "blocked") for task in result.record.tasks)
+    untouched = all(
+        task.state in (State.NOT_STARTED, State.BLOCKED) for task in result.record.tasks
+    )
     return "not started" if untouched else "no points"
 
 

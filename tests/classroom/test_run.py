@@ -604,7 +604,7 @@ def test_a_verdict_sums_up_a_record(name: str, expected: str) -> None:
 
 
 def test_a_submission_that_earns_nothing_is_not_called_not_started() -> None:
-    failed = [replace(check, status="failed", score=0) for check in golden()["stubs"].checks]
+    failed = [replace(check, status=Status.FAILED, score=0) for check in golden()["stubs"].checks]
     record = replace(golden()["stubs"], checks=failed)
     assert verdict(Result("a", record=record)) == "no points"
 
