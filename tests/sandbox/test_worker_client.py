@@ -43,7 +43,7 @@ def run(code: str) -> object:
 """
 LOADS_NOTHING = """
 
-STEPS = dict.fromkeys(STEPS, lambda: None)
+PRELOADS = dict.fromkeys(PRELOADS, lambda: None)
 """
 DEFAULT = Limits(seconds=3600)
 
@@ -60,7 +60,7 @@ def _operation(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Iterator
     with (copy / "operations" / "load.py").open("a", encoding="utf-8") as stream:
         stream.write(OPERATION)
     if not full:
-        with (copy / "warm.py").open("a", encoding="utf-8") as stream:
+        with (copy / "fork_server.py").open("a", encoding="utf-8") as stream:
             stream.write(LOADS_NOTHING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "WORKER", copy)
