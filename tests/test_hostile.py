@@ -191,7 +191,7 @@ HELD = Outcome(
     marks={"dataset": 0, "train": 20},
     statuses=["failed"],
     status=Status.FAILED,
-    message="It ended the program (sys.exit or exit), expected it to return.",
+    message="It exited (sys.exit or exit), expected it to return.",
     harm=[],
     printed="",
     seconds=1.0,
@@ -215,7 +215,7 @@ def test_a_broken_promise_is_named(change: str) -> None:
     assert told in problem
 
 
-def test_the_end_of_the_warm_process_would_be_noticed() -> None:
+def test_the_end_of_the_fork_server_would_be_noticed() -> None:
     confined = sandboxed("cpu")
     first = fork_server.running()
 

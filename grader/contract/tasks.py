@@ -55,11 +55,11 @@ class Task:
     Attributes:
         id: unique across all assignments.
         assignment: the assignment's id.
-        title: what it is about.
-        module: the module that students write it in; empty if it has none of its own.
-        names: what it must define there.
+        title: the topic.
+        module: the module that students write; empty if the task has none of its own.
+        names: the names that the module must define.
         preload: what a worker needs besides torch, see `worker/fork_server.py`.
-        hints: three levels.
+        hints: three levels, from vague to explicit.
         checks: in the order in which a student reads about them.
     """
 

@@ -27,11 +27,11 @@ from grader.sandbox import bubblewrap, launch
 from grader.sandbox.launch import STREAMS, Forked, Limits, RunningWorker
 from grader.worker.layers import AROUND, LAYERS
 
-SECONDS = 120.0  # in which the fork server has to answer; loading packages is the most of it
-CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
-THREADS = 1000  # of a worker; there is no limit in the kernel that holds for root
-WATCH = 0.1  # seconds between two looks at their number
-SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers cannot write to
+SECONDS = 120.0  # within which the fork server must answer; most of it is for loading packages
+CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # read when a package is imported
+THREADS = 1000  # limit per worker; the kernel has no such limit that holds for root
+WATCH = 0.1  # seconds between two counts of the threads
+SCRATCH = 64 << 20  # bytes of the folder that bubblewrap creates, which workers cannot write to
 
 
 class Unavailable(Exception):

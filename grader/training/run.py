@@ -64,7 +64,7 @@ class Settings:
         batch_size: B.
         seed: seed for choosing rows, initial weights and batches.
         device: one of `devices.DEVICES`.
-        confine: the weakest confinement that is accepted, see `grading.session`.
+        confine: the weakest confinement to accept, see `grading.session`.
     """
 
     data: str
@@ -136,7 +136,7 @@ def train(path: Path, settings: Settings, out: Path | None = None) -> int:
 
 def _about(settings: Settings, opened: Session) -> dict[str, Any]:
     surroundings = environment(opened.submission)
-    del surroundings["data"]  # what grading would train on
+    del surroundings["data"]  # what grading trains on
     training = asdict(settings)
     del training["device"], training["confine"]  # the environment has the effective ones
     return {

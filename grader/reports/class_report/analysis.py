@@ -16,8 +16,8 @@ from grader.contract.tasks import tasks
 from grader.reports import labels
 from grader.reports.marks import final
 
-ENOUGH = 20  # submissions, below which a discrimination says nothing
-EACH_SIDE = 5  # and as many that passed, and that failed
+ENOUGH = 20  # submissions required to compute a discrimination
+EACH_SIDE = 5  # submissions required to have passed, and to have failed
 FAR_OUT = 3.0  # interquartile ranges above the third quartile
 COMMON = 0.2  # if a larger share of the class has equal code, it is probably the usual solution
 
