@@ -374,7 +374,7 @@ def test_results_of_another_setting_are_told(
     make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
     again(tmp_path, noting)
     again(tmp_path, noting, "--student", "a", "--seed", "1")
-    assert "1 of them were graded with other checks, versions or options" in capsys.readouterr().out
+    assert "1 of them were graded with different checks, versions or options" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
