@@ -30,7 +30,7 @@ STYLES = {  # by verdict
 
 
 def verdict(result: Result) -> str:
-    """Sum a result up: one of `VERDICTS`."""
+    """Return the verdict on a result, a key of `STYLES`."""
     if result.faulty:
         return "error"
     if result.record is None:

@@ -43,8 +43,8 @@ class RunOptions:
         only: failed, error or changed; None grades all that have no result for this setting.
         students: ids of the students to grade; if empty, all.
         workers: processes on this machine.
-        cluster: the address of a Dask scheduler to use instead.
-        setting: what marks are made with.
+        cluster: the address of a Dask scheduler, to use it instead of local processes.
+        setting: what determines the marks.
         roster: a CSV file with the students of the course.
         deadline: when a hand-in is late, where the export does not mark it.
         column: what Canvas and Moodle call the assignment; its title if empty.

@@ -23,8 +23,8 @@ GROUPS = {
     "For instructors": {
         "class": "grade a class; run it again to continue",
         "diff": "show whose mark changes between two runs, and why",
-        "release": "make what students get, without the solution",
-        "gradescope": "make an autograder for Gradescope",
+        "release": "build the archive for students, without the solution",
+        "gradescope": "build an autograder for Gradescope",
         "course": "check the nbgrader course, export its marks",
     },
     "For maintainers": {

@@ -24,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="board",
         help=f"{', '.join(FORMATS)} [board]",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write [stdout]")
     add_csv(parser)
 
 

@@ -91,7 +91,7 @@ class MarksCsv(ExportPlugin):
         self.log.info("Wrote %s", to)
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
-        """Return the rows of the file, each from column to value."""
+        """Return the rows, each a dict from column to value."""
         for assignment, person, submission in self.submissions(gradebook):
             name = assignment.name
             status = _status(name, submission)
@@ -124,7 +124,7 @@ class MarksCsv(ExportPlugin):
             }
 
     def submissions(self, gradebook: Gradebook) -> Iterator[tuple[Any, Person, Any]]:
-        """Go through assignments and students; with None for what was not handed in."""
+        """Yield assignments, students and submissions; None if a student submitted nothing."""
         people = self._people(gradebook)
         for assignment in gradebook.assignments:
             if self.assignment and assignment.name not in map(str, self.assignment):
@@ -198,7 +198,7 @@ class MarksCsv(ExportPlugin):
         return float(sum(cell.max_score for cell in cells if cell.name.startswith(TASK)))
 
     def _final(self, assignment: Any, submission: Any) -> float | None:
-        """Return a mark that is ready to be given."""
+        """Return the mark if it is final, else an empty text."""
         if _status(assignment.name, submission) is not GradingStatus.GRADED or self._waits(
             submission
         ):

@@ -77,7 +77,7 @@ class Submission:
 
     @functools.cached_property
     def device(self) -> str:
-        """Where models run; looked up when first needed, because that imports torch."""
+        """Where models run; resolved on first use, because that imports torch."""
         if self.wanted_device == "auto" and self.worker.confinement is Tier.SANDBOX:
             return "cpu"  # it is not chosen where there is a GPU
         return devices.resolve(self.wanted_device)

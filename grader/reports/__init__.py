@@ -27,7 +27,7 @@ FORMATS = {
 def convert(
     paths: Sequence[Path], format_: str, *, column: str = "", decimal: str = "point"
 ) -> str:
-    """Return records on disk in another form, one of `FORMATS`; a file's name tells the student.
+    """Convert record files to one of `FORMATS`; a file's name is the student's id.
 
     `column` and `decimal` are for CSV, see `marks.py`.
 

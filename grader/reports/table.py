@@ -23,12 +23,12 @@ class Comma(float):
 
 
 def write(rows: Iterable[Row], stream: TextIO, decimal: str = "point") -> None:
-    """Write rows, each from column to value, below a row of all columns; a cell is one line.
+    """Write a header with all columns, then the rows, each a dict from column to value.
 
     With the `decimal` "comma", numbers have commas, and semicolons are between cells: so do
     spreadsheets where people write numbers in that way.
 
-    The stream must not translate line ends: open it with `newline=""`.
+    Each cell is one line. The stream must not translate line ends: open it with `newline=""`.
     """
     rows = list(rows)
     columns = list(dict.fromkeys(column for row in rows for column in row))

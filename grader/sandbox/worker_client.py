@@ -187,7 +187,7 @@ class ProcessWorker:
             raise
 
     def _start(self) -> list[bytes | memoryview]:
-        """Start the process; return what it has to be told first."""
+        """Start the process; return the initial messages for it."""
         self.confined = self.confined_by.launch(self.limits, self.modules & self.files.keys())
         self.threads = [threading.Thread(target=self._drain, args=[self.confined], daemon=True)]
         self.threads[0].start()

@@ -102,7 +102,7 @@ def _write_feedback(
 
 
 def _write(path: Path, text: Callable[[], str], failures: Failures, what: str) -> bool:
-    """Write a report; where it cannot be made, none of an earlier run is left."""
+    """Write a report; if that fails, remove the version of an earlier run."""
     content = None
     with failures.noted(what):
         content = text().encode()
@@ -143,8 +143,8 @@ def page(
 ) -> str:
     """Return the class report as one HTML page, with a section per student.
 
-    `pairs` are of similar code; None if nobody looked for it. The students in `without` have no
-    file of feedback to link to.
+    `pairs` are pairs of similar code; None if they were not computed. The students in `without`
+    have no file of feedback to link to.
     """
     found = analysis.records(results)
     again, outliers = analysis.to_grade_again(results), analysis.outliers(results)
@@ -239,7 +239,7 @@ def _shown(result: Result, failures: Failures) -> Result:
 
 
 def _natural(result: Result) -> list[tuple[int, str]]:
-    """Order by name, and numbers in it as numbers."""
+    """Return a sort key that orders names with numbers numerically."""
     parts = re.split(r"([0-9]+)", result.shown_name.lower())
     return [(int(part) if place % 2 else 0, part) for place, part in enumerate(parts)]
 
@@ -260,7 +260,7 @@ def _sections(results: Sequence[Result]) -> list[str]:
 
 
 def _kinds(result: Result, flagged: set[str]) -> list[str]:
-    """Return what a student can be filtered by."""
+    """Return the filters that apply to each student."""
     is_final = marks.final(result.record) is not None
     kinds = {
         result.status.value: True,
