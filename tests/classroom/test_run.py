@@ -371,9 +371,11 @@ def test_other_options_and_another_secret_are_another_setting(
 def test_results_of_another_setting_are_told(
     tmp_path: Path, noting: Noting, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT}) again(tmp_path, noting) again(tmp_path,
-    noting, "--student", "a", "--seed", "1") assert "1 of them were graded with different checks,
-    versions or options" in capsys.readouterr().out
+    make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
+    again(tmp_path, noting)
+    again(tmp_path, noting, "--student", "a", "--seed", "1")
+    told = capsys.readouterr().out
+    assert "1 of them were graded with different checks, versions or options" in told
 
 
 @pytest.mark.parametrize(
