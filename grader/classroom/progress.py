@@ -25,6 +25,7 @@ STYLES = {  # by verdict
     "in progress": "yellow",
     "no points": "red",
     "not started": "dim",
+    "missing": "dim",
     "error": "bold magenta",
 }
 
@@ -34,7 +35,7 @@ def verdict(result: Result) -> str:
     if result.faulty:
         return "error"
     if result.record is None:
-        return "nothing yet"
+        return "missing"
     if result.record.full_marks:
         return "full marks"
     if result.record.score > 0:

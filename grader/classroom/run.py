@@ -23,7 +23,7 @@ from grader.classroom.engine import Cluster, Engine, Job, Local
 from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
 from grader.classroom.lateness import lateness
-from grader.classroom.progress import VERDICTS, Watching, verdict
+from grader.classroom.progress import STYLES, Watching, verdict
 from grader.contract.results import Result
 from grader.contract.roster import Student
 from grader.intake import lms_exports, roster
@@ -248,7 +248,7 @@ def _report(
         decimal=options.decimal,
     )
     verdicts = [verdict(entry.result) for entry in there]
-    told = ", ".join(f"{verdicts.count(name)} {name}" for name in VERDICTS if name in verdicts)
+    told = ", ".join(f"{verdicts.count(name)} {name}" for name in STYLES if name in verdicts)
     console.print(f"{len(there)} of {len(found.tasks)}: {told or 'nothing graded'}")
     for note in notes:
         console.print(note, soft_wrap=True, markup=False)

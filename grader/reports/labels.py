@@ -78,7 +78,7 @@ def state(task: TaskResult) -> State:
 
     A check without points can be open there: it waits for another task.
     """
-    full = task.state is State.PARTLY and task.score >= task.max_score
+    full = task.state is State.IN_PROGRESS and task.score >= task.max_score
     return State.DONE if full else task.state
 
 
