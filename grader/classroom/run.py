@@ -288,7 +288,7 @@ def _everybody(
     notes = [f"late by {source}: {count}" for source, count in sources.items()]
     if options.deadline and any(result.late is None for result in results.values()):
         unknown = sum(result.late is None for result in results.values())
-        notes.append(f"late or not, nobody can tell: {unknown}")
+        notes.append(f"unknown whether late: {unknown}")
     if found.students is None:
         return list(results.values()), notes
     handed_in = [task.handed for task in found.tasks]

@@ -26,7 +26,7 @@ class CheckResult:
         mistake: the id of the known mistake that was recognised, if any.
         message: what happened, what was expected, what to do next; empty if passed. Whatever it
             is made of, it holds no control characters and at most `MAX_MESSAGE` characters.
-        hint: the hint level to ask for, 1 to 3, if there is something to mend.
+        hint: the hint level to ask for, 1 to 3, if the check failed.
         seconds: wall time.
     """
 

@@ -284,14 +284,14 @@ def test_checks_are_sorted_by_the_share_that_passed() -> None:
     assert len(set(shares)) > 2
 
 
-def test_accuracy_with_full_points_is_not_shown_as_partly() -> None:
+def test_accuracy_with_full_points_is_not_shown_as_in_progress() -> None:
     waits = changed(graded()["right"], "accuracy.end_to_end", status=Status.BLOCKED, score=0.0)
     [task] = [task for task in waits.tasks if task.id == "accuracy"]
-    assert (task.state, task.score) == ("partly", task.max_score)
+    assert (task.state, task.score) == ("in_progress", task.max_score)
     page = shown([Result("ann", record=waits)])
     assert rows(page)[0]["accuracy"] == "15 done"
-    assert not page.xpath("//*[contains(@class, 'partly')]")
-    assert "partly" not in page.xpath("string(//figure//desc[@id='tasks-numbers'])")
+    assert not page.xpath("//*[contains(@class, 'in-progress')]")
+    assert "in progress" not in page.xpath("string(//figure//desc[@id='tasks-numbers'])")
 
 
 def test_charts_have_a_role_a_title_and_their_numbers_as_text() -> None:
