@@ -1,1 +1,1 @@
-"""Measurements: `python -m bench.vectors`, `python -m bench.grading`."""
+"""Benchmarks: `python -m bench.vectors`, `.grading`, `.sandbox` and `.classes`."""

@@ -1,20 +1,20 @@
-"""Measures grading a class: `python -m bench.classes` from the kit's folder; Linux.
+"""Measures grading a class: run `python -m bench.classes` in the kit's folder, on Linux.
 
-1. The same submissions, as notebooks, graded by the kit (`class`, in the sandbox), by nbgrader with
-   its default configuration, and by otter-grader, each with the kit's checks in test cells: time,
-   processor time, memory, marks that are wrong, submissions lost. What a mark should be is known:
-   the points of the checks that a mutant fails in `docs/kill_matrix.md`.
-2. How the kit's cost grows with the number of submissions, and with Dask workers.
+1. The kit (`class`, in the sandbox), nbgrader in its default configuration and otter-grader grade
+   the same notebooks, with the kit's checks in the test cells: wall time, CPU time, memory, wrong
+   marks, lost submissions. `docs/kill_matrix.md` says which checks a mutant fails, and so what its
+   mark should be.
+2. How the cost of the kit grows with the number of submissions and of Dask workers.
 
-otter-grader wants an environment of its own:
+otter-grader needs an environment of its own:
 
     python3 -m venv OTTER
     OTTER/bin/python -m pip install -c constraints.txt otter-grader==7.0.0 \\
         ./packages/en_core_web_sm -e '.[course]'
     python -m bench.classes --otter OTTER/bin/python
 
-`--submissions 8 --growth 4,8` is a short try. The figures go into FOLDER of `--out`: a plot and
-the tables in Markdown.
+`--submissions 8 --growth 4,8` is a short run. `--out FOLDER` gets the plot and the tables in
+Markdown.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Submission:
-    """A notebook that is handed in, and the mark that it should get."""
+    """A submitted notebook and the mark that it should get."""
 
     student: str
     notebook: str
@@ -71,13 +71,13 @@ class Submission:
 
 @dataclass(frozen=True)
 class Used:
-    """What a run used.
+    """The resources that a run used.
 
     Attributes:
         seconds: wall time.
-        processor: processor time of the machine, see `busy`.
-        memory: the most bytes of all processes together, shared pages counted once.
-        first: the most bytes of the first process alone.
+        processor: CPU time of the whole machine, see `busy`.
+        memory: peak bytes of all processes together, shared pages counted once.
+        first: peak bytes of the main process alone.
     """
 
     seconds: float
@@ -86,11 +86,11 @@ class Used:
     first: int
 
 
-# --- what is handed in -------------------------------------------------------------------------
+# --- submissions -------------------------------------------------------------------------------
 
 
 def notebook(files: dict[str, bytes], own_cell: str = "") -> str:
-    """Return the course's notebook with these modules in its cells, and one more cell."""
+    """Return the course's notebook with these modules in its cells, plus one extra cell."""
     texts = {name: data.decode() for name, data in files.items()}
     made = with_cells(
         nbformat.read(COURSE / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4),
@@ -106,7 +106,7 @@ def notebook(files: dict[str, bytes], own_cell: str = "") -> str:
 
 
 def submissions(count: int) -> list[Submission]:
-    """Make submissions: two hang, two crash, an eighth are stubs, of the rest half are wrong."""
+    """Create submissions: two hang, two crash, an eighth are stubs, half of the rest are wrong."""
     stubs = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}
     made = [Submission(f"own-cell-{kind}", notebook(REFERENCE, text), MOST)
             for kind, text in OWN_CELL.items()]  # fmt: skip
@@ -133,7 +133,7 @@ def submissions(count: int) -> list[Submission]:
 
 
 def _mutants() -> Iterator[tuple[Variant, float]]:
-    """Give mutants that cost whole checks, with the mark that is left."""
+    """Yield mutants that fail whole checks, with the mark that they should get."""
     rows = {row.id: row for row in parse(PAGE.read_text(encoding="utf-8"))}
     for entry in mutants():
         if entry.assignment == MAIN and entry.task != "accuracy":
@@ -141,11 +141,11 @@ def _mutants() -> Iterator[tuple[Variant, float]]:
             yield entry, MOST - sum(POINTS[id_] for id_ in (*row.failed, *row.blocked))
 
 
-# --- how a run is measured ---------------------------------------------------------------------
+# --- measuring a run ---------------------------------------------------------------------------
 
 
 def measured(command: list[str], cwd: Path, environment: dict[str, str] | None = None) -> Used:
-    """Run a command and measure it with all that it starts."""
+    """Run a command and measure it, including the processes that it starts."""
     before, start = busy(), time.perf_counter()
     with (cwd / "log.txt").open("ab") as log:
         process = psutil.Popen(
@@ -192,7 +192,7 @@ def by_kit(class_: list[Submission], folder: Path, *options: str) -> Graded:
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
-    """Return the results of a run of the kit's."""
+    """Read the results that the kit wrote."""
     found: list[dict[str, Any]] = json.loads((folder / "results.json").read_text())["results"]
     return found
 
@@ -202,7 +202,7 @@ def _score(result: dict[str, Any]) -> float | None:
 
 
 def by_nbgrader(class_: list[Submission], folder: Path) -> Graded:
-    """Grade with `nbgrader autograde`, in its default configuration."""
+    """Grade with `nbgrader autograde` in its default configuration."""
     course = Scratch.make(folder / "course")
     (course.folder / "nbgrader_config.py").write_text(VANILLA, encoding="utf-8")
     done = course.run("generate_assignment", ASSIGNMENT)
@@ -240,9 +240,9 @@ def test_{name}():
 
 
 def by_otter(python: str, patience: int, class_: list[Submission], folder: Path) -> Graded:
-    """Grade with `otter run`, a call a submission, as it is made for.
+    """Grade with `otter run`, one call per submission, as it is meant to be used.
 
-    It has no limit on time, so a call is ended after `patience` seconds.
+    otter has no time limit, so a call is killed after `patience` seconds.
     """
     tests = folder / "tests"
     tests.mkdir(parents=True)
@@ -277,7 +277,7 @@ def by_otter(python: str, patience: int, class_: list[Submission], folder: Path)
 
 
 def _without_checks(notebook: str) -> str:
-    """Leave out the cells that check: otter has its tests apart."""
+    """Remove the test cells: otter keeps its tests in separate files."""
     content = json.loads(notebook)
     content["cells"] = [cell for cell in content["cells"] if not cell["id"].startswith("check-")]
     return json.dumps(content)
@@ -286,7 +286,7 @@ def _without_checks(notebook: str) -> str:
 def compare(
     class_: list[Submission], workers: int, otter: str | None, patience: int, folder: Path
 ) -> list[Row]:
-    """Grade the same class with each tool; return the rows of a table."""
+    """Grade the same class with each tool and return the rows of a table."""
     tools: dict[str, Callable[[Path], Graded]] = {
         f"kit, {workers} processes, sandbox": lambda place: by_kit(
             class_, place, "--workers", str(workers)
@@ -295,7 +295,7 @@ def compare(
     }
     if otter is not None:
         tools["otter run"] = lambda place: by_otter(otter, patience, class_, place)
-    head = ("tool", "wall s", "a submission s", "CPU s", "peak MB", "marks wrong", "lost")
+    head = ("tool", "wall s", "s per submission", "CPU s", "peak MB", "marks wrong", "lost")
     rows: list[Row] = [head]
     for number, (name, grade) in enumerate(tools.items()):
         used, marks = grade(folder / f"tool-{number}")
@@ -317,12 +317,12 @@ def compare(
     return rows
 
 
-# --- how cost grows ----------------------------------------------------------------------------
+# --- how the cost grows ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Point:
-    """A measurement of the kit: who graded, how many submissions, what it used."""
+    """One measurement of the kit: the engine, the number of submissions, the resources used."""
 
     engine: str
     count: int
@@ -330,9 +330,9 @@ class Point:
 
 
 def copies(count: int, folder: Path) -> None:
-    """Hand in the first two parts of the reference many times, each with a comment of its own.
+    """Submit the first two parts of the reference many times, each with a different comment.
 
-    They take little of a student's own computing, so that what the kit costs is seen.
+    The student code computes little, so the measurements show the cost of the kit itself.
     """
     for number in range(count):
         place = folder / "class" / f"s{number:04}"
@@ -342,7 +342,7 @@ def copies(count: int, folder: Path) -> None:
 
 
 def grow(counts: list[int], workers: int, clusters: list[int], folder: Path) -> Iterator[Point]:
-    """Measure classes of several sizes on this machine, all but the largest on Dask workers."""
+    """Measure classes of several sizes on this machine, and all but the largest on Dask workers."""
     for count in counts:
         place = folder / f"growth-{count}"
         copies(count, place)
@@ -365,7 +365,7 @@ def _graded(place: Path, *options: str) -> Used:
 
 @contextlib.contextmanager
 def cluster(number: int) -> Iterator[str]:
-    """Start a Dask cluster of so many worker processes; gives its address."""
+    """Run a Dask cluster with this many worker processes and yield its address."""
     from distributed import LocalCluster
 
     with LocalCluster(
@@ -375,12 +375,12 @@ def cluster(number: int) -> Iterator[str]:
 
 
 def table_of(points: list[Point]) -> list[Row]:
-    """Return the rows of a table.
+    """Return measurements as the rows of a table.
 
-    A further submission is what the start does not count for: the difference to the class before.
+    The cost of a further submission is the difference to the row before, without the start.
     """
-    times = ("wall s", "a submission s", "a further one s")
-    rows: list[Row] = [("engine", "submissions", *times, "first process, peak MB")]
+    times = ("wall s", "s per submission", "s per further submission")
+    rows: list[Row] = [("engine", "submissions", *times, "main process, peak MB")]
     for before, point in zip([None, *points], points, strict=False):
         used, further = point.used, ""
         if before and before.engine == point.engine:
@@ -392,7 +392,7 @@ def table_of(points: list[Point]) -> list[Row]:
 
 
 def draw(points: list[Point], path: Path) -> None:
-    """Draw seconds a submission and memory of the first process over the number of submissions."""
+    """Plot seconds per submission and memory of the main process by number of submissions."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -404,7 +404,8 @@ def draw(points: list[Point], path: Path) -> None:
         counts = [point.count for point in own]
         axes[0].plot(counts, [p.used.seconds / p.count for p in own], "o-", label=engine)
         axes[1].plot(counts, [p.used.first / 1e6 for p in own], "o-", label=engine)
-    for axis, label in zip(axes, ("seconds a submission", "MB in the first process"), strict=True):
+    labels = ("seconds per submission", "MB in the main process")
+    for axis, label in zip(axes, labels, strict=True):
         axis.set(xscale="log", xlabel="submissions", ylabel=label, ylim=(0, None))
     axes[0].legend()
     figure.tight_layout()
@@ -412,17 +413,17 @@ def draw(points: list[Point], path: Path) -> None:
 
 
 def markdown(rows: list[Row]) -> str:
-    """Return a table in Markdown."""
+    """Format rows as a Markdown table."""
     head, *rest = [f"| {' | '.join(row)} |" for row in rows]
     rule = "|".join(["", "---", *["--:"] * (len(rows[0]) - 1), ""])
     return "\n".join([head, rule, *rest])
 
 
 def main() -> None:
-    """Measure, print the tables, write them and a plot."""
+    """Measure, print the tables, and write the tables and the plot."""
     parser = argparse.ArgumentParser(prog="python -m bench.classes", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--submissions", type=int, default=40, help="0 leaves the tools out [40]")
+    parser.add_argument("--submissions", type=int, default=40, help="0 skips the comparison [40]")
     parser.add_argument("--growth", type=_counts, default=[10, 100, 1000], help="[10,100,1000]")
     parser.add_argument("--clusters", type=_counts, default=[1, 2], help="Dask workers [1,2]")
     parser.add_argument("--workers", type=int, default=2, help="processes of the kit [2]")

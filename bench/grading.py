@@ -1,10 +1,11 @@
-"""Measures grading: `python -m bench.grading` from the kit's folder; needs psutil.
+"""Measures grading: run `python -m bench.grading` in the kit's folder; needs psutil.
 
-1. A full grade of the reference on two cores: wall time, and the largest sum of the resident
-   memory of the grader and its workers (pages that two of them share count twice). Once with an
-   empty cache of vectors, then with a filled one. Processor time is the whole machine's, which
-   must have nothing else to do.
-2. `pytest -k dataset` on the stubs against a bare `import torch`: medians of alternating runs.
+1. Grading the reference on two cores: wall time, CPU time and the peak resident memory of the
+   grader and its workers together (pages that two of them share count twice), first with an empty
+   cache of vectors and then with a filled one. CPU time is that of the whole machine, which must
+   be idle otherwise.
+2. `pytest -k dataset` on the stubs compared with a bare `import torch`: medians of alternating
+   runs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CORES = 2
 
 
 def run(arguments: list[str], environment: dict[str, str], expected: int) -> tuple[float, int]:
-    """Run Python; return the seconds it took and the most bytes that it and its children held."""
+    """Run Python; return the seconds and the peak bytes of the process and its children."""
     start, peak = time.perf_counter(), 0
     process = psutil.Popen(
         [sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""What the measurements print: a table, and what it was measured with."""
+"""Prints measurements and the environment they were made in."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def show(title: str, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def busy() -> float:
-    """Return the seconds that the machine's processors have worked, whoever for.
+    """Return the CPU seconds that the whole machine has used, for any process.
 
-    The account that a process has of its children lacks workers that were ended by a signal to
-    their parent; so let the machine have nothing else to do.
+    The CPU time of a process's children does not include workers whose parent was killed, so this
+    counts the whole machine, which must be idle otherwise.
     """
     import psutil  # type: ignore[import-untyped]
 
@@ -29,7 +29,7 @@ def busy() -> float:
 
 
 def show_versions() -> None:
-    """Print machine and versions."""
+    """Print the machine and the versions of Python and packages."""
     packages = ("torch", "spacy", "en_core_web_sm", "numpy")
     found = ", ".join(f"{name} {version(name)}" for name in packages)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

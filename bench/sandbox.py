@@ -1,10 +1,10 @@
-"""Measures what the sandbox costs: `python -m bench.sandbox` from the kit's folder; Linux.
+"""Measures the cost of the sandbox: run `python -m bench.sandbox` in the kit's folder, on Linux.
 
-1. The first result of a student's model, from a process that imports torch and spaCy and loads the
-   pipeline, and from a confined worker that the fork server forks: medians of alternating runs.
-   Then the whole of such a submission, until its worker is gone.
-2. The confinement alone: a process that has loaded torch forks a child, which sends a byte, with
-   and without confining itself before; medians of alternating runs.
+1. Time to the first result of a student's model: from a process that imports torch and spaCy and
+   loads the pipeline, and from a confined worker that the fork server forks (medians of alternating
+   runs); then the time until that worker has exited.
+2. The confinement alone: a process that has loaded torch forks a child; the child sends a byte,
+   with and without confining itself first (medians of alternating runs).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ print(model(torch.zeros(1, 1, 96)).shape, flush=True)
 
 
 def cold() -> float:
-    """Time a plain process, to its first line."""
+    """Time a plain process until its first line of output."""
     start = time.perf_counter()
     command = [sys.executable, "-c", COLD]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
@@ -48,7 +48,7 @@ def cold() -> float:
 
 
 def submitted(confined_by: Confinement) -> tuple[float, float]:
-    """Time a submission, to the logits of its model and to its end."""
+    """Time a submission until its model's logits arrive, and until its worker has exited."""
     import torch
 
     start = time.perf_counter()
@@ -82,7 +82,7 @@ def measure_first_results(runs: int) -> None:
 
 
 def forked(rules: int | None) -> float:
-    """Time a fork until the child sends a byte, confined if there are rules for files."""
+    """Time a fork until the child sends a byte; given rules for files, the child is confined."""
     reading, writing = os.pipe()
     start = time.perf_counter()
     child = os.fork()

@@ -1,12 +1,12 @@
-"""Measures how fast token vectors come: `python -m bench.vectors` from the kit's folder.
+"""Measures how fast token vectors are computed: run `python -m bench.vectors` in the kit's folder.
 
-1. The whole pipeline against tok2vec alone, on 1,000 news items of the sample: computing all
-   vectors, medians of alternating runs. The vectors must be equal to the bit.
-2. Ten epochs of shuffled, padded batches from the cached vectors against ten epochs that embed
-   every batch anew. Only the making of batches is measured, no model.
+1. The whole pipeline compared with tok2vec alone, on 1,000 news items of the sample: medians of
+   alternating runs. The vectors must be bitwise equal.
+2. Ten epochs of shuffled, padded batches from cached vectors compared with ten epochs that embed
+   every batch again. Only building the batches is measured, without a model.
 
-torch has one thread here: making a batch is too little work for two, which would wait for each
-other whenever the machine has other work.
+torch uses one thread here: a batch is too little work for two, which would wait for each other
+whenever the machine is busy.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def assert_same(texts: list[str], whole: Any, alone: Any) -> None:
-    """Compare with `token.vector` of the whole pipeline, byte by byte."""
+    """Require that the vectors equal `token.vector` of the whole pipeline, byte by byte."""
     expected = [token.vector for doc in whole.pipe(texts) for token in doc]
     found, _ = compute(texts, alone)
     assert np.array(expected).tobytes() == found.tobytes(), "the vectors differ"
@@ -64,7 +64,7 @@ def measure_pipelines(texts: list[str], whole: Any, alone: Any, runs: int) -> No
 
 
 def embedding_loader(rows: Rows, nlp: Any) -> DataLoader[Any]:
-    """Load batches that are embedded when they are asked for."""
+    """Return a loader that embeds each batch when it is requested."""
 
     def collate(batch: Rows) -> Any:
         labels, texts = zip(*batch, strict=True)

@@ -1,1 +1,1 @@
-"""Judges a submission: student code runs in `grader.worker`, verdicts are made outside it."""
+"""Grades submissions: student code runs in `grader.worker`, checks judge it from outside."""

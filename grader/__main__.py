@@ -1,7 +1,7 @@
 """The command line: `python -m grader COMMAND`.
 
-Exit codes: 0 full marks, or all is well; 1 points are missing, or something needs to be fixed; 2
-unusable input, or a fault of the grader; 130 interrupted.
+Exit codes: 0 for full marks or success; 1 if points are missing or something must be fixed; 2 for
+unusable input or a failure of the grader; 130 if interrupted.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from news import NewsError
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error in the arguments in one line."""
+    """An argument parser that reports an error on one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Exit with 2."""
+        """Print the message and exit with code 2."""
         self.exit(2, f"grader: {message}. See {self.prog} --help.\n")
 
 
 def parser(arguments: list[str]) -> argparse.ArgumentParser:
-    """Describe the commands, and the arguments of the one that is asked for."""
+    """Build the parser, with the arguments of the requested command only."""
     top = Parser(
         prog="python -m grader",
-        description="Grades the exercise.",
+        description="Grade the exercise and work with the results.",
         epilog=commands.listed(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -35,7 +35,7 @@ def parser(arguments: list[str]) -> argparse.ArgumentParser:
     chosen = next((each for each in arguments if not each.startswith("-")), None)
     for name, help_ in commands.available().items():
         command = added.add_parser(name, description=f"{help_.capitalize()}.")
-        if name == chosen:  # the others would have to be imported
+        if name == chosen:  # adding the arguments of the others would import their modules
             module = commands.load(name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
@@ -43,7 +43,7 @@ def parser(arguments: list[str]) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser(arguments).parse_args(arguments)
     try:
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ngrader: interrupted", file=sys.stderr)
         return 130
-    except Exception as error:  # never a traceback, and never the exit code of missing points
+    except Exception as error:  # no traceback, and not the exit code for missing points
         print(f"grader: the grader itself failed: {error!r}", file=sys.stderr)
         return 2
 

@@ -1,4 +1,4 @@
-"""What a notebook's cells call: `check` in test cells, `progress` in a training run."""
+"""Functions for notebooks: `check` for test cells, `progress` for training runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.reports import board, html
 
 T = TypeVar("T")
-VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it where Validate runs a notebook
+VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it if Validate runs a notebook
 
 
 class Table:
-    """A record, shown as HTML in a notebook and as text elsewhere."""
+    """A record that displays as HTML in a notebook and as text elsewhere."""
 
     def __init__(self, record: Record) -> None:
-        """Show this record."""
+        """Wrap a record."""
         self.record = record
 
     def __repr__(self) -> str:
@@ -36,24 +36,23 @@ class Table:
 
 
 class PointsMissing(Exception):
-    """What Validate says about a check without full marks, in a line and without a traceback."""
+    """A check without full marks; Validate shows it as one line without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
 def check(task: str, *parts: object) -> float:
-    """Check a task of the exercise: `check("collate", Collate)`; show a table, return the points.
+    """Check a task: `check("collate", Collate)` shows a table and returns the points.
 
-    The source of the cells that were run is handed to a worker process as a submission, exactly
-    as `nbgrader autograde` does with the notebook; `parts` only say that the cells ran. The
-    objects themselves are of no use: they are alive in this process, with whatever earlier
-    versions of a cell left in them, and a check of them would be another check than the one that
-    gives the marks.
+    The source of the cells that were run is passed to a worker process as a submission, exactly as
+    `nbgrader autograde` does with the notebook. `parts` only show that the cells ran. The objects
+    themselves are not checked: they live in this process and may hold state from earlier versions
+    of a cell, so the result could differ from the mark.
 
-    Everything that goes wrong here is an exception, which nbgrader takes as no points. So are
-    missing points where Validate runs the notebook, because it would call all of them "partial
-    credit", even where nothing is written yet.
+    Any failure raises an exception, which nbgrader counts as no points. If Validate runs the
+    notebook, missing points raise one, too: otherwise Validate would report "partial credit" even
+    for a task that is not started.
 
     Args:
         task: the task's id.
@@ -63,8 +62,8 @@ def check(task: str, *parts: object) -> float:
         The points, a float from 0 to the task's points.
 
     Raises:
-        UsageError: there is no such task, or what is given are not its parts.
-        PointsMissing: Validate runs the notebook, and these are not full marks.
+        UsageError: the task is unknown, or `parts` are not its parts.
+        PointsMissing: Validate runs the notebook, and points are missing.
     """
     _require_parts(task, parts)
     with _silence():
@@ -78,7 +77,7 @@ def check(task: str, *parts: object) -> float:
 
 def _require_parts(task: str, parts: tuple[object, ...]) -> None:
     if task not in tasks():
-        raise UsageError(f"{task!r}: there is no such task. It can be {', '.join(tasks())}.")
+        raise UsageError(f"{task!r}: no such task. Choose from {', '.join(tasks())}.")
     names = [getattr(part, "__name__", None) for part in parts]
     wanted = tasks()[task].names
     if sorted(map(str, names)) != sorted(wanted):
@@ -104,7 +103,7 @@ def _grade(task: str) -> Record:
 
 
 def _history() -> list[str]:
-    """Return the texts of the cells that this kernel ran, the running one too."""
+    """Return the texts of the cells that this kernel ran, including the current one."""
     shell = _shell()
     if shell is None:
         raise UsageError("check(...) looks at a notebook's cells: call it in a notebook.")
@@ -112,7 +111,7 @@ def _history() -> list[str]:
 
 
 def _shell() -> Any:
-    """Return IPython's shell, if this is one."""
+    """Return IPython's shell, or None outside of IPython."""
     ipython = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()
 
@@ -125,7 +124,7 @@ def _show(record: Record) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Let nothing appear on stderr: nbgrader gives no points to a cell that writes there."""
+    """Suppress stderr: nbgrader gives no points to a cell that writes there."""
     with open(os.devnull, "w") as null, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kept = os.dup(2)
@@ -139,11 +138,11 @@ def _silence() -> Iterator[None]:
 
 
 class progress(Generic[T]):  # noqa: N801 - used like a function
-    """Batches that show how far a training run is: `train(model, progress(batches, epochs), ...)`.
+    """Batches with a progress bar: `train(model, progress(batches, epochs), ...)`.
 
     Args:
-        batches: what to go through, several times.
-        epochs: how many times.
+        batches: the batches of one epoch.
+        epochs: how often they are iterated.
     """
 
     def __init__(self, batches: Collection[T], epochs: int) -> None:
@@ -165,7 +164,7 @@ class progress(Generic[T]):  # noqa: N801 - used like a function
         return getattr(self.batches, name)
 
     def _show(self, done: int) -> None:
-        """Show a bar in place of the last one."""
+        """Redraw the progress bar."""
         from IPython.display import Pretty, display
 
         filled = round(40 * done / max(len(self.batches), 1))

@@ -1,4 +1,4 @@
-"""Drawings for the lesson: how states, padding and training look."""
+"""Plots for the lessons: hidden states, padding, packing, training curves."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 FORWARD, BACKWARD = "#1f5fa8", "#d9701e"
 PALE = "#f4f4f4"
-MOST = 32  # sentences in a picture
+MOST = 32  # sentences in a plot
 WORDS = ("Oil", "prices", "fall", "again")
 
 
 def last_states() -> None:
-    """Draw what ends up in `h_n`, for a two-layer bidirectional LSTM and four tokens."""
+    """Draw which states `h_n` holds, for a two-layer bidirectional LSTM and four tokens."""
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(figsize=(8.2, 4.3))
@@ -41,7 +41,7 @@ def last_states() -> None:
 
 
 def _draw_direction(axes: Any, y: float, *, forward: bool, last: bool) -> None:
-    """Draw one direction of one layer; the state that h_n keeps is filled."""
+    """Draw one direction of one layer; the state in h_n is filled."""
     from matplotlib.patches import FancyBboxPatch
 
     colour, letter = (FORWARD, "f") if forward else (BACKWARD, "b")
@@ -61,7 +61,7 @@ def _draw_direction(axes: Any, y: float, *, forward: bool, last: bool) -> None:
 
 
 def unrolled() -> None:
-    """Draw a recurrent cell over four tokens: what goes in, what is handed on, what comes out."""
+    """Draw a recurrent cell over four tokens, with its inputs, states and outputs."""
     import matplotlib.pyplot as plt
     from matplotlib.patches import FancyBboxPatch
 
@@ -92,11 +92,11 @@ def unrolled() -> None:
 
 
 def gradients(norms: dict[str, dict[int, Tensor]]) -> None:
-    """Draw how far back a gradient reaches in several layers.
+    """Plot how far back gradients reach in several layers.
 
     Args:
-        norms: for each layer by name, and for each length T, the norm of the last output's
-            gradient with respect to each input, shape (T,).
+        norms: by the layer's name and the length T, the norm of the last output's gradient with
+            respect to each input, shape (T,).
     """
     import matplotlib.pyplot as plt
 
@@ -122,7 +122,7 @@ def gradients(norms: dict[str, dict[int, Tensor]]) -> None:
 
 
 def padding(padded: Tensor) -> None:
-    """Draw which steps of a batch hold a token.
+    """Draw which steps of a batch hold a token and which are padding.
 
     Args:
         padded: shape (B, T, F).
@@ -148,7 +148,7 @@ def padding(padded: Tensor) -> None:
 
 
 def curves(history: Sequence[dict[str, float]]) -> None:
-    """Draw what `train` returned: the losses and the accuracy over the epochs."""
+    """Plot the history that `train` returned: losses and accuracy by epoch."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
@@ -175,10 +175,10 @@ def curves(history: Sequence[dict[str, float]]) -> None:
 
 
 def costs(seconds: dict[str, float]) -> None:
-    """Draw what each part of a pipeline costs.
+    """Plot the time that each component of a pipeline takes.
 
     Args:
-        seconds: the part's name, to the seconds that it took; what makes the vectors is marked.
+        seconds: seconds by component; the components that compute the vectors are highlighted.
     """
     import matplotlib.pyplot as plt
 
@@ -198,12 +198,12 @@ def costs(seconds: dict[str, float]) -> None:
 
 
 def arrows(vectors: dict[str, tuple[float, float]], x: str, y: str) -> None:
-    """Draw word vectors of two numbers, with an arrow from the first to the second of each pair.
+    """Draw two-dimensional word vectors, with an arrow from the first to the second of each pair.
 
     Args:
-        vectors: word to its two numbers, pair after pair.
-        x: what the first number tells.
-        y: what the second number tells.
+        vectors: the two numbers by word, pair after pair.
+        x: the label of the first number.
+        y: the label of the second number.
     """
     import matplotlib.pyplot as plt
 
@@ -223,10 +223,10 @@ def arrows(vectors: dict[str, tuple[float, float]], x: str, y: str) -> None:
 
 
 def similarities(names: Sequence[str], cosines: Tensor) -> None:
-    """Draw how similar vectors are to each other.
+    """Plot the cosine similarities of vectors.
 
     Args:
-        names: what each of N vectors belongs to.
+        names: the names of the N vectors.
         cosines: shape (N, N), from -1 to 1.
     """
     import matplotlib.pyplot as plt
@@ -246,10 +246,10 @@ def similarities(names: Sequence[str], cosines: Tensor) -> None:
 
 
 def packing(sentences: Sequence[Sequence[str]]) -> None:
-    """Draw the same sentences padded and packed.
+    """Draw sentences padded and packed, side by side.
 
     Args:
-        sentences: the tokens of each.
+        sentences: the tokens of each sentence.
     """
     import matplotlib.pyplot as plt
 
@@ -278,7 +278,7 @@ def packing(sentences: Sequence[Sequence[str]]) -> None:
 
 
 def _draw_tokens(axes: Any, row: int, tokens: Sequence[str], colour: str, steps: int) -> None:
-    """Draw a sentence as a row of boxes, filled up with zeros to so many steps."""
+    """Draw a sentence as a row of boxes, padded with zeros."""
     from matplotlib.patches import Rectangle
 
     for step in range(max(len(tokens), steps)):
@@ -293,11 +293,11 @@ def _draw_tokens(axes: Any, row: int, tokens: Sequence[str], colour: str, steps:
 
 
 def window(sentence: str, size: int) -> None:
-    """Draw which words are neighbours of each word of a sentence.
+    """Draw the context words of each word of a sentence.
 
     Args:
-        sentence: its words, with spaces between them.
-        size: how many places a neighbour may be away.
+        sentence: words separated by spaces.
+        size: the largest distance of a context word.
     """
     import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
@@ -321,12 +321,12 @@ def window(sentence: str, size: int) -> None:
 
 
 def word_map(vectors: Tensor, words: Sequence[str], groups: Sequence[str]) -> None:
-    """Draw words at the places that the first two principal components of their vectors give.
+    """Plot words by the first two principal components of their vectors.
 
     Args:
-        vectors: one a word, shape (N, F).
+        vectors: one per word, shape (N, F).
         words: the N words.
-        groups: for each word the name of a group, which gives its colour.
+        groups: the group of each word, which determines its colour.
     """
     import matplotlib.pyplot as plt
     import torch
@@ -354,7 +354,7 @@ def word_map(vectors: Tensor, words: Sequence[str], groups: Sequence[str]) -> No
 
 
 def teacher() -> None:
-    """Draw what a decoder is fed: by its teacher, and by itself."""
+    """Draw the inputs of a decoder with teacher forcing and without."""
     import matplotlib.pyplot as plt
 
     right, said = ("prices", "fall", "again"), ("prices", "rise", "now")
@@ -383,11 +383,11 @@ def teacher() -> None:
 
 
 def chunks() -> None:
-    """Draw how a state goes on from chunk to chunk, and where the gradient ends."""
+    """Draw how the state passes from chunk to chunk, and where the gradient stops."""
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(figsize=(8.6, 2.5), layout="constrained")
-    text = "Oil_prices_fall"  # a space would not be seen
+    text = "Oil_prices_fall"  # a space would be invisible
     for x, (letter, target) in enumerate(pairwise(text)):
         place = x + 0.8 * (x // 5)
         _box(axes, place, 0, "", PALE)
@@ -421,11 +421,11 @@ def _arrow(axes: Any, tail: tuple[float, float], head: tuple[float, float], colo
 
 
 def loss_lines(plots: dict[str, dict[str, Sequence[float]]], x: str) -> None:
-    """Draw losses, a plot beside the other.
+    """Plot losses, one plot beside the other.
 
     Args:
-        plots: for each plot, by its title, lines by their names.
-        x: what is counted along the x axis.
+        plots: by the title of each plot, its lines by name.
+        x: the label of the x axis.
     """
     import matplotlib.pyplot as plt
 

@@ -1,4 +1,4 @@
-"""Runs the checks under pytest: `pytest` grades a submission and ends with the board."""
+"""Runs the checks under pytest: `pytest` grades a submission and shows the board."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TAKEN = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the grading options."""
+    """Define the options for grading."""
     group = parser.getgroup("grading")
     group.addoption("--submission", type=Path, metavar="PATH", help="what to grade [exercise]")
     group.addoption(
@@ -54,10 +54,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Start again under the kit's settings, if pytest took others.
+    """Restart pytest with the kit's configuration if it found a different one.
 
-    `--submission PATH` without an equals sign makes pytest look for its settings at PATH, and a
-    submission's pytest.ini and conftest.py must not be used.
+    `--submission PATH` without an equals sign makes pytest look for its configuration at PATH, but
+    a submission's pytest.ini and conftest.py must not be used.
     """
     path = early_config.known_args_namespace.submission
     if path is None or early_config.inipath == CONFIG:
@@ -75,7 +75,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the telling to the board, if checks are all that runs."""
+    """Let the board replace pytest's own output if only checks run."""
     if _only_checks(config):
         config.option.tbstyle = "no"
         config.option.reportchars = ""
@@ -84,13 +84,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _only_checks(config: pytest.Config) -> bool:
-    """Tell whether no test but the checks was asked for."""
+    """Return whether only checks were requested."""
     paths = [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
     return all(path.resolve().is_relative_to(CHECKS) for path in paths)
 
 
 def check_of(item: pytest.Item) -> Check | None:
-    """Return the check that a test function implements, if it is one."""
+    """Return the check that a test function implements, or None."""
     if not item.path.is_relative_to(CHECKS):
         return None
     place = (f"{item.path.parent.name}.{item.path.stem}", item.name)
@@ -100,9 +100,9 @@ def check_of(item: pytest.Item) -> Check | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the checks of the assignment, in the order of its table and behind all else.
+    """Keep the checks of the assignment, in the order of its table and after all other tests.
 
-    `-k` finds a check by its task and name, and by the module that students write it in.
+    `-k` matches a check by its task, its name, and the module that students write.
     """
     found = [(check_of(item), item) for item in items]
     if all(check is None for check, _ in found):
@@ -118,7 +118,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _take_in(config: pytest.Config) -> Assignment:
-    """Read the submission; return the assignment that is graded."""
+    """Read the submission and return its assignment."""
     from grader.grading.session import load
 
     name = config.option.assignment
@@ -132,7 +132,7 @@ def _take_in(config: pytest.Config) -> Assignment:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note which checks are to run."""
+    """Store which checks will run."""
     found = {check_of(item) for item in session.items}
     session.config.stash[CHOSEN] = {check.id for check in found if check is not None}
 
@@ -163,13 +163,13 @@ def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
 
 @pytest.fixture
 def submission(graded: Any) -> Any:
-    """Give a check its submission."""
+    """The submission, as the argument of a check."""
     return graded.submission
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a check as the command line runs it."""
+    """Run a check the way the command line does."""
     check = check_of(pyfuncitem)
     if check is None:
         return None
@@ -183,14 +183,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Carry a check's status to its report."""
+    """Copy a check's status to its report."""
     report = yield
     report.check_status = item.stash.get(STATUS, None)
     return report
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    """Count what was not started apart from what failed."""
+    """Count checks that are not started separately from those that failed."""
     letters = {Status.NOT_STARTED: "-", Status.BLOCKED: "b", Status.ERROR: "E"}
     status = getattr(report, "check_status", None)
     if report.when == "call" and status in letters:
@@ -200,13 +200,13 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 
 
 def pytest_terminal_summary(config: pytest.Config) -> None:
-    """Print the board of the tasks that ran; say so if no check has the name that was asked for."""
+    """Print the board of the tasks that ran; say so if no check matches `-k`."""
     if config.option.keyword and not config.stash.get(CHOSEN, True) and _only_checks(config):
         chosen = config.stash[ASSIGNMENT]
         word, names = config.option.keyword, ", ".join(chosen.tasks)
-        print(f"\n-k {word}: no task or check is called that. Tasks of {chosen.id}: {names}.")
+        print(f"\n-k {word}: no task or check has this name. Tasks of {chosen.id}: {names}.")
         others = " or ".join(f"--assignment {id_}" for id_ in assignments() if id_ != chosen.id)
-        print(f"For the tasks of another assignment add {others}.")
+        print(f"For the tasks of a different assignment, add {others}.")
     graded = config.stash.get(SESSION, None)
     if graded is not None:
         from grader.reports import board

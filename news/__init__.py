@@ -1,8 +1,8 @@
 """News to classify: AG News, any file in its layout, and a sample that comes with the kit.
 
-Everything here gives pairs `(label, text)`: the label an `int` from 1, in the order of
-`CLASSES`, the text a `str`. Wrong input raises `NewsError`, whose message is one line that
-names the thing and the remedy.
+All functions return pairs `(label, text)`. The label is an `int` from 1, in the order of `CLASSES`;
+the text is a `str`. Invalid input raises `NewsError`; its message is one line that says what is
+wrong and what to do.
 """
 
 from news.ag_news import AG_NEWS

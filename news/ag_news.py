@@ -1,7 +1,7 @@
-"""AG News as `torchtext.datasets.AG_NEWS` gives it, on any torch, and without torchtext too.
+"""AG News as `torchtext.datasets.AG_NEWS` returns it, on any torch, and without torchtext, too.
 
-One downloader (pooch) puts the verified file where torchtext keeps it. Then torchtext reads it
-where torchtext can be had, and a CSV reader of the same form where it cannot.
+One downloader (pooch) puts the verified file where torchtext keeps it. Then torchtext reads it if
+it can be loaded; otherwise a CSV reader with the same interface does.
 """
 
 import csv
@@ -37,11 +37,11 @@ def AG_NEWS(
 def AG_NEWS(  # noqa: N802
     root: str | os.PathLike[str] | None = None, split: str | tuple[str, ...] = ("train", "test")
 ) -> Iterable[Row] | tuple[Iterable[Row], ...]:
-    """Open AG News: 120,000 rows to train on, 7,600 to test on.
+    """Open AG News: 120,000 training rows and 7,600 test rows.
 
-    A drop-in for `torchtext.datasets.AG_NEWS`, which is what runs where torchtext 0.18 is
-    installed. One thing differs: a file that is not there is downloaded at once and not when
-    the rows are first read, so that trouble shows where AG_NEWS is called.
+    A drop-in replacement for `torchtext.datasets.AG_NEWS`, which it calls where torchtext 0.18 is
+    installed. One thing differs: a missing file is downloaded immediately, not when the rows are
+    first read, so errors show up where AG_NEWS is called.
 
     Args:
         root: the cache; the files are `root/datasets/AG_NEWS/train.csv` and `test.csv`. None
@@ -54,8 +54,8 @@ def AG_NEWS(  # noqa: N802
         read any number of times; for a tuple of splits a tuple of such iterables.
 
     Raises:
-        NewsError: there is no such split, the download failed, or a file in the cache is not
-            the original. A download that failed leaves nothing in the cache.
+        NewsError: the split is unknown, the download failed, or a file in the cache is not the
+            original. A failed download leaves nothing in the cache.
     """
     splits = (split,) if isinstance(split, str) else tuple(split)
     for name in splits:
@@ -72,13 +72,13 @@ def AG_NEWS(  # noqa: N802
 
 
 def torchtext_cache() -> str:
-    """Return the folder that torchtext 0.18 takes by default (`torchtext._CACHE_DIR`)."""
+    """Return the default cache folder of torchtext 0.18 (`torchtext._CACHE_DIR`)."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return os.path.join(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")), "text")
 
 
 class _Rows:
-    """The rows of a file, read as torchtext's `parse_csv` reads them."""
+    """The rows of a file, parsed the way torchtext's `parse_csv` does."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,7 +90,7 @@ class _Rows:
 
 
 def _fetch(path: Path, split: str) -> Path:
-    """Return `path` when the original file is there, downloaded if need be."""
+    """Return `path`; download the original file first if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -98,7 +98,7 @@ def _fetch(path: Path, split: str) -> Path:
         elif (found := _md5(path)) != MD5[split]:
             raise NewsError(
                 f"{path} is not AG News' {path.name}: its MD5 is {found}, not {MD5[split]}; "
-                "move it away to have it downloaded anew, or read it with news.read_csv"
+                "move it away to download it again, or read it with news.read_csv"
             )
     except (OSError, ValueError) as error:
         raise NewsError(
@@ -116,7 +116,7 @@ def _md5(path: Path) -> str:
 
 
 def _download(path: Path, split: str) -> None:
-    """Download a file to a temporary name beside `path`; move it there if its MD5 is right."""
+    """Download to a temporary file beside `path`, and move it to `path` if its MD5 matches."""
     import pooch
     from tqdm import tqdm
 
@@ -135,7 +135,7 @@ def _download(path: Path, split: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words why there is no file."""
+    """Describe in a few words why the download failed."""
     import requests
 
     if isinstance(error, requests.HTTPError):
@@ -148,12 +148,12 @@ def _reason(error: Exception) -> str:
 
 
 def torchtext_ag_news() -> Callable[..., Any] | None:
-    """Return torchtext's own AG_NEWS, or None where it cannot be had.
+    """Return torchtext's own AG_NEWS, or None if torchtext cannot be loaded.
 
-    torchtext 0.18 is the last release. Its data sets are Python, but `import torchtext` loads a
-    C++ library that fits torch 2.3 alone (pytorch/text #2272). Where the library cannot be
-    loaded, empty modules stand in for it; where it can, nothing is touched. The data sets need
-    torchdata's datapipes (0.9 or older) and portalocker, which torchtext does not require.
+    torchtext 0.18 is the last release. Its datasets are pure Python, but `import torchtext` loads a
+    C++ library that works with torch 2.3 only (pytorch/text #2272). If the library cannot be
+    loaded, empty modules replace it; otherwise nothing is changed. The datasets need torchdata's
+    datapipes (0.9 or older) and portalocker, which torchtext does not declare as requirements.
     """
     try:
         if not version("torchtext").startswith("0.18."):

@@ -1,4 +1,4 @@
-"""Files in AG layout: a label and one or two columns of text, without a header."""
+"""CSV files in AG News' layout: a label and one or two columns of text, without a header."""
 
 import csv
 import io
@@ -13,9 +13,9 @@ LAYOUT = 'each row must be "label","text" or "label","title","description", with
 
 
 def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> list[Row]:
-    """Read a UTF-8 file in AG layout.
+    """Read a UTF-8 file in AG News' layout.
 
-    Blank lines are skipped. The columns after the label are joined by a blank, as
+    Blank lines are skipped. The columns after the label are joined by a space, as
     `torchtext.datasets.AG_NEWS` does.
 
     Args:
@@ -26,7 +26,7 @@ def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> lis
         Pairs `(label, text)` in the order of the file, labels from 1 to C.
 
     Raises:
-        NewsError: the file is missing, no regular file, unreadable, larger than `MAX_BYTES`,
+        NewsError: the file is missing, not a regular file, unreadable, larger than `MAX_BYTES`,
             empty or not UTF-8, or a row is malformed.
     """
     path = Path(path)
@@ -40,14 +40,14 @@ def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> lis
                 rows.append(_row(fields, n_classes, f"{path}, line {start}"))
             start = reader.line_num + 1
     except csv.Error as error:
-        raise NewsError(f"{path}, line {start}: {error}; mend its quotes: {LAYOUT}") from error
+        raise NewsError(f"{path}, line {start}: {error}; fix its quotes: {LAYOUT}") from error
     if not rows:
         raise NewsError(f"{path} is empty; {LAYOUT}")
     return rows
 
 
 def _text(path: Path) -> str:
-    """Return what stands in a file, without a byte order mark."""
+    """Return the text of a file without a byte order mark."""
     data = _bytes(path)
     if b"\0" in data:
         raise NewsError(

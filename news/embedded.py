@@ -1,4 +1,4 @@
-"""The sample: 1,200 news items that come with the kit, to use where AG News is not at hand."""
+"""The sample: 1,200 news items that come with the kit, for use without a download."""
 
 from importlib import resources
 
@@ -15,7 +15,7 @@ def sample(split: str) -> list[Row]:
     this kit and are dedicated to the public domain (CC0 1.0, `news/data/LICENSE`).
 
     Raises:
-        NewsError: there is no such split.
+        NewsError: the split is unknown.
     """
     if split not in SPLITS:
         raise NewsError(f"the sample has no split {split!r}; use one of {', '.join(SPLITS)}")

@@ -1,4 +1,4 @@
-"""What a row of news is, and the one error of this package."""
+"""The type of a row of news, and this package's only exception."""
 
 Row = tuple[int, str]  # a label from 1 to C, and a text
 
@@ -6,4 +6,4 @@ CLASSES = ("World", "Sports", "Business", "Sci/Tech")  # labels 1 to 4 of AG New
 
 
 class NewsError(Exception):
-    """News could not be had; `str(error)` is one line that says why and what to do."""
+    """News could not be read; `str(error)` is one line that says why and what to do."""

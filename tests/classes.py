@@ -1,7 +1,7 @@
-"""Results of a class for tests: golden records of a few submissions, and mixtures of them.
+"""Test data: golden records of a few submissions, and classes made from them.
 
-python -m tests.classes             grades the submissions again and writes golden/
-python -m tests.classes begun       only these
+python -m tests.classes             grade the submissions again and write golden/
+python -m tests.classes begun       only this one
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def _submissions() -> dict[str, dict[str, bytes]]:
 
 
 def comparable(record: Record) -> dict[str, Any]:
-    """Return a record as JSON data, without what differs from run to run and by machine.
+    """Return a record as JSON data, without fields that differ between runs or machines.
 
-    That is the name and digest of the submission, all times and versions, how it was confined,
-    and the accuracies, which depend on the machine's arithmetic.
+    These are the submission's name and digest, times, versions, the confinement, and the
+    accuracies, which depend on the machine's floating point arithmetic.
     """
     data: dict[str, Any] = json.loads(record.to_json())
     del data["submission"]["name"], data["submission"]["digest"]
@@ -83,13 +83,13 @@ def comparable(record: Record) -> dict[str, Any]:
 
 
 def changed(record: Record, id_: str, **values: Any) -> Record:
-    """A record with one check as these values say."""
+    """Return a record with some values of one check changed."""
     checks = [replace(c, **values) if c.id == id_ else c for c in record.checks]
     return replace(record, checks=checks)
 
 
 def a_class(size: int, seed: int = 0) -> list[Result]:
-    """Results whose tasks come from different records of `graded`."""
+    """Generate results whose tasks come from different records of `graded`."""
     return list(_students(size, random.Random(seed)))
 
 

@@ -1,9 +1,9 @@
-"""Untrusted submissions are confined: the hostile bank, in every set-up that this machine allows.
+"""Untrusted submissions are confined: the hostile ones, in every set-up of this machine.
 
-As root the tests grade it as root and as an ordinary user, else as the user that they run as; with
-bubblewrap and without. The quick suite grades all of it in the strongest of these set-ups, and the
-sentinels, a dozen entries whose outcome can differ by set-up, in the others. `python -m
-tests.hostile` grades all in every set-up, and in the tier limits besides.
+If the tests run as root, they grade as root and as an ordinary user, otherwise as the current user;
+with and without bubblewrap. The quick suite grades all entries in the strongest of these set-ups.
+In the others it grades the sentinels, a dozen entries whose outcome can differ by set-up. `python
+-m tests.hostile` grades all entries in every set-up, including the tier limits.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ SANDBOXES = [set_up for set_up in SET_UPS if set_up.tier == "sandbox"]
 LIMITS = next(set_up for set_up in SET_UPS if set_up.tier == "limits")
 NO_BUBBLEWRAP = bubblewrap.why_not()
 STRONGEST = next(each for each in SANDBOXES if each.bubblewrap is not bool(NO_BUBBLEWRAP))
-# What gets through where nothing stops it: the probes that are quiet in the sandbox do ring.
+# Attacks that succeed where nothing stops them, which proves that their probes work.
 OPEN = {
     "reads-a-hidden-file": {"reported", "read"},
     "forges-the-gradebook": {"reported", "wrote"},
@@ -51,14 +51,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox nee
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Entries that are graded in one process, one after the other: a part of a set-up's."""
+    """Some entries of a set-up, graded in one process, one after the other."""
 
     set_up: SetUp
     part: int
 
     @property
     def name(self) -> str:
-        """What tests and the groups of pytest-xdist call it."""
+        """The name in tests and in the groups of pytest-xdist."""
         words = self.set_up.name.replace(",", "").split()
         return "-".join([*words, str(self.part)])
 
@@ -67,10 +67,10 @@ Graded = Callable[[Run], dict[str, Outcome]]
 
 
 def cases() -> list[ParameterSet]:
-    """Return the run and the name of each entry in each sandbox, which has two runs.
+    """Return the run and the name of each entry in each sandbox, with two runs per sandbox.
 
-    In the strongest one they take turns, so that both take about as long; else the sentinels are
-    the first run, and the quick suite leaves out the second.
+    In the strongest sandbox the entries alternate between the runs, so that both take about as
+    long. In the others the sentinels are the first run, and the quick suite skips the second.
     """
     found = []
     for set_up in SANDBOXES:
@@ -87,7 +87,7 @@ def cases() -> list[ParameterSet]:
 
 @pytest.fixture(scope="module")
 def graded(request: pytest.FixtureRequest) -> Iterator[Graded]:
-    """Grades the selected entries of a run in a process of its own, when the first is asked for."""
+    """Grades the selected entries of a run in a separate process, on first use."""
     chosen: defaultdict[Run, list[str]] = defaultdict(list)
     for item in request.session.items:
         params = getattr(getattr(item, "callspec", None), "params", {})
@@ -174,7 +174,7 @@ def test_what_the_page_says_is_tried_is_in_the_bank_or_in_a_test() -> None:
 
 @pytest.mark.parametrize("entry", [e for e in BANK.values() if e.is_partial], ids=lambda e: e.name)
 def test_a_mark_that_is_neither_full_nor_nothing_has_a_ground(entry: Attack) -> None:
-    """The ground names points; those that are earned, or those that are lost, give the mark."""
+    """The reason names the points that are earned or lost, and they add up to the mark."""
     ((task, points),) = entry.marks.items()
     numbers = [int(number) for number in re.findall(r"\d+", entry.why)]
     lost = tasks()[task].points - points
@@ -191,7 +191,7 @@ HELD = Outcome(
     marks={"dataset": 0, "train": 20},
     statuses=["failed"],
     status=Status.FAILED,
-    message="It ended the program (sys.exit or exit), expected it to return.",
+    message="It exited (sys.exit or exit), expected it to return.",
     harm=[],
     printed="",
     seconds=1.0,
@@ -215,7 +215,7 @@ def test_a_broken_promise_is_named(change: str) -> None:
     assert told in problem
 
 
-def test_the_end_of_the_warm_process_would_be_noticed() -> None:
+def test_the_end_of_the_fork_server_would_be_noticed() -> None:
     confined = sandboxed("cpu")
     first = fork_server.running()
 
@@ -238,7 +238,7 @@ IMPORTS = "import importlib.util as u; assert u.find_spec('torch') and u.find_sp
 
 @pytest.fixture(params=[0o755, 0o700], ids=["open", "closed"])
 def locked(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kit below a folder that only its owner can enter."""
+    """A kit in a folder that only its owner can enter."""
     kit = tmp_path / "locked" / "open" / "a kit é"
     kit.mkdir(parents=True)
     (kit / "file").write_text("of the kit", encoding="utf-8")

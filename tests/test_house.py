@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, and that the tables fit the code and the pages."""
+"""Rules for the whole tree: imports, sizes, and tables that match code and pages."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ CHECKS = [check for task in tasks().values() for check in task.checks]
 
 
 def imports(folder: str) -> set[str]:
-    """Every module that the Python files below a folder import, absolutely."""
+    """The absolute names of all modules that the Python files in a folder import."""
     found = set()
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -118,7 +118,7 @@ def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() ->
     assert named == set(mistakes())
 
 
-def test_the_readme_shows_the_line_that_mends_a_missing_model() -> None:
+def test_the_readme_shows_the_line_that_installs_the_model() -> None:
     from grader.commands.doctor import INSTALL_MODEL
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

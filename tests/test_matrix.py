@@ -1,4 +1,4 @@
-"""The kill matrix finds what it is there to find, on results made up for it."""
+"""The kill matrix reports problems, on made-up results."""
 
 import json
 from collections.abc import Callable
@@ -42,7 +42,7 @@ ACCEPTED = Variant("view", {})
 
 
 def results(**statuses: Any) -> dict[str, CheckResult]:
-    """All passed, but for those named as `task__check`."""
+    """Results in which all checks pass except those given as `task__check`."""
     changed = {name.replace("__", "."): result for name, result in statuses.items()}
     return {**PASSED, **{id_: replace(PASSED[id_], **row) for id_, row in changed.items()}}
 
@@ -175,7 +175,7 @@ def test_the_accuracy_of_an_accepted_variant_is_left_to_the_calibration() -> Non
 
 
 def since(path: str, text: str, then: str) -> Changes:
-    """What changed if a text of a file was another one before."""
+    """What changed if a text in a file was different before."""
     assert text in in_tree(path)
 
     def before(name: str) -> str:
@@ -274,9 +274,9 @@ def test_shared_code_is_what_grading_loads() -> None:
 
 @pytest.fixture
 def graded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
-    """Run the command with made-up rows; returns the ids that it grades.
+    """Run the command with made-up rows; return the ids that it grades.
 
-    The page is a copy, and grading gives the row of the true page, but for those that are given.
+    The page is a copy, and grading returns the row of the true page, except for the given rows.
     """
     text = page.PAGE.read_text(encoding="utf-8")
     true_rows = {row.id: row for row in parse(text)}

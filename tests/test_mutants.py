@@ -1,10 +1,9 @@
-"""Every mutant is caught and named; every accepted variant has full marks.
+"""Every mutant is caught and named; every accepted variant gets full marks.
 
-The quick suite runs the checks of the tasks that an entry can change: the others have the
-reference's code and take its result, which is that they pass. Of accepted variants it leaves out
-the accuracy, and of the mutants that learn too little all but one: `calibration.json` records them.
-The full suite runs all checks of all entries. Each row must be the one of docs/kill_matrix.md, so
-what holds for the page holds for the run.
+The quick suite runs the checks of the tasks that an entry affects; the others have the reference's
+code and get its result, which is to pass. It does not train accepted variants for the accuracy, and
+trains only one of the mutants that learn too little: `calibration.json` records their accuracies.
+The full suite runs all checks of all entries. Each row must equal the one in docs/kill_matrix.md.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ from tests.matrix.serve import Client
 ENTRIES = {entry.id: entry for entry in all_entries()}
 MUTANTS = [entry for entry in ENTRIES.values() if entry.task]
 ACCEPTED = [entry for entry in ENTRIES.values() if not entry.task]
-OVER_ALL_TASKS = [  # in the quick suite too: one mutant of each module, and of large modules more
+OVER_ALL_TASKS = [  # even in the quick suite: one mutant per module, more for large modules
     "dataset-targets-from-one",
     "collate-tokens-read-alone",
     "model-softmax",
@@ -37,15 +36,15 @@ OVER_ALL_TASKS = [  # in the quick suite too: one mutant of each module, and of 
     "perplexity-base-two",
     "bleu-arithmetic",
 ]
-# Mutants that learn too little: each try trains a network, and `calibration.json` records runs of
-# them. One is trained in the quick suite.
+# Mutants that learn too little: each try trains a network, and `calibration.json` has recorded
+# runs. The quick suite trains one of them.
 TRAINED = "break-of-a-first-try-left-in"
 RECORDED = [each for each in MUTANTS if each.expected["check"] == CALIBRATED]
 
 
 @pytest.fixture(scope="session")
 def grader() -> Iterator[Client]:
-    """A process that has loaded all that submissions need."""
+    """A process that has loaded everything that submissions need."""
     with Client() as client:
         yield client
 
@@ -56,9 +55,9 @@ def rows_of_page() -> dict[str, Row]:
 
 
 def by_task(entries: Iterable[Variant]) -> list[Any]:
-    """Parameters, one per entry: with pytest-xdist those of a task stay in one process.
+    """One parameter per entry; with pytest-xdist, the entries of a task stay in one process.
 
-    They share what takes seconds.
+    There they share slow operations.
     """
     found = []
     for entry in entries:

@@ -115,7 +115,7 @@ def test_a_fault_of_the_grader_is_an_exception_and_so_no_points(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("datasets", NewsDataset), "there is no such task"),
+        (("datasets", NewsDataset), "no such task"),
         (("dataset",), r'check\("dataset", NewsDataset\)'),
         (("dataset", int), r'check\("dataset", NewsDataset\)'),
         (("accuracy", NewsDataset), r'check\("accuracy"\)'),
@@ -157,7 +157,7 @@ def test_a_comment_holds_no_word_of_the_student() -> None:
     )
     record = Record({}, [result], {})
     line = board.line(record, record.tasks[0])
-    assert line == "collate: 1/4 points, partly, to mend: one sentence."
+    assert line == "collate: 1/4 points, in progress, fix: one sentence."
 
 
 def test_progress_gives_the_batches_and_counts_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def validated(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The notebook with the task collate not done; try-it cells left out for time."""
+    """The notebook without the task collate, and without the try-it cells, to save time."""
     content = nbformat.read(SOURCE, 4)
     kept = ("imports", "lesson-04", "dataset-NewsDataset", "check-dataset", "collate-Collate")
     content.cells = [cell for cell in content.cells if cell.id in (*kept, "check-collate")]
@@ -204,7 +204,7 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_validate_names_the_cell_that_fails_and_no_other(stub: Path) -> None:
     failed = validated(stub)["failed"]
     assert [cell["source"] for cell in failed] == ['check("collate", Collate)']
-    said = "collate: 0/20 points, wrong, to mend: loads once, shape. Run the cell to read more."
+    said = "collate: 0/20 points, wrong, fix: loads once, shape. Run the cell to read more."
     assert failed[0]["error"] == said
 
 

@@ -1,1 +1,1 @@
-"""Errors, files, devices, paths and the console: what everything else uses."""
+"""Errors, files, devices, paths and the console, used by all other packages."""

@@ -1,4 +1,4 @@
-"""The terminal, as every command writes to it."""
+"""The console that all commands print to."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from rich.console import Console
 
 
 def plain_console(**options: Any) -> Console:
-    """Return a console that shows text as it is: no markup, emoji or highlighted numbers."""
+    """Return a console that prints text literally, without markup, emoji or highlighting."""
     return Console(highlight=False, markup=False, emoji=False, **options)

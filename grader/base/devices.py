@@ -1,4 +1,4 @@
-"""Which device models run on."""
+"""The devices that models can run on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def resolve(name: str) -> str:
-    """Return the device for a name of `DEVICES`; auto is CUDA where there is one, else the CPU.
+    """Return the torch device for a name in `DEVICES`; auto prefers CUDA to the CPU.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: this machine does not have the device.
     """
     if name == "cpu":
         return name
@@ -21,5 +21,5 @@ def resolve(name: str) -> str:
     if name == "auto":
         return "cuda" if there["cuda"] else "cpu"
     if not there[name]:
-        raise UsageError(f"--device {name}: torch {torch.__version__} sees none. Use --device cpu.")
+        raise UsageError(f"--device {name}: torch {torch.__version__} has none. Use --device cpu.")
     return name

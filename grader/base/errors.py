@@ -1,5 +1,5 @@
-"""What can go wrong on the user's side of the grader."""
+"""Errors that the user of the grader can fix."""
 
 
 class UsageError(Exception):
-    """Input that cannot be used: one line that names the thing and the remedy; exit code 2."""
+    """Unusable input: the message is one line that says what is wrong and how to fix it."""

@@ -1,4 +1,4 @@
-"""Reading data files, and writing files whole or not at all and JSON whatever its texts are."""
+"""Reads TOML, formats JSON, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ else:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file."""
+    """Parse a TOML file."""
     table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     return table
 
 
 def to_json(data: Any, **options: Any) -> str:
-    """Return JSON text, readable, and such that it can be encoded.
+    """Format data as indented JSON that can always be encoded as UTF-8.
 
-    A lone surrogate has no bytes in UTF-8; its escape in JSON is the one that Python uses, too.
+    A lone surrogate has no UTF-8 encoding, so it is written as a JSON escape.
     """
     text = json.dumps(data, ensure_ascii=False, **options)
     return text.encode("utf-8", "backslashreplace").decode()
@@ -34,10 +34,10 @@ def to_json(data: Any, **options: Any) -> str:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a stream to write to; afterwards its content is at `path`, unless something failed.
+    """Open a stream whose content replaces `path` at the end, unless an exception occurred.
 
     Raises:
-        OSError: the file cannot be written; what was at `path` is as it was.
+        OSError: the file cannot be written; `path` is unchanged.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,1 +1,1 @@
-"""The suite: one module a task, one function a promise of the contract, coarse to fine."""
+"""The checks: one module per task, one function per requirement, from coarse to fine."""

@@ -1,4 +1,4 @@
-"""What spaCy makes of texts: the token vectors that students' code is compared with."""
+"""The token vectors that spaCy computes, which students' results are compared with."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-TOLERANCE = 1e-4  # vectors are of size 1; batching changes them by some 1e-6
+TOLERANCE = 1e-4  # vectors have a norm of about 1; batching changes them by about 1e-6
 
 
 @functools.cache
 def pipeline() -> Any:
-    """Load the pipeline that the expected vectors come from."""
+    """Load the pipeline that computes the expected vectors."""
     return load_pipeline()
 
 
 @functools.cache
 def spacy_vectors(text: str) -> Array:
-    """Return the vectors (tokens, F) of a text."""
+    """Return spaCy's vectors (tokens, F) for a text."""
     from grader.grading import vectors
 
     array: Array = vectors.compute([text], pipeline())[0]
@@ -32,5 +32,5 @@ def spacy_vectors(text: str) -> Array:
 
 
 def close_to_spacy(found: Any, expected: Any) -> bool:
-    """Tell whether vectors agree, however the texts were batched."""
+    """Return whether vectors agree, up to the differences that batching causes."""
     return close(found, expected, TOLERANCE)

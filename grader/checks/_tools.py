@@ -1,4 +1,4 @@
-"""What all checks use: draw tensors, compare them, require a dtype and shape, name a mistake."""
+"""Helpers for all checks: generate and compare tensors, require dtypes and shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# Known mistakes by the shape or the type that they give, or a function that names one.
+# Known mistakes by the shape or type that they lead to, or a function that names one.
 Known = Mapping[Any, str] | Callable[[Any], str | None]
 
 
@@ -22,21 +22,21 @@ Known = Mapping[Any, str] | Callable[[Any], str | None]
 
 
 def generator(seed: int) -> torch.Generator:
-    """Return a generator of random numbers."""
+    """Return a seeded random number generator."""
     import torch
 
     return torch.Generator().manual_seed(seed)
 
 
 def draw(seed: int, *dims: int) -> Tensor:
-    """Draw a normal tensor; tensors whose sizes have different sums have different numbers."""
+    """Sample a normal tensor; tensors whose sizes have different sums get different numbers."""
     import torch
 
     return torch.randn(dims, generator=generator(seed + sum(dims)))
 
 
 def draw_each(seed: int, *shapes: Sequence[int]) -> list[Tensor]:
-    """Draw a normal tensor of each shape, all from one generator."""
+    """Sample a normal tensor of each shape, all from one generator."""
     import torch
 
     numbers = generator(seed)
@@ -47,13 +47,13 @@ def draw_each(seed: int, *shapes: Sequence[int]) -> list[Tensor]:
 
 
 def close(found: Any, expected: Any, tolerance: float = 1e-5, *, relative: bool = False) -> bool:
-    """Tell whether two tensors or arrays agree up to rounding; NaN agrees with nothing.
+    """Return whether two tensors or arrays agree up to rounding; NaN agrees with nothing.
 
     Args:
-        found: one of them.
-        expected: the other.
-        tolerance: how far numbers may differ.
-        relative: whether that is multiplied by the largest expected number, if it is above 1.
+        found: the observed tensor.
+        expected: the expected tensor.
+        tolerance: the largest allowed difference.
+        relative: multiply the tolerance by the largest expected number if that is above 1.
     """
     if found.shape != expected.shape:
         return False
@@ -63,12 +63,12 @@ def close(found: Any, expected: Any, tolerance: float = 1e-5, *, relative: bool 
 
 
 def close_number(found: float, expected: float, tolerance: float = 1e-4) -> bool:
-    """Tell whether two numbers agree up to rounding, relative if above 1; NaN never does."""
+    """Return whether two numbers agree up to rounding (relative if above 1); NaN never does."""
     return abs(found - expected) <= tolerance * max(1.0, abs(expected))
 
 
 def close_numbers(found: Sequence[float], expected: Sequence[float], tolerance: float) -> bool:
-    """Tell whether the numbers of two lists agree, see `close_number`."""
+    """Return whether the numbers of two lists agree, see `close_number`."""
     pairs = zip(found, expected, strict=True)
     return all(close_number(one, other, tolerance) for one, other in pairs)
 
@@ -76,7 +76,7 @@ def close_numbers(found: Sequence[float], expected: Sequence[float], tolerance: 
 def matching_mistake(
     found: Any, mistakes: Iterable[tuple[str, Any]], agree: Callable[[Any, Any], bool]
 ) -> str | None:
-    """Return the first mistake that leads to what was found."""
+    """Return the first mistake that leads to the observed result."""
     return next((name for name, wrong in mistakes if agree(found, wrong)), None)
 
 
@@ -84,17 +84,17 @@ def matching_mistake(
 
 
 def is_list(found: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Tell whether something is a list or a tuple."""
+    """Return whether a value is a list or a tuple."""
     return type(found) in (list, tuple)
 
 
 def is_tensor_of(found: object, dtype: str, dims: tuple[int, ...]) -> TypeGuard[TensorData]:
-    """Tell whether something is a tensor of this dtype and shape."""
+    """Return whether a value is a tensor with this dtype and shape."""
     return isinstance(found, TensorData) and (found.dtype, found.shape) == (dtype, dims)
 
 
 def tensor_of(dtype: str, letters: str, dims: tuple[int, ...]) -> str:
-    """Show a tensor that is expected: "a float32 tensor of shape (B, F) = (2, 3)"."""
+    """Describe an expected tensor: "a float32 tensor of shape (B, F) = (2, 3)"."""
     article = "an" if dtype[0] == "i" else "a"
     equal = f" = {shape(dims)}" if letters != shape(dims) else ""
     return f"{article} {dtype} tensor of shape {letters}{equal}"
@@ -108,18 +108,18 @@ def require_tensor(
     dims: tuple[int, ...],
     known: Known | None = None,
 ) -> Tensor:
-    """Return what a call gave, if it is a tensor of this dtype and shape.
+    """Return the result of a call, which must be a tensor with this dtype and shape.
 
     Args:
-        result: what it gave.
-        call: the call.
-        dtype: the dtype.
-        letters: the shape in letters.
-        dims: the shape.
-        known: the mistakes that give something else.
+        result: the result.
+        call: the call, for the message.
+        dtype: the required dtype.
+        letters: the required shape in letters.
+        dims: the required shape.
+        known: known mistakes that lead to something else.
 
     Raises:
-        Failure: the result is no such tensor.
+        Failure: the result has a different type, dtype or shape.
     """
     found = unwrap(result)
     if is_tensor_of(found, dtype, dims):
@@ -129,7 +129,7 @@ def require_tensor(
 
 
 def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str | None:
-    """Name the mistake behind a wrong type or shape."""
+    """Return the known mistake behind a wrong type or shape."""
     if not isinstance(found, TensorData):
         return known.get(type(found))
     if found.shape == dims:
@@ -139,7 +139,7 @@ def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str
 
 
 def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
-    """Return the two things that a call gave.
+    """Return the two parts of a call's result.
 
     Raises:
         Failure: the result is not a tuple or list of two.
@@ -151,7 +151,7 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
 
 
 def require_number(result: Any, call: str) -> float:
-    """Return a float; a tensor of shape () passes for one.
+    """Return a float; a tensor of shape () is accepted, too.
 
     Raises:
         Failure: the result is neither.
@@ -168,10 +168,10 @@ def require_number(result: Any, call: str) -> float:
 
 
 def quoted(text: str) -> str:
-    """Show a text, or the beginning of a long one."""
+    """Quote a text, or the beginning of a long one."""
     return repr(shorten(text, 40))
 
 
 def beginning(vector: Any) -> str:
-    """Show the first numbers of a vector."""
+    """Format the first numbers of a vector."""
     return f"[{', '.join(f'{number:.4f}' for number in vector[:3].tolist())}, ...]"

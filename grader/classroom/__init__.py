@@ -1,1 +1,1 @@
-"""Many submissions: taken in, graded side by side, kept in a journal."""
+"""Grades many submissions in parallel and records the results in a journal."""

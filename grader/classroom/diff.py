@@ -1,4 +1,4 @@
-"""`python -m grader diff OLD NEW`: whose mark changes between two runs, and why."""
+"""Implements `python -m grader diff`: whose mark changes between two runs, and why."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_FILE = 1 << 30  # bytes
 
 @dataclass(frozen=True)
 class Change:
-    """A student whose result is not what it was.
+    """A student whose result changed.
 
     Attributes:
         student: the id.
-        old: the score before; None if there was none.
-        new: the score now; None if there is none.
-        why: one line a reason.
+        old: the old score, or None.
+        new: the new score, or None.
+        why: the reasons, one line each.
     """
 
     student: str
@@ -36,7 +36,7 @@ class Change:
 
 
 def run(old: Path, new: Path, *, as_json: bool) -> int:
-    """Compare two runs and print what changed; returns 1 if anything did."""
+    """Compare two runs, print the changes, and return 1 if there are any."""
     before, after = load(old), load(new)
     if before.keys() != after.keys() and len(before) == len(after) == 1:
         after = {student: next(iter(after.values())) for student in before}  # two records
@@ -52,13 +52,13 @@ def load(path: Path) -> dict[str, Result]:
     """Read the results of a class's REPORT folder, or one record, by student who handed in.
 
     Raises:
-        UsageError: there are none.
+        UsageError: the path holds no results.
     """
     file = path / RESULTS if path.is_dir() else path
     if not file.exists():
         raise UsageError(
-            f"{file}: there is no such file. Give a REPORT that `python -m grader class` wrote, "
-            "or a record of `python -m grader grade --json`."
+            f"{file}: no such file. Give a report folder from `python -m grader class`, "
+            "or a record from `python -m grader grade --json`."
         )
     try:
         data = json.loads(read(file, MAX_FILE))
@@ -67,19 +67,19 @@ def load(path: Path) -> dict[str, Result]:
             return {record.submission["name"]: Result(record.submission["name"], record=record)}
         results = [Result.from_dict(each) for each in data["results"]]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UsageError(f"{file}: holds no results ({error!r}). Make it anew.") from None
+        raise UsageError(f"{file}: holds no results ({error!r}). Create it again.") from None
     return {result.student: result for result in results if not result.missing}
 
 
 def compare(before: dict[str, Result], after: dict[str, Result]) -> list[Change]:
-    """List what changed, the largest loss first."""
+    """List the changes, the largest loss first."""
     nobody = Result("")
     students = [*before, *(student for student in after if student not in before)]
     changes = []
     for student in students:
         old, new = before.get(student), after.get(student)
         if old is None or new is None:
-            why = ["was not there before" if old is None else "is not there any more"]
+            why = ["new submission" if old is None else "no longer submitted"]
         else:
             why = _why(old, new)
         if why:
@@ -92,16 +92,16 @@ def _score(result: Result) -> float | None:
 
 
 def _why(old: Result, new: Result) -> list[str]:
-    """Say why a result is another one; nothing if it is the same."""
+    """Return the reasons why two results differ; none if they agree."""
     if old.record is None or new.record is None:
         if old.record is new.record:
             return []
         if new.record is None:
-            return [f"cannot be graded any more: {new.fault}"]
+            return [f"can no longer be graded: {new.fault}"]
         return [f"could not be graded before: {old.fault}"]
     reasons = _checks(old.record, new.record)
     if reasons and old.record.submission.get("digest") != new.record.submission.get("digest"):
-        reasons.insert(0, "another submission")
+        reasons.insert(0, "a different submission")
     return reasons
 
 
@@ -115,7 +115,7 @@ def _checks(old: Record, new: Record) -> list[str]:
         if was is None and now is not None:
             reasons.append(f"{id_}: new check, {now.score:g}/{now.max_score:g}{_told(now)}")
         elif now is None and was is not None:
-            reasons.append(f"{id_}: check is gone, was {was.score:g}/{was.max_score:g}")
+            reasons.append(f"{id_}: check removed, was {was.score:g}/{was.max_score:g}")
         elif was is not None and now is not None and _mark(was) != _mark(now):
             points = f"{was.score:g}/{was.max_score:g} -> {now.score:g}/{now.max_score:g}"
             reasons.append(f"{id_}: {points}, {was.status} -> {now.status}{_told(now or was)}")
@@ -127,7 +127,7 @@ def _mark(check: CheckResult) -> tuple[Any, ...]:
 
 
 def _told(check: CheckResult) -> str:
-    """Return the mistake or the first line of the message."""
+    """Return the mistake, or the first line of the message, in parentheses."""
     said = check.mistake or check.message.split("\n")[0]
     return f" ({said})" if said else ""
 

@@ -1,8 +1,7 @@
 """Runs jobs in worker processes: loky on this machine, Dask on a cluster.
 
-Both are used as what they are, executors of `concurrent.futures`: each job has a future of its own,
-and one that was lost can be told from the others. (joblib's backend for Dask waits for ever when
-Dask gives a job up.)
+Both are used as executors of `concurrent.futures`: each job has its own future, so a lost job can
+be identified. (joblib's backend for Dask waits forever if Dask gives up on a job.)
 """
 
 from __future__ import annotations
@@ -23,32 +22,32 @@ from grader.classroom.job import grade
 from grader.sandbox import fork_server
 
 Job = dict[str, Any]
-TRIES = 2  # of a job whose process was lost
-JOIN = 30.0  # seconds in which a cluster has to answer
+TRIES = 2  # for a job whose process was lost
+JOIN = 30.0  # seconds within which a cluster must answer
 
 
 class Engine(Protocol):
-    """Where jobs run; `slots` is how many are given out at a time."""
+    """Runs jobs; `slots` is the number of jobs to submit at a time."""
 
     slots: int
 
     def submit(self, job: Job) -> Future[str]:
-        """Give out a job."""
+        """Start a job and return the future of its answer."""
 
     def renew(self) -> None:
-        """Make ready again after a process was lost."""
+        """Get ready for more jobs after a process was lost."""
 
     def close(self, at_once: bool) -> None:
-        """Let go of everything; `at_once` without waiting for jobs that run."""
+        """Release all resources; if `at_once`, do not wait for running jobs."""
 
 
 class Local:
     """Worker processes on this machine."""
 
     def __init__(self, workers: int) -> None:
-        """Use so many processes; they are started with the first jobs."""
+        """Use this many processes, started with the first jobs."""
         self.slots = workers
-        self.folder = tempfile.mkdtemp(prefix="grader-class-")  # a killed process tidies up nothing
+        self.folder = tempfile.mkdtemp(prefix="grader-class-")  # killed processes leave files in it
         self.executor = self._start()
 
     def _start(self) -> Any:
@@ -65,23 +64,23 @@ class Local:
         )
 
     def submit(self, job: Job) -> Future[str]:
-        """Give out a job."""
+        """Start a job and return the future of its answer."""
         future: Future[str] = self.executor.submit(grade, job)
         return future
 
     def renew(self) -> None:
-        """Start new processes: when one is lost, loky ends the others, too."""
+        """Start new processes: if one is lost, loky ends all of them."""
         self.executor.shutdown(kill_workers=True)
         self.executor = self._start()
 
     def close(self, at_once: bool) -> None:
-        """End the processes."""
+        """End the processes and remove their temporary folder."""
         self.executor.shutdown(wait=True, kill_workers=at_once)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _begin(parent: int, folder: str) -> None:
-    """Begin a worker process: Ctrl-C is for its parent, and it ends with that."""
+    """Initialise a worker process: it ignores Ctrl-C, and exits when its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -98,10 +97,10 @@ class Cluster:
     """The workers of a Dask cluster."""
 
     def __init__(self, address: str) -> None:
-        """Join the cluster whose scheduler is at `address`.
+        """Connect to the cluster whose scheduler is at `address`.
 
         Raises:
-            UsageError: that cannot be done.
+            UsageError: Dask is not installed, no scheduler answers, or it has no workers.
         """
         try:
             from distributed import Client
@@ -119,30 +118,30 @@ class Cluster:
         if not workers:
             self.client.close()
             raise UsageError(
-                f"--cluster {address}: it has no workers. Start some on each machine: "
+                f"--cluster {address}: the scheduler has no workers. Start some on each machine: "
                 f"dask worker {address} --nthreads 1"
             )
-        self.slots = 2 * workers  # one runs, one waits at the worker
+        self.slots = 2 * workers  # per worker, one job runs and one waits
         self.executor: Executor = self.client.get_executor(pure=False)
 
     def submit(self, job: Job) -> Future[str]:
-        """Give out a job; Dask gives it out again when its worker is lost."""
+        """Start a job; Dask restarts it if its worker is lost."""
         return self.executor.submit(grade, job)
 
     def renew(self) -> None:
-        """Nothing to do: Dask starts workers anew by itself."""
+        """Do nothing: Dask restarts workers by itself."""
 
     def close(self, at_once: bool) -> None:
-        """Leave the cluster; jobs that still run are cancelled."""
+        """Disconnect from the cluster; running jobs are cancelled."""
         self.executor.shutdown(wait=not at_once)
         self.client.close()
 
 
 def run(engine: Engine, jobs: Iterable[Job]) -> Iterator[tuple[str, str | Exception]]:
-    """Run jobs; gives the student of each, and its answer or why there is none, as they come.
+    """Run jobs and yield the student and answer (or exception) of each as it finishes.
 
-    When a process is lost, the jobs that may have been in it are run again, one at a time, so that
-    one that ends its process each time harms no other.
+    If a process is lost, all jobs that it may have been running are run again, one at a time. So a
+    job that always kills its process cannot harm the others.
     """
     waiting, alone = iter(jobs), deque[Job]()
     running: dict[Future[str], Job] = {}
@@ -155,7 +154,7 @@ def run(engine: Engine, jobs: Iterable[Job]) -> Iterator[tuple[str, str | Except
                 break
             try:
                 running[engine.submit(job)] = job
-            except BrokenExecutor:  # a process was lost while it had nothing to do
+            except BrokenExecutor:  # a process was lost while it was idle
                 alone.append(job)
                 break
         if not running and alone:

@@ -1,7 +1,7 @@
-"""What runs at Gradescope for each submission: `python -m grader.classroom.gradescope`.
+"""Runs on Gradescope for each submission: `python -m grader.classroom.gradescope`.
 
-Gradescope shows what is in /autograder/results/results.json. Where that file is missing it reports
-that the autograder failed, and gives no mark.
+Gradescope shows /autograder/results/results.json. If that file is missing, it reports that the
+autograder failed and gives no mark.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from grader.reports.gradescope import to_dict
 
 
 def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
-    """Grade what is in the folder `submission` of `root`; returns the exit code."""
+    """Grade the folder `submission` in `root` and return the exit code."""
     results = root / "results" / "results.json"
     results.unlink(missing_ok=True)
     try:
@@ -69,7 +69,7 @@ def _write(results: Path, content: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Grade at Gradescope; returns the exit code."""
+    """Parse the arguments, grade, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m grader.classroom.gradescope")
     parser.add_argument("root", type=Path)
     parser.add_argument("--assignment")

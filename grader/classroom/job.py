@@ -1,7 +1,6 @@
-"""Grades one submission in a worker process of the class's run, here or on another machine.
+"""Grades one submission in a process of an engine, on this machine or another one.
 
-A job and its answer are plain data: what a submission holds travels in as bytes, what came of it
-travels back as JSON text.
+Jobs and answers are plain data: a submission travels as bytes, its result as JSON text.
 """
 
 from __future__ import annotations
@@ -42,23 +41,23 @@ NO_PART = {
     "maintain",
     "reports",
     "training",
-}  # folders of the grader that change no mark
+}  # folders of the grader that do not affect marks
 PACKAGES = ("torch", "spacy", MODEL, "numpy", "thinc")
-_one_at_a_time = threading.Lock()  # torch's random numbers belong to the whole process
+_one_at_a_time = threading.Lock()  # torch's random state is shared by the whole process
 
 
 @dataclass(frozen=True)
 class GradingConfig:
-    """What marks are made with, apart from the submission.
+    """Everything that determines a mark besides the submission itself.
 
     Attributes:
-        assignment: the id of what is graded; empty for what each submission's modules belong to.
+        assignment: the assignment's id; empty to choose it by each submission's modules.
         device: one of `devices.DEVICES`.
-        seed: what the grader's inputs are drawn from.
-        confine: the least confinement that will do.
+        seed: seed of the generated inputs.
+        confine: the weakest confinement to accept.
         memory: bytes that a student's worker may use.
-        secret: the course's secret, which other machines have to be told.
-        versions: those of the grader and of what it computes with.
+        secret: the course's secret, which other machines need.
+        versions: the versions of the grader and of its packages.
     """
 
     assignment: str
@@ -71,13 +70,13 @@ class GradingConfig:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it."""
+        """The SHA-256 digest of all settings."""
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
 
 
 @functools.cache
 def versions() -> str:
-    """Return what has to be the same wherever a class is graded; a digest for the grader."""
+    """Return the versions that all machines must share; the grader's is a digest of its files."""
     total = hashlib.sha256()
     for path in sorted(GRADER.rglob("*")):
         inside = path.relative_to(GRADER)
@@ -99,9 +98,9 @@ def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[s
 
 
 def grade(job: dict[str, Any]) -> str:
-    """Grade a submission; returns JSON text.
+    """Grade a submission and return JSON text.
 
-    It holds `result`, or `refused`: why nothing can be graded here.
+    The text holds `result`, or `refused`, the reason why this machine cannot grade anything.
     """
     setting = GradingConfig(**job["setting"])
     with _one_at_a_time:
@@ -142,7 +141,7 @@ def _warm_up() -> None:
 
 
 class CannotGradeHere(UsageError):
-    """Nothing can be graded with this setting; the text says why."""
+    """No submission can be graded with this setting; the message says why."""
 
 
 class GraderFailed(UsageError):
@@ -162,7 +161,7 @@ def take_in(content: RawSubmission, assignment: str | None) -> Sources:
 
 
 def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
-    """Grade, and once more if the grader failed; also return the most bytes a worker held.
+    """Grade, and retry once if the grader failed; also return a worker's peak memory in bytes.
 
     Raises:
         GraderFailed: twice.
@@ -178,7 +177,7 @@ def _graded(taken: Sources, setting: GradingConfig) -> tuple[Record, int]:
                 memory = max(memory, worker.memory)
         except CannotGradeHere:
             raise
-        except Exception as error:  # a fault of the grader: never a mark, never a lost class
+        except Exception as error:  # a failure of the grader is never a mark, and ends no run
             fault = f"The grader itself failed twice: {error!r}. Grade it again."
             continue
         if all(check.status is not Status.ERROR for check in record.checks):
@@ -193,7 +192,7 @@ def _session(taken: Sources, setting: GradingConfig) -> Iterator[session.Session
     """Open a session.
 
     Raises:
-        Refused: there can be none with this setting, whatever is graded.
+        CannotGradeHere: no session can be opened with this setting.
     """
     with contextlib.ExitStack() as stack:
         try:

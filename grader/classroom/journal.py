@@ -1,6 +1,6 @@
 """What was graded already: one line of ASCII JSON per submission, written at once.
 
-The last line of a student counts. A line that a crash cut short is skipped.
+The last line of each student counts. A line that was cut short by a crash is skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from grader.contract.results import Result
 
 @dataclass(frozen=True)
 class Entry:
-    """A result, and the digests of what it was made from: the submission; all the rest."""
+    """A result, and the digests of the submission and of the setting that led to it."""
 
     result: Result
     submission: str
@@ -24,17 +24,17 @@ class Entry:
 
 
 class Journal:
-    """The journal of a class, a file in the folder of its reports.
+    """The results so far, stored in a file in the report folder.
 
     Attributes:
         entries: the last entry of each student.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the journal at `path`, if there is one.
+        """Read the journal at `path` if it exists.
 
         Raises:
-            UsageError: it cannot be read or written.
+            UsageError: the file cannot be read or written.
         """
         self.path = path
         self.entries: dict[str, Entry] = {}
@@ -58,10 +58,10 @@ class Journal:
         self.entries[entry.result.student] = entry
 
     def add(self, entry: Entry) -> None:
-        """Write an entry down.
+        """Append an entry.
 
         Raises:
-            UsageError: it cannot be written.
+            UsageError: the file cannot be written.
         """
         self.entries[entry.result.student] = entry
         data = {
@@ -77,11 +77,11 @@ class Journal:
             raise self._unusable(error) from None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the journal's file."""
         self.stream.close()
 
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
-            f"{self.path}: cannot be written ({error.strerror}). Give a folder that you may write "
-            "to, with room in it, and run the same command again: it goes on where it stood."
+            f"{self.path}: cannot be written ({error.strerror}). Name a writable folder with free "
+            "space and run the same command again: it continues where it stopped."
         )

@@ -64,7 +64,7 @@ def _zone(text: str) -> timezone:
 
 @dataclass(frozen=True)
 class Lateness:
-    """Whether a hand-in was late, None if nobody can tell, and what says so."""
+    """Whether a submission was late (None if unknown), and what that is based on."""
 
     late: bool | None
     source: str

@@ -1,4 +1,4 @@
-"""How far a class is: one live line in a terminal, a line a submission anywhere else."""
+"""Progress of a class: a live line in a terminal, otherwise one line per submission."""
 
 from __future__ import annotations
 
@@ -16,26 +16,38 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from grader.contract.enums import State
 from grader.contract.messages import clean
 from grader.contract.results import Result
 
-VERDICTS = ("full marks", "partly", "nothing yet", "error")
-STYLES = {"full marks": "green", "partly": "yellow", "nothing yet": "dim", "error": "red"}
+STYLES = {  # by verdict
+    "full marks": "green",
+    "in progress": "yellow",
+    "no points": "red",
+    "not started": "dim",
+    "missing": "dim",
+    "error": "bold magenta",
+}
 
 
 def verdict(result: Result) -> str:
-    """Sum a result up: one of `VERDICTS`."""
+    """Return the verdict on a result, a key of `STYLES`."""
     if result.faulty:
         return "error"
     if result.record is None:
-        return "nothing yet"
+        return "missing"
     if result.record.full_marks:
         return "full marks"
-    return "partly" if result.record.score > 0 else "nothing yet"
+    if result.record.score > 0:
+        return "in progress"
+    untouched = all(
+        task.state in (State.NOT_STARTED, State.BLOCKED) for task in result.record.tasks
+    )
+    return "not started" if untouched else "no points"
 
 
 def line(result: Result) -> str:
-    """Return a result as a line of text."""
+    """Format a result as one line of text."""
     if result.record is None:
         return clean(f"{result.student}  error: {result.fault}")
     marks = f"{result.record.score:g}/{result.record.max_score:g}"
@@ -43,7 +55,7 @@ def line(result: Result) -> str:
 
 
 class Watching:
-    """Shows results as they come; use it as a context."""
+    """A context manager that shows results as they arrive."""
 
     def __init__(self, console: Console, total: int) -> None:
         """Show progress towards `total` submissions."""
@@ -62,7 +74,7 @@ class Watching:
         self.task = self.bar.add_task("", total=total, counts="")
 
     def __enter__(self) -> Watching:
-        """Begin."""
+        """Start the live display."""
         self.bar.start()
         return self
 
@@ -72,11 +84,11 @@ class Watching:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End."""
+        """Stop the live display."""
         self.bar.stop()
 
     def show(self, result: Result) -> None:
-        """Show one more result."""
+        """Count a result and show it."""
         self.counts[verdict(result)] += 1
         self.bar.update(self.task, advance=1, counts=self.summary().markup)
         if not self.console.is_terminal:
@@ -87,8 +99,8 @@ class Watching:
             self.console.print(Text(line(result), STYLES["error"]))
 
     def summary(self) -> Text:
-        """Return the counts by verdict."""
+        """Return how many results have each verdict."""
         parts = [
-            (f"{self.counts[name]} {name}", STYLES[name]) for name in VERDICTS if self.counts[name]
+            (f"{self.counts[name]} {name}", STYLES[name]) for name in STYLES if self.counts[name]
         ]
         return Text(", ").join(Text(*part) for part in parts)

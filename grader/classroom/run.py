@@ -1,4 +1,4 @@
-"""`python -m grader class FOLDER --out REPORT`: grades a class, and goes on where it stood."""
+"""Implements `python -m grader class`: grades a class and continues interrupted runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from grader.classroom.engine import Cluster, Engine, Job, Local
 from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
 from grader.classroom.lateness import lateness
-from grader.classroom.progress import VERDICTS, Watching, verdict
+from grader.classroom.progress import STYLES, Watching, verdict
 from grader.contract.results import Result
 from grader.contract.roster import Student
 from grader.intake import lms_exports, reader, roster
@@ -35,16 +35,16 @@ NOT_GRADED = "This is not graded yet. Run the same command again."
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run is to do.
+    """The options of a run.
 
     Attributes:
         folder: the class.
         out: where the journal and the reports are.
-        only: failed, error or changed; None for all that has no result of this setting yet.
-        students: ids; none means all.
+        only: failed, error or changed; None grades all that have no result for this setting.
+        students: ids of the students to grade; if empty, all.
         workers: processes on this machine.
-        cluster: the address of a Dask scheduler to use instead.
-        setting: what marks are made with.
+        cluster: the address of a Dask scheduler, to use it instead of local processes.
+        setting: what determines the marks.
         roster: a CSV file with the students of the course.
         deadline: when a hand-in is late, where the export does not mark it.
         column: what Canvas and Moodle call the assignment; its title if empty.
@@ -66,7 +66,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A submission of the class: what was handed in, its digest, or why it cannot be read."""
+    """A submission of the class, with its digest, or the reason why it cannot be read."""
 
     handed: HandIn
     digest: str = ""
@@ -83,7 +83,7 @@ class Class:
 
 
 def run(options: RunOptions) -> int:
-    """Grade what is to be graded, write the reports; returns the exit code."""
+    """Grade the selected submissions, write the reports and return the exit code."""
     console = plain_console()
     assignment = options.setting.assignment or None
     modules = reader.module_names(assignment)
@@ -125,7 +125,7 @@ def _journal(out: Path) -> Iterator[Journal]:
 
 
 def _digest(handed: HandIn, modules: list[str], folder: Path) -> Candidate:
-    """Read a submission once, for its digest."""
+    """Read a submission and compute its digest."""
     try:
         return Candidate(handed, digest=lms_exports.read(handed, modules).digest)
     except Exception as error:
@@ -133,23 +133,23 @@ def _digest(handed: HandIn, modules: list[str], folder: Path) -> Candidate:
 
 
 def _fault(error: Exception, folder: Path) -> str:
-    """Say why a submission cannot be read, without the path of the class's folder."""
+    """Explain why a submission cannot be read, without the path of the class's folder."""
     if not isinstance(error, UsageError):
         return f"It cannot be read: {error!r}. Ask for it again."
     return str(error).replace(f"{folder}{os.sep}", "")
 
 
 def _select(tasks: list[Candidate], journal: Journal, options: RunOptions) -> list[Candidate]:
-    """Choose what is to be graded.
+    """Select the submissions to grade.
 
     Raises:
-        UsageError: a student was asked for who is not there.
+        UsageError: a requested student has no submission.
     """
     known = {task.handed.student for task in tasks}
     for student in options.students:
         if student not in known:
             raise UsageError(
-                f"--student {student}: nobody of that id is in {options.folder}. "
+                f"--student {student}: no student with this id in {options.folder}. "
                 f"Ids look like {min(known)}."
             )
     asked = [task for task in tasks if task.handed.student in (options.students or known)]
@@ -172,7 +172,7 @@ def _is_to_do(task: Candidate, journal: Journal, options: RunOptions) -> bool:
 
 
 def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console: Console) -> None:
-    """Grade, and write each result into the journal as it comes."""
+    """Grade, and append each result to the journal as it arrives."""
     by_student = {task.handed.student: task for task in todo}
     digests: dict[str, str] = {}
     modules = reader.module_names(options.setting.assignment or None)
@@ -201,10 +201,10 @@ def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console
 
 
 def _result(student: str, answer: str | Exception) -> Result:
-    """Unpack an answer.
+    """Unpack the answer of a job.
 
     Raises:
-        UsageError: nothing can be graded where it comes from.
+        UsageError: the machine that answered cannot grade anything.
     """
     if isinstance(answer, Exception):
         fault = f"The process that graded it was lost twice ({answer}). Grade it again."
@@ -248,20 +248,20 @@ def _report(
         decimal=options.decimal,
     )
     verdicts = [verdict(entry.result) for entry in there]
-    told = ", ".join(f"{verdicts.count(name)} {name}" for name in VERDICTS if name in verdicts)
+    told = ", ".join(f"{verdicts.count(name)} {name}" for name in STYLES if name in verdicts)
     console.print(f"{len(there)} of {len(found.tasks)}: {told or 'nothing graded'}")
     for note in notes:
         console.print(note, soft_wrap=True, markup=False)
     if other := sum(entry.setting != options.setting.digest for entry in there):
         console.print(
-            f"note: {other} of them were graded with other checks, versions or options; "
-            "leave --only out to grade them anew"
+            f"note: {other} of them were graded with different checks, versions or options; "
+            "run without --only to grade them again"
         )
     console.print(f"reports: {options.out}", soft_wrap=True)
     for failure in failures:
         console.print(f"not written: {failure}", soft_wrap=True)
     if interrupted:
-        console.print("interrupted; the same command goes on from here")
+        console.print("interrupted; run the same command again to continue")
         return 130
     if failures or any(result.faulty for result in results):
         return 2
@@ -288,7 +288,7 @@ def _everybody(
     notes = [f"late by {source}: {count}" for source, count in sources.items()]
     if options.deadline and any(result.late is None for result in results.values()):
         unknown = sum(result.late is None for result in results.values())
-        notes.append(f"late or not, nobody can tell: {unknown}")
+        notes.append(f"unknown whether late: {unknown}")
     if found.students is None:
         return list(results.values()), notes
     handed_in = [task.handed for task in found.tasks]
@@ -299,7 +299,7 @@ def _everybody(
 
 
 def _code(tasks: list[Candidate], options: RunOptions) -> dict[str, dict[str, bytes]] | None:
-    """Return student to module to source, to look for similar code; None without `copydetect`."""
+    """Return each student's sources by module, or None if `copydetect` is not installed."""
     if find_spec("copydetect") is None:
         return None
     assignment = options.setting.assignment or None
@@ -307,7 +307,7 @@ def _code(tasks: list[Candidate], options: RunOptions) -> dict[str, dict[str, by
     found = {}
     for task in tasks:
         student = task.handed.student
-        with contextlib.suppress(Exception):  # who cannot be read is told without it
+        with contextlib.suppress(Exception):  # unreadable submissions are reported elsewhere
             content = lms_exports.read(task.handed, modules)
             found[student] = job.take_in(content, assignment).files
     return found
@@ -323,14 +323,14 @@ def write(
     column: str = "",
     decimal: str = "point",
 ) -> list[str]:
-    """Write all reports on a class into the folder `out`.
+    """Write all reports on a class to the folder `out`.
 
     `code` is student to module to source, to look for similar code; `column` and `decimal` are
     those of `RunOptions`. Returns a line on each report that could not be made; all others are
     written.
 
     Raises:
-        UsageError: they cannot be written.
+        UsageError: the folder cannot be written to.
     """
     data = {"title": title, "results": [result.as_dict() for result in results]}
     try:
@@ -351,6 +351,6 @@ def write(
         )
     except OSError as error:
         raise UsageError(
-            f"--out {out}: a report cannot be written ({error.strerror}). What was graded is kept; "
-            "make room, and run the same command again."
+            f"--out {out}: a report cannot be written ({error.strerror}). The results are kept: "
+            "make room and run the same command again."
         ) from None

@@ -1,7 +1,7 @@
-"""The commands of `python -m grader`, one module each.
+"""The commands of `python -m grader`, one module per command.
 
-A module has `add_arguments(parser)`, and `run(options)`, which returns the exit code and imports
-what is slow to load.
+Each module defines `add_arguments(parser)` and `run(options)`. `run` returns the exit code; slow
+imports belong inside it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from grader.base.paths import GRADER
 
 GROUPS = {
     "For students": {
-        "grade": "grade a submission and show the board",
-        "hint": "read a hint for a task",
+        "grade": "grade a submission and show its points",
+        "hint": "show a hint for a task",
         "report": "show a record in another format",
         "train": "train a submission on news",
         "doctor": "check that everything needed is installed",
@@ -23,31 +23,31 @@ GROUPS = {
     "For instructors": {
         "class": "grade a class; run it again to continue",
         "diff": "show whose mark changes between two runs, and why",
-        "release": "make what students get, without the solution",
-        "gradescope": "make an autograder for Gradescope",
+        "release": "build the archive for students, without the solution",
+        "gradescope": "build an autograder for Gradescope",
         "course": "check the nbgrader course, export its marks",
     },
     "For maintainers": {
-        "build": "write exercise/ and the notebooks from solution/",
-        "calibrate": "derive the marks for accuracy from recorded runs",
+        "build": "generate exercise/ and the notebooks from solution/",
+        "calibrate": "derive the accuracy marks from recorded training runs",
     },
 }
 STUDENTS, *_ = GROUPS
 
 
 def groups() -> dict[str, dict[str, str]]:
-    """Return the groups of commands that this copy of the kit has; a student's has one."""
+    """Return the command groups in this copy of the kit; a student's copy has one."""
     is_whole = (GRADER / "maintain").is_dir()
     return GROUPS if is_whole else {STUDENTS: GROUPS[STUDENTS]}
 
 
 def available() -> dict[str, str]:
-    """Return the commands with what each does."""
+    """Return the available commands with their descriptions."""
     return {name: help_ for group in groups().values() for name, help_ in group.items()}
 
 
 def listed() -> str:
-    """Return the commands as `--help` lists them."""
+    """Format the available commands for `--help`, by group."""
     return "\n\n".join(
         "\n".join([f"{title}:", *(f"  {name:<12}{help_}" for name, help_ in group.items())])
         for title, group in groups().items()
@@ -55,5 +55,5 @@ def listed() -> str:
 
 
 def load(name: str) -> Any:
-    """Import the module of a command."""
+    """Import the module that implements a command."""
     return importlib.import_module(f"grader.commands.{name}{'_' * keyword.iskeyword(name)}")

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and what else they have in common."""
+"""Arguments and errors that several commands share."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from grader.contract.tasks import assignments
 
 
 def add_assignment(parser: argparse.ArgumentParser) -> None:
-    """Add `--assignment`."""
+    """Add the option `--assignment`."""
     parser.add_argument(
         "--assignment",
         metavar="ID",
-        help=f"{', '.join(assignments())}; by default the one that its files belong to",
+        help=f"{', '.join(assignments())} [recognised by the submitted files]",
     )
 
 
 def add_grading(parser: argparse.ArgumentParser, confine: Tier | None = None) -> None:
-    """Add what a worker and a check are given; `confine` is the default of `--confine`."""
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--seed", type=_seed, default=0, help="0 to 2**32 - 1")
+    """Add `--device`, `--seed` and `--confine`, whose default is `confine`."""
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where models run [auto]")
+    parser.add_argument(
+        "--seed", type=_seed, default=0, help="seed of the generated inputs, 0 to 2**32 - 1 [0]"
+    )
     parser.add_argument(
         "--confine",
         type=_tier,
         metavar=f"{{{','.join(Tier)}}}",
         default=confine,
-        help="minimum isolation; the strongest available is always used",
+        help="the weakest isolation to accept; the strongest available is always used",
     )
 
 
@@ -91,11 +93,11 @@ def _deadline(text: str) -> datetime:
 
 def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 1 << 32:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 2**32 - 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to 2**32 - 1")
     return int(text)
 
 
 def not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
-    """Return the error that says how to install what an extra of the kit brings."""
+    """Return an error that says how to install the missing extra."""
     install = f"python -m pip install -c constraints.txt -e '.[{extra}]'"
     return UsageError(f"{error.name} is not installed: {install}")

@@ -1,4 +1,4 @@
-"""`python -m grader build`: writes exercise/ and the notebooks from solution/."""
+"""`python -m grader build`: generates exercise/ and the notebooks from solution/."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from grader.base.paths import COURSE, EXERCISE, ROOT, SOLUTION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    """Define `--check`."""
+    parser.add_argument("--check", action="store_true", help="report outdated files, write nothing")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write, or compare, what is made from solution/; returns the exit code."""
+    """Write or check the generated files and return the exit code."""
     from grader.maintain import notebooks, stubs
 
     if not SOLUTION.is_dir():
-        raise UsageError("solution/ is not here: only its owner can build the exercise from it.")
+        raise UsageError("solution/ is missing: the exercise can be built only where it exists.")
     lessons = {
         script: COURSE / "source" / script.stem / f"{script.stem}.ipynb"
         for script in sorted(COURSE.glob("*.py"))
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         problems = stubs.check(SOLUTION, EXERCISE)
         for script, notebook in lessons.items():
             problems += notebooks.check(script, SOLUTION, notebook)
-        print("\n".join(problems) or "exercise/ is what solution/ makes, and so are the notebooks.")
+        print("\n".join(problems) or "exercise/ and the notebooks are up to date.")
         return 1 if problems else 0
     try:
         written = stubs.build(SOLUTION, EXERCISE)
@@ -36,5 +36,6 @@ def run(options: argparse.Namespace) -> int:
             written += notebooks.build(script, SOLUTION, notebook)
     except (stubs.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
-    print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in written) or "nothing to do")
+    wrote = [f"wrote {path.relative_to(ROOT)}" for path in written]
+    print("\n".join(wrote) or "Everything is up to date.")
     return 0

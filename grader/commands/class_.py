@@ -16,33 +16,47 @@ from grader.commands.arguments import (
 )
 from grader.contract.enums import Tier
 
-LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone takes more than half of it
+LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone uses more than half of it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Define the class, the reports and what to grade again."""
     parser.add_argument(
         "folder",
         type=Path,
-        help="submissions as folders, zips, notebooks or .py, or an export of Moodle, Canvas, "
-        "GitHub Classroom or nbgrader",
+        help="submissions (folders, zips, notebooks or .py files), or an export from Moodle, "
+        "Canvas, GitHub Classroom or nbgrader",
     )
     add_assignment(parser)
-    parser.add_argument("--out", type=Path, metavar="REPORT", required=True, help="a folder")
+    parser.add_argument(
+        "--out", type=Path, metavar="REPORT", required=True, help="folder for the reports"
+    )
     parser.add_argument(
         "--only",
         choices=("failed", "error", "changed"),
-        help="grade again: below full marks; with an error; with new files",
+        help="grade again what is below full marks; what had an error; what has new files",
     )
-    parser.add_argument("--student", action="append", default=[], metavar="ID", help="repeatable")
+    parser.add_argument(
+        "--student",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="grade this student again; may be repeated",
+    )
     parser.add_argument(
         "--workers", type=_count, default=os.cpu_count() or 1, help="processes [one per core]"
     )
     parser.add_argument(
-        "--limit-memory", type=_size, default="6G", metavar="SIZE", help="of a submission [6G]"
+        "--limit-memory",
+        type=_size,
+        default="6G",
+        metavar="SIZE",
+        help="address space of a student's process [6G]",
     )
     parser.add_argument(
-        "--cluster", metavar="tcp://HOST:8786", help="grade on the Dask cluster of this scheduler"
+        "--cluster",
+        metavar="tcp://HOST:8786",
+        help="grade on a Dask cluster, given the address of its scheduler",
     )
     add_roster(parser)
     add_csv(parser)
@@ -50,12 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade a class; returns the exit code."""
+    """Grade a class and return the exit code."""
     from grader.classroom import job, run
     from grader.grading import heldout_accuracy
 
     try:
-        import grader.reports.class_report.page  # noqa: F401 - missing before, not after, grading
+        import grader.reports.class_report.page  # noqa: F401 - fail before grading, not after
     except ModuleNotFoundError as error:
         raise not_installed(error, "class") from None
 
@@ -87,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 
@@ -95,5 +109,7 @@ def _size(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([MG])i?B?", text, re.IGNORECASE)
     size = float(match[1]) * (1 << {"M": 20, "G": 30}[match[2].upper()]) if match else 0
     if size < LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size from 1G; write it as 4G or 1500M")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size of at least 1G; write 4G or 1500M"
+        )
     return int(size)

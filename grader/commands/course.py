@@ -18,10 +18,10 @@ CONFIG, GRADEBOOK = "nbgrader_config.py", "gradebook.db"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Define the subcommand `check`."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = commands.add_parser("check", help="run the whole cycle in a scratch copy")
-    check.add_argument("--keep", type=Path, metavar="FOLDER", help="make the copy here, keep it")
+    check.add_argument("--keep", type=Path, metavar="FOLDER", help="put the copy here and keep it")
     check.set_defaults(course_command=_check)
     export = commands.add_parser("export", help="write the marks of the gradebook as CSV")
     export.add_argument("--as", dest="format", choices=PLUGINS, default="csv", help="[csv]")

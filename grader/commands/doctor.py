@@ -1,4 +1,4 @@
-"""`python -m grader doctor`: checks that everything needed is installed, a line each."""
+"""`python -m grader doctor`: checks that everything needed is installed, one line per item."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from grader.sandbox import fork_server, tiers
 
 INSTALL = "python -m pip install -c constraints.txt"
 INSTALL_MODEL = f"{INSTALL} ./packages/{MODEL}"
-ENOUGH = "nothing, if the layers above will do; else "
+ENOUGH = "nothing, if the layers above are enough; otherwise "
 
 
 @dataclass(frozen=True)
 class Line:
-    """One finding: `remedy` is empty if all is well; `needed` tells whether it must be."""
+    """One finding: `remedy` is empty if all is well; `needed` says whether grading requires it."""
 
     what: str
     found: str
@@ -31,7 +31,7 @@ class Line:
 
 
 def examine() -> Iterator[Line]:
-    """Look at Python, the packages, the model, the data and the exercise."""
+    """Examine Python, the packages, the model, the data, the exercise and the sandbox."""
     for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise, _sandbox):
         yield _safely(look)
 
@@ -39,7 +39,7 @@ def examine() -> Iterator[Line]:
 def _safely(look: Callable[[], Line]) -> Line:
     try:
         return look()
-    except Exception as error:  # a broken package may raise anything when it is imported
+    except Exception as error:  # importing a broken package may raise anything
         reason = str(error).strip().split("\n")[0]
         name = look.__name__.removeprefix("_")
         remedy = f"{INSTALL} --force-reinstall -e ."
@@ -109,7 +109,7 @@ def _data() -> Line:
 
 
 def _exercise() -> Line:
-    """Look for the modules of the assignments of which one is there."""
+    """Look for missing modules of each assignment that has at least one."""
     folder = Path("exercise")
     there = {path.stem for path in folder.glob("*.py")}
     begun = [each for each in assignments().values() if there & {*each.modules}]
@@ -122,7 +122,7 @@ def _exercise() -> Line:
 
 
 def _sandbox() -> Line:
-    """Look at what confines other people's programs; the names of the layers stand in records."""
+    """Examine the sandbox; records name the same layers."""
     try:
         found = tiers.sandboxed("cpu")
     except fork_server.Unavailable as error:
@@ -137,24 +137,24 @@ def _sandbox() -> Line:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments: it has none."""
+    """Define nothing: the command has no arguments."""
 
 
 def run(_options: argparse.Namespace) -> int:
-    """Print the findings; returns 1 if something that is needed must be fixed."""
+    """Print the findings; return 1 if something that grading requires must be fixed."""
     from rich.text import Text
 
     from grader.base.console import plain_console
 
     console = plain_console()
-    to_mend = 0
+    to_fix = 0
     for line in examine():
-        word, style = ("ok", "green") if not line.remedy else ("mend", "red")
+        word, style = ("ok", "green") if not line.remedy else ("fix", "red")
         if line.remedy and not line.needed:
             word, style = "note", "yellow"
         text = Text.assemble((f"{word:<5}", style), f"{line.what:<10} {line.found}")
         console.print(text, soft_wrap=True)
         if line.remedy:
             console.print(f"     -> {line.remedy}", soft_wrap=True)
-            to_mend += line.needed
-    return 1 if to_mend else 0
+            to_fix += line.needed
+    return 1 if to_fix else 0

@@ -1,4 +1,4 @@
-"""`python -m grader grade PATH`: grades a submission and shows the board."""
+"""`python -m grader grade PATH`: grades a submission and shows its points."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from grader.contract.enums import Status
 from grader.contract.record import Record
 from news import read_csv
 
-# From 3,600 rows of AG News on the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
-# on both sides of the pass mark.
+# With 3,600 rows of AG News the reference reaches 0.56 to 0.61, with 1,200 only 0.42 to 0.53,
+# which is on both sides of the pass mark.
 MIN_ROWS = 3600
 
 
@@ -22,19 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("path", type=Path, help="a folder, an archive, a notebook, or a .py")
     add_assignment(parser)
-    parser.add_argument("--json", metavar="FILE", help="write the record; - prints it alone")
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the record to FILE; - prints nothing but the record"
+    )
     parser.add_argument(
         "--data",
         metavar="sample|FILE.csv",
         default="sample",
-        help="the news for the task accuracy: the sample, or a CSV in AG News' layout",
+        help="news for the task accuracy: the sample, or a CSV file in AG News' layout",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show every message")
     add_grading(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade; returns the exit code."""
+    """Grade a submission and return the exit code."""
     from grader.grading.heldout_accuracy import course_secret
     from grader.grading.session import grade, load
     from grader.reports import board
@@ -42,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
     if options.json not in (None, "-"):
         file = Path(options.json)
         if file.is_dir() or not file.absolute().parent.is_dir():
-            raise UsageError(f"--json {file}: it cannot be written. Name a file in a folder.")
+            raise UsageError(
+                f"--json {file}: cannot be written. Name a file in an existing folder."
+            )
     rows = None if options.data == "sample" else _rows(Path(options.data))
     taken = load(options.path, options.assignment)
     _tell_if_unconfined(options)
@@ -66,19 +70,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _tell_if_unconfined(options: argparse.Namespace) -> None:
-    """Say so if there are only limits round a submission, unless they were asked for."""
+    """Warn that there is no sandbox, unless `--confine` was given."""
     from grader.sandbox.tiers import choose
 
     if options.confine is None and (missing := choose(None, options.device).missing):
         print(
-            f"grader: there is no sandbox, only limits: {missing}. "
-            "Grade your own code, and that of people you trust. See docs/instructor.md.",
+            f"grader: no sandbox, only limits: {missing}. "
+            "Grade only your own code and that of people you trust. See docs/instructor.md.",
             file=sys.stderr,
         )
 
 
 def _keep(record: Record, file: str | None) -> None:
-    """Write a record to the file of `--json`, whole or not at all."""
+    """Write a record to the file given by `--json`, completely or not at all."""
     if file is None or file == "-":
         return
     try:
@@ -87,7 +91,7 @@ def _keep(record: Record, file: str | None) -> None:
     except OSError as error:
         raise UsageError(
             f"--json {file}: cannot be written ({error.strerror}). "
-            "What is there is the last record that could be written. Make room, and grade again."
+            "The file holds the last record that could be written. Make room, and grade again."
         ) from None
 
 

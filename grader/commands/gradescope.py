@@ -1,4 +1,4 @@
-"""`python -m grader gradescope OUT.zip`: makes an autograder for Gradescope."""
+"""`python -m grader gradescope OUT.zip`: builds an autograder for Gradescope."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from grader.contract.enums import Tier
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("out", type=Path, metavar="OUT.zip")
+    """Define the archive and how it grades."""
+    parser.add_argument("out", type=Path, metavar="OUT.zip", help="the archive to write")
     add_assignment(parser)
     add_grading(parser, confine=Tier.SANDBOX)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make the archive; returns the exit code."""
+    """Build the archive and return the exit code."""
     from grader.maintain import gradescope_zip
 
     return gradescope_zip.run(

@@ -1,4 +1,4 @@
-"""`python -m grader release OUT.zip`: makes what students get."""
+"""`python -m grader release OUT.zip`: builds the archive for students."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("out", type=Path, metavar="OUT.zip")
+    """Define the archive."""
+    parser.add_argument("out", type=Path, metavar="OUT.zip", help="the archive to write")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make the archive; returns the exit code."""
+    """Build the archive and return the exit code."""
     from grader.maintain import release
 
     return release.run(options.out)

@@ -13,9 +13,9 @@ from grader.reports import FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Define the records, the format and the output."""
     parser.add_argument(
-        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by grade --json"
+        "records", type=Path, nargs="+", metavar="RECORD.json", help="written by `grade --json`"
     )
     parser.add_argument(
         "--as",
@@ -24,14 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="board",
         help=f"{', '.join(FORMATS)} [board]",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write; stdout if left out"
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write [stdout]")
     add_csv(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert records; returns the exit code."""
+    """Convert records and return the exit code."""
     from grader import reports
 
     try:

@@ -9,16 +9,16 @@ from grader.commands.arguments import add_grading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Define the submission, the data and the hyperparameters."""
     parser.add_argument("path", type=Path, help="a folder or .zip with model.py and train.py")
     parser.add_argument(
-        "--data", default="sample", help="sample (default), ag_news, or a CSV in AG News' layout"
+        "--data", default="sample", help="sample, ag_news, or a CSV in AG News' layout [sample]"
     )
-    parser.add_argument("--val", type=Path, metavar="FILE.csv", help="validate on this file")
-    parser.add_argument("--rows", type=int, help="learn from this many rows only")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--lr", type=float, default=0.002)
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--val", type=Path, metavar="FILE.csv", help="validation set")
+    parser.add_argument("--rows", type=int, help="train on this many rows [all]")
+    parser.add_argument("--epochs", type=int, default=8, help="[8]")
+    parser.add_argument("--lr", type=float, default=0.002, help="learning rate [0.002]")
+    parser.add_argument("--batch-size", type=int, default=32, help="[32]")
     parser.add_argument(
         "--out",
         type=Path,
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; returns the exit code."""
+    """Train a submission and return the exit code."""
     from grader.training.run import Settings, train
 
     settings = Settings(

@@ -1,1 +1,1 @@
-"""What is promised and what is reported, as plain data: tasks, mistakes, messages, records."""
+"""The contract as plain data: tasks, mistakes, messages and records."""

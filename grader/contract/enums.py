@@ -1,4 +1,4 @@
-"""The closed sets of values that a record uses. Their texts are those of the JSON."""
+"""The enums that a record uses. Their values are the texts in the JSON."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from enum import Enum
 
 
 class TextEnum(str, Enum):
-    """An enum whose members are texts, like StrEnum of Python 3.11."""
+    """An enum whose members are texts, like StrEnum in Python 3.11."""
 
     def __str__(self) -> str:
         return str.__str__(self)
 
     @property
     def words(self) -> str:
-        """The value as people read it: `not_started` is "not started"."""
+        """The value for people to read: "not started" for `not_started`."""
         return self.replace("_", " ")
 
 
 class Status(TextEnum):
-    """How a check ended. A status of a later version of the kit is read as `ERROR`."""
+    """How a check ended. An unknown status, from a later version of the kit, becomes `ERROR`."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -36,30 +36,30 @@ class Status(TextEnum):
 
     @property
     def is_pending(self) -> bool:
-        """Whether the check has not looked at the student's work."""
+        """Whether the check has not judged the student's work yet."""
         return self in (Status.NOT_STARTED, Status.NOT_RUN, Status.BLOCKED)
 
     @property
     def is_judged(self) -> bool:
-        """Whether the check ran and came to a verdict."""
+        """Whether the check ran and reached a verdict."""
         return not self.is_pending and self is not Status.ERROR
 
     @property
     def is_broken(self) -> bool:
-        """Whether something went wrong that a message explains, in the student's code or not."""
+        """Whether something went wrong, in the student's code or in the grader."""
         return not self.is_pending and self is not Status.PASSED
 
     @property
     def is_provisional(self) -> bool:
-        """Whether the check has to run again before a mark can be given."""
+        """Whether the check must run again before the mark is final."""
         return self in (Status.ERROR, Status.NOT_RUN)
 
 
 class State(TextEnum):
-    """How far a task is, from its checks."""
+    """The progress of a task, derived from its checks."""
 
     DONE = "done"
-    PARTLY = "partly"
+    IN_PROGRESS = "in_progress"
     WRONG = "wrong"
     BLOCKED = "blocked"
     NOT_STARTED = "not_started"
@@ -67,13 +67,13 @@ class State(TextEnum):
 
     @classmethod
     def of(cls, statuses: set[Status], score: float) -> State:
-        """Return the state of a task from the statuses of its checks and the points earned."""
+        """Derive a task's state from the statuses of its checks and the points earned."""
         if statuses == {Status.PASSED}:
             return cls.DONE
         if Status.ERROR in statuses:
             return cls.ERROR
         if score > 0:
-            return cls.PARTLY
+            return cls.IN_PROGRESS
         if Status.NOT_STARTED in statuses and all(status.is_pending for status in statuses):
             return cls.NOT_STARTED
         if Status.BLOCKED in statuses and statuses <= {Status.BLOCKED, Status.NOT_RUN}:
@@ -82,7 +82,7 @@ class State(TextEnum):
 
 
 class Tier(TextEnum):
-    """How strongly a worker is confined, from weak to strong; see `sandbox/tiers.py`."""
+    """How strongly a worker is confined, weakest first; see `sandbox/tiers.py`."""
 
     NONE = "none"
     LIMITS = "limits"

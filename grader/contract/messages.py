@@ -1,7 +1,7 @@
-"""What a student reads about a failed check, always by one formula.
+"""Composes the message of a failed check, always in the same way.
 
-Called `the call`. It returned X, expected Y. Then, if a known mistake was recognised, what is
-likely wrong.
+"Called `the call`. It returned X, expected Y.", followed by an explanation if a known mistake was
+recognised.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from grader.contract.enums import Status
 from grader.contract.mistakes import advice, mistakes
 from grader.worker.wire import Opaque, Raised, TensorData
 
-FORBIDDEN = ("Operation not permitted", "Permission denied")  # by the system, see sandbox/launch.py
+FORBIDDEN = ("Operation not permitted", "Permission denied")  # of the system, see sandbox/launch.py
 DIRECTION = re.compile("[\u202a-\u2069]")
 MAX_SHOWN = 200  # characters of a value in a message
 
 
 class Failure(Exception):
-    """A promise is broken.
+    """A check failed.
 
     Attributes:
         mistake: the id of a known mistake, see `mistakes.toml`, or None.
-        share: the part of the points that is earned all the same.
+        share: the fraction of the points that is still earned.
         details: figures for the record.
     """
 
@@ -37,7 +37,7 @@ class Failure(Exception):
         share: float = 0.0,
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Compose the message from the call, what was found, what was expected."""
+        """Compose the message from the call, the observed and the expected result."""
         lines = [f"Called `{call}`.", f"{found}, expected {expected}."]
         if mistake is not None:
             lines.append(mistakes()[mistake].explanation)
@@ -48,18 +48,18 @@ class Failure(Exception):
 
 
 class Blocked(Exception):
-    """A check cannot say anything before other work is done; `status` is what becomes of it."""
+    """A check cannot run before other work is done; `status` is its resulting status."""
 
     def __init__(self, message: str, status: Status = Status.BLOCKED) -> None:
-        """Tell what is to be done first."""
+        """Take the message that says what to do first."""
         super().__init__(message)
         self.status = status
 
 
 def clean(text: str) -> str:
-    """Make text from student code safe to show: no control and no direction characters."""
+    """Remove control and text direction characters, so that text is safe to show."""
     if text.replace("\n", "").isprintable() and not DIRECTION.search(text):
-        return text  # as most is
+        return text  # as most texts are
     return "".join(
         char if char == "\n" or (char.isprintable() and not DIRECTION.match(char)) else "?"
         for char in text
@@ -67,7 +67,7 @@ def clean(text: str) -> str:
 
 
 def show(value: Any) -> str:
-    """Show a value in a message: short, and in the words of the exercise."""
+    """Format a value for a message: short, and in the words of the exercise."""
     if isinstance(value, TensorData):
         return _show_tensor(value)
     if isinstance(value, Opaque):
@@ -88,7 +88,7 @@ def show(value: Any) -> str:
 
 
 def show_raised(raised: Raised) -> str:
-    """Show an exception and the student's line that it came from."""
+    """Format an exception and the student's line that raised it."""
     text = f"It raised {show(raised)}"
     if not raised.frames:
         return text
@@ -97,12 +97,12 @@ def show_raised(raised: Raised) -> str:
 
 
 def is_tensor(seen: object) -> bool:
-    """Tell whether something is a tensor, also one that the wire does not carry (sparse, meta)."""
+    """Return whether a value is a tensor, even one that the wire cannot carry (sparse, meta)."""
     return isinstance(seen, TensorData) or (isinstance(seen, Opaque) and seen.type == "Tensor")
 
 
 def shorten(text: str, most: int) -> str:
-    """Cut a text to at most so many characters."""
+    """Shorten a text to at most `most` characters."""
     return text if len(text) <= most else text[: most - 4] + " ..."
 
 
@@ -127,12 +127,12 @@ def _round(content: Any) -> Any:
 
 
 def shape(sizes: tuple[int, ...]) -> str:
-    """Show a shape as (2, 3, 96), (4,) or ()."""
+    """Format a shape as (2, 3, 96), (4,) or ()."""
     return str(tuple(sizes))
 
 
 def explain_raised(raised: Raised, module: str) -> str:
-    """Tell a student about an exception in their own code, with their own frames only."""
+    """Explain an exception in student code, showing only the student's own frames."""
     if raised.kind == "missing_module":
         return (
             f"{module}.py is not there. Put it beside the other files, "
@@ -146,7 +146,7 @@ def explain_raised(raised: Raised, module: str) -> str:
     lines = [f"Called `{shorten(clean(raised.call), MAX_SHOWN)}`."]
     message = shorten(clean(raised.message), 600)
     if raised.kind == "exit":
-        lines.append("It ended the program (sys.exit or exit), expected it to return.")
+        lines.append("It exited (sys.exit or exit), expected it to return.")
     elif raised.kind == "memory":
         lines.append("It asked for more memory than there is, expected it to return.")
     else:

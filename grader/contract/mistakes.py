@@ -1,4 +1,4 @@
-"""Known mistakes, from `mistakes.toml`, and advice on exceptions, from `advice.toml`."""
+"""Known mistakes (`mistakes.toml`) and advice on exceptions (`advice.toml`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TABLES = GRADER / "contract"
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known mistake: a short name, and what to tell the student who made it."""
+    """A known mistake: its title, and the explanation for the student who made it."""
 
     id: str
     title: str
@@ -29,7 +29,7 @@ def mistakes() -> dict[str, Mistake]:
 
 @dataclass(frozen=True)
 class Advice:
-    """Advice on exceptions of the types `raises` whose message the pattern `says` is found in."""
+    """Advice on exceptions of the types `raises` whose message matches the pattern `says`."""
 
     raises: tuple[str, ...]
     says: str
@@ -38,12 +38,12 @@ class Advice:
 
 @functools.cache
 def rows() -> tuple[Advice, ...]:
-    """Return the table of advice."""
+    """Read the table of advice."""
     table = read_toml(TABLES / "advice.toml")["row"]
     return tuple(Advice(tuple(row["raises"]), row["says"], row["advice"]) for row in table)
 
 
 def advice(type_: str, message: str) -> str | None:
-    """Return what to do about an exception, if the table knows it."""
+    """Return the advice on an exception, or an empty text."""
     fitting = (row for row in rows() if type_ in row.raises and re.search(row.says, message))
     return next((row.advice for row in fitting), None)

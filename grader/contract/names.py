@@ -1,4 +1,4 @@
-"""Names that students chose: as ids that can be shown anywhere, and as names of files."""
+"""Turns names that students chose into safe ids and file names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  #
 
 
 def plain_id(name: str) -> str:
-    """Return a name from a file system as an id: printable text, another one for each name."""
+    """Return a printable id for a name from a file system; different names give different ids."""
     plain = clean(name).replace("\n", "?")[:MAX_ID]
     return plain if plain == name else f"{plain}-{_digest(name)}"
 
@@ -26,9 +26,9 @@ def shown(name: object, most: int = MAX_SHOWN) -> str:
 
 
 def file_name(student: str) -> str:
-    """Return the name of a file or folder for an id, without a suffix.
+    """Return a file name for an id, without a suffix.
 
-    It is safe on every system and unique, also where case does not count, whatever the id holds.
+    It is safe on every system and unique, even on file systems that ignore case.
     """
     safe = re.sub(r"[^a-z0-9_.@+-]", "_", student.lower()).strip(".-")[:MAX_FILE] or "_"
     if safe == student and not RESERVED.fullmatch(safe):

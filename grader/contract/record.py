@@ -1,4 +1,4 @@
-"""The result of grading one submission. Every report is made from it and from nothing else."""
+"""The result of grading one submission. Every report is made from a record alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_MESSAGE = 4000  # characters
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         id: `task.name`.
@@ -26,7 +26,7 @@ class CheckResult:
         mistake: the id of the known mistake that was recognised, if any.
         message: what happened, what was expected, what to do next; empty if passed. Whatever it
             is made of, it holds no control characters and at most `MAX_MESSAGE` characters.
-        hint: the hint level to ask for, 1 to 3, if there is something to mend.
+        hint: the hint level to ask for, 1 to 3, if the check failed.
         seconds: wall time.
     """
 
@@ -52,13 +52,13 @@ class CheckResult:
 
     @classmethod
     def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
-        """Return the result of a check that did not run."""
+        """Return the result of a check that has not run."""
         return cls(id_, task, Status.NOT_RUN, 0.0, max_score)
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The sum over a task's checks."""
+    """The points and the state of a task."""
 
     id: str
     score: float
@@ -68,7 +68,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Record:
-    """The whole result.
+    """The result of grading a submission.
 
     Attributes:
         submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`;
@@ -85,18 +85,18 @@ class Record:
 
     @property
     def tasks(self) -> list[TaskResult]:
-        """The tasks, in the order of their checks."""
+        """The results of the tasks, in the order of their checks."""
         ids = dict.fromkeys(check.task for check in self.checks)
         return [_sum_up(id_, [c for c in self.checks if c.task == id_]) for id_ in ids]
 
     @property
     def score(self) -> float:
-        """Points earned."""
+        """The points earned."""
         return round(sum(check.score for check in self.checks), 2)
 
     @property
     def max_score(self) -> float:
-        """Points to earn."""
+        """The points available."""
         return sum(check.max_score for check in self.checks)
 
     @property
@@ -123,7 +123,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Record:
-        """Return the record that `as_dict` gave; sums are made anew."""
+        """Return the record for the output of `as_dict`; sums are computed again."""
         checks = [
             CheckResult(**check | {"status": Status(check["status"])}) for check in data["checks"]
         ]

@@ -1,4 +1,4 @@
-"""What came of each submission of a class; all reports on a class are made from it."""
+"""The results of a class, one per submission; all reports on a class are made from them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Result:
     """What came of one submission, or of a student of the roster who handed in nothing.
 
     Attributes:
-        student: the id of whoever handed it in, as its file or folder names them.
-        name: what they are called, if that is known.
-        path: where it was, relative to the folder of the class.
-        record: what the grader found; None if it could not be graded.
+        student: the student's id, from the name of the file or folder.
+        name: the student's name, if known.
+        path: the path of the submission, relative to the folder of the class.
+        record: the record; None if the submission could not be graded.
         fault: why there is no record; empty if there is one.
         seconds: wall time of grading it.
         memory: bytes, the peak of its largest worker; 0 if not known.
@@ -62,7 +62,7 @@ class Result:
 
     @property
     def faulty(self) -> bool:
-        """Whether it has no mark that can be given: unreadable, or a fault of the grader."""
+        """Whether there is no final mark: the submission is unreadable, or the grader failed."""
         if self.record is None:
             return not self.missing
         return any(check.status is Status.ERROR for check in self.record.checks)
@@ -93,13 +93,13 @@ class Result:
         return (self.roster and self.roster.name) or self.name or self.shown_id
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON data."""
+        """Return the result as JSON data."""
         own = asdict(self)
         return own | {"record": self.record.as_dict() if self.record else None}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Result:
-        """Return the result that `as_dict` gave."""
+        """Return the result for the output of `as_dict`."""
         record = data["record"] and Record.from_dict(data["record"])
         roster, match = data.get("roster"), data.get("match")
         known = {"roster": roster and Student(**roster), "match": match and Match(match)}

@@ -1,4 +1,4 @@
-"""The assignments with their tasks, checks and points, from `assignments/<id>.toml`."""
+"""The assignments with their tasks, checks and points (`assignments/<id>.toml`)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
 
-MAIN = "news-classifier"  # the assignment that is meant where none is named
+MAIN = "news-classifier"  # the default assignment
 ASSIGNMENTS = GRADER / "contract" / "assignments"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One row of a task: a promise of the contract.
+    """A check of a task.
 
     Attributes:
         id: `task.name`.
         task: the task's id.
-        name: what it is called within its task.
-        points: what it is worth.
-        hint: the hint level to ask for when it fails.
-        needs: ids of the checks that must have passed before.
-        package: the package of `grader.checks` for the assignment.
+        name: the name within the task.
+        points: the points it is worth.
+        hint: the hint level to recommend if it fails.
+        needs: ids of the checks that must pass first.
+        package: the assignment's package in `grader.checks`.
     """
 
     id: str
@@ -39,27 +39,27 @@ class Check:
 
     @property
     def module(self) -> str:
-        """The module of `grader.checks` that holds its function."""
+        """The module in `grader.checks` that defines the function."""
         return f"{self.package}.{self.task}"
 
     @property
     def function(self) -> str:
-        """The function that makes the check."""
+        """The name of the function that implements the check."""
         return f"check_{self.name}"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task.
+    """A task of an assignment.
 
     Attributes:
-        id: unique over all assignments.
+        id: unique across all assignments.
         assignment: the assignment's id.
-        title: what it is about.
-        module: the module that students write it in; empty if it has none of its own.
-        names: what it must define there.
+        title: the topic.
+        module: the module that students write; empty if the task has none of its own.
+        names: the names that the module must define.
         preload: what a worker needs besides torch, see `worker/fork_server.py`.
-        hints: three levels.
+        hints: three levels, from vague to explicit.
         checks: in the order in which a student reads about them.
     """
 
@@ -79,13 +79,13 @@ class Task:
 
     @property
     def shares_module(self) -> bool:
-        """Whether other tasks are written in the same module."""
+        """Whether another task uses the same module."""
         return self.module not in ("", self.id)
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What is handed out, graded and given marks for as one: 100 points."""
+    """A set of tasks that is released, graded and marked together, worth 100 points."""
 
     id: str
     title: str
@@ -93,12 +93,12 @@ class Assignment:
 
     @property
     def modules(self) -> list[str]:
-        """The modules that students write, in order."""
+        """The modules that students write, in the order of the tasks."""
         return list(dict.fromkeys(task.module for task in self.tasks.values() if task.module))
 
     @property
     def checks(self) -> list[Check]:
-        """The checks of all tasks, in order."""
+        """The checks of all tasks, in the order of the tasks."""
         return [check for task in self.tasks.values() for check in task.checks]
 
     @property
@@ -117,29 +117,29 @@ def assignments() -> dict[str, Assignment]:
 
 @functools.cache
 def tasks() -> dict[str, Task]:
-    """Return the tasks of all assignments by id, in order."""
+    """Return the tasks of all assignments by id."""
     return {id_: task for each in assignments().values() for id_, task in each.tasks.items()}
 
 
 def get_assignment(id_: str) -> Assignment:
-    """Return the assignment of that id.
+    """Return the assignment with this id.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the id is unknown.
     """
     if id_ not in assignments():
         names = ", ".join(assignments())
-        raise UsageError(f"{id_}: there is no such assignment. It can be {names}.")
+        raise UsageError(f"{id_}: no such assignment. Choose from {names}.")
     return assignments()[id_]
 
 
 def assignment_of(modules: Collection[str]) -> Assignment:
-    """Return the assignment that a submission with these modules is meant for.
+    """Return the assignment that these modules belong to.
 
     Modules made of a notebook's cells are named by their tasks.
 
     Raises:
-        UsageError: it could be for several.
+        UsageError: they belong to several assignments.
     """
     fitting = [
         each for each in assignments().values() if {*each.modules, *each.tasks} & set(modules)
@@ -148,12 +148,12 @@ def assignment_of(modules: Collection[str]) -> Assignment:
         return assignments()[MAIN]
     if len(fitting) > 1:
         names = " or ".join(f"--assignment {each.id}" for each in fitting)
-        raise UsageError(f"It holds modules of several assignments. Say which one: {names}.")
+        raise UsageError(f"The submission has modules of several assignments. Add {names}.")
     return fitting[0]
 
 
 def owner(module: str, name: str) -> Task | None:
-    """Return the task that a definition in a module belongs to, if it is one's."""
+    """Return the task that a definition in a module belongs to, or None."""
     found = [task for task in tasks().values() if task.module == module]
     if len(found) == 1:
         return found[0]
@@ -161,7 +161,7 @@ def owner(module: str, name: str) -> Task | None:
 
 
 def written_in(module: str) -> list[Task]:
-    """Return the tasks of a module; a module made of a notebook's cells is named by its task."""
+    """Return the tasks of a module; a module extracted from a notebook is named after its task."""
     return [task for task in tasks().values() if module in (task.module, task.id)]
 
 

@@ -1,7 +1,7 @@
-"""The nbgrader course: what nbgrader's own commands do to this kit's assignments.
+"""The nbgrader course: makes nbgrader's own commands work with this kit's assignments.
 
-Everything is hooked in where nbgrader lets a course choose: lists of preprocessors, an exporter
-class, an export plugin. `configure` sets them.
+It uses only nbgrader's configuration: lists of preprocessors, an exporter class, an export plugin.
+`configure` sets them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 
 
 def configure(c: Any) -> None:
-    """Set what the course needs, in `nbgrader_config.py`: `configure(c)`.
+    """Configure nbgrader; call it in `nbgrader_config.py` as `configure(c)`.
 
-    What the instructor sets there afterwards wins, for example:
+    Settings made after the call take precedence, for example:
         c.SandboxPolicy.run_student_code_without_a_sandbox = True
     """
-    # What its gradebook says of its own session is nothing that an instructor could mend.
+    # A warning about the gradebook's own database session, which an instructor cannot fix.
     warnings.filterwarnings("ignore", "Object of type <Submitted", module=r"nbgrader\.api")
-    # nbgrader calls `alembic`, which is beside Python, also where no environment is activated.
+    # nbgrader calls `alembic`, which is next to Python even if no environment is activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     here = "grader.course"
     nbgrader = "nbgrader.preprocessors"
@@ -45,6 +45,6 @@ def configure(c: Any) -> None:
         *(f"{nbgrader}.{name}" for name in ("LimitOutput", "AssignLatePenalties")),
         f"{nbgrader}.CheckCellMetadata",
     ]
-    c.Execute.timeout = 120  # seconds a cell
+    c.Execute.timeout = 120  # seconds per cell
     c.Execute.shutdown_kernel = "immediate"
     c.ExportApp.plugin_class = f"{here}.export.MarksCsv"

@@ -1,4 +1,4 @@
-"""`nbgrader export`: marks per task and per check, as a plain CSV or for Canvas and Moodle.
+"""Plugins for `nbgrader export`: marks per task and check, as CSV or for Canvas and Moodle.
 
     nbgrader export                                                 marks.csv
     nbgrader export --exporter grader.course.export.CanvasCsv       canvas.csv
@@ -68,7 +68,7 @@ class Person:
 
 
 class MarksCsv(ExportPlugin):
-    """A row a submission: marks of every task, question and check."""
+    """One row per submission: the marks of every task, question and check."""
 
     default_file = "marks.csv"
 
@@ -83,7 +83,7 @@ class MarksCsv(ExportPlugin):
     decimal = Enum(["point", "comma"], default_value="point", help="In numbers.").tag(config=True)
 
     def export(self, gradebook: Gradebook) -> None:
-        """Write the file."""
+        """Write the CSV file."""
         to = Path(self.to or self.default_file)
         rows = list(self.rows(gradebook))
         with to.open("w", encoding="utf-8", newline="") as stream:
@@ -91,7 +91,7 @@ class MarksCsv(ExportPlugin):
         self.log.info("Wrote %s", to)
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
-        """Return the rows of the file, each from column to value."""
+        """Return the rows, each a dict from column to value."""
         for assignment, person, submission in self.submissions(gradebook):
             name = assignment.name
             status = _status(name, submission)
@@ -124,7 +124,7 @@ class MarksCsv(ExportPlugin):
             }
 
     def submissions(self, gradebook: Gradebook) -> Iterator[tuple[Any, Person, Any]]:
-        """Go through assignments and students; with None for what was not handed in."""
+        """Yield assignments, students and submissions; None if a student submitted nothing."""
         people = self._people(gradebook)
         for assignment in gradebook.assignments:
             if self.assignment and assignment.name not in map(str, self.assignment):
@@ -198,7 +198,7 @@ class MarksCsv(ExportPlugin):
         return float(sum(cell.max_score for cell in cells if cell.name.startswith(TASK)))
 
     def _final(self, assignment: Any, submission: Any) -> float | None:
-        """Return a mark that is ready to be given."""
+        """Return the mark if it is final, else an empty text."""
         if _status(assignment.name, submission) is not GradingStatus.GRADED or self._waits(
             submission
         ):
@@ -238,7 +238,7 @@ class CanvasCsv(MarksCsv):
     default_file = "canvas.csv"
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
-        """Return the rows."""
+        """Return the rows, each a dict from column to value."""
         people: dict[str, Row] = {}
         possible = canvas_columns(Student(), POSSIBLE)
         found = list(self.submissions(gradebook))
@@ -266,7 +266,7 @@ class MoodleCsv(MarksCsv):
     default_file = "moodle.csv"
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
-        """Return the rows."""
+        """Return the rows, each a dict from column to value."""
         people: dict[str, Row] = {}
         found = list(self.submissions(gradebook))
         titles = self._column(assignment.name for assignment, _, _ in found)
@@ -331,7 +331,7 @@ def _status(assignment: str, submission: Any) -> GradingStatus:
 
 
 def _problem(assignment: str, submission: Any) -> str:
-    """Return why a submission could not be graded: there is no record of it, but a comment."""
+    """Return why a submission could not be graded; then it has a comment and no record."""
     if record_file(assignment, submission.student.id).is_file():
         return ""
     comments = (comment for each in submission.notebooks for comment in each.comments)
@@ -339,7 +339,7 @@ def _problem(assignment: str, submission: Any) -> str:
 
 
 def _checks(assignment: str, student: str) -> Row:
-    """Return the points of each check, from the record of the last run."""
+    """Return the points of each check in the record of the last run."""
     file = record_file(assignment, student)
     if not file.is_file():
         return {}

@@ -1,6 +1,6 @@
-"""Looks over what was handed in before nbgrader does, for folders that it would stumble over.
+"""Checks the submitted folders before nbgrader does.
 
-nbgrader passes them over, or gives them up half-way, and the marks of an earlier run stay.
+nbgrader skips broken folders, or gives up half-way, and leaves the marks of an earlier run.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ RECORDS = Path("records")  # below the course's folder
 
 
 def look_over(converter: Any) -> None:
-    """Take such folders out of a run of `nbgrader autograde`, and take back their marks.
+    """Exclude broken folders from a run of `nbgrader autograde`, and remove their old marks.
 
     Args:
-        converter: nbgrader's, before its run; `assignments` are the folders that it found.
+        converter: nbgrader's converter before its run; `assignments` are the folders it found.
     """
     course = converter.coursedir
     assignment = course.assignment_id
     with Gradebook(course.db_url, course.course_id) as gradebook:
         try:
             notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
-        except MissingEntry:  # nbgrader says so
+        except MissingEntry:  # nbgrader reports this itself
             return
         for student, folder in _handed_in(course):
             problem = _problem(folder, notebooks, course)
@@ -52,7 +52,7 @@ def look_over(converter: Any) -> None:
 
 
 def _handed_in(course: Any) -> Iterator[tuple[str, Path]]:
-    """Go through the students' folders that were asked for."""
+    """Yield the requested students and their folders."""
     where = course.submitted_directory, course.student_id, course.assignment_id
     student = course.format_path(where[0], "(?P<student>.*)", re.escape(where[2]), escape=True)
     for folder in sorted(glob.glob(course.format_path(*where))):
@@ -62,18 +62,18 @@ def _handed_in(course: Any) -> Iterator[tuple[str, Path]]:
 
 
 def _problem(folder: Path, notebooks: list[str], course: Any) -> str:
-    """Return why nbgrader cannot take in a folder, or nothing if it can."""
+    """Return why nbgrader cannot read a folder, or an empty text if it can."""
     for name in notebooks:
         if notebook_of(folder / f"{name}.ipynb") is None:
             others = ", ".join(sorted(path.name for path in folder.glob("*.ipynb"))) or "none"
             return f"there is no {name}.ipynb in its folder (notebooks there: {others})"
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            return f"{path.relative_to(folder)} is a link or no file at all"
+            return f"{path.relative_to(folder)} is a link or a special file"
     try:
         course.get_existing_timestamp(str(folder))
-    except Exception:  # it raises what it comes by
-        return "timestamp.txt holds no date"
+    except Exception:  # it raises many kinds of exceptions
+        return "timestamp.txt has no valid date"
     return ""
 
 
@@ -86,14 +86,14 @@ def notebook_of(path: Path) -> Path | None:
 
 
 def record_file(assignment: str, student: str) -> Path:
-    """Return where the record of a submission is kept, below the course's folder."""
+    """Return the path of a submission's record, relative to the course's folder."""
     return RECORDS / assignment / f"{student}.json"
 
 
 def take_back(
     gradebook: Any, notebook: str, assignment: str, student: str, reason: str | None = None
 ) -> None:
-    """Take back what the grader gave before; comments say the reason, if there is one."""
+    """Remove the marks and comments of earlier runs; new comments give the reason, if any."""
     submission = gradebook.find_submission_notebook(notebook, assignment, student)
     for grade in submission.grades:
         grade.auto_score, grade.needs_manual_grade = None, True

@@ -1,4 +1,4 @@
-"""Takes in a submitted notebook: whatever a student did to it, the next steps get a sound one."""
+"""Reads a submitted notebook and repairs it, so that the next steps get a valid one."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ MISSING = "*This cell was missing from the submission; it was put back.*"
 
 
 class SubmissionExporter(SandboxPolicy, NotebookExporter):
-    """Reads a submission; one that cannot be read becomes an empty notebook that says so.
+    """Reads a submission; an unreadable one becomes an empty notebook with the reason.
 
-    Otherwise nbgrader would leave it out, with the marks of an earlier run still standing.
+    Otherwise nbgrader would skip it and keep the marks of an earlier run.
     """
 
     def __init__(self, **options: Any) -> None:
-        """Refuse if student code must not run, else look over what was handed in.
+        """Refuse to run without a sandbox, then check the submitted folders.
 
-        nbgrader comes by here before it touches anything.
+        nbgrader constructs this before it changes anything.
 
         Raises:
-            NbGraderException: there is no sandbox, and the instructor did not allow to go without.
+            NbGraderException: there is no sandbox, and the instructor did not allow that.
         """
         super().__init__(**options)
         if reason := self.refusal():
@@ -43,7 +43,7 @@ class SubmissionExporter(SandboxPolicy, NotebookExporter):
         look_over(self.parent)
 
     def from_filename(self, filename: str, resources: Any = None, **options: Any) -> Any:
-        """Read a notebook and convert it."""
+        """Read a notebook file and convert the notebook."""
         resources["metadata"] = {"name": Path(filename).stem, "path": str(Path(filename).parent)}
         told = resources["nbgrader"]
         if not getattr(self.parent, "_sanitizing", True):  # what it wrote itself before
@@ -81,7 +81,7 @@ def _as_node(cell: notebooks.NotebookCell, number: int) -> Any:
 
 @dataclass(frozen=True)
 class Known:
-    """A cell of the assignment, as the gradebook has it."""
+    """A cell of the assignment, as stored in the gradebook."""
 
     name: str
     kind: str
@@ -90,21 +90,20 @@ class Known:
 
     @property
     def is_code_to_write(self) -> bool:
-        """Whether it is a cell for a student's code."""
+        """Whether students write code in this cell."""
         return self.kind == "code" and bool(self.metadata["solution"])
 
 
 class TakeIn(NbGraderPreprocessor):
-    """Makes a sound notebook of a submission, and takes back the marks of earlier runs.
+    """Makes a valid notebook of a submission, and removes the marks of earlier runs.
 
-    Kept are the texts of the cells, in their order. The cells that the assignment knows get their
-    metadata back, and those that students must not change their texts too; what is missing is put
-    back. Everything else that a notebook can carry (tags, outputs, other points, another kernel)
-    is dropped.
+    It keeps the texts of the cells and their order. Cells of the assignment get their original
+    metadata, read-only cells also their original text, and missing cells are restored. Everything
+    else in the notebook (tags, outputs, changed points, a different kernel) is dropped.
     """
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Take in one notebook."""
+        """Repair a notebook."""
         told = resources["nbgrader"]
         with Gradebook(told["db_url"]) as gradebook:
             take_back(gradebook, told["notebook"], told["assignment"], told["student"])
@@ -124,7 +123,7 @@ class TakeIn(NbGraderPreprocessor):
 
 
 def known_cells(gradebook: Any, notebook: str, assignment: str) -> list[Known]:
-    """Return the cells of an assignment, in their order."""
+    """Return the cells of an assignment in order."""
     found = gradebook.find_notebook(notebook, assignment)
     points = {cell.name: cell.max_score for cell in found.grade_cells}
     to_write = {cell.name for cell in found.solution_cells}
@@ -154,7 +153,7 @@ def _is_cell(cell: Any) -> bool:
 
 
 def _clean(cell: Any) -> dict[str, Any]:
-    """Keep a cell's kind and text, and for now the name that it claims."""
+    """Keep a cell's kind and text, and the name that it claims until it is checked."""
     metadata = cell.get("metadata")
     claims = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     name = claims.get("grade_id") if isinstance(claims, dict) else None
@@ -167,10 +166,10 @@ def _cell(kind: str, source: str, metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
-    """Give known cells their metadata; return what is to be said about it.
+    """Give known cells their original metadata, and return notes for the instructor.
 
-    Of several cells of a name the last one counts, as it does in a kernel. A cell that lost its
-    name is known by its text, or by what it defines.
+    If several cells have the same name, the last one counts, as it does in a kernel. A cell that
+    lost its name is recognised by its text or by the names it defines.
     """
     notes = []
     claimed: dict[str, list[int]] = {}
@@ -179,11 +178,11 @@ def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
     for each in known:
         places = claimed.get(each.name, [])
         if len(places) > 1:
-            notes.append(f"The cell {each.name} is there {len(places)} times; the last one counts.")
+            notes.append(f"The cell {each.name} occurs {len(places)} times; the last one counts.")
         if not places:
             places = [index for index, cell in enumerate(cells) if _could_be(cell, each)]
             if places:
-                notes.append(f"The cell {each.name} lost its name; it was found all the same.")
+                notes.append(f"The cell {each.name} lost its name; it was recognised anyway.")
         if places:
             source = each.source if each.metadata["locked"] else cells[places[-1]]["source"]
             cells[places[-1]] = _cell(each.kind, source, {"nbgrader": dict(each.metadata)})
@@ -191,7 +190,7 @@ def _name_cells(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
 
 
 def _could_be(cell: dict[str, Any], known: Known) -> bool:
-    """Tell whether a cell without a name is a known one: by its text, or by what it defines."""
+    """Return whether a cell without a name has the text, or defines the names, of a known one."""
     if cell["metadata"] or cell["cell_type"] != known.kind:
         return False
     names = defined(known.source) if known.is_code_to_write else set()
@@ -199,7 +198,7 @@ def _could_be(cell: dict[str, Any], known: Known) -> bool:
 
 
 def _put_back(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
-    """Put missing cells behind the one that stands before them in the assignment."""
+    """Insert each missing cell after the one that precedes it in the assignment."""
     notes = []
     place = -1
     for each in known:
@@ -211,5 +210,5 @@ def _put_back(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
         is_answer = each.metadata["grade"] and each.metadata["solution"]
         source = MISSING if is_answer else each.source
         cells.insert(place, _cell(each.kind, source, {"nbgrader": dict(each.metadata)}))
-        notes.append(f"The cell {each.name} was missing; it was put back.")
+        notes.append(f"The cell {each.name} was missing; it was restored.")
     return notes

@@ -1,6 +1,6 @@
-"""The authoritative marks: the notebook's code graded in a worker, written to the gradebook.
+"""Grades the notebook's code in a worker and writes the marks to the gradebook.
 
-What a kernel prints or returns has no part in it.
+These are the marks that count; nothing that a kernel prints or returns affects them.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ BY_HAND = "It could not be graded automatically; your teacher will look at it."
 
 
 class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
-    """Grades one notebook and saves marks, comments and the record."""
+    """Grades a notebook and saves marks, comments and the record."""
 
     seed = Int(0, help="Seed of the grader's inputs, 0 to 2**32 - 1.").tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Grade one notebook."""
+        """Grade a notebook."""
         told = resources["nbgrader"]
         place = record_file(told["assignment"], told["student"])
         place.unlink(missing_ok=True)
@@ -73,7 +73,7 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
             record = session.grade(taken, **options)
         except UsageError as error:
             return None, f"{error} {BY_HAND}"
-        except Exception as error:  # a fault of the grader: never a mark, never a lost class
+        except Exception as error:  # a failure of the grader is never a mark, and ends no run
             self.log.exception("The grader failed on %s", student)
             return None, f"{GRADER_FAILED} ({type(error).__name__}). {BY_HAND}"
         return record, ""
@@ -85,7 +85,7 @@ def _name(cell: Any) -> str | None:
 
 
 def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str) -> None:
-    """Write marks and comments; where a person gave points before, they are to look again."""
+    """Write marks and comments; cells that were marked by hand before need another look."""
     find = (told["notebook"], told["assignment"], told["student"])
     for cell in nb.cells:
         if is_grade(cell):
@@ -98,7 +98,7 @@ def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str)
 
 
 def _assignment(nb: Any) -> Assignment:
-    """Return the assignment whose tasks the notebook's test cells check."""
+    """Return the assignment that the notebook's test cells belong to."""
     ids = (cell.metadata.nbgrader.grade_id for cell in nb.cells if is_grade(cell))
     names = [id_.removeprefix("check-") for id_ in ids]
     found = {tasks()[name].assignment for name in names if name in tasks()}
@@ -108,15 +108,15 @@ def _assignment(nb: Any) -> Assignment:
 
 
 def _task_of(cell: Any, record: Record | None) -> TaskResult | None:
-    """Return the result of the task that a test cell checks."""
+    """Return the result of a test cell's task."""
     name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
     results = {f"check-{task.id}": task for task in record.tasks} if record else {}
     return results.get(name)
 
 
 def _score(cell: Any, record: Record | None) -> float | None:
-    """Return the points of a cell; None if a person has to give them."""
-    if is_solution(cell):  # a written answer: none if it is as it was
+    """Return the points of a cell, or None if they must be given by hand."""
+    if is_solution(cell):  # a written answer: 0 if it is unchanged
         return None if cell.source == MISSING else determine_grade(cell)[0]
     task = _task_of(cell, record)
     if task is None or task.state == "error" or task.max_score != cell.metadata.nbgrader.points:
@@ -125,7 +125,7 @@ def _score(cell: Any, record: Record | None) -> float | None:
 
 
 def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | None]:
-    """Return the comment on each cell that a student writes."""
+    """Return the comments on the cells that students write."""
     cells = [cell for cell in nb.cells if is_solution(cell)]
     names = [cell.metadata.nbgrader.grade_id for cell in cells]
     comments: dict[str, str | None] = dict.fromkeys(names, fault or None)
@@ -146,14 +146,14 @@ def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | Non
 
 
 def only(record: Record, task: str) -> Record:
-    """Return the part of a record that is about one task."""
+    """Return the part of a record for one task."""
     checks = [check for check in record.checks if check.task == task]
     accuracy = record.accuracy if task == "accuracy" else {}
     return Record(record.submission, checks, record.environment, accuracy)
 
 
 def _show_results(nb: Any, record: Record | None, fault: str) -> None:
-    """Let the test cells show the results, and keep them from being run."""
+    """Put the results into the test cells, which are not run."""
     for cell in nb.cells:
         if cell.cell_type == "code" and is_grade(cell):
             cell.metadata.tags = [SKIP]

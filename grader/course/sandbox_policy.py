@@ -1,4 +1,4 @@
-"""Whether student code may run here: in a sandbox, or because the instructor says so."""
+"""Decides whether student code may run: in a sandbox, or because the instructor allows it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ in nbgrader_config.py:
 
 
 class SandboxPolicy(Configurable):
-    """A step of `nbgrader autograde` that runs student code, or leads to it."""
+    """A step of `nbgrader autograde` that runs student code or prepares that."""
 
     run_student_code_without_a_sandbox = Bool(
         False, help="Where there is no sandbox, run student code with the rights of whoever grades."
     ).tag(config=True)
 
     def refusal(self) -> str:
-        """Return why nothing can be graded here, or nothing if it can."""
+        """Return why nothing can be graded on this machine; empty if it can."""
         reason = why_no_marks()
         if not reason or self.run_student_code_without_a_sandbox:
             return ""
         return REFUSAL.format(marks=reason, pages=why_no_pages() or "there is one")
 
     def grading_options(self) -> dict[str, Any]:
-        """Return what `grading.session` is told, so that its worker is confined."""
+        """Return the options for `grading.session`, such that its worker is confined."""
         options = {"device": "cpu", "secret": course_secret()}
         if self.run_student_code_without_a_sandbox:
             return options
@@ -43,7 +43,7 @@ class SandboxPolicy(Configurable):
 
 
 def why_no_marks() -> str:
-    """Return why there is no sandbox for the workers that make marks; empty if there is."""
+    """Return why workers cannot be sandboxed; empty if they can."""
     try:
         tiers.sandboxed("cpu")
     except fork_server.Unavailable as error:
@@ -52,6 +52,6 @@ def why_no_marks() -> str:
 
 
 def why_no_pages() -> str:
-    """Return why there is no sandbox for the kernels of feedback pages; empty if there is."""
+    """Return why kernels for feedback pages cannot be sandboxed; empty if they can."""
     reason = bubblewrap.why_not()
     return tiers.advise(reason) if reason else ""

@@ -1,1 +1,1 @@
-"""Grades one submission: a session runs checks and makes a record."""
+"""Grades a submission: a session runs checks and produces a record."""

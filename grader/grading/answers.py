@@ -1,4 +1,4 @@
-"""The answers of a worker: their types, and what does not have their form is rejected."""
+"""The types of a worker's answers; anything that does not have the right form is rejected."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ class StudentError(Exception):
     """Student code raised; `raised` describes it."""
 
     def __init__(self, raised: Raised) -> None:
-        """Wrap the description."""
+        """Wrap the description of an exception."""
         super().__init__(raised.message)
         self.raised = raised
 
 
 def reject_unless(fits: bool) -> None:
-    """See that an answer has the form that the operation gives it.
+    """Require that an answer has the form that the operation defines.
 
     Raises:
-        WorkerLost: it has not; only a submission that meddles with the worker can do that.
+        WorkerLost: it does not; only a submission that tampers with the worker can cause this.
     """
     if not fits:
-        raise WorkerLost("What came back is not what the grader asked for.")
+        raise WorkerLost("The answer does not have the form that the grader asked for.")
 
 
 def structured(seen: Any, expected: type[T], count: int | None = None) -> T:
     """Return an answer as a value of `expected`.
 
     Args:
-        seen: what came back. An answer's own dataclass comes as a dict of its fields.
-        expected: a type, with the types of its parts: a dataclass of this module, `list[str]`,
+        seen: the answer. A dataclass is sent as a dict of its fields.
+        expected: the type, with the types of its parts: a dataclass of this module, `list[str]`,
             `dict[str, X]`, `tuple[X, ...]`, `X | None`, `Any`.
-        count: how many items a list must hold, if that is known.
+        count: the required length of a list, if known.
 
     Raises:
-        WorkerLost: it does not have that form.
+        WorkerLost: the answer does not have this type.
     """
     found = _structured(seen, expected)
     reject_unless(count is None or (type(found) is list and len(found) == count))
@@ -87,10 +87,10 @@ def _types(structure: type) -> dict[str, Any]:
 
 
 def unwrap(seen: Any) -> Any:
-    """Return what was seen, unless it is an exception.
+    """Return an observed value, unless it is an exception.
 
     Raises:
-        StudentError: it is one.
+        StudentError: student code raised.
     """
     if isinstance(seen, Raised):
         raise StudentError(seen)
@@ -99,7 +99,7 @@ def unwrap(seen: Any) -> Any:
 
 @dataclass(frozen=True)
 class DatasetSeen:
-    """What a `NewsDataset` showed; each field may be `Raised`."""
+    """Observations of a `NewsDataset`; each field may be `Raised`."""
 
     samples: Any
     targets: Any
@@ -110,15 +110,15 @@ class DatasetSeen:
 
 @dataclass(frozen=True)
 class CollateSeen:
-    """What a `Collate` showed.
+    """Observations of a `Collate`.
 
     Attributes:
         pipeline: the name of `nlp` if it is a pipeline, ending in " without tok2vec" where that
-            component is missing or switched off; otherwise None.
-        nlp: what it is.
-        results: for each batch what came back, or `Raised`.
-        loads_made: how many pipelines were loaded when the object was made.
-        loads_called: and how many by the calls.
+            component is missing or disabled; otherwise None.
+        nlp: the attribute itself.
+        results: for each batch the return value, or `Raised`.
+        loads_made: the number of pipelines loaded by the constructor.
+        loads_called: the number of pipelines loaded by the calls.
     """
 
     pipeline: str | None
@@ -130,7 +130,7 @@ class CollateSeen:
 
 @dataclass(frozen=True)
 class LSTMSizes:
-    """The settings of an `nn.LSTM`, as its module holds them."""
+    """The settings of an `nn.LSTM`."""
 
     input_size: Any
     hidden_size: Any
@@ -142,7 +142,7 @@ class LSTMSizes:
 
 @dataclass(frozen=True)
 class ModelBuilt:
-    """The LSTMs of a model, the type names of all its modules, its default arguments."""
+    """The LSTMs of a model, the type names of all its modules, and its default arguments."""
 
     lstms: list[LSTMSizes]
     modules: list[str]
@@ -154,10 +154,10 @@ class LSTMCall:
     """A call of an `nn.LSTM`.
 
     Attributes:
-        input: (B, T, F); packed sentences come padded.
-        lengths: those of the sentences, if they were packed.
+        input: (B, T, F); packed sentences are padded.
+        lengths: the lengths of the sentences, if they were packed.
         h_n_shape: (L * D, B, H).
-        start: the states that it was given to start from.
+        start: the initial states, if it got any.
     """
 
     input: Any
@@ -171,7 +171,7 @@ class ModelRun:
     """One forward pass.
 
     Attributes:
-        logits: what came back, or `Raised`.
+        logits: the return value, or `Raised`.
         lstm_calls: the calls of LSTMs, in order.
         functions: names of the torch functions that were called.
     """
@@ -186,12 +186,12 @@ class Forward:
     """A call of the probe model.
 
     Attributes:
-        batch: which one: "train 0", "val 1", ...
+        batch: the name of the batch: "train 0", "val 1", ...
         training: whether the probe was in training mode.
         grad: whether gradients were computed.
         moved: whether the batch had been moved to the probe's device.
-        weight: of the probe at that time.
-        bias: of the probe at that time.
+        weight: the probe's weight at that time.
+        bias: the probe's bias at that time.
     """
 
     batch: str
@@ -211,7 +211,7 @@ class Backward:
 
 @dataclass(frozen=True)
 class LoopSeen:
-    """What the probe model tells after a training loop or an evaluation ran on it."""
+    """What the probe model recorded while a training loop or an evaluation ran on it."""
 
     result: Any
     weight: TensorData
@@ -223,7 +223,7 @@ class LoopSeen:
 
 @dataclass(frozen=True)
 class DecodedText:
-    """What `decode` gave, and for each step (tokens, state) that its decoder was fed."""
+    """The result of `decode`, and (tokens, state) for each step of its decoder."""
 
     result: Any
     steps: list[tuple[Any, Any]]
@@ -234,7 +234,7 @@ class LanguageModelCall:
     """A call of a language model: its arguments, and its weights at that time.
 
     Attributes:
-        attached: whether the gradient of `state` reaches the steps before.
+        attached: whether the gradient of `state` reaches earlier steps.
     """
 
     ids: Any
@@ -245,7 +245,7 @@ class LanguageModelCall:
 
 @dataclass(frozen=True)
 class TextTraining:
-    """What training on a text gave: the result, or `Raised`; the calls; the weights in the end."""
+    """Observations of `train_on_text`: the result or `Raised`, the calls, the final weights."""
 
     result: Any
     calls: list[LanguageModelCall]
@@ -257,10 +257,10 @@ class Call:
     """A call of student code.
 
     Attributes:
-        text: the call, in the words that the student will read.
-        args: its arguments: plain data, tensors, and what `made` describes.
-        kwargs: those that are given by name.
-        method: the method of an object to call; None calls the object itself.
+        text: the call as shown to the student.
+        args: positional arguments: plain data, tensors, and what `construct` describes.
+        kwargs: keyword arguments.
+        method: the method of the object to call; None calls the object itself.
     """
 
     text: str
@@ -269,18 +269,18 @@ class Call:
     method: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """Return it as a worker takes it."""
+        """Return the call as plain data for a worker."""
         plain = {"text": self.text, "args": list(self.args), "kwargs": self.kwargs}
         return plain if self.method is None else plain | {"method": self.method}
 
 
 @dataclass(frozen=True)
 class CallResult:
-    """What a call gave.
+    """The result of a call.
 
     Attributes:
         result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
-        functions: how often each torch function was called on the way, by name.
+        functions: by name, how often each torch function was called.
     """
 
     result: Any
@@ -289,7 +289,7 @@ class CallResult:
 
 @dataclass(frozen=True)
 class InstanceCalls:
-    """The weights of an `nn.Module` by name (none, if it is no module), and what its calls gave."""
+    """The weights of an object (none unless it is an `nn.Module`), and the results of its calls."""
 
     weights: dict[str, TensorData]
     called: list[CallResult]
@@ -297,7 +297,7 @@ class InstanceCalls:
 
 @dataclass(frozen=True)
 class ObservedCall:
-    """What a call gave, and what a component or layer was given on the way, call by call."""
+    """The result of a call, and the inputs of a component or layer during it, call by call."""
 
     result: Any
     given: list[Any]
@@ -305,7 +305,7 @@ class ObservedCall:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training on news gave; `history` and `logits` may be `Raised`."""
+    """The results of training on news; `history` and `logits` may be `Raised`."""
 
     history: Any
     logits: Any
@@ -315,11 +315,11 @@ class Fitted:
 
 @dataclass(frozen=True)
 class PipelineSeen:
-    """What `fast_pipeline` returned.
+    """Observations of the pipeline that `fast_pipeline` returned.
 
     Attributes:
-        made: what came back.
-        components: the factories of the components that run; None if it is no pipeline.
+        made: the return value.
+        components: the factories of the enabled components; None if it is not a pipeline.
         vectors: for each text (tokens, F), or `Raised`.
     """
 
@@ -329,7 +329,7 @@ class PipelineSeen:
 
 
 def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
-    """Describe an argument that a worker makes: `made("torch.nn.LSTM", 3, 4, state=weights)`."""
+    """Describe an argument that a worker makes: `construct("torch.nn.LSTM", 3, 4, state=w)`."""
     return {"make": make, "args": list(args), "kwargs": kwargs, "state": state}
 
 
@@ -337,4 +337,4 @@ STRUCTURES = {
     *(CallResult, InstanceCalls, ObservedCall, DatasetSeen, CollateSeen, PipelineSeen, Fitted),
     *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen),
     *(DecodedText, LanguageModelCall, TextTraining),
-}  # that answers are made of; a dict never stands for anything else
+}  # dataclasses in answers; any other dict stays a dict

@@ -1,4 +1,4 @@
-"""The marks for accuracy, from recorded runs, and the settings of training."""
+"""The accuracy marks, derived from recorded runs, and the settings of training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from grader.base.paths import GRADER
 FILE = GRADER / "grading" / "calibration.json"
 SETTINGS = read_toml(GRADER / "grading" / "accuracy.toml")
 TRAINING: dict[str, Any] = SETTINGS["training"]
-CALIBRATED = "calibrated"  # stands in the settings for the mark that the recorded runs give
+CALIBRATED = "calibrated"  # in the settings: use the mark derived from the recorded runs
 
 
 @functools.cache
 def calibration() -> dict[str, Any]:
-    """Return the recorded calibration."""
+    """Read the recorded runs and the marks derived from them."""
     data: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return data
 
 
 def marks() -> tuple[float, float]:
-    """Return the accuracies that earn full marks and, above it, the first point.
+    """Return the accuracy that earns full marks, and the one above which points begin.
 
     Raises:
         UsageError: the marks in `accuracy.toml` are not numbers from 0 to 1 in this order.

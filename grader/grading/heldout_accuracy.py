@@ -1,10 +1,9 @@
-"""The measurement behind the task accuracy: train on some news, classify other news.
+"""Measures the task accuracy: train on some news items, classify others.
 
-What is learned from and what is classified is drawn by a key, HMAC-SHA256 of the course's secret
-and of the submission, so that nobody can write the answers into a submission beforehand: the key
-splits the news, numbers the classes anew, and turns all token vectors by one random rotation.
-An LSTM learns from turned vectors as well as from the vectors themselves; weights or answers that
-were prepared for those fit no more.
+A key, the HMAC-SHA256 of the course's secret and the submission, splits the news into training and
+test items, renumbers the classes, and rotates all token vectors by one random rotation. So nobody
+can put prepared answers or weights into a submission. An LSTM learns from rotated vectors as well
+as from the original ones.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
     from grader.grading.vectors import Vectors
 
 SECRET = "GRADER_SECRET"  # the environment variable that holds the course's secret
-PUBLISHED = "published"  # what stands for it where there is none
+PUBLISHED = "published"  # replaces the secret if there is none
 SECONDS = 120.0  # for one training run
-TRIES = 3  # at most, each with news, weights and batches drawn anew; the best one counts
-MOST_ROWS = 4800  # of an instructor's own file; the sample has 1,200
+TRIES = 3  # at most, each with another split and other weights and batches; the best one counts
+MOST_ROWS = 4800  # used from an instructor's own file; the sample has 1,200
 KEYS = ("train_loss", "val_loss", "val_accuracy")  # of an epoch in a history
 MOST_EPOCHS, LARGEST = 100, 1e6  # in a history that is kept
-SPLIT = (8, 9, 12)  # of 12 rows the first 8 are learned from, 1 evaluated on, 3 unseen
+SPLIT = (8, 9, 12)  # of 12 rows, 8 are for training, 1 for validation, 3 for testing
 
 
 def course_secret() -> str:
@@ -43,7 +42,7 @@ def course_secret() -> str:
 
 
 def key(submission: Submission, attempt: int) -> int:
-    """Return the key of one try at one submission."""
+    """Return the key for one try at one submission."""
     secret = submission.secret or PUBLISHED
     text = f"{submission.digest} {submission.seed} {attempt}"
     return int.from_bytes(hmac.digest(secret.encode(), text.encode(), "sha256"), "big")
@@ -51,7 +50,7 @@ def key(submission: Submission, attempt: int) -> int:
 
 @dataclass(frozen=True)
 class Split:
-    """The news of one try, as vectors: to learn from, to evaluate on, unseen; and a seed."""
+    """The news of one try as vectors, for training, validation and testing; and a seed."""
 
     train: Vectors
     val: Vectors
@@ -61,11 +60,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one try gave.
+    """The result of one try.
 
     Attributes:
-        accuracy: the share of the unseen news that was classified right.
-        history: the epochs' figures by `KEYS`, as the loop returned them; empty if it did not.
+        accuracy: the fraction of test items that were classified correctly.
+        history: the figures of the epochs by `KEYS`, as returned by the loop; empty if invalid.
     """
 
     accuracy: float
@@ -73,13 +72,13 @@ class Measured:
 
 
 def split(pool: Vectors, key: int, shuffled: bool = False) -> Split:
-    """Draw a try from a pool of news.
+    """Split a pool of news for one try.
 
     Args:
         pool: N news items.
-        key: decides over all of it.
-        shuffled: give the items that are learned from each other's targets, so that there is
-            nothing to learn (for the calibration).
+        key: determines the split.
+        shuffled: shuffle the targets of the training items, so that there is nothing to learn
+            (for the calibration).
     """
     import numpy as np
 
@@ -98,7 +97,7 @@ def split(pool: Vectors, key: int, shuffled: bool = False) -> Split:
 
 
 def _rotation(chance: np.random.Generator, pool: Vectors) -> np.ndarray[Any, Any]:
-    """Draw a random orthogonal matrix (F, F), float32."""
+    """Generate a random orthogonal matrix (F, F), float32."""
     import numpy as np
 
     size = pool.vectors.shape[1]
@@ -108,7 +107,7 @@ def _rotation(chance: np.random.Generator, pool: Vectors) -> np.ndarray[Any, Any
 
 @functools.cache
 def sample_pool() -> Vectors:
-    """Return the whole sample as vectors."""
+    """Return the vectors of the whole sample."""
     from grader.grading import vectors
 
     return vectors.embed(
@@ -117,7 +116,7 @@ def sample_pool() -> Vectors:
 
 
 def pool(submission: Submission) -> Vectors:
-    """Return the news to draw from: the sample, or so many of the instructor's own rows.
+    """Return the news to split: the sample, or at most `MOST_ROWS` of the instructor's own rows.
 
     Raises:
         UsageError: the vectors cannot be computed.
@@ -131,16 +130,16 @@ def pool(submission: Submission) -> Vectors:
 
 
 def measure(submission: Submission, drawn: Split, *, own_model: bool, own_loop: bool) -> Measured:
-    """Train once, and classify the unseen news.
+    """Train once and classify the test items.
 
     Args:
-        submission: what is measured.
-        drawn: the news.
-        own_model: use the student's model, not the grader's own.
-        own_loop: use the student's loop, not the grader's own.
+        submission: the submission to measure.
+        drawn: the news of this try.
+        own_model: use the student's model instead of the grader's.
+        own_loop: use the student's loop instead of the grader's.
 
     Raises:
-        Failure: what the model gives are no logits.
+        Failure: the model does not return logits.
         StudentError, WorkerLost: the submission failed.
     """
     import numpy as np
@@ -167,7 +166,7 @@ def measure(submission: Submission, drawn: Split, *, own_model: bool, own_loop: 
 
 
 def curve(history: Any) -> list[dict[str, float]]:
-    """Return the figures of a history that a loop returned; empty if it does not hold them."""
+    """Extract the figures of the history that a loop returned; empty if it is invalid."""
     if type(history) is not list or len(history) > MOST_EPOCHS or not all(map(_is_epoch, history)):
         return []
     return [{key: round(float(epoch[key]), 4) for key in KEYS} for epoch in history]

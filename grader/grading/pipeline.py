@@ -1,4 +1,4 @@
-"""The spaCy pipeline that token vectors come from: its name, their size, and what they need."""
+"""The spaCy pipeline that computes token vectors: its name, the vectors' size, its components."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from grader.worker.pipeline import MODEL
 __all__ = ["FEATURES", "MODEL", "UNUSED", "load_pipeline", "no_model"]
 
 FEATURES = 96  # F: the length of `token.vector`
-# `token.vector` of an sm pipeline is a row of what tok2vec computes; the other components read
-# it and leave it as it is.
+# In an sm pipeline, `token.vector` is a row of tok2vec's output; the other components read it and
+# do not change it.
 UNUSED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "ner")
 
 
 def load_pipeline() -> Any:
-    """Load the part of the pipeline that the vectors need.
+    """Load the components of the pipeline that compute the vectors.
 
     Raises:
-        UsageError: the model is not installed, or not for this spaCy.
+        UsageError: the model is not installed, or does not fit this spaCy version.
     """
     import spacy
 
@@ -33,7 +33,7 @@ def load_pipeline() -> Any:
 
 
 def no_model(reason: str) -> UsageError:
-    """Return the error that says how to install the model."""
+    """Return an error that says how to install the model."""
     return UsageError(
         f"spaCy cannot load {MODEL} ({reason}). Install it from the kit's folder: "
         f"python -m pip install -c constraints.txt ./packages/{MODEL}"

@@ -1,4 +1,4 @@
-"""Runs checks on a submission and turns what happens into a record; fails closed."""
+"""Runs checks on a submission and records the results; fails closed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accura
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a check ended: its status, the share of the points, the message, further figures."""
+    """How a check ended: status, fraction of the points earned, message, further figures."""
 
     status: Status
     share: float = 0.0
@@ -54,11 +54,11 @@ class Session:
     """One submission being graded: its handle and the results so far.
 
     Attributes:
-        submitted: what was handed in.
-        assignment: what it is graded as.
-        planned: the checks that the record will hold.
-        submission: the handle that checks get.
-        results: check id to result.
+        submitted: the submission's files.
+        assignment: its assignment.
+        planned: the checks that the record will contain.
+        submission: the handle that checks use.
+        results: results by check id.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Session:
         rows: list[tuple[int, str]] | None = None,
         secret: str = "",
     ) -> None:
-        """Plan the checks of `submitted`, whose modules `worker` has; see `session`."""
+        """Plan the checks of a submission whose modules `worker` has; see `session`."""
         self.submitted, self.assignment = submitted, assignment
         tasks_of_it = [*assignment.tasks.values()]
         self.planned = [
@@ -98,7 +98,7 @@ class Session:
         self._details: dict[str, Details] = {}
 
     def run(self, check: Check) -> CheckResult:
-        """Run a check, and those that it needs before it, unless they ran already."""
+        """Run a check, after the checks it needs, unless they have run already."""
         if check.id not in self.results:
             start = time.monotonic()
             verdict = self._judge(check)
@@ -132,7 +132,7 @@ class Session:
         return State.of({r.status for r in results}, sum(r.score for r in results))
 
     def record(self) -> Record:
-        """Return the record; a planned check that did not run is in it, with no points."""
+        """Return the record; planned checks that did not run are in it, without points."""
         submission: dict[str, Any] = {
             "name": self.submitted.name,
             "digest": self.submitted.digest,
@@ -154,13 +154,13 @@ class Session:
 
 
 def function(check: Check) -> Function:
-    """Return the function of a check."""
+    """Import the function that implements a check."""
     module = importlib.import_module(f"grader.checks.{check.module}")
     return getattr(module, check.function)  # type: ignore[no-any-return]
 
 
 def judge(function: Function, submission: Submission, check: Check) -> Verdict:
-    """Call a check's function; what it raises is the verdict."""
+    """Call a check's function and turn whatever it raises into a verdict."""
     try:
         details = function(submission)
     except Failure as failure:
@@ -208,18 +208,18 @@ def session(
     confine: Tier | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Iterator[Session]:
-    """Open a submission for grading, and end its worker afterwards.
+    """Open a submission for grading, and close its worker afterwards.
 
     Args:
         submitted: the submission.
-        assignment: the id of what is graded; None means what its modules belong to.
+        assignment: the assignment's id; None chooses it by the submission's modules.
         device: one of `devices.DEVICES`.
-        seed: what the grader's inputs are drawn from.
+        seed: seed of the generated inputs.
         rows: labelled news for the task accuracy; None means the sample.
-        secret: the course's secret, by which news are drawn; empty for the published one.
-        in_process: run it in this process, without limits.
-        confine: the weakest confinement that is accepted; it always gets the strongest available.
-        limits: what it may use.
+        secret: the course's secret, by which the news are split; empty for the published one.
+        in_process: run the submission in this process, without limits.
+        confine: the weakest confinement to accept; the strongest available one is always used.
+        limits: the resources that it may use.
 
     Raises:
         UsageError: the assignment is unknown or ambiguous, or the device or the confinement is
@@ -232,21 +232,21 @@ def session(
     elif confine in (None, Tier.NONE):
         worker = LocalWorker(submitted.files, submitted.names)
     else:
-        raise UsageError(f"--in-process --confine {confine}: choose one; in-process confines none.")
+        raise UsageError(f"--in-process --confine {confine}: choose one; in-process has none.")
     opened = Session(submitted, chosen, worker, device=device, seed=seed, rows=rows, secret=secret)
     try:
         if device != "auto":
-            _ = opened.submission.device  # told before anything is graded
+            _ = opened.submission.device  # an unavailable device is an error before grading starts
         yield opened
     finally:
         worker.close()
 
 
 def load(path: Path, assignment: str | None = None) -> Sources:
-    """Take in the submission at `path`, for an assignment or for any.
+    """Read the submission at `path`, for a given assignment or for any.
 
     Raises:
-        UsageError: it is none, or there is no such assignment.
+        UsageError: the path holds no valid submission, or the assignment is unknown.
     """
     return reader.load(path, reader.module_names(assignment), assignment)
 
@@ -256,9 +256,8 @@ def grade(
 ) -> Record:
     """Grade a submission; the options are those of `session`.
 
-    Before the first check and after each one `on_progress` is called with the record as it is then,
-    so that nothing is lost, and an older record does not pass for this one, if grading is cut
-    short.
+    `on_progress` is called with the current record before the first check and after each check. So
+    if grading is interrupted, nothing is lost, and an old record is not mistaken for this one.
     """
     with session(submitted, **options) as opened:
         for check in opened.planned:
@@ -270,7 +269,7 @@ def grade(
 
 
 def environment(submission: Submission) -> dict[str, Any]:
-    """Return what the marks were made with."""
+    """Return the versions and settings that the marks depend on."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),

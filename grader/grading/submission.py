@@ -1,4 +1,4 @@
-"""The trusted side's handle on a submission: one typed method an operation of the worker."""
+"""The trusted side's handle on a submission: one typed method per operation of the worker."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Submission:
     """A submission in a worker.
 
     Attributes:
-        worker: has the submission's files.
-        seed: what the grader's inputs are drawn from.
+        worker: the worker that has the submission's files.
+        seed: seed of the generated inputs.
         wanted_device: one of `devices.DEVICES`.
-        rows: the news of the task accuracy; None means the sample.
+        rows: the news for the task accuracy; None means the sample.
         secret: the course's secret; empty for the published one.
-        digest: SHA-256 of the submission's files.
-        modules: task to the module that holds it, where that is not as in the table.
+        digest: SHA-256 digest of the submission's files.
+        modules: the module of a task, where it differs from the table's.
         state: returns the state of a task.
-        memo: evidence that was gathered already, see `evidence`.
+        memo: evidence gathered so far, see `evidence`.
     """
 
     worker: Worker
@@ -72,12 +72,12 @@ class Submission:
     memo: dict[Any, Any] = field(default_factory=dict)
 
     def module(self, task: str) -> str:
-        """Return the module in which a task of this submission is written."""
+        """Return the module that holds a task in this submission."""
         return self.modules.get(task, tasks()[task].module)
 
     @functools.cached_property
     def device(self) -> str:
-        """Where models run; looked up when first needed, because that imports torch."""
+        """Where models run; resolved on first use, because that imports torch."""
         if self.wanted_device == "auto" and self.worker.confinement is Tier.SANDBOX:
             return "cpu"  # it is not chosen where there is a GPU
         return devices.resolve(self.wanted_device)
@@ -91,7 +91,7 @@ class Submission:
         report: Report | None = None,
         **arguments: Any,
     ) -> Any:
-        """Do an operation of the worker that uses the given student modules; in `SECONDS`."""
+        """Run an operation of the worker that uses these student modules, within `SECONDS`."""
         modules = modules or [operation.split(".")[0]]
         self.worker.use_modules(frozenset(modules))
         for module in modules:
@@ -101,9 +101,9 @@ class Submission:
         return unwrap(self.worker.call(operation, arguments, seconds, seed, report))
 
     def _load(self, module: str) -> None:
-        """Import a student module once; what that raised is raised again.
+        """Import a student module once; later calls raise the same exception.
 
-        A name that is missing is left to the operation that needs it.
+        A missing name is reported by the operation that needs it.
         """
 
         def load(self: Submission) -> None:
@@ -116,12 +116,12 @@ class Submission:
         self.once(module, load)
 
     def end_to_end(self, rows: list[tuple[int, str]], val_rows: list[tuple[int, str]]) -> Any:
-        """Run all four parts together for one epoch; returns the history."""
+        """Run all four parts together for one epoch and return the history."""
         four = assignments()[MAIN].modules
         return self._do("fit.end_to_end", modules=four, rows=rows, val_rows=val_rows)
 
     def once(self, key: Any, gather: Callable[[Submission], T]) -> T:
-        """Gather something once; what it raised is raised again."""
+        """Call `gather` once; later calls return the same result or raise the same exception."""
         if key not in self.memo:
             try:
                 self.memo[key] = (gather(self), None)
@@ -150,9 +150,9 @@ class Submission:
         state: dict[str, Any] | None = None,
         seconds: float | None = None,
     ) -> tuple[dict[str, TensorData], list[CallResult]]:
-        """Make an object of a class of a task, with these weights or its own, and call it.
+        """Instantiate a class of a task, with these weights or its own, and call the object.
 
-        Returns its weights by name (none, if it is no `nn.Module`), and what the calls gave.
+        Returns its weights by name (none unless it is an `nn.Module`) and the results of the calls.
         """
         module = self.module(task)
         seen = self._do(
@@ -170,19 +170,19 @@ class Submission:
         return found.weights, found.called
 
     def word_vectors(self, task: str, text: str, **given: Any) -> Any:
-        """Train word vectors, with a loss that stands in for the student's own."""
+        """Train word vectors, with the student's loss replaced by the grader's."""
         module = self.module(task)
         operation = "beyond.word_vectors"
         return self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
 
     def decode(self, task: str, calls: list[dict[str, Any]]) -> list[DecodedText]:
-        """Let decoders write, for each call with given logits."""
+        """Call `decode` with a decoder that returns given logits, once per set of logits."""
         module = self.module(task)
         seen = self._do("beyond.decode", [module], module=module, calls=calls)
         return structured(seen, list[DecodedText], len(calls))
 
     def train_on_text(self, task: str, **given: Any) -> TextTraining:
-        """Train a small language model of the grader's on a text."""
+        """Call `train_on_text` with a small language model of the grader's."""
         module = self.module(task)
         seen = self._do("beyond.train_on_text", [module], module=module, **given)
         found = structured(seen, TextTraining)
@@ -194,7 +194,7 @@ class Submission:
     def dataset(
         self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
     ) -> DatasetSeen:
-        """Make a `NewsDataset` from `samples` and read all it promises."""
+        """Make a `NewsDataset` from `samples` and read everything that it must provide."""
         seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
         found = structured(seen, DatasetSeen)
         reject_unless(len(found.items) == len(indices))
@@ -209,7 +209,7 @@ class Submission:
         return found
 
     def build_model(self, sizes: Sizes) -> ModelBuilt:
-        """Build an `LSTMClassifier` and list its parts."""
+        """Construct an `LSTMClassifier` and list its parts."""
         seen = self._do("model.build", sizes=sizes, device=self.device)
         return structured(seen, ModelBuilt)
 
@@ -218,7 +218,7 @@ class Submission:
         return structured(self._do("model.lstm_weights", sizes=sizes), dict[str, TensorData])
 
     def lstm_learns(self, sizes: Sizes, padded: Any) -> dict[str, bool]:
-        """Tell, for each parameter of the model's LSTM, whether the logits' gradient reaches it."""
+        """Return whether the logits' gradient reaches each parameter of the model's LSTM."""
         seen = self._do("model.lstm_learns", sizes=sizes, padded=padded)
         return structured(seen, dict[str, bool])
 
@@ -228,7 +228,7 @@ class Submission:
         inputs: Sequence[Any],
         states: Sequence[tuple[Any, Any, Any] | None] | None = None,
     ) -> list[ModelRun]:
-        """Call one model on each padded (B, T, F); `states` replace what its LSTM returns."""
+        """Call a model on each padded batch (B, T, F); `states` replace the output of its LSTM."""
         runs = self._do(
             "model.run",
             sizes=sizes,
@@ -239,18 +239,18 @@ class Submission:
         return structured(runs, list[ModelRun], len(inputs))
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
-        """Call a model on a device that is not the CPU; returns the type of its logits' device."""
+        """Call a model on a device other than the CPU; return the device type of its logits."""
         return structured(self._do("model.run_elsewhere", sizes=sizes, shape=shape), str)
 
     def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
-        """Call the student's `evaluate` on the probe of a scenario, in the given mode."""
+        """Call the student's `evaluate` on a scenario's probe in the given mode."""
         seen = self._do("train.evaluate", training=training, device=self.device, **scenario)
         return _as_sent(structured(seen, LoopSeen), scenario)
 
     def train(
         self, *, epochs: int, lr: float, tell_device: bool = False, **scenario: Any
     ) -> LoopSeen:
-        """Call the student's `train` on the probe of a scenario."""
+        """Call the student's `train` on a scenario's probe."""
         seen = self._do(
             "train.train",
             epochs=epochs,
@@ -264,20 +264,20 @@ class Submission:
     def token_vectors(
         self, task: str, batches: Sequence[tuple[str, list[str]]]
     ) -> list[ObservedCall]:
-        """Call `token_vectors` on batches, each with its call's text; see what tok2vec gets."""
+        """Call `token_vectors` on batches, each with its text; observe the inputs of tok2vec."""
         module = self.module(task)
         plain = [{"text": text, "texts": texts} for text, texts in batches]
         seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
         return structured(seen, list[ObservedCall], len(plain))
 
     def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[ObservedCall]:
-        """Call `sentence_states` on LSTMs and sentences; see what each LSTM was given."""
+        """Call `sentence_states` on LSTMs and sentences; observe the inputs of each LSTM."""
         module = self.module(task)
         seen = self._do("text.states", [module], module=module, calls=list(calls))
         return structured(seen, list[ObservedCall], len(calls))
 
     def fast_pipeline(self, task: str, texts: list[str], batch_size: int) -> PipelineSeen:
-        """Call `fast_pipeline`, and run what it returns on texts."""
+        """Call `fast_pipeline` and run the returned pipeline on texts."""
         module = self.module(task)
         arguments: dict[str, Any] = {"texts": texts, "batch_size": batch_size}
         seen = self._do("text.pipeline", [module], PIPELINE_SECONDS, module=module, **arguments)
@@ -286,10 +286,10 @@ class Submission:
     def fast_pipeline_calls(
         self, task: str, batches: list[list[str]], batch_size: int, step: int
     ) -> list[Any]:
-        """Run what `fast_pipeline` returns on batches, with calls counted in the vectors.
+        """Run the student's pipeline on batches, with calls counted in the vectors.
 
         Returns:
-            What it gave for each batch, as in `PipelineSeen`.
+            The vectors of each batch, as in `PipelineSeen`.
         """
         module = self.module(task)
         arguments: dict[str, Any] = {"batches": batches, "batch_size": batch_size, "step": step}
@@ -307,9 +307,9 @@ class Submission:
         report: Report | None = None,
         **settings: Any,
     ) -> Fitted:
-        """Train on vectors and classify unseen ones, whose targets stay here.
+        """Train on vectors and classify held-out ones, whose targets the worker does not get.
 
-        `settings` are those of the worker's `fit`: n_targets, epochs, lr, batch_size,
+        `settings` are the arguments of the worker's `fit`: n_targets, epochs, lr, batch_size,
         hidden_size, num_layers, own_model, own_loop.
         """
         own = {"model": settings["own_model"], "train": settings["own_loop"]}
@@ -329,7 +329,7 @@ class Submission:
 
 
 def _as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:
-    """Return it, if the probe's weights have the shapes and dtypes in which they were sent."""
+    """Return `seen`; the probe's weights must have their original shapes and dtypes."""
     calls: list[LoopSeen | Forward] = [e for e in seen.events if isinstance(e, Forward)]
     for found in [seen, *calls]:
         for name, weight in {"weight": found.weight, "bias": found.bias}.items():
@@ -339,7 +339,7 @@ def _as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:
 
 
 def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:
-    """Gather something once a submission; what it raised is raised again."""
+    """Make a function gather evidence once per submission; an exception is kept, too."""
 
     @functools.wraps(gather)
     def kept(submission: Submission) -> T:

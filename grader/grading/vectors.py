@@ -1,4 +1,4 @@
-"""Token vectors of many texts: computed once by tok2vec alone, kept on disk, read by slices."""
+"""Token vectors of many texts: computed once by tok2vec alone and cached on disk."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Vectors:
-    """N texts as token vectors.
+    """The token vectors of N texts.
 
     Attributes:
-        vectors: shape (tokens, F), float32, all texts one after the other.
+        vectors: shape (tokens, F), float32, the concatenation of all texts.
         offsets: shape (N + 1,), int64; text i is `vectors[offsets[i]:offsets[i + 1]]`.
         targets: shape (N,), int64, class indices from 0.
     """
@@ -38,7 +38,7 @@ class Vectors:
         return len(self.targets)
 
     def take(self, indices: Iterable[int]) -> Vectors:
-        """Return some of the texts, in the order given."""
+        """Select texts, in the given order."""
         chosen = list(indices)
         starts, ends = self.offsets[:-1][chosen], self.offsets[1:][chosen]
         vectors = [self.vectors[start:end] for start, end in zip(starts, ends, strict=True)]
@@ -46,11 +46,11 @@ class Vectors:
         return Vectors(np.concatenate(vectors), offsets, self.targets[chosen])
 
     def labelled(self) -> tuple[TensorData, TensorData, TensorData]:
-        """Return all three for a worker."""
+        """Return vectors, offsets and targets for a worker."""
         return (*self.unlabelled(), _plain(self.targets))
 
     def unlabelled(self) -> tuple[TensorData, TensorData]:
-        """Return vectors and offsets for a worker that must not see the targets."""
+        """Return vectors and offsets for a worker that must not get the targets."""
         return _plain(self.vectors), _plain(self.offsets)
 
 
@@ -60,7 +60,7 @@ def _plain(array: Array) -> TensorData:
 
 
 def compute(texts: Iterable[str], nlp: Any) -> tuple[Array, Array]:
-    """Return vectors (tokens, F) and offsets (N + 1,) of texts."""
+    """Compute the vectors (tokens, F) and offsets (N + 1,) of texts."""
     data, lengths = bytearray(), [0]  # grows in place: a list of parts would need twice the memory
     for doc in nlp.pipe(texts, batch_size=256):
         lengths.append(len(doc))
@@ -71,7 +71,7 @@ def compute(texts: Iterable[str], nlp: Any) -> tuple[Array, Array]:
 
 
 def cache_folder() -> Path:
-    """Return the folder where vectors are kept."""
+    """Return the folder of the cache."""
     return Path(platformdirs.user_cache_dir("news-classifier-kit")) / "vectors"
 
 
@@ -81,11 +81,11 @@ def embed(
     folder: Path | None = None,
     progress: Any = lambda texts: texts,
 ) -> Vectors:
-    """Return the vectors of (label, text) rows; the labels count from 1.
+    """Return the vectors of (label, text) rows, with labels from 1.
 
-    The vectors are read from `folder` (by default `cache_folder()`) if the same texts were
-    embedded by the same model before, and kept there otherwise. A folder that cannot be written
-    to costs the keeping only. `progress` wraps the texts while they are embedded.
+    The vectors are read from `folder` (by default `cache_folder()`) if the same model embedded the
+    same texts before; otherwise they are computed and cached there. An unwritable folder only
+    disables caching. `progress` wraps the texts while they are embedded.
 
     Raises:
         UsageError: the model cannot be loaded.
@@ -101,7 +101,7 @@ def embed(
 
 
 def _key(texts: Sequence[str]) -> str:
-    """Digest the texts and the versions that decide over their vectors."""
+    """Return a digest of the texts and of the versions that their vectors depend on."""
     try:
         total = hashlib.sha256(f"{version(MODEL)} {version('spacy')}".encode())
     except PackageNotFoundError as error:
@@ -113,7 +113,7 @@ def _key(texts: Sequence[str]) -> str:
 
 
 def _checksum(file: Path, vectors: Array, offsets: Array) -> Array:
-    """Return the sum that tells a damaged or renamed file, shape (1,), int64."""
+    """Return a checksum that detects damaged or renamed files, shape (1,), int64."""
     total = 0
     for part in (file.stem.encode(), offsets.data, vectors.data):
         total = zlib.crc32(part, total)
@@ -121,7 +121,7 @@ def _checksum(file: Path, vectors: Array, offsets: Array) -> Array:
 
 
 def _read(file: Path, count: int) -> tuple[Array, Array] | None:
-    """Return what `_keep` wrote for `count` texts; None if it is not there, or not whole."""
+    """Read what `_keep` wrote for `count` texts; None if it is missing or damaged."""
     try:
         with open(file, "rb") as stream:
             checksum = np.lib.format.read_array(stream, allow_pickle=False)
@@ -131,13 +131,13 @@ def _read(file: Path, count: int) -> tuple[Array, Array] | None:
             shape = (int(offsets[-1]), FEATURES)
             vectors = np.memmap(stream, np.float32, "r", stream.tell(), shape)
         whole = np.array_equal(checksum, _checksum(file, vectors, offsets))
-    except Exception:  # a foreign file may break the reader in any way
+    except Exception:  # a foreign file may raise anything
         return None
     return (vectors, offsets) if whole else None
 
 
 def _keep(file: Path, vectors: Array, offsets: Array) -> None:
-    """Write checksum, offsets and the vectors' bytes, whole or not at all."""
+    """Write checksum, offsets and vectors, completely or not at all."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(file) as stream:

@@ -1,1 +1,1 @@
-"""What students hand in, in any form, as modules."""
+"""Reads submissions in any form and turns them into modules."""

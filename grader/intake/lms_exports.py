@@ -1,6 +1,6 @@
-"""Finds the submissions of a class in a folder, however it was exported, and reads them.
+"""Finds and reads the submissions of a class in a folder, including exports of LMSs.
 
-Nothing of a submission is executed here; its names become ids, and never paths.
+Nothing of a submission is executed here. Its names become ids, never paths.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
 
 @dataclass(frozen=True)
 class Layout:
-    """How an export names its entries; the fields are explained in `lms_layouts.toml`."""
+    """How an export names its entries; `lms_layouts.toml` explains the fields."""
 
     name: str
     entry: str
@@ -39,12 +39,12 @@ class Layout:
     root: str = ""
 
     def of(self, assignment: str) -> Layout:
-        """Return it for an assignment."""
+        """Return the layout with an assignment's id filled in."""
         inner, holds = (text.format(assignment=assignment) for text in (self.inner, self.holds))
         return dataclasses.replace(self, inner=inner, holds=holds)
 
     def matches(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
-        """Find the entries that this layout explains."""
+        """Return the entries whose names match this layout."""
         entries = list(entries)
         prefix = os.path.commonprefix([entry.name for entry in entries])  # noqa: RUF071
         start = prefix[: prefix.rfind("-") + 1]
@@ -59,7 +59,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class HandInFile:
-    """An entry of the folder that belongs to a student: `file` is what the student called it."""
+    """A student's entry in the folder; `file` is the name that the student gave it."""
 
     place: Path
     file: str = ""
@@ -69,13 +69,13 @@ class HandInFile:
 
 @dataclass(frozen=True)
 class HandIn:
-    """What a student handed in.
+    """The files that a student handed in.
 
     Attributes:
-        student: the id.
-        name: what they are called, if the export tells.
-        path: where it is, relative to the class's folder, as text.
-        parts: the entries that make it: one, or some single modules.
+        student: the student's id.
+        name: the student's name, if the export has it.
+        path: the path relative to the class's folder.
+        parts: the entries: one, or several single modules.
     """
 
     student: str
@@ -92,18 +92,18 @@ class HandIn:
 
 @functools.cache
 def layouts() -> dict[str, Layout]:
-    """Return the known layouts by name."""
+    """Read the known layouts by name."""
     return {row["name"]: Layout(**row) for row in read_toml(LAYOUTS)["layout"]}
 
 
 def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn], list[str]]:
-    """Find the submissions of a class for an assignment, or for any.
+    """Find the submissions of a class, for one assignment or for any.
 
     Returns:
-        The layout's name, or "folders"; the submissions by student; notes on what was left out.
+        The layout's name or "folders", the submissions by student, and notes on skipped entries.
 
     Raises:
-        UsageError: the folder cannot be read, or holds nothing.
+        UsageError: the folder cannot be read or holds no submission.
     """
     for known in layouts().values():
         layout = known.of(assignment or MAIN)
@@ -122,7 +122,7 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
     ignored += [entry for entry in entries if entry not in matches and not _is_handed_in(entry)]
     notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
     notes += [
-        f"{plain_id(path.name)}: its name begins with a dot; left out"
+        f"{plain_id(path.name)}: its name begins with a dot; skipped"
         for path in _listed(folder)
         if path.name.startswith(".") and _is_code(path)
     ]
@@ -144,7 +144,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _is_code(path: Path) -> bool:
-    """Tell whether an entry may be a submission, or hold one."""
+    """Return whether an entry may be, or contain, a submission."""
     if path.name in NOT_CODE:
         return False
     return path.is_symlink() or path.is_dir() or bool(file_names.suffix(path.name))
@@ -163,7 +163,7 @@ def _shown(folder: Path, path: Path) -> str:
 def _by_student(
     folder: Path, layout: Layout, entries: list[Path], matches: dict[Path, re.Match[str]]
 ) -> tuple[list[HandIn], list[str]]:
-    """Put together what belongs to a student."""
+    """Group the entries by student."""
     parts: dict[str, list[HandInFile]] = {}
     names: dict[str, str] = {}
     for entry in entries:
@@ -194,7 +194,7 @@ def _by_student(
             handed.append(HandIn(id_, names.get(student, ""), path, tuple(chosen)))
         kept = {part for chosen in _choose(found) for part in chosen}
         notes += [
-            f"{student}: handed in more than once; {_shown(folder, part.place)} is left out"
+            f"{student}: handed in more than once; {_shown(folder, part.place)} is skipped"
             for part in found
             if part not in kept
         ]
@@ -202,7 +202,7 @@ def _by_student(
 
 
 def _choose(parts: list[HandInFile]) -> list[list[HandInFile]]:
-    """Choose what counts of a student's parts: the newest; all if nobody can tell which is newer.
+    """Choose the newest of a student's entries, or all if the names do not say which is newer.
 
     Single modules with names of their own make one submission. What holds no code counts only
     where there is nothing else.
@@ -233,7 +233,7 @@ def read(handed: HandIn, modules: Sequence[str]) -> RawSubmission:
     """Read a submission, of which `modules` are the tasks' modules.
 
     Raises:
-        UsageError: it cannot be read, or holds what no submission may hold.
+        UsageError: the submission cannot be read, or breaks a limit.
     """
     if len(handed.parts) == 1:
         part = handed.parts[0]

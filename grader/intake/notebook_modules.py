@@ -1,4 +1,4 @@
-"""The modules of a submission, one a task, taken from the code cells of a notebook.
+"""Extracts the modules of a submission, one per task, from the code cells of a notebook.
 
 A module gets the statements that give its names, such as `Collate`, and whatever those need:
 helpers, imports and constants of earlier cells, and what fills or changes these. All else at the
@@ -79,8 +79,8 @@ def extract_modules(
 ) -> Sources:
     """Make a submission of a notebook's code cells, given from the top to the bottom.
 
-    Each task gets a module of its own, called as the task, also where tasks share one file: a cell
-    that is no Python yet, or a name that is used again, is of no concern to the other tasks.
+    Each task gets a module of its own, named after the task, even if tasks share a file. So a cell
+    that is not valid Python, or a name that is used twice, does not affect the other tasks.
 
     Args:
         name: what reports call it.
@@ -139,10 +139,10 @@ def _parts(assignment: Assignment) -> set[str]:
 
 
 def last_versions(history: Sequence[str]) -> list[Cell]:
-    """Return the cells that a kernel ran, each as it ran last, in the place where it ran first.
+    """Return the cells that a kernel ran, in the order of their first run, with their last text.
 
-    A kernel knows no cells, only texts. A text that defines all that an earlier one defined is
-    taken to be that cell, edited and run again.
+    A kernel only knows texts, not cells. A text that defines everything that an earlier one defined
+    counts as the same cell, edited and run again.
     """
     kept: list[str] = []
     for text in history:

@@ -57,7 +57,7 @@ class Sources:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names and contents."""
+        """The SHA-256 digest of names and contents."""
         total = hashlib.sha256()
         for name, data in sorted(self.files.items()):
             total.update(f"{name}\0{len(data)}\0".encode() + data)
@@ -101,19 +101,19 @@ def bounded(lines: Sequence[str], most: int = MAX_NOTES) -> list[str]:
 
 
 def left_out(module: str) -> str | None:
-    """Say why a module of this name is not taken from a submission; None if it is.
+    """Return why a submission's module with this name is skipped, or None if it is used.
 
-    The rule is the same on every machine: it does not ask what else happens to be installed.
+    The rule is the same on every machine: it does not depend on what else is installed.
     """
     why = None
     if module == "__init__" or any(module in each.modules for each in assignments().values()):
-        pass  # without asking for `_packages`, which takes a while
+        pass  # avoids `_packages`, which is slow
     elif module in sys.stdlib_module_names:
-        why = "Python already has a module of that name. Rename it."
+        why = "Python already has a module with this name. Rename it."
     elif module in RUN_UNASKED:
-        why = "Python or pytest would run it by itself. Rename it."
+        why = "Python or pytest would run it automatically. Rename it."
     elif module.startswith("test_") or module.endswith("_test"):
-        why = "it is named like a file of tests. Rename it if your code needs it."
+        why = "it is named like a test file. Rename it if your code needs it."
     elif module in KIT or module in _packages():
         why = "a package that the exercise uses has that name. Rename it."
     return why and f"{shown(module)}.py is not taken: {why}"
@@ -121,7 +121,7 @@ def left_out(module: str) -> str | None:
 
 @functools.cache
 def _packages() -> frozenset[str]:
-    """List the modules of `PACKAGES` and of all that they need, as far as it is installed."""
+    """List the installed modules of `PACKAGES` and of their dependencies."""
     found: set[str] = set()
     seen: set[str] = set()
     to_see = [*PACKAGES]
@@ -142,7 +142,7 @@ def _packages() -> frozenset[str]:
 
 
 def _module(file: PurePosixPath) -> str:
-    """Return the name by which a file of a package, or the folder that it is in, is imported."""
+    """Return the import name of a package's file, or of the folder that contains it."""
     return file.parts[0].partition(".")[0] if file.suffix in (".py", ".so", ".pyd") else ""
 
 
@@ -175,7 +175,7 @@ def check_size(label: str, files: dict[str, bytes]) -> None:
     """Check that the files of a submission are not too large in all.
 
     Raises:
-        UsageError: they are.
+        UsageError: the files are too large.
     """
     if sum(map(len, files.values())) > MAX_TOTAL:
         raise UsageError(

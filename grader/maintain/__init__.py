@@ -1,1 +1,1 @@
-"""For maintainers of the kit; not in what students get."""
+"""Tools for maintainers of the kit; the students' archive does not contain them."""

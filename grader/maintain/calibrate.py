@@ -1,18 +1,18 @@
-"""Calibrates the task accuracy: `python -m grader calibrate` (for maintainers).
+"""Implements `python -m grader calibrate`: derives the accuracy marks from training runs.
 
-Trains accepted variants, mutants and what cannot learn, over many draws, and derives from the
-accuracies where points begin and where they are full. All is written to `calibration.json`.
-`--add NAME` trains one new accepted variant and derives the marks again from all recorded runs.
+It trains accepted variants, mutants, and models on shuffled targets, each on many splits of the
+news. From the accuracies it derives where points begin and where they are full, and writes
+everything to `calibration.json`. `--add NAME` trains one new accepted variant and derives the marks
+from all recorded runs again.
 
-Full marks: each accepted way to do it (the reference, the grader's own model and loop, each
-accepted variant) is assumed to have accuracies with a mean of its own and one common spread,
-normally distributed. A few draws find the weakest variants, which are then drawn as often as the
-reference. The mark lies so far below the lowest mean that one try misses it with probability
-`ONE_TRY`; the tries of a submission are drawn apart, so that all of them miss it with the third
-power of that. What lies between that and 1 in 1,000 is left for accuracies that are not normally
-distributed: a narrow head may not learn at all from some of its first weights. Points begin so far
-above the mean of models that learned from shuffled targets that one of the tries gets there with
-probability `LUCK`.
+Full marks: the accuracies of each correct solution (the reference, the grader's own model and
+loop, the accepted variants) are assumed to be normally distributed, with individual means and a
+common spread. A few runs find the weakest variants, which then run as often as the reference. The
+mark is set below the lowest mean, such that one try misses it with probability `ONE_TRY`. The tries
+of a submission are independent, so all of them miss it with the third power of that. This leaves a
+margin up to 1 in 1,000 for accuracies that are not normally distributed: a narrow head may not
+learn at all from some initial weights. Points begin above the mean of models trained on shuffled
+targets, such that one of the tries gets there with probability `LUCK`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from grader.maintain.submission_bank import REFERENCE, Variant, accepted_variant
 
 ONE_TRY = 0.03
 LUCK = 1e-3
-WEAKEST = 3  # accepted variants that are drawn as often as the reference
+WEAKEST = 3  # accepted variants that run as often as the reference
 PACKAGES = ("torch", "spacy", MODEL, "numpy")
 
 
@@ -48,13 +48,13 @@ class TrainingRun:
     """One training run.
 
     Attributes:
-        group: right (accepted variants), wrong (mutants) or nothing (what cannot learn).
-        name: what it is called in the group.
-        files: module name to source.
-        number: of the draw.
-        own_model: use the model in `files`, not the grader's own.
-        own_loop: use the loop in `files`, not the grader's own.
-        shuffled: learn from shuffled targets.
+        group: right (accepted variants), wrong (mutants) or nothing (shuffled targets).
+        name: the name in the group.
+        files: sources by module name.
+        number: the number of the split.
+        own_model: use the model in `files` instead of the grader's.
+        own_loop: use the loop in `files` instead of the grader's.
+        shuffled: train on shuffled targets.
     """
 
     group: str
@@ -66,11 +66,11 @@ class TrainingRun:
     shuffled: bool = False
 
 
-Run = tuple[TrainingRun, float | None, float]  # with its accuracy and its processor seconds
+Run = tuple[TrainingRun, float | None, float]  # with its accuracy and its CPU seconds
 
 
 def jobs(seeds: int, few: int) -> list[TrainingRun]:
-    """List all runs: `seeds` draws of the reference, a few of each variant, one of each mutant."""
+    """List all runs: `seeds` of the reference, `few` of each variant, one of each mutant."""
     files = REFERENCE
     listed = []
     for number in range(seeds):
@@ -88,12 +88,12 @@ def jobs(seeds: int, few: int) -> list[TrainingRun]:
 
 
 def is_trained(entry: Variant) -> bool:
-    """Tell whether an entry changes what is trained."""
+    """Return whether an entry changes `model.py` or `train.py`."""
     return bool(entry.changed.keys() & {"model", "train"})
 
 
 def more_jobs(groups: dict[str, Any], seeds: int, few: int) -> list[TrainingRun]:
-    """List the further draws of the weakest accepted variants."""
+    """List the further runs of the weakest accepted variants."""
     return [
         TrainingRun("right", entry.name, entry.files, number)
         for entry in weakest(groups)
@@ -109,7 +109,7 @@ def weakest(groups: dict[str, Any]) -> list[Variant]:
 
 
 def run(job: TrainingRun) -> tuple[float | None, float]:
-    """Do a run: the accuracy, or None if it does not train; and the processor seconds it took."""
+    """Train once; return the accuracy (None if it does not train) and the CPU seconds."""
     import torch
 
     from grader.contract.messages import Failure
@@ -136,7 +136,7 @@ def run(job: TrainingRun) -> tuple[float | None, float]:
 
 
 def runs(listed: list[TrainingRun]) -> Iterator[Run]:
-    """Do all runs, as many at a time as there are cores; gives them as they come."""
+    """Do all runs, one per core at a time, and yield them as they finish."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         futures = {pool.submit(run, job): job for job in listed}
@@ -145,7 +145,7 @@ def runs(listed: list[TrainingRun]) -> Iterator[Run]:
 
 
 def summary(found: list[Run]) -> dict[str, Any]:
-    """Sum up runs: by group and name how many, mean, spread and all accuracies in order."""
+    """Summarise runs by group and name: their number, mean, spread and sorted accuracies."""
     groups: dict[str, dict[str, Any]] = {"right": {}, "nothing": {}, "wrong": {}}
     for job, accuracy, _ in sorted(found, key=lambda each: (each[0].name, each[0].number)):
         rows = groups[job.group].setdefault(job.name, {"accuracies": []})
@@ -160,7 +160,7 @@ def summary(found: list[Run]) -> dict[str, Any]:
 
 
 def marks(groups: dict[str, Any]) -> dict[str, float]:
-    """Derive where points begin and where they are full, in hundredths."""
+    """Derive where points begin and where they are full, rounded to hundredths."""
     right, nothing = groups["right"].values(), groups["nothing"].values()
     normal, tries = statistics.NormalDist(), heldout_accuracy.TRIES
     below, above = normal.inv_cdf(1 - ONE_TRY), normal.inv_cdf(1 - LUCK / tries)
@@ -173,7 +173,7 @@ def marks(groups: dict[str, Any]) -> dict[str, float]:
 
 
 def pooled(rows: Iterable[dict[str, Any]]) -> float:
-    """Return the common spread of several groups of accuracies round means of their own."""
+    """Return the pooled standard deviation of several groups of accuracies."""
     squares = freedom = 0.0
     for row in rows:
         mean = statistics.mean(row["accuracies"])
@@ -183,8 +183,8 @@ def pooled(rows: Iterable[dict[str, Any]]) -> float:
 
 
 def calibrate(seeds: int, few: int) -> dict[str, Any]:
-    """Do all runs, with a progress bar; returns what belongs into `calibration.json`."""
-    _ = heldout_accuracy.sample_pool()  # computed and kept once, before the processes start
+    """Do all runs with a progress bar, and return the content of `calibration.json`."""
+    _ = heldout_accuracy.sample_pool()  # computed and cached once, before the processes start
     found = _done(jobs(seeds, few))
     found += _done(more_jobs(summary(found), seeds, few))
     groups = summary(found)
@@ -204,14 +204,14 @@ def calibrate(seeds: int, few: int) -> dict[str, Any]:
 
 
 def add(name: str, recorded: dict[str, Any], seeds: int, few: int) -> dict[str, Any]:
-    """Do the runs of one accepted variant; returns the calibration with them.
+    """Do the runs of one accepted variant, and return the calibration with them.
 
-    It is drawn a few times, and as often as the reference if it is among the weakest. Runs of the
-    same variant that are recorded are replaced, all others stay.
+    It runs a few times, or as often as the reference if it is among the weakest. Recorded runs of
+    the same variant are replaced, all others stay.
 
     Raises:
         UsageError: no accepted variant of that name changes model.py or train.py, it does not
-            train, or the recorded runs had other settings or versions.
+            train, or the recorded runs used different settings or versions.
     """
     entry = next((each for each in accepted_variants() if each.name == name), None)
     if entry is None or not is_trained(entry):
@@ -230,13 +230,13 @@ def add(name: str, recorded: dict[str, Any], seeds: int, few: int) -> dict[str, 
 
 
 def _with(groups: dict[str, Any], found: list[Run]) -> dict[str, Any]:
-    """Return recorded groups with the rows of new runs."""
+    """Return recorded groups, updated with new runs."""
     new = summary(found)
     return {group: dict(sorted({**rows, **new[group]}.items())) for group, rows in groups.items()}
 
 
 def _differences(recorded: dict[str, Any]) -> Iterator[str]:
-    """Name the settings and versions of recorded runs that are others now."""
+    """List the settings and versions that differ from those of the recorded runs."""
     for old, new in (
         (recorded["training"], TRAINING),
         (recorded["versions"], versions()),
@@ -247,7 +247,7 @@ def _differences(recorded: dict[str, Any]) -> Iterator[str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what trains."""
+    """Return the versions that training depends on."""
     return {
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
@@ -255,20 +255,20 @@ def versions() -> dict[str, str]:
 
 
 def _done(listed: list[TrainingRun]) -> list[Run]:
-    """Do runs, with a progress bar."""
+    """Do runs with a progress bar."""
     from tqdm import tqdm
 
     return list(tqdm(runs(listed), total=len(listed), unit="run", desc="calibrate"))
 
 
 def to_json(found: dict[str, Any]) -> str:
-    """Return a calibration as JSON, each list of numbers on one line."""
+    """Format a calibration as JSON with each list of numbers on one line."""
     text = json.dumps(found, indent=1)
     return re.sub(r"\[[^\[\]{}]*\]", lambda part: " ".join(part[0].split()), text) + "\n"
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print what came out."""
+    """Print a summary of a calibration."""
     groups, full = found["runs"], found["marks"]["full"]
     for name, row in (*groups["right"].items(), *groups["nothing"].items()):
         low, high = min(row["accuracies"]), max(row["accuracies"])
@@ -279,4 +279,4 @@ def show(found: dict[str, Any]) -> None:
     below = sum(accuracy < full for accuracy in trained)
     print(f"{len(wrong)} mutants: {len(trained)} train, {below} of them miss full marks")
     print(f"points from {found['marks']['none']:.2f}, full marks from {full:.2f}")
-    print(f"{found['seconds']} processor seconds for a run of the reference")
+    print(f"{found['seconds']} CPU seconds for a run of the reference")

@@ -1,4 +1,4 @@
-"""What `nbgrader generate_assignment` leaves of a solution: the stubs of `exercise/`."""
+"""Makes `nbgrader generate_assignment` leave the same stubs as in `exercise/`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from grader.maintain.stubs import stub
 
 
 class ClearTaskSolutions(ClearSolutions):
-    """Puts `raise NotImplementedError("Task ...: write ...")` in the place of each region.
+    """Replaces each solution region with `raise NotImplementedError("Task ...: write ...")`.
 
-    The grader knows by these words that a task was not started.
+    The grader recognises a task that was not started by these words.
     """
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
-        """Cut a solution; a written answer's guide is cut by nbgrader's own means."""
+        """Remove a solution; nbgrader itself removes the guide of a written answer."""
         if cell.cell_type == "code" and is_solution(cell):
             task = cell.metadata.nbgrader.grade_id.split("-")[0]
             if task in tasks():

@@ -1,7 +1,7 @@
-"""`python -m grader course check`: the whole cycle in a scratch copy, and what holds.
+"""Implements `python -m grader course check`: runs the whole cycle in a scratch copy.
 
-Notebooks as students hand them in, and as they should not, go through nbgrader's own commands:
-generate_assignment, autograde, generate_feedback, export.
+Regular and unusual submissions go through nbgrader's own commands: generate_assignment, autograde,
+generate_feedback, export.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ Row = dict[str, str]
 
 
 def _tested(notebook: Any) -> list[Task]:
-    """Return the tasks that a notebook's test cells check."""
+    """Return the tasks of a notebook's test cells."""
     names = [name_of(each) or "" for each in notebook.cells]
     return [tasks()[name.removeprefix("check-")] for name in names if name.startswith("check-")]
 
 
 def _code(notebook: Any, task: Task) -> list[Any]:
-    """Return the cells in which a task is written."""
+    """Return the cells that hold a task's code."""
     names = [f"{task.id}-{name}" for name in task.names]
     return [each for each in notebook.cells if name_of(each) in names]
 
@@ -55,7 +55,7 @@ def _untouched(_: Any, release: Any) -> Any:
 
 
 def _unfinished(source: Any, release: Any) -> Any:
-    """Right, but for one task, that is not written."""
+    """A correct notebook except for one task, which is not started."""
     notebook = copy.deepcopy(source)
     task = _left_out(notebook)
     for written, given in zip(_code(notebook, task), _code(release, task), strict=True):
@@ -64,12 +64,12 @@ def _unfinished(source: Any, release: Any) -> Any:
 
 
 def _left_out(notebook: Any) -> Task:
-    """Return the second task, or the only one."""
+    """Return the task that is not started: the second one, or the only one."""
     return _tested(notebook)[:2][-1]
 
 
 def _meddled(_: Any, release: Any) -> Any:
-    """The test cells skipped, worth more and twice there, one gone, another kernel."""
+    """Test cells that are skipped, worth more, duplicated or missing, and a different kernel."""
     notebook = copy.deepcopy(release)
     tested = [f"check-{task.id}" for task in _tested(notebook)]
     for name in tested:
@@ -84,7 +84,7 @@ def _meddled(_: Any, release: Any) -> Any:
 
 
 def _renamed(source: Any, _: Any) -> Any:
-    """Right, but the cells' names are gone."""
+    """A correct notebook whose cells have lost their names."""
     notebook = copy.deepcopy(source)
     for each in notebook.cells:
         if each.cell_type == "code":
@@ -116,7 +116,7 @@ STUDENTS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def run(folder: Path | None) -> int:
-    """Check the course, print a line a promise; returns 1 if one does not hold."""
+    """Check the course, print one line per requirement, and return 1 if one is not met."""
     reason = why_no_marks()
     if reason:
         print(f"note  no sandbox ({reason}): student code runs with your rights here")
@@ -126,19 +126,19 @@ def run(folder: Path | None) -> int:
     with tempfile.TemporaryDirectory(prefix="course-") as scratch:
         place = folder or Path(scratch) / "course"
         if place.exists():
-            raise UsageError(f"{place}: is there already. Name a new folder.")
+            raise UsageError(f"{place}: exists already. Name a new folder.")
         for source in sorted((COURSE / "source").glob("*/")):
             print(source.name)
             course = Scratch.make(place / source.name, UNCONFINED if reason else "", source.name)
             for promise, holds in _promises(course):
                 print(f"{'ok' if holds else 'FAILED':<6}{promise}", flush=True)
                 failed += not holds
-    print("The course does what it promises." if not failed else f"{failed} promises do not hold.")
+    print("The course works." if not failed else f"{failed} requirements are not met.")
     return 1 if failed else 0
 
 
 def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
-    """Run the cycle step by step, and tell what holds."""
+    """Run the cycle step by step, and yield each requirement and whether it is met."""
     done = course.run("generate_assignment", course.assignment)
     yield "nbgrader generate_assignment", done.returncode == 0
     if done.returncode:
@@ -173,7 +173,7 @@ def _promises(course: Scratch) -> Iterator[tuple[str, bool]]:
 def _marks(
     rows: dict[str, Row], full: dict[str, float], left_out: str
 ) -> Iterator[tuple[str, bool]]:
-    """Compare marks with what the notebooks deserve."""
+    """Compare the marks with what the notebooks deserve."""
     found = {student: _points(rows.get(student, {}), full) for student in STUDENTS}
     nothing = dict.fromkeys(full, 0.0)
     yield "  a right notebook has full marks", found["right"] == full
@@ -197,7 +197,7 @@ def _points(row: Row, full: dict[str, float]) -> dict[str, float]:
 
 
 def only_in_source(source: Any) -> Iterator[str]:
-    """List the lines that only the source may hold: solutions and marking guides."""
+    """List the lines that only the source may contain: solutions and marking guides."""
     for each in source.cells:
         nbgrader = each.metadata.get("nbgrader", {})
         if each.cell_type == "markdown" and nbgrader.get("solution"):

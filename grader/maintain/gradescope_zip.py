@@ -1,7 +1,7 @@
-"""Makes an autograder for Gradescope: `python -m grader gradescope OUT.zip`.
+"""Implements `python -m grader gradescope`: builds an autograder for Gradescope.
 
-Gradescope unpacks the zip into /autograder/source, runs `setup.sh` once, and `run_autograder` for
-each submission, which is `grader.classroom.gradescope`.
+Gradescope unpacks the zip into /autograder/source, runs `setup.sh` once, and runs `run_autograder`
+for each submission, which starts `grader.classroom.gradescope`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
 
 
 def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
-    """Make the zip; returns the exit code."""
+    """Build the zip and return the exit code."""
     secret = heldout_accuracy.course_secret()
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
     reader.module_names(assignment)

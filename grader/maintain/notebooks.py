@@ -1,12 +1,12 @@
-"""Builds an assignment's notebook: a jupytext script with the lesson, `solution/` for the code.
+"""Builds an assignment's notebook from a jupytext script (the lesson) and `solution/` (the code).
 
-The script says on a cell's line what the cell is:
+The line that begins a cell of the script says what the cell is:
     imports=true                        the imports of the assignment's modules
-    definition="collate.Collate"        TASK.NAME: that definition, with what stands between it and
-                                        the last
+    definition="collate.Collate"        TASK.NAME: this definition, with everything between it and
+                                        the one before
     check="collate"                     a test cell; its points are the task's, see assignments/
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
-Every other cell is part of the lesson.
+All other cells are part of the lesson.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def build(script: Path, solution: Path, target: Path) -> list[Path]:
     """Write a notebook, and return it in a list if it changed.
 
     Raises:
-        BuildError: the script or the solution is at fault.
+        BuildError: the script or the solution has an error.
         OSError: the notebook cannot be written.
     """
     text = notebook(script, solution)
@@ -37,7 +37,7 @@ def build(script: Path, solution: Path, target: Path) -> list[Path]:
 
 
 def check(script: Path, solution: Path, target: Path) -> list[str]:
-    """Compare a notebook with what `build` would write; one line a problem."""
+    """Compare a notebook with what `build` would write; return one line per problem."""
     try:
         expected = notebook(script, solution)
         actual = read(target) if target.is_file() else None
@@ -45,15 +45,15 @@ def check(script: Path, solution: Path, target: Path) -> list[str]:
         return [str(error)]
     if actual == expected:
         return []
-    what = "is missing" if actual is None else "differs from what its lesson and the solution give"
+    what = "is missing" if actual is None else "differs from its lesson and the solution"
     return [f"{target.name}:1: {what}; {REBUILD}"]
 
 
 def notebook(script: Path, solution: Path) -> str:
-    """Return the notebook's JSON, byte for byte the same for the same sources.
+    """Return the notebook's JSON, byte for byte reproducible.
 
     Raises:
-        BuildError: a cell asks for what is not there, or something is missing or there twice.
+        BuildError: a cell refers to an unknown part, or a part is missing or used twice.
     """
     try:
         import jupytext
@@ -99,10 +99,10 @@ def _imports(modules: dict[str, str]) -> str:
 
 
 def _definitions(module: str, source: str) -> Iterator[tuple[str, str]]:
-    """Split a module behind its imports into the definitions of its tasks, by TASK.NAME.
+    """Split a module after its imports into the definitions of its tasks, by TASK.NAME.
 
-    What stands before a definition, such as a constant or a helper that no task names, goes with
-    it; so do indented comments behind its last statement, such as a marker.
+    A definition includes what precedes it, such as a constant or a helper that belongs to no task,
+    and indented comments after its last statement, such as a marker.
     """
     lines = source.split("\n")
     begin = 0
@@ -122,7 +122,7 @@ def _definitions(module: str, source: str) -> Iterator[tuple[str, str]]:
 def _cell(
     script: str, number: int, cell: Any, code: dict[str, str], assignment: Assignment
 ) -> Cell:
-    """Make a cell of the notebook from a cell of the script."""
+    """Convert a cell of the script to a cell of the notebook."""
     told = cell.metadata
     source, name = cell.source, f"lesson-{number:02}"
     nbgrader: dict[str, Any] | None = None
@@ -131,12 +131,12 @@ def _cell(
     elif "definition" in told:
         name, nbgrader = told["definition"], {"solution": True}
         if name not in code:
-            raise BuildError(script, 1, f"solution/ has no {name}", "mend the cell's `definition`")
+            raise BuildError(script, 1, f"solution/ has no {name}", "fix the cell's `definition`")
         source = code[name]
     elif "check" in told:
         task = assignment.tasks.get(told["check"])
         if task is None:
-            raise BuildError(script, 1, f"no task {told['check']}", "mend the cell's `check`")
+            raise BuildError(script, 1, f"no task {told['check']}", "fix the cell's `check`")
         name = f"check-{task.id}"
         nbgrader = {"grade": True, "locked": True, "points": task.points}
     elif "question" in told:
@@ -165,5 +165,5 @@ def _require_each_once(script: str, wanted: list[str], found: list[str]) -> None
     for name in wanted:
         count = found.count(name.replace(".", "-"))
         if count != 1:
-            what = f"{name} stands in {count} cells"
-            raise BuildError(script, 1, what, "let exactly one cell hold it")
+            what = f"{name} is in {count} cells"
+            raise BuildError(script, 1, what, "put it into exactly one cell")

@@ -1,4 +1,4 @@
-"""`python -m grader release OUT.zip`: what students get, and never a line of the solution."""
+"""Implements `python -m grader release`: the archive for students, without the solution."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FOLDERS = ("grader", "news", f"packages/{MODEL}/{MODEL}")
 NOT_FOR_STUDENTS = "grader/maintain"
 SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL_PROJECT = f"packages/{MODEL}/pyproject.toml"
-# Hints and messages may quote a call: students are to read them.
+# Hints and messages may quote calls: students are meant to read them.
 FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
-NAMES = 4  # different ones at least in a line that says something
+NAMES = 4  # a line with fewer different names is not a secret
 NAME = re.compile(r"[^\W\d]\w*")
-DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes whenever it is made
+DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the archive is reproducible
 README = """\
 # News classifier
 
@@ -44,21 +44,21 @@ python -m pip install -c constraints.txt ./packages/en_core_web_sm -e .
 python -m grader doctor
 ```
 
-For a notebook instead of the files: `-e '.[course]'` in place of `-e .`, then `jupyter lab`.
+To use a notebook instead of the files: `-e '.[course]'` instead of `-e .`, then `jupyter lab`.
 
 """
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A line of the solution that students must not get: `place` says where it stands."""
+    """A line of the solution that students must not get; `place` says where it is."""
 
     text: str
     place: str
 
 
 def run(out: Path) -> int:
-    """Make the archive; returns the exit code."""
+    """Build the archive and return the exit code."""
     files = _exercise() | kit() | _notebooks()
     if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
@@ -68,7 +68,7 @@ def run(out: Path) -> int:
 
 
 def kit() -> dict[str, bytes]:
-    """Read the grader and all that it needs, by their names in the archive.
+    """Read the grader and everything it needs, by name in the archive.
 
     Raises:
         UsageError: this is not the kit's folder.
@@ -82,7 +82,7 @@ def kit() -> dict[str, bytes]:
         guide = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
-        raise UsageError(f"{error.filename} is not here: make it in the kit's folder.") from None
+        raise UsageError(f"{error.filename} is missing: run this in the kit's folder.") from None
     return files | {"README.md": (README + guide.partition("\n\n")[2]).encode()}
 
 
@@ -90,11 +90,11 @@ def _exercise() -> dict[str, bytes]:
     """Read the stubs.
 
     Raises:
-        UsageError: they are not what the solution makes.
+        UsageError: the stubs are not up to date.
     """
     solution, exercise = ROOT / "solution", ROOT / "exercise"
     if not solution.is_dir():
-        raise UsageError("solution/ is not here: only its owner can make a release.")
+        raise UsageError("solution/ is missing: a release can be built only where it exists.")
     problems = stubs.check(solution, exercise)
     if problems:
         raise UsageError("exercise/ cannot be released: " + "; ".join(problems))
@@ -102,7 +102,7 @@ def _exercise() -> dict[str, bytes]:
 
 
 def _notebooks() -> dict[str, bytes]:
-    """Make the notebooks, as nbgrader's generate_assignment does, in a scratch copy.
+    """Generate the notebooks with nbgrader's generate_assignment, in a scratch copy.
 
     Raises:
         UsageError: nbgrader is missing, or fails.
@@ -127,21 +127,21 @@ def _notebooks() -> dict[str, bytes]:
 
 
 def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> None:
-    """Write a zip, byte for byte the same for the same files.
+    """Write a zip, byte for byte reproducible.
 
     Args:
-        out: where it will be.
+        out: the path of the zip.
         files: contents by name.
-        programs: the names of files that can be executed.
+        programs: the names of executable files.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the file cannot be written.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files.items()):
             info = zipfile.ZipInfo(name, DATE)
-            info.create_system = 3  # Unix, whatever this is
+            info.create_system = 3  # Unix, on any system
             info.external_attr = (0o100755 if name in programs else 0o100644) << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
     try:
@@ -149,15 +149,15 @@ def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> N
             stream.write(content.getvalue())
     except OSError as error:
         raise UsageError(
-            f"{out}: cannot be written ({error.strerror}). Name a file in a folder that is there."
+            f"{out}: cannot be written ({error.strerror}). Name a file in an existing folder."
         ) from None
 
 
 def secrets(solution: Path, exercise: Path) -> list[Secret]:
-    """List what stands in the solution's regions, and not in a stub, and says something.
+    """List the lines of the solution's regions that give away something and are in no stub.
 
-    A line says something if it holds `NAMES` different names: `loss.backward()` and
-    `logits = model(padded)` stand in any lesson. Each statement counts once more, as `ast.unparse`
+    A line gives away something if it has at least `NAMES` different names: `loss.backward()` and
+    `logits = model(padded)` are in every lesson. Each statement is also listed as `ast.unparse`
     writes it.
     """
     public = {
@@ -187,12 +187,12 @@ def secrets(solution: Path, exercise: Path) -> list[Secret]:
 
 
 def _plain(text: str) -> str:
-    """Return a text with every run of white space as one blank."""
+    """Collapse every run of white space into one space."""
     return " ".join(text.split())
 
 
 def find_leaks(files: dict[str, bytes], secrets: list[Secret]) -> Iterator[str]:
-    """Find lines of the solution in files; one text a leak: where, and what it is."""
+    """Find lines of the solution in files; return one line per leak that says where it is."""
     for name, data in sorted(files.items()):
         for start, text in _texts(name, data):
             lines = [_plain(line) for line in text.split("\n")]
@@ -210,7 +210,7 @@ def find_leaks(files: dict[str, bytes], secrets: list[Secret]) -> Iterator[str]:
 
 
 def _statements(text: str) -> dict[str, int]:
-    """Return the statements of Python text as `ast.unparse` writes them, and where they are."""
+    """Yield the statements of Python text as `ast.unparse` writes them, with their lines."""
     try:
         return {_plain(statement): line for statement, line in stubs.statements(text).items()}
     except (SyntaxError, ValueError):
@@ -218,7 +218,7 @@ def _statements(text: str) -> dict[str, int]:
 
 
 def _texts(name: str, data: bytes) -> Iterator[tuple[int, str]]:
-    """Give the texts in a file, each with the line that it begins at; a notebook's cell by cell."""
+    """Yield the texts in a file (a notebook's cell by cell), each with its first line."""
     text = data.decode("utf-8", "replace")
     if not name.endswith(".ipynb"):
         yield 1, text

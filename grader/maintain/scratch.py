@@ -1,4 +1,4 @@
-"""A scratch copy of the course, in which nbgrader's own commands are run."""
+"""A scratch copy of the course, for running nbgrader's own commands."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ ASSIGNMENT = "news-classifier"
 
 @dataclass(frozen=True)
 class Scratch:
-    """A course of one assignment in a folder of its own; `folder` is its root."""
+    """A copy of the course with one assignment; `folder` is its root."""
 
     folder: Path
     assignment: str = ASSIGNMENT
 
     @classmethod
     def make(cls, folder: Path, settings: str = "", assignment: str = ASSIGNMENT) -> Scratch:
-        """Copy an assignment of the course ("*": all), with more settings for its configuration.
+        """Copy an assignment of the course ("*" copies all), with additional configuration.
 
         Raises:
-            UsageError: the course is not here.
+            UsageError: the course is missing.
         """
         sources = [path for path in (COURSE / "source").glob(assignment) if path.is_dir()]
         if not sources:
-            raise UsageError("assignments/source is not here: only its owner can check the course.")
+            raise UsageError("assignments/source is missing: check the course in the full kit.")
         for source in sources:
             shutil.copytree(source, folder / "source" / source.name)
         config = (COURSE / "nbgrader_config.py").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ class Scratch:
         return cls(folder, assignment)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of nbgrader's."""
+        """Run an nbgrader command."""
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         return subprocess.run(
             [sys.executable, "-m", "nbgrader", command, *arguments],
@@ -57,7 +57,7 @@ class Scratch:
         )
 
     def notebook(self, step: str) -> Any:
-        """Return the assignment's notebook, as `source` or as `release`."""
+        """Read the assignment's notebook from `source` or `release`."""
         return nbformat.read(self.folder / step / self.assignment / self._file, 4)
 
     @property
@@ -65,7 +65,7 @@ class Scratch:
         return f"{self.assignment}.ipynb"
 
     def hand_in(self, student: str, content: Any) -> Path:
-        """Hand in a notebook, or any text in its place."""
+        """Submit a notebook, or any text instead of one."""
         path = self.submitted(student)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = content if isinstance(content, str) else nbformat.v4.writes_json(content)
@@ -73,22 +73,22 @@ class Scratch:
         return path
 
     def submitted(self, student: str) -> Path:
-        """Return where a student's notebook is."""
+        """Return the path of a student's notebook."""
         return self.folder / "submitted" / student / self.assignment / self._file
 
     def feedback(self, student: str) -> str:
-        """Return a student's feedback page, or nothing."""
+        """Return a student's feedback page; empty if there is none."""
         path = self.folder / "feedback" / student / self.assignment / f"{self.assignment}.html"
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def marks(self) -> dict[str, dict[str, str]]:
-        """Return the rows of the exported CSV by student."""
+        """Read the rows of the exported CSV by student."""
         with (self.folder / "marks.csv").open(encoding="utf-8", newline="") as stream:
             return {row["student_id"]: row for row in csv.DictReader(stream)}
 
 
 def with_cells(notebook: Any, **sources: str) -> Any:
-    """Return a copy of a notebook with other texts in some cells.
+    """Return a copy of a notebook with the texts of some cells replaced.
 
     Cells are named by their grade ids, with `_` for `-`.
     """
@@ -103,10 +103,10 @@ def with_cells(notebook: Any, **sources: str) -> Any:
 
 
 def cell(notebook: Any, name: str) -> Any:
-    """Return the cell of a grade id."""
+    """Return the cell with this grade id."""
     return next(each for each in notebook.cells if name_of(each) == name)
 
 
 def name_of(each: Any) -> str | None:
-    """Return a cell's grade id, if it has one."""
+    """Return a cell's grade id, or an empty text."""
     return each.metadata.get("nbgrader", {}).get("grade_id")

@@ -1,7 +1,7 @@
-"""Builds `exercise/` from `solution/`: a region between nbgrader's markers becomes a `raise`.
+"""Builds `exercise/` from `solution/`: each region between nbgrader's markers becomes a `raise`.
 
-Lines outside of regions are copied byte for byte. Each cut is proved on the syntax tree: the stub
-must parse to the solution's tree with the region's statements replaced, and with nothing else.
+Lines outside of regions are copied byte for byte. Each replacement is verified on the syntax tree:
+the stub must parse to the solution's tree with nothing but the region's statements replaced.
 """
 
 import ast
@@ -24,12 +24,12 @@ _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class BuildError(Exception):
-    """A source that cannot be built; its text is one line: where, what, remedy.
+    """A source cannot be built; the message is one line with place, problem and remedy.
 
     Attributes:
         file: the source, such as `solution/model.py`.
-        line: the line at fault, from 1.
-        remedy: what to do about it.
+        line: the line with the error, from 1.
+        remedy: how to fix it.
     """
 
     def __init__(self, file: str, line: int, what: str, remedy: str) -> None:
@@ -39,13 +39,13 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Region:
-    """The lines from one BEGIN marker to its END marker, both included, from 1."""
+    """The lines from a BEGIN marker to its END marker, inclusive, counted from 1."""
 
     begin: int
     end: int
 
     def holds(self, statement: ast.stmt) -> bool:
-        """Tell whether a statement is between the markers."""
+        """Return whether a statement is between the markers."""
         return self.begin < statement.lineno and (statement.end_lineno or 0) < self.end
 
 
@@ -53,9 +53,9 @@ def stub(source: str, module: str, place: str | None = None) -> str:
     """Return the stub of one solution module.
 
     Args:
-        source: the text of `solution/<module>.py`, newlines as Python's text mode gives them.
+        source: the text of `solution/<module>.py`, with newlines as in Python's text mode.
         module: the module's name.
-        place: where students write it; by default `in exercise/<module>.py`.
+        place: where students write the code; by default `in exercise/<module>.py`.
 
     Raises:
         BuildError: the source does not parse, has no region, or a region or marker is misplaced.
@@ -67,15 +67,15 @@ def stub(source: str, module: str, place: str | None = None) -> str:
         raise BuildError(file, 1, "no solution region", f"put one in, from `{BEGIN}` to `{END}`")
     lines = source.split("\n")
     place = place or f"in exercise/{module}.py"
-    for region in reversed(regions):  # from the bottom, so that line numbers above stay true
+    for region in reversed(regions):  # bottom up, so that the line numbers above stay valid
         _cut(tree, lines, region, module, place)
     return "\n".join(lines)
 
 
 def build(solution: Path, exercise: Path) -> list[Path]:
-    """Write the stubs of all modules of `solution`, and return the files that changed.
+    """Write the stubs of all modules in `solution` and return the changed files.
 
-    Nothing is written unless every module can be built.
+    Nothing is written unless all modules can be built.
 
     Raises:
         BuildError: a module cannot be built, or there is none.
@@ -87,9 +87,9 @@ def build(solution: Path, exercise: Path) -> list[Path]:
 
 
 def check(solution: Path, exercise: Path) -> list[str]:
-    """Compare the stubs with what `build` would write; one line a problem, empty when all is well.
+    """Compare the stubs with what `build` would write; return one line per problem.
 
-    Each line says where, what and the remedy.
+    Each line has the place, the problem and the remedy.
     """
     try:
         modules = _modules(solution)
@@ -112,7 +112,7 @@ def _modules(solution: Path) -> list[Path]:
 
 
 def read(path: Path) -> str:
-    """Read a text file; newlines as Python's text mode gives them."""
+    """Read a UTF-8 text file with universal newlines."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -121,7 +121,7 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> bool:
-    """Write a file in one step if its bytes differ, and tell whether they did."""
+    """Write a file atomically if its content differs; return whether it did."""
     data = text.encode("utf-8")
     if path.is_file() and path.read_bytes() == data:
         return False
@@ -135,23 +135,23 @@ def write(path: Path, text: str) -> bool:
 
 
 def _built(path: Path) -> str:
-    """Return what the stub of a solution's file must hold; `__init__.py` is copied."""
+    """Return the content of the stub of a solution's file; `__init__.py` is copied."""
     source = read(path)
     return source if path.name == "__init__.py" else stub(source, path.stem)
 
 
 def _parse(source: str, file: str) -> ast.Module:
-    """Parse and compile: some errors, such as a `return` outside of a function, show only then."""
+    """Parse and compile; compiling also finds errors such as a `return` outside of a function."""
     try:
         compile(source, file, "exec", dont_inherit=True)
         return ast.parse(source)
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
         line, reason = getattr(error, "lineno", None) or 1, getattr(error, "msg", error)
-        raise BuildError(file, line, f"does not compile ({reason})", "mend the line") from error
+        raise BuildError(file, line, f"does not compile ({reason})", "fix the line") from error
 
 
 def find_regions(source: str, file: str) -> list[Region]:
-    """Find the regions by the comments of a source, in order."""
+    """Find the regions by the comments in a source, in order."""
     regions: list[Region] = []
     lines = source.split("\n")
     begin = 0
@@ -177,14 +177,14 @@ def find_regions(source: str, file: str) -> list[Region]:
 
 
 def _cut(tree: ast.Module, lines: list[str], region: Region, module: str, place: str) -> None:
-    """Replace a region by its `raise`, in the lines and in the tree, and prove them equal."""
+    """Replace a region with its `raise` in the lines and in the tree, and compare both."""
     file = f"solution/{module}.py"
     scopes = _scopes(tree, region)
     name = ".".join(scope.name for scope in scopes)
     task = owner(module, scopes[0].name if scopes else "")
     if task is None:
         remedy = "name it in the table of an assignment"
-        raise BuildError(file, region.begin, f"{name or 'the region'} is of no task", remedy)
+        raise BuildError(file, region.begin, f"{name or 'the region'} has no task", remedy)
     text = f'raise NotImplementedError("Task {task.id}: write {name} {place}")'
     if not _replace(tree, region, ast.parse(text).body[0]):
         raise BuildError(file, region.begin, "no whole statement in the region", "put one in")
@@ -198,7 +198,7 @@ def _cut(tree: ast.Module, lines: list[str], region: Region, module: str, place:
 
 
 def _scopes(tree: ast.Module, region: Region) -> list[_Scope]:
-    """List the classes and functions that a region begins in, the outermost first."""
+    """List the classes and functions around the start of a region, the outermost first."""
     return [
         node
         for node in ast.walk(tree)
@@ -207,7 +207,7 @@ def _scopes(tree: ast.Module, region: Region) -> list[_Scope]:
 
 
 def _replace(tree: ast.Module, region: Region, statement: ast.stmt) -> bool:
-    """Put one statement in the place of a region's, in the outermost block that has any."""
+    """Replace a region's statements with one, in the outermost block that has any."""
     for node in ast.walk(tree):
         for _, block in ast.iter_fields(node):
             items = block if isinstance(block, list) else []
@@ -223,7 +223,7 @@ def _replace(tree: ast.Module, region: Region, statement: ast.stmt) -> bool:
 
 
 def _require_function(scope: _Scope | ast.Module, region: Region, file: str) -> None:
-    """Refuse a region that, once replaced, is not in a function with a docstring."""
+    """Reject a region that is not in a function with a docstring outside of the region."""
     name = getattr(scope, "name", "the module")
     documented = ast.get_docstring(scope) is not None
     if isinstance(scope, ast.Module | ast.ClassDef):
@@ -236,7 +236,7 @@ def _require_function(scope: _Scope | ast.Module, region: Region, file: str) -> 
 
 
 def _same(tree: ast.Module, text: str) -> bool:
-    """Tell whether a text parses to a tree."""
+    """Return whether a text parses to this tree."""
     try:
         return ast.dump(ast.parse(text)) == ast.dump(tree)
     except SyntaxError:
@@ -244,7 +244,7 @@ def _same(tree: ast.Module, text: str) -> bool:
 
 
 def _drift(solution: Path, exercise: Path) -> list[str]:
-    """List the problems of one stub."""
+    """List the problems of a stub."""
     file, source = f"exercise/{exercise.name}", f"solution/{solution.name}"
     try:
         expected = _built(solution)
@@ -253,7 +253,7 @@ def _drift(solution: Path, exercise: Path) -> list[str]:
         actual = read(exercise)
     except BuildError as error:
         return [str(error)]
-    remedy = REBUILD if actual != expected else f"mend {source}, then {REBUILD}"
+    remedy = REBUILD if actual != expected else f"fix {source}, then {REBUILD}"
     found = _differences(actual, expected) + _markers(actual)
     try:
         _parse(actual, file)
@@ -264,20 +264,20 @@ def _drift(solution: Path, exercise: Path) -> list[str]:
 
 
 def _differences(actual: str, expected: str) -> list[tuple[int, str]]:
-    """Find the first line that is not as built."""
+    """Find the first line that differs from the built stub."""
     pairs = zip_longest(actual.split("\n"), expected.split("\n"))
     differing = [line for line, (mine, theirs) in enumerate(pairs, 1) if mine != theirs]
     return [(line, "differs from what the solution gives") for line in differing[:1]]
 
 
 def _markers(actual: str) -> list[tuple[int, str]]:
-    """Find markers anywhere, in strings too: nbgrader cuts at any line that holds one."""
+    """Find markers anywhere, even in strings: nbgrader cuts at any line that contains one."""
     lines = enumerate(actual.split("\n"), 1)
     return [(line, "a solution marker survives") for line, text in lines if _MARKER.search(text)]
 
 
 def _survivors(actual: str, source: str, expected: str) -> list[tuple[int, str]]:
-    """Find statements that a solution has in its regions only."""
+    """Find statements that the solution has only in its regions."""
     secret = statements(source).keys() - statements(expected).keys()
     return [
         (line, f"a line of the solution survives, `{code}`")
@@ -287,7 +287,7 @@ def _survivors(actual: str, source: str, expected: str) -> list[tuple[int, str]]
 
 
 def statements(source: str) -> dict[str, int]:
-    """Map the first line of each statement, free of comments and formatting, to its number."""
+    """Map each statement's first line, without comments and formatting, to its line number."""
     return {
         ast.unparse(node).split("\n")[0]: node.lineno
         for node in ast.walk(ast.parse(source))

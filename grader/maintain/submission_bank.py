@@ -1,14 +1,14 @@
-"""The mutants and accepted variants in `tests/submissions/`, each a change of the reference.
+"""The mutants and accepted variants in `tests/submissions/`, each a change to the reference.
 
-`accepted/<variant>/` holds the modules in which an accepted variant differs from the reference;
-`accepted/<task>.toml` holds variants of one task, and `mutants/<task>.toml` its mutants, one table
-for each:
+`accepted/<variant>/` holds the modules in which an accepted variant differs from the reference.
+`accepted/<task>.toml` holds variants of one task and `mutants/<task>.toml` its mutants, one table
+each:
     replace: pairs of a text that occurs once in the task's module, and its replacement;
-    write: definitions that replace those of the same names;
-    file: the module to change, where it is not the task's own;
-    check: what must catch it;
-    mistake: the name of the known mistake that the student must read, if it is one;
-    says: what the message must contain.
+    write: definitions that replace those with the same names;
+    file: the module to change, if it is not the task's own;
+    check: the check that must catch it;
+    mistake: the id of the known mistake that the message must name, if any;
+    says: a text that the message must contain.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ REFERENCE = {path.stem: path.read_bytes() for path in sorted(SOLUTION.glob("*.py
 
 
 class SameDigest(Sources):
-    """Sources with the same digest for all, so that all get the same draws."""
+    """Sources with a constant digest, so that all submissions get the same split of the news."""
 
     @property
     def digest(self) -> str:
-        """A name instead of a digest."""
+        """A constant instead of a digest."""
         return "bank"
 
 
@@ -43,9 +43,9 @@ class Variant:
 
     Attributes:
         name: unique among the mutants of its task, or among the accepted variants.
-        changed: the modules in which it differs from the reference, with their sources.
-        task: the task that its mistake belongs to; empty for an accepted variant.
-        expected: what its table says must happen; empty for an accepted variant.
+        changed: the sources of the modules that differ from the reference.
+        task: the task with the mistake; empty for an accepted variant.
+        expected: the expectations in its table; empty for an accepted variant.
     """
 
     name: str
@@ -55,28 +55,28 @@ class Variant:
 
     @property
     def id(self) -> str:
-        """The name, for a mutant after its task: unique over all entries."""
+        """The name, prefixed with the task for a mutant; unique among all entries."""
         return f"{self.task}-{self.name}" if self.task else self.name
 
     @property
     def assignment(self) -> str:
-        """The id of the assignment that it is graded as."""
+        """The id of its assignment."""
         return tasks()[self.task].assignment if self.task else assignment_of(self.changed).id
 
     @property
     def files(self) -> dict[str, bytes]:
-        """Module name to source."""
+        """The sources by module name."""
         return {**REFERENCE, **self.changed}
 
     @property
     def sources(self) -> Sources:
-        """The files, as a student would submit them."""
+        """The files as a submission."""
         files = self.files
         return SameDigest(self.name, files, {stem: f"exercise/{stem}.py" for stem in files})
 
 
 def accepted_variants() -> Iterator[Variant]:
-    """Read the accepted variants."""
+    """Read all accepted variants."""
     for variant in sorted((BANK / "accepted").iterdir()):
         if variant.is_dir():
             changed = {path.stem: path.read_bytes() for path in variant.glob("*.py")}
@@ -86,24 +86,24 @@ def accepted_variants() -> Iterator[Variant]:
 
 
 def mutants() -> Iterator[Variant]:
-    """Read the mutants."""
+    """Read all mutants."""
     for task, name, changed, expected in _tables("mutants"):
         yield Variant(name, changed, task, expected)
 
 
 def all_entries() -> list[Variant]:
-    """Read all mutants, then all accepted variants."""
+    """Return all mutants, followed by all accepted variants."""
     return [*mutants(), *accepted_variants()]
 
 
 def reference(assignment: str) -> Variant:
-    """Return the reference of an assignment, an accepted variant that changes nothing."""
+    """Return the reference of an assignment as an accepted variant that changes nothing."""
     modules = assignments()[assignment].modules
     return Variant(f"reference-{assignment}", {module: REFERENCE[module] for module in modules})
 
 
 def _tables(folder: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:
-    """Read the tables of single tasks: task, name, the module changed, the rest."""
+    """Read tables of single tasks; yield task, name, changed module and the other fields."""
     for path in sorted((BANK / folder).glob("*.toml")):
         for name, table in read_toml(path).items():
             module = table.pop("file", tasks()[path.stem].module)
@@ -115,7 +115,7 @@ def patched(module: str, replacements: list[list[str]], written: str = "") -> by
     """Return a module of the reference with texts and whole definitions replaced.
 
     Raises:
-        UsageError: a text does not occur there, or more than once; or a definition is missing.
+        UsageError: a text does not occur exactly once, or a definition is missing.
     """
     text = REFERENCE[module].decode()
     for name, definition in definitions(written).items():
@@ -134,7 +134,7 @@ def patched(module: str, replacements: list[list[str]], written: str = "") -> by
 
 @functools.cache
 def definitions(text: str) -> Mapping[str, str]:
-    """Return the text of each function and class at the top level, by name."""
+    """Return the texts of the top-level functions and classes by name."""
     lines = text.split("\n")  # as the parser counts them; `ast.get_source_segment` is slow
     return {
         node.name: "\n".join([*lines[node.lineno - 1 : node.end_lineno - 1], _last(lines, node)])
@@ -144,6 +144,6 @@ def definitions(text: str) -> Mapping[str, str]:
 
 
 def _last(lines: list[str], node: ast.FunctionDef | ast.ClassDef) -> str:
-    """Return the last line of a definition, up to where it ends."""
+    """Return the last line of a definition up to its end."""
     assert node.end_lineno is not None
     return lines[node.end_lineno - 1].encode()[: node.end_col_offset].decode()

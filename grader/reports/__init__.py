@@ -1,4 +1,4 @@
-"""Faces of a record: each is made from it and from nothing else."""
+"""Formats of a record; each is made from the record alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.contract.record import SCHEMA_VERSION, Record
 
-# name: the function that makes it, and whether it takes the results of many submissions
+# name -> function, and whether it takes the results of many submissions
 FORMATS = {
     "board": ("board.text", False),
     "markdown": ("markdown.text", False),
@@ -27,20 +27,20 @@ FORMATS = {
 def convert(
     paths: Sequence[Path], format_: str, *, column: str = "", decimal: str = "point"
 ) -> str:
-    """Return records on disk in another form, one of `FORMATS`; a file's name tells the student.
+    """Convert record files to one of `FORMATS`; a file's name is the student's id.
 
     `column` and `decimal` are for CSV, see `marks.py`.
 
     Raises:
-        UsageError: there is no such form, it takes one record, or a file is no record.
+        UsageError: the format is unknown or takes only one record, or a file is not a record.
     """
     from grader.contract.results import Result
 
     if format_ not in FORMATS:
-        raise UsageError(f"--as {format_}: there is no such form. It can be {', '.join(FORMATS)}.")
+        raise UsageError(f"--as {format_}: no such format. Choose from {', '.join(FORMATS)}.")
     place, many = FORMATS[format_]
     if not many and len(paths) > 1:
-        raise UsageError(f"--as {format_}: one record is shown at a time. Give one file.")
+        raise UsageError(f"--as {format_}: takes a single record. Give one file.")
     module, name = place.split(".")
     function: Callable[..., str] = getattr(
         importlib.import_module(f"grader.reports.{module}"), name
@@ -53,10 +53,10 @@ def convert(
 
 
 def read(path: Path) -> Record:
-    """Read a record that `grade --json` wrote.
+    """Read a record written by `grade --json`.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the file is unreadable or not a record.
     """
     from grader.reports.labels import cleaned
 

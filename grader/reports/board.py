@@ -1,4 +1,4 @@
-"""The board: what a person sees in a terminal after grading."""
+"""The board: the table and messages in a terminal after grading."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from grader.reports import labels
 
 STYLES = {
     State.DONE: "green",
-    State.PARTLY: "yellow",
+    State.IN_PROGRESS: "yellow",
     State.WRONG: "red",
     State.NOT_STARTED: "dim",
     State.BLOCKED: "dim",
     State.ERROR: "bold magenta",
 }
 STATUS_WORDS = {
-    Status.TIMEOUT: "took too long",
-    Status.MEMORY: "too much memory",
-    Status.CRASHED: "the program ended",
+    Status.TIMEOUT: "timed out",
+    Status.MEMORY: "out of memory",
+    Status.CRASHED: "process exited",
     Status.ERROR: "not your fault: the grader could not judge this",
 }
-FIGURES = {"unseen", "value", "full", "none"}  # of the accuracy
-UNTOLD = {  # what a status means where there is no message
+FIGURES = {"unseen", "value", "full", "none"}  # required keys of the accuracy
+UNTOLD = {  # texts for checks without a message, by status
     Status.NOT_STARTED: "Not started.",
-    Status.BLOCKED: "Not looked at yet.",
-    Status.NOT_RUN: "This did not run: grade again.",
+    Status.BLOCKED: "Not checked yet.",
+    Status.NOT_RUN: "Did not run: grade again.",
 }
 
 
 def text(record: Record) -> str:
-    """Return the board as plain text, with every message."""
+    """Return the board as plain text with every message."""
     stream = io.StringIO()
     console = plain_console(file=stream, width=100, color_system=None, force_jupyter=False)
     show(record, verbose=True, console=console)
@@ -47,7 +47,7 @@ def text(record: Record) -> str:
 
 
 def show(record: Record, *, verbose: bool = False, console: Console | None = None) -> None:
-    """Print the board; `verbose` shows every message, not only the first of a task."""
+    """Print the board with the first message of each task, or with every one if `verbose`."""
     record = labels.cleaned(record)
     console = console or plain_console()
     console.print()
@@ -64,7 +64,7 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
 
 
 def next_line(record: Record) -> str:
-    """Say in one line what to do next, wherever the messages stand."""
+    """Return one line that says what to do next, for pages that show messages elsewhere."""
     task = next((task for task in record.tasks if task.state is not State.DONE), None)
     if task is None:
         return _all_done(record)
@@ -74,7 +74,7 @@ def next_line(record: Record) -> str:
 
 
 def told(check: CheckResult) -> str:
-    """Return what there is to say about a check, with the command for its hint; empty if passed."""
+    """Return a check's message and the command for its hint; empty if it passed."""
     if check.status is Status.PASSED:
         return ""
     lines = [check.message or UNTOLD.get(check.status, f"{check.status}.")]
@@ -83,10 +83,10 @@ def told(check: CheckResult) -> str:
     return "\n".join(lines)
 
 
-def to_mend(record: Record, task: str) -> list[list[CheckResult]]:
-    """Return a task's checks with something to mend; those with the same message are together.
+def to_fix(record: Record, task: str) -> list[list[CheckResult]]:
+    """Return a task's failed checks, grouped by message.
 
-    A module that cannot be imported fails all its checks in the same way.
+    If a module cannot be imported, all its checks fail with the same message.
     """
     groups: dict[tuple[str, str | None, str], list[CheckResult]] = {}
     for check in record.checks:
@@ -96,21 +96,21 @@ def to_mend(record: Record, task: str) -> list[list[CheckResult]]:
 
 
 def points_of(checks: Sequence[CheckResult]) -> str:
-    """Return the points of checks, as earned of possible."""
+    """Format the points of checks as earned/available."""
     return _points(sum(c.score for c in checks), sum(c.max_score for c in checks))
 
 
 def hint_command(check: CheckResult) -> str:
-    """Return the command that shows the hint of a check."""
+    """Return the command that shows a check's hint."""
     return f"python -m grader hint {check.task} {check.hint}"
 
 
 def line(record: Record, task: TaskResult) -> str:
-    """Return a task's result as one line, without a word that student code can choose."""
+    """Return a task's result as one line, without any text that student code controls."""
     names = [labels.name(c) for c in record.checks if c.task == task.id and c.status.is_broken]
-    to_mend = f", to mend: {', '.join(names)}" if names else ""
+    to_fix = f", fix: {', '.join(names)}" if names else ""
     state = task.state.words
-    return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_mend}."
+    return f"{task.id}: {_points(task.score, task.max_score)} points, {state}{to_fix}."
 
 
 def _table(record: Record) -> Table:
@@ -118,7 +118,7 @@ def _table(record: Record) -> Table:
     table.add_column("Task", no_wrap=True)
     table.add_column("Points", justify="right", no_wrap=True)
     table.add_column("State", no_wrap=True)
-    table.add_column("First to mend")
+    table.add_column("Fix first")
     for task in record.tasks:
         table.add_row(
             task.id,
@@ -137,7 +137,7 @@ def _points(score: float, max_score: float) -> str:
 
 
 def first(record: Record, task: TaskResult) -> str:
-    """Say in a few words what to look at first in a task."""
+    """Return in a few words what to do first in a task."""
     if task.state is State.DONE:
         return ""
     if task.state is State.NOT_STARTED:
@@ -154,7 +154,7 @@ def first(record: Record, task: TaskResult) -> str:
 
 
 def _to_do(message: str) -> str:
-    """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to what to do."""
+    """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to the action."""
     return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
@@ -168,15 +168,15 @@ def _where(id_: str) -> str:
 
 
 def accuracy(record: Record) -> str:
-    """Hold the accuracy against the marks, and against the reference's where they compare.
+    """Compare the accuracy with the marks and, on the same news, with the reference's.
 
-    It is empty if the task did not run.
+    The text is empty if the task did not run.
     """
     found = record.accuracy
     if not found.keys() >= FIGURES:
         return ""
     text = (
-        f"Accuracy on {found['unseen']} news items not seen before:\n"
+        f"Accuracy on a held-out test set of {found['unseen']} news items:\n"
         f"  yours {found['value']:.2f}, "
         f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
     )
@@ -186,7 +186,7 @@ def accuracy(record: Record) -> str:
 
 
 def _details(check: CheckResult, others: int) -> Group:
-    """Show one message with the command for its hint."""
+    """Format a check's message with the command for its hint."""
     style = STYLES[State.ERROR if check.status is Status.ERROR else State.WRONG]
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
     lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]
@@ -225,7 +225,7 @@ def _all_done(record: Record) -> str:
 
 
 def show_hint(task: Task, level: int) -> None:
-    """Print one hint."""
+    """Print a hint."""
     console = plain_console()
     console.print(Text.assemble((f"{task.id}: {task.title}", "bold"), f"  (hint {level} of 3)"))
     console.print(Padding(Text(task.hints[level - 1]), (0, 0, 0, 2)))

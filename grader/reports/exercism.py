@@ -1,4 +1,4 @@
-"""`results.json` as exercism's test runners write it, version 3."""
+"""The `results.json` of exercism's test runners, version 3."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STATUSES = {  # all others are errors
     Status.NOT_STARTED: "fail",
     Status.BLOCKED: "fail",
 }
-LONGEST = 65_535  # bytes of the message at the top
+LONGEST = 65_535  # bytes of the top-level message
 
 
 def text(record: Record) -> str:
-    """Return the record as JSON text; a task's `task_id` is its place, from 1."""
+    """Return the record as JSON text; a task's `task_id` is its position, from 1."""
     record = for_students(record)
     places = {task.id: place for place, task in enumerate(record.tasks, 1)}
     tests = [_test(check, places[check.task]) for check in record.checks]

@@ -1,4 +1,4 @@
-"""A student's feedback as one self-contained HTML file, with nothing that only instructors see."""
+"""A student's feedback as a self-contained HTML file, without the instructors' details."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from grader.reports.labels import for_students, one_line
 
 
 def text(record: Record, student: str = "") -> str:
-    """Return the page; `student` is who it is for."""
+    """Return the feedback page for `student`."""
     return pages.render("feedback.html", record=for_students(record), student=one_line(student))

@@ -1,4 +1,4 @@
-"""Gradescope's `results.json`: what an autograder there leaves for students to see."""
+"""The `results.json` that Gradescope reads and shows to students."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def text(record: Record) -> str:
 def to_dict(record: Record) -> dict[str, Any]:
     """Return the record as JSON data for `/autograder/results/results.json`.
 
-    Nothing in it is hidden: with a hidden test, students would not see their total.
+    No test is hidden, because with a hidden test students would not see their total.
     """
     record = for_students(record)
     tests = [

@@ -1,4 +1,4 @@
-"""One task's result as a small HTML table, for notebooks and their feedback pages."""
+"""A task's result as a small HTML table, for notebooks and their feedback pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 
 
 def table(record: Record) -> str:
-    """Show the tasks of a record; what student code can choose is escaped."""
+    """Return the tasks of a record as HTML; text from student code is escaped."""
     record = labels.cleaned(record)
     return "".join(_task(task, record) for task in record.tasks)
 
@@ -70,6 +70,7 @@ def _accuracy(record: Record) -> str:
     if not found.keys() >= board.FIGURES:
         return ""
     return (
-        f"Accuracy on {found['unseen']} news items not seen before: <b>{found['value']:.2f}</b> "
+        f"Accuracy on a held-out test set of {found['unseen']} news items: "
+        f"<b>{found['value']:.2f}</b> "
         f"(full marks from {found['full']:.2f}, points from {found['none']:.2f})"
     )

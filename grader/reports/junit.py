@@ -1,7 +1,7 @@
-"""JUnit XML, as Jenkins, GitLab and GitHub read it: a suite a submission, a case a check.
+"""JUnit XML for Jenkins, GitLab and GitHub: one suite per submission, one case per check.
 
-What has no points yet is a failure, so that nothing is green by being left out; only a check that
-waits for another one that failed is skipped.
+A check without points is a failure, so that nothing is green because it is missing. Only a check
+that is blocked by a failed one is skipped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COUNTS = {"errors": "error", "failures": "failure", "skipped": "skipped"}
 
 
 def text(results: Sequence[Result]) -> str:
-    """Return the results as XML text."""
+    """Return results as XML text."""
     root = ElementTree.Element("testsuites")
     for result in results:
         _suite(root, result)
@@ -75,7 +75,7 @@ def _case(suite: ElementTree.Element, task: str, name: str, seconds: float) -> E
 
 
 def _outcome(case: ElementTree.Element, kind: str, type_: str, message: str) -> None:
-    """Say what became of a case: the first line as an attribute, all of it as text."""
+    """Add the outcome to a case: the first line as an attribute, the whole message as text."""
     outcome = ElementTree.SubElement(case, kind, message=message.split("\n")[0])
     if kind != "skipped":
         outcome.set("type", type_)

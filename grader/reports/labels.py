@@ -1,4 +1,4 @@
-"""What a record's ids are called, and its texts made safe to show, whatever version made it."""
+"""Names for a record's ids, and safe texts, for records of any version of the grader."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import tasks
 from grader.grading.session import function
 
-LARGEST = 10**15  # no number of a record is larger, and every format can write it
+LARGEST = 10**15  # limit for the numbers of a record; every format can write it
 NOT_JUDGED = (
-    "The grader could not judge this. That is no fault of yours: the mark is not final before it "
-    "has been graded again."
+    "The grader could not judge this. It is not your fault: the mark is not final until this has "
+    "been graded again."
 )
 
 
 def cleaned(record: Record) -> Record:
-    """Return a record that every format can show, whatever its texts and numbers are."""
+    """Return a copy of a record whose texts and numbers every format can show."""
     return Record(
         submission=safe(record.submission),
         checks=[_cleaned(check) for check in record.checks],
@@ -30,17 +30,17 @@ def cleaned(record: Record) -> Record:
 
 
 def _cleaned(check: CheckResult) -> CheckResult:
-    """Clean a check; its message keeps its lines."""
+    """Clean a check, but keep the line breaks of its message."""
     return CheckResult(
         **{**safe(vars(check)), "status": check.status, "message": clean(check.message)}
     )
 
 
 def safe(value: Any) -> Any:
-    """Return JSON data that can be shown: texts and keys are one line, numbers are finite.
+    """Make JSON data safe to show: texts and keys become one line, numbers finite.
 
-    A text has no control or direction character and no lone surrogate; NaN becomes 0, and a number
-    beyond `LARGEST` becomes that.
+    Control and direction characters and lone surrogates are removed. NaN becomes 0, and larger
+    numbers become `LARGEST`.
     """
     if isinstance(value, dict):
         return {one_line(str(key)): safe(part) for key, part in value.items()}
@@ -54,12 +54,12 @@ def safe(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    """Return a name as one line that can be shown anywhere."""
+    """Return a name as one line that is safe to show."""
     return clean(text.replace("\n", " "))
 
 
 def for_students(record: Record) -> Record:
-    """Return a cleaned record that tells nothing of the grader's own faults."""
+    """Return a cleaned record without details of the grader's own failures."""
     record = cleaned(record)
     checks = [
         replace(check, message=NOT_JUDGED) if check.status is Status.ERROR else check
@@ -78,12 +78,12 @@ def state(task: TaskResult) -> State:
 
     A check without points can be open there: it waits for another task.
     """
-    full = task.state is State.PARTLY and task.score >= task.max_score
+    full = task.state is State.IN_PROGRESS and task.score >= task.max_score
     return State.DONE if full else task.state
 
 
 def name(check: CheckResult) -> str:
-    """Return what a check is called within its task."""
+    """Return a check's name within its task."""
     return (check.id.partition(".")[2] or check.id).replace("_", " ")
 
 
@@ -93,12 +93,12 @@ def title(task: str) -> str:
 
 
 def mistake(id_: str) -> Mistake:
-    """Return a known mistake; one that is no longer known has its id for a title."""
+    """Return a known mistake; for an unknown id, the id is the title."""
     return mistakes().get(id_) or Mistake(id_, id_.replace("-", " "), "")
 
 
 def hint(check: CheckResult) -> str:
-    """Return the hint that a check asks for; empty if there is none."""
+    """Return the text of a check's hint; empty if it has none."""
     task = tasks().get(check.task)
     if task is None or check.hint is None or not 1 <= check.hint <= len(task.hints):
         return ""
@@ -106,7 +106,7 @@ def hint(check: CheckResult) -> str:
 
 
 def promise(id_: str) -> str:
-    """Return the sentence of the contract that a check stands for; empty if it is not known."""
+    """Return the requirement that a check tests; empty if the id is unknown."""
     task = tasks().get(id_.partition(".")[0])
     check = next((check for check in task.checks if check.id == id_), None) if task else None
     return (function(check).__doc__ or "").split("\n")[0] if check else ""

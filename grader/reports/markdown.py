@@ -2,7 +2,7 @@
 
     python -m grader report RECORD.json --as markdown >> "$GITHUB_STEP_SUMMARY"
 
-Text that student code can choose stands in fenced blocks, or with the signs of Markdown escaped.
+Text from student code is in fenced blocks, or has its Markdown characters escaped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from grader.reports.labels import for_students, hint, left_out, mistake, name, o
 
 
 def text(record: Record, student: str = "") -> str:
-    """Return the record as Markdown; `student` is who it is for."""
+    """Return the record as Markdown, addressed to `student` if given."""
     record = for_students(record)
     student = one_line(student)
     heading = f"# Feedback for {escape(student)}" if student else "# Result"
@@ -23,7 +23,7 @@ def text(record: Record, student: str = "") -> str:
     if accuracy := board.accuracy(record):
         parts.append(escape(accuracy))
     for task in record.tasks:
-        if groups := board.to_mend(record, task.id):
+        if groups := board.to_fix(record, task.id):
             parts.append(f"## {escape(title(task.id))}")
             parts += map(_checks, groups)
     parts += map(escape, [*left_out(record), board.next_line(record)])
@@ -31,7 +31,7 @@ def text(record: Record, student: str = "") -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as one line that Markdown shows as it is, without mark-up or links."""
+    """Escape a text to one line that Markdown shows literally, without markup or links."""
     escaped = re.sub(r"[\\`*_{}\[\]<>#|~&!$@]", r"\\\g<0>", " ".join(text.split()))
     return re.sub(
         r"(?i)(www)\.|:(?=//)", lambda found: f"{found[1] or ''}\\{found[0][-1]}", escaped
@@ -39,7 +39,7 @@ def escape(text: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """Return a text as a block that nothing in it can end."""
+    """Return a text in a fenced block that its content cannot close."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"
@@ -51,11 +51,11 @@ def _table(record: Record) -> str:
         f"| {escape(task.state.replace('_', ' '))} | {escape(board.first(record, task))} |"
         for task in record.tasks
     ]
-    return "\n".join(["| Task | Points | State | First to mend |", "|---|--:|---|---|", *rows])
+    return "\n".join(["| Task | Points | State | Fix first |", "|---|--:|---|---|", *rows])
 
 
 def _checks(checks: list[CheckResult]) -> str:
-    """Show checks that have the same to say."""
+    """Return a section for checks with the same message."""
     check = checks[0]
     names = ", ".join(escape(name(each)) for each in checks)
     known = f": {escape(mistake(check.mistake).title)}" if check.mistake else ""

@@ -1,4 +1,4 @@
-"""Marks of a class as CSV: all of them, and what Canvas and Moodle import.
+"""The marks of a class as CSV: complete, or for the import into Canvas or Moodle.
 
 Where there is no mark, or the grader could not judge a check, the mark is empty, and never a zero.
 """
@@ -60,7 +60,7 @@ def canvas(
 def moodle(
     results: Sequence[Result], title: str = "", layout: str = "", decimal: str = "point"
 ) -> str:
-    """Return what Moodle imports: who, the mark, and the points of each task as feedback.
+    """Return the CSV that Moodle imports: the student, the mark, the points per task as feedback.
 
     Students of a `layout` of Moodle's own have the numbers of participants: that makes a grading
     worksheet. All others are known by their id numbers and e-mail addresses, for the import of the
@@ -96,7 +96,7 @@ def refused_column(title: str) -> str:
 
 
 def final(record: Record | None) -> float | None:
-    """Return a mark that is ready to be given; None if the grader has to look again."""
+    """Return the mark if it is final, else None."""
     if record is None or any(check.status.is_provisional for check in record.checks):
         return None
     return record.score
@@ -108,7 +108,7 @@ def _assignment(results: Sequence[Result]) -> Assignment | None:
 
 
 def _column(assignment: Assignment | None, title: str) -> str:
-    """Return what the column of marks is called; the assignment's title if nothing is said."""
+    """Return the name of the column of marks, by default the assignment's title."""
     return title or (assignment.title if assignment else "Points")
 
 

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from the templates; whatever stands in a page is escaped."""
+"""Renders self-contained HTML pages from the templates; all inserted values are escaped."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ TEMPLATES = GRADER / "reports" / "templates"
 
 
 def render(template: str, **content: Any) -> str:
-    """Return a page of `templates/`."""
+    """Render a template in `templates/`."""
     return (
         _environment().get_template(template).render(style=template_source("style.css"), **content)
     )
 
 
 def template_source(name: str) -> Markup:
-    """Return a file of `templates/` that is put into pages as it is."""
+    """Return a file in `templates/` that pages include verbatim."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def short(name: str) -> str:
-    """Return a name as part of a list or a sentence."""
+    """Shorten a name for a list or a sentence."""
     return shorten(labels.one_line(name), LONGEST)
 
 
 def ticks(text: str) -> Markup:
-    """Show what stands between backticks as code."""
+    """Turn text between backticks into code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
@@ -62,7 +62,7 @@ def _environment() -> Environment:
         promise=labels.promise,
         shown_state=labels.state,
         title=labels.title,
-        to_mend=board.to_mend,
+        to_fix=board.to_fix,
         told_accuracy=board.accuracy,
     )
     return environment

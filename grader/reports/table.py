@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet takes for what it is: texts are quoted, and none becomes a formula."""
+"""CSV that is safe in spreadsheets: texts are quoted, and none becomes a formula."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Comma(float):
 
 
 def write(rows: Iterable[Row], stream: TextIO, decimal: str = "point") -> None:
-    """Write rows, each from column to value, below a row of all columns; a cell is one line.
+    """Write a header with all columns, then the rows, each a dict from column to value.
 
     With the `decimal` "comma", numbers have commas, and semicolons are between cells: so do
     spreadsheets where people write numbers in that way.
 
-    The stream must not translate line ends: open it with `newline=""`.
+    Each cell is one line. The stream must not translate line ends: open it with `newline=""`.
     """
     rows = list(rows)
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -44,7 +44,7 @@ def _number(cell: str | float, decimal: str) -> str | float:
 
 
 def escape_formula(value: Value) -> str | float:
-    """Return a value that a spreadsheet takes for what it is; a text never becomes a formula."""
+    """Return a value that no spreadsheet interprets as a formula."""
     if value is None:
         return ""
     if isinstance(value, str):

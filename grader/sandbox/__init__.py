@@ -1,1 +1,1 @@
-"""Isolation of student code: tiers, how workers are launched, and their client."""
+"""Isolates student code: tiers, launching workers, and the client of a worker."""

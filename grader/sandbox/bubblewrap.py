@@ -1,7 +1,7 @@
-"""bubblewrap: a program that sees Python with its packages, and nothing else of this machine.
+"""Runs a program in bubblewrap, where it sees only Python and its packages.
 
-Round the fork server, from which workers are forked, and round the kernels that run notebooks for
-their feedback pages. https://github.com/containers/bubblewrap
+Used for the fork server, which forks the workers, and for the kernels that run notebooks for
+feedback pages. https://github.com/containers/bubblewrap
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-HOME = Path("/sandbox")  # the one folder in it that can be written to
+HOME = Path("/sandbox")  # the only writable folder in it
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64")
 CONFIGURATION = (
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives"),
@@ -22,14 +22,14 @@ CONFIGURATION = (
 )
 
 
-PACKAGES = ("site-packages", "dist-packages")  # what folders of installed packages are called
+PACKAGES = ("site-packages", "dist-packages")  # names of folders with installed packages
 
 
 def readable() -> list[str]:
-    """Return what Python, its packages and the system's libraries need to read.
+    """Return the paths of Python, its packages and the system's libraries.
 
-    An environment may use the packages of another one, by a .pth file or as `venv
-    --system-site-packages` does.
+    They include the packages of other environments that this one uses, by a .pth file or `venv
+    --system-site-packages`.
     """
     paths = sysconfig.get_paths()
     own = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -47,19 +47,19 @@ def command(
     scratch: int,
     options: Iterable[str] = (),
 ) -> list[str]:
-    """Return the command that runs a program in it.
+    """Return the command that runs a program in bubblewrap.
 
-    The program has no network, sees no other process and gets no capability.
+    The program has no network and no capabilities, and sees no other process.
 
     Args:
-        program: a command.
-        environment: its variables; it gets no others.
-        more: what it may read besides `readable()`; what is not there is left out.
+        program: the command to run.
+        environment: all of its environment variables.
+        more: paths to make readable besides `readable()`; missing ones are skipped.
         writable: folders that it shares with the outside.
-        scratch: bytes of `HOME`.
-        options: further ones of bubblewrap's.
+        scratch: size of `HOME` in bytes.
+        options: additional options for bubblewrap.
     """
-    # Not --clearenv: bubblewrap itself, the program's process 1, would show what it was given.
+    # Not --clearenv: bubblewrap itself is process 1 and would expose its own environment.
     line = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
     line += [shutil.which("bwrap") or "bwrap", "--unshare-all", "--unshare-user", "--uid", "1000"]
     line += ["--gid", "1000", "--disable-userns", "--cap-drop", "ALL", "--hostname", "sandbox"]
@@ -76,13 +76,13 @@ def command(
 
 
 def why_not() -> str:
-    """Return why it cannot be used here, or nothing if it can."""
+    """Return why bubblewrap cannot be used on this machine; empty if it can."""
     if shutil.which("bwrap") is None:
         return "bwrap is not installed"
     trial = command([sys.executable, "-I", "-c", ""], {}, scratch=1 << 20)
     try:
         done = subprocess.run(trial, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
-        return "bwrap does not answer"
+        return "bwrap timed out"
     said = done.stderr.strip().split("\n")[-1]
-    return f"bwrap does not work here: {said}" if done.returncode else ""
+    return f"bwrap does not work: {said}" if done.returncode else ""

@@ -1,9 +1,8 @@
-"""The trusted end of the fork server: started once, it forks a confined worker in milliseconds.
+"""The trusted end of the fork server, which forks a confined worker within milliseconds.
 
-The fork server has torch, and what else was asked for, loaded; see
-`grader/worker/fork_server.py`. It is started by itself with a clean environment, not forked from
-here, so it shares no memory with the grader. Where bubblewrap works it runs in namespaces of its
-own, in which nothing but Python and its packages is to be seen.
+The fork server has torch and other requested packages loaded; see `grader/worker/fork_server.py`.
+It is a new process with a clean environment, not a fork, so it shares no memory with the grader.
+If bubblewrap works, it runs in its own namespaces, where only Python and its packages are visible.
 """
 
 from __future__ import annotations
@@ -28,30 +27,30 @@ from grader.sandbox import bubblewrap, launch
 from grader.sandbox.launch import STREAMS, Forked, Limits, RunningWorker
 from grader.worker.layers import AROUND, LAYERS
 
-SECONDS = 120.0  # in which the fork server has to answer; loading packages is the most of it
-CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # sought when a package is imported
-THREADS = 1000  # of a worker; there is no limit in the kernel that holds for root
-WATCH = 0.1  # seconds between two looks at their number
-SCRATCH = 64 << 20  # bytes of the folder that bubblewrap makes, which workers cannot write to
+SECONDS = 120.0  # within which the fork server must answer; most of it is for loading packages
+CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # read when a package is imported
+THREADS = 1000  # limit per worker; the kernel has no such limit that holds for root
+WATCH = 0.1  # seconds between two counts of the threads
+SCRATCH = 64 << 20  # bytes of the folder that bubblewrap creates, which workers cannot write to
 
 
 class Unavailable(Exception):
-    """The fork server cannot be had; the text says why."""
+    """There is no fork server; the message says why."""
 
 
 class ForkServer:
-    """A fork server and the way to it.
+    """A running fork server and the connection to it.
 
     Attributes:
-        layers: what its workers are confined by.
-        lacks: why bubblewrap is not among the layers; empty if it is.
+        layers: the layers that confine its workers.
+        missing: why bubblewrap is not among the layers; empty if it is.
     """
 
     def __init__(self, missing: str = "") -> None:
-        """Start it, inside bubblewrap unless that `missing` something; it loads torch by itself.
+        """Start it, inside bubblewrap unless `missing` says why not. It loads torch on its own.
 
         Raises:
-            Unavailable: it cannot be started, or its workers cannot be confined.
+            Unavailable: the fork server cannot be started, or its workers cannot be confined.
         """
         self.owner = os.getpid()
         self.lock = threading.Lock()
@@ -86,10 +85,10 @@ class ForkServer:
             raise
 
     def _ask(self, request: dict[str, Any], handles: list[int] | None = None) -> list[int]:
-        """Send a request; return the descriptors that come back.
+        """Send a request and return the descriptors in the answer.
 
         Raises:
-            Unavailable: it cannot be done.
+            Unavailable: the fork server is gone, or the request failed.
         """
         try:
             socket.send_fds(self.control, [json.dumps(request).encode()], handles or [])
@@ -109,7 +108,7 @@ class ForkServer:
         return lines[-1] if lines else ""
 
     def fork(self, limits: Limits, modules: frozenset[str]) -> RunningWorker:
-        """Start a worker that is to use these modules of a submission.
+        """Fork a worker for these modules of a submission.
 
         Raises:
             Unavailable: the fork server is gone.
@@ -136,18 +135,18 @@ class ForkServer:
         return RunningWorker(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
 
     def _watch(self) -> None:
-        """End workers that start threads without end: others could start no process any more."""
+        """Kill workers that start too many threads: other users could start no processes."""
         while not self.closed.wait(WATCH):
             for handle in [*self.watched]:
                 try:
                     if os.stat(f"/proc/{launch.process_id(handle)}/task").st_nlink > THREADS:
                         signal.pidfd_send_signal(handle, signal.SIGKILL)
-                except (FileNotFoundError, ProcessLookupError):  # it has ended
+                except (FileNotFoundError, ProcessLookupError):  # the process has ended
                     self.watched.remove(handle)
                     os.close(handle)
 
     def close(self) -> None:
-        """End it and its workers."""
+        """Kill the fork server and its workers."""
         if os.getpid() != self.owner:
             return
         self.control.close()
@@ -157,7 +156,7 @@ class ForkServer:
             os.close(handle)
         try:
             self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # it is loading something
+        except subprocess.TimeoutExpired:  # the fork server is loading packages
             self.process.kill()
             self.process.wait()
         self.errors.close()
@@ -165,12 +164,12 @@ class ForkServer:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    threads = {"OPENBLAS_NUM_THREADS": "1"}  # else numpy starts some when it is loaded
+    threads = {"OPENBLAS_NUM_THREADS": "1"}  # otherwise numpy starts threads when it is imported
     return {**launch.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
 
 
 def _ends(name: str) -> tuple[BinaryIO, int]:
-    """Make a pipe for a stream of a worker's; return our end of it and the worker's."""
+    """Create a pipe for a stream of a worker; return the grader's end and the worker's."""
     reading, writing = os.pipe()
     if name == "stdin":
         return open(writing, "wb", buffering=0), reading
@@ -178,7 +177,7 @@ def _ends(name: str) -> tuple[BinaryIO, int]:
 
 
 def _trace(folder: str) -> tuple[BinaryIO, int]:
-    """Make a file without a name, open here and, apart from that, for a worker to append to."""
+    """Create an unnamed file; return a descriptor for the grader and one for the worker."""
     handle, path = tempfile.mkstemp(dir=folder)
     written = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     os.unlink(path)
@@ -186,12 +185,12 @@ def _trace(folder: str) -> tuple[BinaryIO, int]:
 
 
 def readable() -> list[str]:
-    """Return all that a worker may read: Python, its packages, what the system's libraries need."""
+    """Return the paths that a worker may read: Python, packages, system libraries."""
     return [*bubblewrap.readable(), *_own()]
 
 
 def _own() -> list[str]:
-    """Return the worker's code, and that of `news`, which submissions may import, without data."""
+    """Return the paths of the worker's code and of `news` (without data), for submissions."""
     return [*map(str, sorted(NEWS.glob("*.py"))), str(launch.WORKER)]
 
 
@@ -200,10 +199,10 @@ _kept: list[ForkServer] = []
 
 
 def running() -> ForkServer:
-    """Return this process's fork server; start it if it is not there, or not any more.
+    """Return this process's fork server; start one if none is running.
 
     Raises:
-        Unavailable: it cannot be had.
+        Unavailable: it cannot be started.
     """
     with _lock:
         if _kept and _kept[0].owner == os.getpid() and _kept[0].process.poll() is None:
@@ -214,7 +213,7 @@ def running() -> ForkServer:
 
 
 def _start() -> ForkServer:
-    """Start the fork server, in bubblewrap if that works."""
+    """Start a fork server, in bubblewrap if that works."""
     missing = bubblewrap.why_not()
     if not missing:
         try:
@@ -226,16 +225,16 @@ def _start() -> ForkServer:
 
 @atexit.register
 def close() -> None:
-    """End the fork server, if there is one."""
+    """Kill the fork server if one is running."""
     while _kept:
         _kept.pop().close()
 
 
 def fork(limits: Limits, modules: frozenset[str]) -> RunningWorker:
-    """Start a worker from the fork server; if that has been lost, from a new one.
+    """Fork a worker; if the fork server has been lost, start a new one.
 
     Raises:
-        UsageError: there can be no new one.
+        UsageError: no new fork server can be started.
     """
     try:
         try:

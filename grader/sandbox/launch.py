@@ -1,4 +1,4 @@
-"""How a worker process is started, by itself or by the fork server, and what bounds it."""
+"""Starts and limits worker processes: fresh ones, or ones forked by the fork server."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from grader.base.paths import GRADER
 
 WORKER = GRADER / "worker"
 POSIX = os.name == "posix"
-# What a worker sees of the environment: where programs are, languages, thread counts, GPUs;
+# Environment variables passed on to a worker: paths of programs, locale, thread counts, GPUs;
 # nothing that may hold a secret.
 PASSED_ON = (
     *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
 )
 STREAMS = ("stdin", "stdout", "stderr")
-REAP_TIMEOUT = 30.0  # seconds that the fork server may take to tell how a worker ended
+REAP_TIMEOUT = 30.0  # seconds within which the fork server reports how a worker ended
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use.
+    """The resources that a submission may use.
 
     Attributes:
         seconds: wall time of the whole submission.
         memory: bytes of address space of the worker (Linux without a GPU), or None for no limit.
-        output: bytes of output that are kept.
+        output: bytes of output to keep.
     """
 
     seconds: float = 240.0
@@ -45,32 +45,32 @@ class Limits:
 
     @property
     def processor_seconds(self) -> float:
-        """Processor time of the worker: what all cores give in `seconds`."""
+        """CPU time of the worker: `seconds` on every core."""
         return self.seconds * (os.cpu_count() or 1)
 
 
 class Forked:
-    """A worker that the fork server forked, in the manner of `subprocess.Popen`.
+    """A worker forked by the fork server, with the interface of `subprocess.Popen`.
 
     Attributes:
-        orphaned: whether it ended without the fork server telling how: that is gone itself.
+        orphaned: whether it ended and the fork server, which is gone, could not report how.
     """
 
     def __init__(self, streams: dict[str, BinaryIO], status: int, handle: int) -> None:
-        """Take the streams, where its exit status comes from, and its process (a pidfd)."""
+        """Take the streams, the pipe with the exit status, and the process (a pidfd)."""
         self.stdin, self.stdout, self.stderr = (streams[name] for name in STREAMS)
         self.status, self.handle = status, handle
         self.returncode: int | None = None
-        self.memory = 0  # the most bytes that it held, known when it has ended
+        self.memory = 0  # peak bytes, known once it has ended
         self.orphaned = False
 
     @property
     def pid(self) -> int:
-        """Its id here, whatever it is called in a namespace of its own; -1 when it has ended."""
+        """The process id in the grader's namespace; -1 once it has ended."""
         return process_id(self.handle)
 
     def poll(self) -> int | None:
-        """Return the exit code if it has ended; negative for a signal."""
+        """Return the exit code, negative for a signal, or None if it is running."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(timeout=0)
         return self.returncode
@@ -79,12 +79,12 @@ class Forked:
         """Wait for the exit code.
 
         Raises:
-            TimeoutExpired: it has not ended.
+            TimeoutExpired: the worker is still running.
         """
         if self.returncode is None:
             if not _readable(self.handle, timeout):
                 raise subprocess.TimeoutExpired("worker", timeout or 0)
-            # The fork server tells as soon as it can; if it is gone itself, nobody does.
+            # The fork server reports as soon as it can; if it is gone, nothing does.
             told = os.read(self.status, 12) if _readable(self.status, REAP_TIMEOUT) else b""
             self.orphaned = not told
             ended = struct.unpack("=iq", told) if told else (-signal.SIGKILL, 0)
@@ -94,14 +94,14 @@ class Forked:
         return self.returncode
 
     def kill(self) -> None:
-        """End it."""
+        """Send SIGKILL."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.handle, signal.SIGKILL)
 
 
 def process_id(handle: int) -> int:
-    """Return the id of a process (a pidfd); -1 when it has ended."""
+    """Return the id of a process (a pidfd); -1 once it has ended."""
     with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as stream:
         return next(int(line.split()[1]) for line in stream if line.startswith("Pid:"))
 
@@ -117,10 +117,10 @@ class RunningWorker:
     """A worker process.
 
     Attributes:
-        process: requests go to its stdin, answers come from its stdout, what student code prints
-            from its stderr; the streams are raw.
+        process: its stdin takes requests, its stdout gives answers, and its stderr has the output
+            of student code; the streams are unbuffered.
         trace: the file that it writes tracebacks to.
-        folder: what is its alone, if it may write; `home` in it is where it runs.
+        folder: its private folder, if it may write; it runs in the subfolder `home`.
     """
 
     process: subprocess.Popen[bytes] | Forked
@@ -129,11 +129,11 @@ class RunningWorker:
 
     @property
     def memory(self) -> int:
-        """The most bytes that it held, once it has ended; 0 where that is not known."""
+        """Peak memory in bytes, once it has ended; 0 if unknown."""
         return self.process.memory if isinstance(self.process, Forked) else 0
 
     def kill(self) -> None:
-        """End it and all that it started: its process group, on Linux also what left that."""
+        """Kill it and all processes it started: its group and, on Linux, those that left it."""
         if isinstance(self.process, Forked):
             self.process.kill()
         elif POSIX:
@@ -148,7 +148,7 @@ class RunningWorker:
             _end_strays(str(self.folder / "home"))
 
     def clean_up(self) -> None:
-        """Remove its folder, also what was locked in it."""
+        """Remove its folder, including files without permissions."""
         self.trace.close()
         if self.folder is None:
             return
@@ -158,13 +158,13 @@ class RunningWorker:
                     if not os.path.islink(path):
                         os.chmod(path, 0o700)
             shutil.rmtree(self.folder, ignore_errors=True)
-        if POSIX and self.folder.exists():  # nested too deeply for Python
+        if POSIX and self.folder.exists():  # too deeply nested for Python
             subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
 
 
 def _end_strays(home: str) -> None:
-    """End the processes that run in `home`, or have it as HOME; who hides both is not found."""
-    for _ in range(10):  # one may start another while they are looked for
+    """Kill processes that run in `home` or have it as HOME; others cannot be found."""
+    for _ in range(10):  # a process may start another during the search
         found = [pid for pid in os.listdir("/proc") if pid.isdecimal() and _is_stray(pid, home)]
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -183,10 +183,10 @@ def _is_stray(pid: str, home: str) -> bool:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the variables that a worker sees, where it runs in `home`."""
+    """Return the environment variables of a worker that runs in `home`."""
     own = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP")
     return {
-        # Batches are small: with more threads a model trains slower, and its numbers are others.
+        # Batches are small: with more threads a model trains more slowly, and its results differ.
         "OMP_NUM_THREADS": "1",
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         **dict.fromkeys(own, str(home)),
@@ -196,12 +196,12 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def command() -> list[str]:
-    """Return how Python is started for a worker, in isolation."""
+    """Return the command that starts Python for a worker, in isolated mode."""
     return [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER)]
 
 
 def launch() -> RunningWorker:
-    """Start a worker process of its own, without the fork server."""
+    """Start a fresh worker process, without the fork server."""
     folder = Path(tempfile.mkdtemp(prefix="grader-"))
     home, trace = folder / "home", folder / "trace"
     home.mkdir()

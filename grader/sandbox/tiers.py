@@ -1,15 +1,15 @@
-"""Which confinement a submission gets; named by tier in every record, with its layers.
+"""Chooses how a submission is confined. Every record names the tier and its layers.
 
-none     in the grader's own process (`--in-process`), for breakpoints;
-limits   a process group and an empty folder of its own, bounded time, memory, files and
-         output, a clean environment and an isolated interpreter. This keeps a grading run
-         going; it is no security: the worker can read, write, connect and send signals as its
-         user can. A child that leaves the process group (os.setsid) is found on Linux by the
-         folder or by HOME, unless it changes both; elsewhere it lives on;
-sandbox  (Linux) forked by the fork server: no file but Python, its packages and /dev/null,
-         nothing to write to, no other process, no signal, no socket, no privilege. Landlock
-         and a filter of system calls do that; bubblewrap round the fork server, where it
-         works, takes what is hidden out of sight as well.
+none     The grader's own process (`--in-process`), for breakpoints.
+limits   A separate process group and an empty folder; limits on time, memory, files and output;
+         a clean environment and an isolated interpreter. This keeps a grading run going, but it
+         is not security: the worker can read, write, connect and send signals like its user. A
+         child that leaves the process group (os.setsid) is found on Linux by its folder or HOME,
+         unless it changes both; on other systems it survives.
+sandbox  (Linux) Forked by the fork server. It can read only Python, its packages and /dev/null,
+         and write nothing; it has no other processes, signals, sockets or privileges. Landlock
+         and a system call filter enforce this. If bubblewrap works, it runs around the fork
+         server and also hides what is forbidden.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ Launch = Callable[[Limits, frozenset[str]], RunningWorker]
 
 @dataclass(frozen=True)
 class Confinement:
-    """How workers are started.
+    """A way to start workers.
 
     Attributes:
         tier: its name in records.
-        layers: what it is made of.
-        launch: starts a worker that is to use some modules of a submission.
-        apart: whether each set of modules gets a worker of its own.
-        lacks: why there is no stronger one, and what to do; empty if it is the strongest.
+        layers: the layers of the confinement.
+        launch: starts a worker for some modules of a submission.
+        one_process_per_module_set: whether each set of modules gets a worker of its own.
+        missing: why no stronger tier is available, and what to do; empty for the strongest.
     """
 
     tier: Tier
@@ -61,10 +61,10 @@ LIMITS = Confinement(
 
 
 def sandboxed(device: str) -> Confinement:
-    """Return the tier sandbox for models that run on `device`.
+    """Return the tier `sandbox` for models that run on `device`.
 
     Raises:
-        Unavailable: it cannot be had here; `explain` tells why and what to do.
+        Unavailable: it is not available on this machine; `explain` says why and what to do.
     """
     if sys.platform != "linux":
         raise fork_server.Unavailable("it needs Linux")
@@ -79,10 +79,10 @@ def sandboxed(device: str) -> Confinement:
 
 
 def choose(minimum: Tier | None, device: str) -> Confinement:
-    """Return the strongest confinement that can be had for models on `device`.
+    """Return the strongest available confinement for models on `device`.
 
     Raises:
-        UsageError: it is weaker than `minimum`.
+        UsageError: the strongest one is weaker than `minimum`.
     """
     try:
         return sandboxed(device)
@@ -97,7 +97,7 @@ def choose(minimum: Tier | None, device: str) -> Confinement:
 
 
 def explain(error: str) -> tuple[str, str]:
-    """Say why a layer is unavailable, in plain words, and what to do; see `remedies.toml`."""
+    """Return why a layer is unavailable, in plain words, and the remedy; see `remedies.toml`."""
     for row in read_toml(REMEDIES)["reason"]:
         if row["says"] in error:
             return row.get("why", error), row["remedy"]
@@ -105,6 +105,6 @@ def explain(error: str) -> tuple[str, str]:
 
 
 def advise(error: str) -> str:
-    """Say in a line why a layer is unavailable, and what to do."""
+    """Return one line that says why a layer is unavailable and what to do."""
     why, remedy = explain(error)
     return f"{why}. What to do: {remedy}"

@@ -1,4 +1,4 @@
-"""The trusted end of a worker: calls with deadlines, over pipes or in this process."""
+"""The client of a worker: calls with deadlines, over pipes or in this process."""
 
 from __future__ import annotations
 
@@ -21,63 +21,62 @@ from grader.sandbox.tiers import LIMITS, Confinement
 from grader.worker import wire
 
 Report = Callable[[dict[str, Any]], None]
-UNASKED = "it does not belong to what was asked"
+UNASKED = "it does not belong to the request"
 
 
 class WorkerLost(Exception):
-    """The worker ended, or was ended, before it answered.
+    """The worker exited or was killed before it answered.
 
     Attributes:
         what: what happened.
-        where: the student's line that was running, if it is known.
-        excused: whether it ended because the fork server did.
+        where: the student's line that was running, if known.
+        excused: whether the cause was the loss of the fork server.
     """
 
     status = Status.CRASHED
 
     def __init__(self, what: str, where: str = "", excused: bool = False) -> None:
-        """Tell what happened."""
+        """Take what happened, and where."""
         super().__init__(what)
         self.what, self.where, self.excused = what, where, excused
 
 
 class TimeUp(WorkerLost):
-    """The worker was ended because its time was up."""
+    """The worker was killed because it timed out."""
 
     status = Status.TIMEOUT
 
 
 class Worker(Protocol):
-    """Something that does requests."""
+    """The interface of workers."""
 
     confinement: Tier
     layers: tuple[str, ...]
 
     def use_modules(self, modules: frozenset[str]) -> None:
-        """Make ready for operations that use these modules of the submission."""
+        """Prepare for operations that use these modules of the submission."""
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
-        """Do one operation within `seconds`; return its plain data."""
+        """Run an operation within `seconds` and return its plain data."""
 
     def close(self) -> None:
-        """End it."""
+        """Release all resources."""
 
     @property
     def output(self) -> str:
-        """What student code printed."""
+        """The output of student code."""
 
 
 class ProcessWorker:
-    """A worker process for one submission; started again when it was lost.
+    """A worker process for one submission, restarted if it is lost.
 
-    Where starting one is cheap, each set of modules that an operation uses gets a process of its
-    own, one after the other: what one module does to torch cannot reach another task.
+    If starting a process is cheap, each set of modules that an operation uses gets its own process,
+    one after the other. So a module that changes torch cannot affect another task.
 
-    Nothing here waits for the process without a deadline: pipes are read and written in threads
-    that are left behind if they do not come back, as a child of the worker's that got away may
-    hold the other ends.
+    All waiting has a deadline. Pipes are read and written in threads that are abandoned if they
+    block, because a child of the worker may survive and hold the other ends.
     """
 
     def __init__(
@@ -87,20 +86,20 @@ class ProcessWorker:
         limits: launch.Limits,
         confined_by: Confinement = LIMITS,
     ) -> None:
-        """Serve the given files; `names` are the file names that tracebacks show."""
+        """Serve a submission's files; `names` are the file names that tracebacks show."""
         self.files, self.names, self.limits = files, names, limits
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()
         self.reused = False  # whether the process served other modules before
         self.confined: launch.RunningWorker | None = None
-        self.threads: list[threading.Thread] = []  # the one that drains, the one that exchanges
+        self.threads: list[threading.Thread] = []  # one drains the output, one exchanges messages
         self.printed = bytearray()
-        self.memory = 0  # the most bytes that a process held; 0 where that is not known
+        self.memory = 0  # peak bytes of a process; 0 if unknown
         self.ends = time.monotonic() + limits.seconds
 
     def use_modules(self, modules: frozenset[str]) -> None:
-        """Make ready for operations that use these modules of the submission."""
+        """Prepare for operations that use these modules of the submission."""
         if modules != self.modules:
             if self.confined_by.one_process_per_module_set:
                 self._end()
@@ -110,15 +109,15 @@ class ProcessWorker:
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
-        """Do one operation; once more, in a fresh process, where the loss was not its doing.
+        """Run an operation; retry once in a fresh process if the operation did not cause the loss.
 
-        That is so where the fork server was lost, and at the first call of a module in a process
-        that served others, which may have left a thread or a frame. What was told to `report`
-        cannot be taken back, so that then nothing is done again.
+        That is the case if the fork server was lost, and for a module's first call in a process
+        that served other modules, which may have left a thread or a frame. There is no retry after
+        progress was passed to `report`, because that cannot be undone.
 
         Raises:
-            TimeUp: it took longer than `seconds`, or the submission's time is used up.
-            WorkerLost: the process ended, or answered nonsense.
+            TimeUp: the operation exceeded `seconds`, or the submission's time is used up.
+            WorkerLost: the process exited or sent an invalid answer.
             UsageError: the fork server was lost again.
         """
         told = False
@@ -153,10 +152,10 @@ class ProcessWorker:
         request = {"id": number, "do": do, "with": arguments, "seed": seed, "seconds": allowed}
         parts = wire.encode(request)
         if self.confined is not None and self.confined.process.poll() is not None:
-            self._end()  # it ended between two calls
+            self._end()  # it exited between two calls
         if self.confined is not None and _unread(self.confined):
             self._end()
-            raise WorkerLost(f"What came back cannot be taken: {UNASKED}.")
+            raise WorkerLost(f"The answer is invalid: {UNASKED}.")
         if self.confined is None:
             parts = self._start() + parts
         confined = self.confined
@@ -172,23 +171,23 @@ class ProcessWorker:
         except queue.Empty:
             where = self._where(mark)
             self._end()
-            raise TimeUp(f"It did not come back within {allowed:.3g} s.", where) from None
+            raise TimeUp(f"Timed out after {allowed:.3g} s.", where) from None
         except _Closed:
             where = self._where(mark)
             code = self._end(grace=0.5)
             if getattr(confined.process, "orphaned", False):
-                what = "The process that the grader starts workers from was ended."
+                what = "The fork server, which starts workers, was killed."
                 raise WorkerLost(what, excused=True) from None
             raise WorkerLost(_how_it_ended(code), where) from None
         except wire.ProtocolError as error:
             self._end()
-            raise WorkerLost(f"What came back cannot be taken: {error}.") from None
-        except BaseException:  # a report failed, or Ctrl-C: the worker is out of step now
+            raise WorkerLost(f"The answer is invalid: {error}.") from None
+        except BaseException:  # `report` failed, or Ctrl-C: the worker is out of sync
             self._end()
             raise
 
     def _start(self) -> list[bytes | memoryview]:
-        """Start the process; return what it has to be told first."""
+        """Start the process; return the initial messages for it."""
         self.confined = self.confined_by.launch(self.limits, self.modules & self.files.keys())
         self.threads = [threading.Thread(target=self._drain, args=[self.confined], daemon=True)]
         self.threads[0].start()
@@ -196,7 +195,7 @@ class ProcessWorker:
         return wire.encode({"files": self.files, "names": self.names, **bounds})
 
     def _drain(self, confined: launch.RunningWorker) -> None:
-        """Read what is printed, to its end; keep the beginning."""
+        """Read all output, but keep only the beginning."""
         stream = confined.process.stderr
         assert stream is not None
         with stream:
@@ -210,15 +209,15 @@ class ProcessWorker:
         deadline: float,
         number: int,
     ) -> tuple[str, Any]:
-        """Send something and receive one message: its kind (progress or answer) and content.
+        """Send parts and receive one message: its kind (progress or answer) and content.
 
-        A message has the number of the request that it belongs to. So what student code has left
-        in the pipe, or writes there later, is not taken for the answer to another request.
+        Each message has the number of its request. So anything that student code has left in the
+        pipe, or writes to it later, is not mistaken for the answer to another request.
 
         Raises:
-            queue.Empty: it took too long.
+            queue.Empty: the deadline has passed.
             _Closed: the pipes are closed at the other end.
-            ProtocolError: what came is no such message.
+            ProtocolError: the message is invalid.
         """
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         stdin = cast(BinaryIO, confined.process.stdin)
@@ -248,13 +247,13 @@ class ProcessWorker:
         raise wire.ProtocolError("neither progress nor an answer")
 
     def _where(self, mark: int) -> str:
-        """Find the student's line in what faulthandler wrote to the trace after `mark`."""
+        """Find the student's line in the part of the trace after `mark`."""
         assert self.confined is not None
         self.confined.trace.seek(mark)
         return _own_line(self.confined.trace.read(1 << 13).decode("ascii", "replace"), self.names)
 
     def _end(self, grace: float = 0.0) -> int | None:
-        """Make sure that the process is gone; return how it ended by itself, if it did."""
+        """Make sure that the process is gone; return its exit code if it ended by itself."""
         confined = self.confined
         if confined is None:
             return None
@@ -267,7 +266,7 @@ class ProcessWorker:
         for thread in self.threads:
             thread.join(timeout=0.5)
         self.confined = None
-        if not any(thread.is_alive() for thread in self.threads[1:]):  # else it does that
+        if not any(thread.is_alive() for thread in self.threads[1:]):  # otherwise it does that
             for stream in (confined.process.stdin, confined.process.stdout):
                 assert stream is not None
                 stream.close()
@@ -275,12 +274,12 @@ class ProcessWorker:
         return code
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._end()
 
     @property
     def output(self) -> str:
-        """What student code printed, as far as it was kept."""
+        """The beginning of the output of student code."""
         return self.printed.decode("utf-8", "replace")
 
 
@@ -292,7 +291,7 @@ class _Closed(Exception):
 
 
 def _unread(confined: launch.RunningWorker) -> bool:
-    """Tell whether something came that nobody asked for; Windows cannot tell without waiting."""
+    """Return whether unrequested data has arrived; on Windows, checking would block."""
     if not launch.POSIX:
         return False
     watch = select.poll()
@@ -301,9 +300,9 @@ def _unread(confined: launch.RunningWorker) -> bool:
 
 
 def _own_line(dump: str, names: dict[str, str]) -> str:
-    """Find the student's line in a dump of faulthandler's.
+    """Find the student's line in a dump by faulthandler.
 
-    The thread that crashed counts most, then the main thread, which stands last.
+    The thread that crashed comes first, then the main thread, which is last in the dump.
     """
     own = {name.encode("ascii", "backslashreplace").decode(): name for name in names.values()}
     stacks = re.findall(r"^(Current t|T)hread 0x.*\n((?:  .*\n?)*)", dump, re.MULTILINE)
@@ -317,32 +316,32 @@ def _own_line(dump: str, names: dict[str, str]) -> str:
 
 def _how_it_ended(code: int | None) -> str:
     if code is None:
-        return "The program closed its connection to the grader."
+        return "The process closed its connection to the grader."
     if code < 0:
-        return f"The program was ended by signal {-code} before it answered."
-    return f"The program ended itself with exit status {code} before it answered."
+        return f"The process was killed by signal {-code} before it answered."
+    return f"The process exited with status {code} before it answered."
 
 
 class LocalWorker:
-    """The worker's own code in this process: for breakpoints, and only for one's own code."""
+    """Runs the worker's code in this process: for breakpoints, and only for your own code."""
 
     confinement = Tier.NONE
     layers: tuple[str, ...] = ()
     output = ""
 
     def __init__(self, files: dict[str, bytes], names: dict[str, str]) -> None:
-        """Serve the given files."""
+        """Serve a submission's files."""
         from grader.worker.student import student
 
         student.receive(files, names)
 
     def use_modules(self, modules: frozenset[str]) -> None:
-        """Be ready for everything, always."""
+        """Do nothing: this process can use all modules."""
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
-        """Do one operation; there is no deadline, so that one can step through it."""
+        """Run an operation without a deadline, so that you can step through it."""
         del seconds
         from grader.worker.serve import answer
 
@@ -352,4 +351,4 @@ class LocalWorker:
         return wire.read(io.BytesIO(b"".join(parts)))["answer"]
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process."""

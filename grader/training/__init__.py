@@ -1,1 +1,1 @@
-"""`python -m grader train`: trains a submission on news."""
+"""Implements `python -m grader train`: trains a submission on news."""

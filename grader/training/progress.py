@@ -1,4 +1,4 @@
-"""Follows a training by the reports of its loaders: a row an epoch, a live bar in a terminal."""
+"""Shows training progress: a row per epoch, and a live bar in a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grader.worker.wire import ProtocolError
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """The figures of one epoch as the loaders saw them; None where nothing was seen."""
+    """The figures of an epoch as observed by the loaders; None if not observed."""
 
     epoch: int
     train_loss: float | None
@@ -24,7 +24,7 @@ class EpochFigures:
     seconds: float
 
     def row(self) -> str:
-        """Return it as a line below `HEADER`."""
+        """Format the figures as a row below `HEADER`."""
         return _line(
             str(self.epoch),
             _show(self.train_loss, 4),
@@ -49,7 +49,7 @@ def _show(figure: float | None, digits: int) -> str:
 
 
 def progress_bar(console: Console, *columns: ProgressColumn) -> Progress:
-    """Make a progress bar that shows in a terminal only, and leaves nothing there."""
+    """Create a progress bar that shows only in a terminal and disappears at the end."""
     return Progress(
         *columns,
         TimeRemainingColumn(),
@@ -62,7 +62,7 @@ def progress_bar(console: Console, *columns: ProgressColumn) -> Progress:
 
 @dataclass(frozen=True)
 class LoaderPass:
-    """How far a loader's pass is; see `Watched.state` in the worker's `fit`."""
+    """The progress of a pass over a loader; see `Watched.state` in the worker's `fit`."""
 
     loader: str
     number: int
@@ -74,10 +74,10 @@ class LoaderPass:
 
     @classmethod
     def read(cls, report: dict[str, Any]) -> LoaderPass:
-        """Take a worker's report.
+        """Parse a worker's report.
 
         Raises:
-            ProtocolError: it is none.
+            ProtocolError: the report is invalid.
         """
         try:
             seen = cls(
@@ -102,14 +102,14 @@ class LoaderPass:
 
 
 class TrainingProgress:
-    """Follows a training by the reports of its loaders: prints a row an epoch, moves a bar.
+    """Follows training by the reports of its loaders: prints a row per epoch, moves a bar.
 
-    An epoch is a pass over the training data with gradients on, and the pass over the validation
-    data that follows it, if one does. All else that a loop may do is of its own.
+    An epoch is a pass over the training data with gradients enabled, and the pass over the
+    validation data that follows it, if any. Everything else that a loop does is ignored.
     """
 
     def __init__(self, console: Console, epochs: int, train_batches: int, val_batches: int) -> None:
-        """Start at the first of `epochs`."""
+        """Start before the first of `epochs`."""
         self.console, self.epochs = console, epochs
         self.batches = {"train": train_batches, "val": val_batches}
         self.history: list[EpochFigures] = []
@@ -126,18 +126,18 @@ class TrainingProgress:
         self.task = self.bar.add_task("", total=total, epoch=f"1/{epochs}", loss="-", accuracy="-")
 
     def __enter__(self) -> TrainingProgress:
-        """Show the bar."""
+        """Start the progress bar."""
         self.bar.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Take the bar away, and close an epoch that is open."""
+        """Stop the progress bar, and finish an unfinished epoch."""
         self.bar.stop()
         if kind is None:
             self._end_epoch()
 
     def take(self, report: dict[str, Any]) -> None:
-        """Take the next report."""
+        """Process the next report."""
         seen = LoaderPass.read(report)
         if seen.loader == "train" and seen.learning:
             if self.train is not None and self.train.number != seen.number:

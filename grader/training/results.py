@@ -1,4 +1,4 @@
-"""What a training run leaves: figures, pictures and weights, in a folder."""
+"""Saves the results of a training run: figures, plots and weights."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run gave.
+    """The results of a training run.
 
     Attributes:
-        history: an entry an epoch.
-        returned: what the student's loop returned.
+        history: one entry per epoch.
+        returned: the return value of the student's loop.
         confusion: counts of shape (C, C); rows are the true classes, columns the predicted ones.
-        weights: the state of the trained model.
-        items: how many were learned from and validated on.
-        seconds: what the vectors and the training took.
+        weights: the state dict of the trained model.
+        items: the numbers of training and validation items.
+        seconds: the time for the vectors and for the training.
     """
 
     history: list[EpochFigures]
@@ -46,16 +46,16 @@ class TrainingResult:
 
     @property
     def accuracy(self) -> float:
-        """The share of validation items that were classified right."""
+        """The fraction of validation items that were classified correctly."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
 
 def save(folder: Path, outcome: TrainingResult, about: dict[str, Any]) -> None:
-    """Write the results into a folder, each file whole or not at all.
+    """Write the results to a folder, each file completely or not at all.
 
     Args:
-        folder: where to; it is made if it is not there.
-        outcome: what came out.
+        folder: the folder, created if necessary.
+        outcome: the results.
         about: the submission, the settings and the environment, for metrics.json.
 
     Raises:
@@ -97,7 +97,7 @@ def _metrics(outcome: TrainingResult, about: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Make JSON data of a value; what JSON has no form for becomes text."""
+    """Convert a value to JSON data; values that JSON cannot represent become text."""
     if value is None or type(value) in (bool, int, str):
         return value
     if type(value) is float:
@@ -110,7 +110,7 @@ def _plain(value: Any) -> Any:
 
 
 def draw_curves(history: Sequence[EpochFigures]) -> bytes:
-    """Draw loss and accuracy over the epochs, as a PNG."""
+    """Plot loss and accuracy by epoch, as a PNG."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     epochs = [epoch.epoch for epoch in history]
@@ -132,7 +132,7 @@ def draw_curves(history: Sequence[EpochFigures]) -> bytes:
 
 
 def draw_confusion(counts: Array) -> bytes:
-    """Draw a confusion matrix, as a PNG: colours are shares of the true class."""
+    """Plot a confusion matrix as a PNG; colours show fractions of the true class."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ticks = range(len(counts))
     with _figure(6.2, 5.4) as (figure, stream):
@@ -168,7 +168,7 @@ def draw_confusion(counts: Array) -> bytes:
 
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[tuple[Any, io.BytesIO]]:
-    """Give a figure to draw on; afterwards its PNG is in the stream."""
+    """Yield a figure to draw on; afterwards, write it to the stream as a PNG."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

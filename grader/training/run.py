@@ -1,7 +1,7 @@
-"""Trains a submission on news: `python -m grader train`. Tells how it goes, keeps what came out.
+"""Trains a submission on news, shows progress and saves the results.
 
-The student's model and loop run in the worker, on vectors that are computed here. The figures of
-the epochs are what the worker's loaders saw; the accuracy is computed here, from the logits.
+The student's model and loop run in the worker, on vectors that this process computes. The worker's
+loaders observe the figures of the epochs; this process computes the accuracy from the logits.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from grader.training import results
 from grader.training.progress import HEADER, TrainingProgress, progress_bar
 from grader.worker.wire import TensorData
 
-OUT = Path("training")  # where the results go if nothing else is said
+OUT = Path("training")  # default folder for the results
 SIZES = {"hidden_size": 64, "num_layers": 2}  # the contract's defaults
-LONG = 2000  # news items: with more, the submission is tried out before the vectors are made
+LONG = 2000  # news items: with more, rehearse before the vectors are computed
 MONTH = 30 * 24 * 3600.0  # seconds
-LIMITS = Limits(seconds=MONTH, memory=None)  # a user's own run ends when it is done, or by Ctrl-C
-SHOWN_OUTPUT = 2000  # characters of what student code printed
+LIMITS = Limits(seconds=MONTH, memory=None)  # a training run has no time limit
+SHOWN_OUTPUT = 2000  # characters of student output to show
 
 Rows = Sequence[tuple[int, str]]
 Array = np.ndarray[Any, Any]
@@ -53,18 +53,18 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for.
+    """The options of a training run.
 
     Attributes:
         data: "sample", "ag_news", or the path of a CSV file.
-        val: a CSV file to validate on, or None for what goes with `data`.
-        rows: how many rows to learn from, or None for all.
-        epochs: passes over them.
+        val: a CSV file to validate on, or None for the validation set that belongs to `data`.
+        rows: the number of training rows, or None for all.
+        epochs: passes over the training rows.
         lr: learning rate.
         batch_size: B.
-        seed: what rows, weights and batches are drawn from.
+        seed: seed for choosing rows, initial weights and batches.
         device: one of `devices.DEVICES`.
-        confine: the weakest confinement that is accepted, see `grading.session`.
+        confine: the weakest confinement to accept, see `grading.session`.
     """
 
     data: str
@@ -78,7 +78,7 @@ class Settings:
     confine: Tier | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Reject invalid numbers.
 
         Raises:
             UsageError: a number is out of range.
@@ -95,7 +95,7 @@ class Settings:
 
 
 def train(path: Path, settings: Settings, out: Path | None = None) -> int:
-    """Train the submission at `path`, show how it goes, and save what came out.
+    """Train the submission at `path`, show progress and save the results.
 
     Args:
         path: a folder or zip with model.py and train.py.
@@ -104,7 +104,7 @@ def train(path: Path, settings: Settings, out: Path | None = None) -> int:
             does not exist; None means `OUT`.
 
     Returns:
-        The exit code: 0, or 1 if the student's code failed; then nothing is saved.
+        The exit code: 0, or 1 if the student's code failed, in which case nothing is saved.
 
     Raises:
         UsageError: an option, the submission or the folder cannot be used.
@@ -136,9 +136,9 @@ def train(path: Path, settings: Settings, out: Path | None = None) -> int:
 
 def _about(settings: Settings, opened: Session) -> dict[str, Any]:
     surroundings = environment(opened.submission)
-    del surroundings["data"]  # what grading would train on
+    del surroundings["data"]  # what grading trains on
     training = asdict(settings)
-    del training["device"], training["confine"]  # the environment has those in effect
+    del training["device"], training["confine"]  # the environment has the effective ones
     return {
         "submission": {"name": opened.submitted.name, "digest": opened.submitted.digest},
         "settings": {**training, **SIZES},
@@ -157,11 +157,11 @@ def _session(submitted: Sources, settings: Settings) -> contextlib.AbstractConte
 
 
 def choose(settings: Settings) -> tuple[Rows, Rows]:
-    """Return the rows to learn from and those to validate on.
+    """Return the training rows and the validation rows.
 
     Raises:
         UsageError: there are not enough rows.
-        NewsError: the data cannot be had.
+        NewsError: the data is not available.
     """
     val: Rows | None = None if settings.val is None else news.read_csv(settings.val)
     if settings.data == "sample":
@@ -183,15 +183,15 @@ def choose(settings: Settings) -> tuple[Rows, Rows]:
     if settings.rows is not None:
         if settings.rows > len(train):
             raise UsageError(
-                f"--rows {settings.rows}: there are {len(train)} rows to learn from. "
-                "Ask for fewer, or leave --rows out."
+                f"--rows {settings.rows}: there are only {len(train)} training rows. "
+                "Use a smaller number, or omit --rows."
             )
         train, _ = _draw(train, settings.rows, settings.seed)
     return train, val
 
 
 def _draw(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
-    """Draw `count` of the rows; return them and the others, both in their order."""
+    """Choose `count` random rows; return them and the others, both in the original order."""
     drawn = set(random.Random(seed).sample(range(len(rows)), count))
     parts: tuple[list[tuple[int, str]], list[tuple[int, str]]] = ([], [])
     for index, row in enumerate(rows):
@@ -200,10 +200,10 @@ def _draw(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """Make sure that `folder` is there or can be made, and written to; leaves nothing behind.
+    """Check that `folder` exists or can be created, and is writable; leave nothing behind.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: the folder is not writable.
     """
     try:
         full = folder.absolute()
@@ -224,12 +224,12 @@ def _train(
     submission: Submission, train_rows: Rows, val_rows: Rows, settings: Settings, console: Console
 ) -> results.TrainingResult:
     console.print(
-        f"{len(train_rows):,} news items to learn from, {len(val_rows):,} to validate on\n"
+        f"{len(train_rows):,} training items, {len(val_rows):,} validation items\n"
         f"epochs {settings.epochs}, lr {settings.lr:g}, batch size {settings.batch_size}, "
         f"device {submission.device}"
     )
     start = time.monotonic()
-    train, val = _embed(train_rows, "learn from", console), _embed(val_rows, "validate on", console)
+    train, val = _embed(train_rows, "training", console), _embed(val_rows, "validation", console)
     trained = time.monotonic()
     console.print("\n" + HEADER, style="bold")
     with TrainingProgress(
@@ -271,9 +271,9 @@ def _fit(
 
 
 def _rehearse(submitted: Sources, settings: Settings) -> None:
-    """Train on eight sentences of noise, so that mistakes show before the long work begins.
+    """Train on eight random sentences, so that errors show before the long work begins.
 
-    A worker of its own does it: no trace is left in the one that trains.
+    This happens in a separate worker, so it cannot affect the one that trains.
     """
     targets = np.arange(2 * len(news.CLASSES)) % len(news.CLASSES)
     tokens = np.random.default_rng(0).standard_normal((3 * len(targets), FEATURES))
@@ -287,9 +287,9 @@ def _batches(data: Vectors, settings: Settings) -> int:
 
 
 def _embed(rows: Rows, purpose: str, console: Console) -> Vectors:
-    """Compute the vectors of rows, or read them from the cache, and say which."""
+    """Compute the vectors of rows, or read them from the cache, and print which."""
     start = time.monotonic()
-    what = f"{len(rows):,} items to {purpose}"
+    what = f"{len(rows):,} {purpose} items"
     with progress_bar(console, TextColumn("vectors"), BarColumn(None), MofNCompleteColumn()) as bar:
         found = vectors.embed(rows, progress=bar.track)
         computed = bool(bar.tasks)
@@ -299,7 +299,7 @@ def _embed(rows: Rows, purpose: str, console: Console) -> Vectors:
 
 
 def confusion(logits: Any, targets: Array) -> Array:
-    """Count how often each class was submitted for each: (C, C), a row a true class.
+    """Compute the confusion matrix (C, C), with one row per true class.
 
     Raises:
         Failure: the logits are not numbers of shape (N, C).
@@ -319,7 +319,7 @@ def confusion(logits: Any, targets: Array) -> Array:
 
 
 def _explain(error: StudentError | WorkerLost | Failure) -> str:
-    """Tell what is wrong in the words that grading uses."""
+    """Print what is wrong in the same words as grading."""
     if isinstance(error, WorkerLost):
         return f"{error.what}\n  {error.where}" if error.where else error.what
     if isinstance(error, Failure):

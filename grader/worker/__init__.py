@@ -1,5 +1,5 @@
-"""The side that runs beside student code: it does what it is told and returns plain data.
+"""The part of the grader that runs beside student code and returns plain data.
 
-It knows no expected value, no threshold and no point, and imports nothing of the rest of
-`grader`. Its folder is all that a worker process needs to see of the kit.
+It knows no expected values, thresholds or points, and imports nothing else of `grader`. A worker
+process needs no other folder of the kit.
 """

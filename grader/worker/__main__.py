@@ -1,9 +1,9 @@
-"""Starts a worker: `python -I grader/worker TRACE`, requests on stdin, answers on stdout.
+"""Starts a worker: `python -I grader/worker TRACE`, with requests on stdin, answers on stdout.
 
-TRACE is a file that gets tracebacks of crashes and of what takes too long. Without it, this is
-the fork server that forks workers, see `warm`.
+TRACE is a file for the tracebacks of crashes and timeouts. Without it, this starts the fork server,
+see `fork_server`.
 
-The package gets a name of its own, so that no student module can meet it by accident.
+The package gets a name of its own, so that no student module can collide with it.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def main() -> None:
-    """Import this folder as the package `_worker` and serve until stdin ends."""
+    """Import this folder as the package `_worker` and serve until stdin is closed."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
     spec = importlib.util.spec_from_file_location(
         "_worker", os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]

@@ -1,15 +1,15 @@
-"""The fork server: it has loaded what submissions need, and forks a confined worker for each.
+"""The fork server: has loaded what submissions need, and forks confined workers.
 
-It never runs a student's code, and has one thread: forking is safe where nothing else runs. The
-grader talks to it over the socket that is its stdin, in JSON with descriptors:
+It never runs student code. It has only one thread, so forking is safe. The grader talks to it over
+the socket that is its stdin, in JSON messages with descriptors:
 
     {"readable": [...]}                               the first message; answered by {}, or by
                                                       {"error": ...} if it cannot be confined
     {"preload": [...], "memory": ..., "seconds": ...}    fork a worker, with the descriptors of its
                                                       requests, answers, output and trace, and one
-                                                      for its exit status and the most bytes
-                                                      that it held; answered by {} with a
-                                                      descriptor of the worker's process
+                                                      for its exit status and peak memory;
+                                                      answered by {} with a descriptor of the
+                                                      worker's process
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from typing import Any
 from . import landlock, layers, libc, serve
 
 MESSAGE = 1 << 16  # bytes
-HIGH, ALL = 100, 1 << 20  # descriptors out of the way of those that a worker gets; above all
+HIGH, ALL = 100, 1 << 20  # the first descriptor beyond a worker's own; a limit above all of them
 
 
 def load_news() -> None:
-    """Load what the kit lets submissions import; a worker may not look into its folder."""
+    """Load `news`, which submissions may import; a worker cannot read its folder."""
     import news  # noqa: F401
 
 
 def load_torch() -> None:
-    """Load torch; with one thread, because a pool of threads does not survive a fork."""
+    """Load torch with one thread, because a thread pool does not survive a fork."""
     import torch
 
     torch.set_num_threads(1)
@@ -49,7 +49,7 @@ def load_torch() -> None:
 
 
 def load_spacy() -> None:
-    """Load spaCy and what its pipeline needs, by using it once."""
+    """Load spaCy and everything its pipeline needs, by running it once."""
     import spacy
 
     from .pipeline import MODEL
@@ -59,7 +59,7 @@ def load_spacy() -> None:
 
 
 def load_training() -> None:
-    """Load what a training loop needs; the first optimizer imports 800 modules."""
+    """Load what a training loop needs; creating the first optimizer imports many modules."""
     import torch
     from torch import nn
     from torch.utils.data import DataLoader
@@ -75,19 +75,19 @@ PRELOADS = {"news": load_news, "torch": load_torch, "spacy": load_spacy, "traini
 
 
 class ForkServer:
-    """The process's state: what is loaded, and which workers live."""
+    """The state of the process: loaded packages and running workers."""
 
     def __init__(self, control: socket.socket) -> None:
-        """Serve the grader at the other end of `control`."""
+        """Serve the grader at the other end of the socket `control`."""
         self.control = control
         self.loaded: set[str] = set()
-        self.workers: dict[int, tuple[int, int]] = {}  # by its process: its id, its status pipe
+        self.workers: dict[int, tuple[int, int]] = {}  # pidfd -> process id, status pipe
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
         self.rules = -1
 
     def start(self) -> bool:
-        """Learn what may be read, and try whether a process can be confined."""
+        """Receive the readable paths, and test whether a process can be confined."""
         request, _ = self._receive()
         if request is None:
             return False
@@ -102,7 +102,7 @@ class ForkServer:
             self._refuse(error)
             return False
         if os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) != 0:
-            return False  # it has told why
+            return False  # the process has reported why
         self.control.send(b"{}")
         return True
 
@@ -118,7 +118,7 @@ class ForkServer:
         self.control.send(json.dumps({"error": error.strerror or str(error)}).encode())
 
     def run(self) -> None:
-        """Fork workers and bury them, until the grader is gone."""
+        """Fork workers and reap them, until the grader is gone."""
         if not self.start():
             return
         self.preload(["news", "torch"])
@@ -138,7 +138,7 @@ class ForkServer:
         return (json.loads(content) if content else None), handles
 
     def preload(self, names: list[str]) -> None:
-        """Take the steps that were not taken yet; what is missing, a worker will tell."""
+        """Load packages that are not loaded yet; a worker reports missing ones."""
         for name in names:
             if name not in self.loaded:
                 self.loaded.add(name)
@@ -164,20 +164,20 @@ class ForkServer:
         self.poll.unregister(worker)
         _, code, used = os.wait4(process, 0)
         told = struct.pack("=iq", os.waitstatus_to_exitcode(code), used.ru_maxrss << 10)
-        with contextlib.suppress(OSError):  # nobody may be waiting for it
+        with contextlib.suppress(OSError):  # the grader may have closed its end
             os.write(status, told)
         os.close(status)
         os.close(worker)
 
     def end(self) -> None:
-        """End all workers."""
+        """Kill all workers."""
         for worker in self.workers:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(worker, signal.SIGKILL)
 
 
 def become_worker(request: dict[str, Any], handles: list[int], rules: int) -> None:
-    """Confine this process, then serve; nothing of a student's is read before. Never returns."""
+    """Confine this process, then serve; never returns. No student data is read before."""
     code = 1
     try:
         os.setsid()
@@ -196,12 +196,12 @@ def become_worker(request: dict[str, Any], handles: list[int], rules: int) -> No
 
 
 def main() -> None:
-    """Serve the grader at stdin."""
+    """Serve the grader on stdin."""
     sys.argv[1:] = []
-    tempfile.tempdir = os.environ["TMPDIR"]  # workers cannot try out where they may write
+    tempfile.tempdir = os.environ["TMPDIR"]  # workers cannot probe for a writable folder
     preload = ForkServer(socket.socket(fileno=0))
     try:
         preload.run()
     finally:
         preload.end()
-    os._exit(0)  # without taking apart what is loaded
+    os._exit(0)  # without unloading packages

@@ -1,6 +1,6 @@
-"""Landlock: a process gives up all files but some, in the kernel, from Linux 5.13 on.
+"""Landlock restricts a process to some files; it is in the kernel from Linux 5.13 on.
 
-It needs no privilege and no package. https://docs.kernel.org/userspace-api/landlock.html
+It needs neither privileges nor packages. https://docs.kernel.org/userspace-api/landlock.html
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ NO_LANDLOCK = {
 
 
 def abi() -> int:
-    """Return the version of Landlock that the kernel has.
+    """Return the kernel's Landlock version.
 
     Raises:
-        OSError: it has none, or it is switched off.
+        OSError: the kernel has no Landlock, or it is disabled.
     """
     try:
         return libc.call("syscall", CREATE_RULESET, None, 0, 1)
@@ -35,9 +35,9 @@ def abi() -> int:
 
 
 def rules_for(readable: Iterable[str]) -> int:
-    """Return a ruleset that leaves only the files at or below `readable` within reach.
+    """Create the rules that allow reading files at or below `readable` and nothing else.
 
-    Nothing can be written to but /dev/null. Paths that are not there are left out.
+    Only /dev/null is writable. Missing paths are skipped.
 
     Returns:
         A descriptor for `restrict`.
@@ -59,5 +59,5 @@ def rules_for(readable: Iterable[str]) -> int:
 
 
 def restrict(rules: int) -> None:
-    """Obey Landlock's rules from now on; needs `libc.drop_privileges` before."""
+    """Enforce Landlock's rules from now on; call `libc.drop_privileges` first."""
     libc.call("syscall", RESTRICT_SELF, rules, 0)

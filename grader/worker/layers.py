@@ -1,6 +1,6 @@
-"""The layers that confine a worker: the one list of them, by their names in records.
+"""The list of the layers that confine a worker, by their names in records.
 
-A worker takes on those of `LAYERS` in their order, and cannot take one off again.
+A worker applies `LAYERS` in order, and cannot undo any of them.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 
 from . import landlock, libc, rlimits, seccomp
 
-FILE_SIZE, FILES = 1 << 20, 128  # what a worker may write, which is the trace, and keep open
+FILE_SIZE, FILES = 1 << 20, 128  # limits on what a worker may write (the trace) and keep open
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the layers are told.
+    """The arguments of the layers.
 
     Attributes:
         rules: the descriptor of Landlock's rules.
         memory: bytes of address space, or None.
-        seconds: processor time, or None.
+        seconds: CPU time, or None.
     """
 
     rules: int
@@ -33,15 +33,15 @@ LAYERS: dict[str, Callable[[Bounds], None]] = {
     "landlock": lambda bounds: landlock.restrict(bounds.rules),
     "seccomp": lambda _bounds: seccomp.filter_calls(),
 }
-UNCONFINED = ("rlimits",)  # the layers of a worker that is started without the fork server
-AROUND = ("bubblewrap",)  # those that the grader puts round the fork server, where they work
+UNCONFINED = ("rlimits",)  # layers of a worker that is started without the fork server
+AROUND = ("bubblewrap",)  # layers around the fork server, where they work
 
 
 def apply(bounds: Bounds) -> None:
-    """Take on all layers.
+    """Apply all layers.
 
     Raises:
-        OSError: the kernel does not have one, or does not allow it.
+        OSError: the kernel does not have a layer, or does not allow it.
     """
     libc.drop_privileges()
     for layer in LAYERS.values():

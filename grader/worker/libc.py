@@ -1,4 +1,4 @@
-"""Calls of the C library that Python has no function for, and what a process gives up by them."""
+"""C library calls that Python has no function for, and the privileges that they drop."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 
 def call(name: str, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> int:
-    """Call a function of the C library.
+    """Call a function of the C library and check its result.
 
     Raises:
-        OSError: it failed.
+        OSError: the call failed.
     """
     function = getattr(ctypes.CDLL(None, use_errno=True), name)
     function.restype = ctypes.c_long
@@ -26,18 +26,18 @@ def call(name: str, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> int
 
 
 def buffer(form: str, *values: int) -> ctypes.Array[ctypes.c_char]:
-    """Return values packed as `struct` packs them, for a call that takes a pointer."""
+    """Pack values like `struct.pack`, for a call that takes a pointer."""
     content = struct.pack(form, *values)
     return ctypes.create_string_buffer(content, len(content))
 
 
 def end_with_parent() -> None:
-    """Let the kernel end this process when the one that forked it is gone."""
+    """Make the kernel kill this process when its parent exits."""
     call("prctl", PR_SET_PDEATHSIG, 9, 0, 0, 0)
 
 
 def drop_privileges() -> None:
-    """Give up all capabilities, root's too, and the way to get any back by starting programs."""
+    """Give up all capabilities, even root's, and the way to regain them by starting programs."""
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     call("capset", buffer("=II", 0x20080522, 0), buffer("=6I", *[0] * 6))

@@ -1,3 +1,3 @@
-"""The spaCy pipeline that submissions are to use."""
+"""The name of the spaCy pipeline that submissions use."""
 
 MODEL = "en_core_web_sm"

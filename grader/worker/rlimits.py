@@ -1,21 +1,21 @@
-"""Bounds on the resources that a process may use."""
+"""Limits on the resources of a process."""
 
 from __future__ import annotations
 
 import sys
 
 if sys.platform != "win32":
-    import resource  # here, so that the fork server has it and no worker waits for it
+    import resource  # here, so that the fork server loads it for all workers
 
 
 def limit(memory: int | None, seconds: float | None, size: int, files: int) -> None:
-    """Bound what this process may use; a lower bound that is there already stays.
+    """Limit the resources of this process; existing lower limits stay.
 
     Args:
         memory: bytes of address space, or None.
-        seconds: processor time, or None.
-        size: bytes of a file that it writes.
-        files: open files.
+        seconds: CPU time, or None.
+        size: bytes of a written file.
+        files: number of open files.
     """
     for what, bound in (
         (resource.RLIMIT_CORE, 0),

@@ -1,6 +1,6 @@
-"""The filter of system calls: what Landlock does not hold back, from processes to the network.
+"""The system call filter: restricts what Landlock does not, from processes to the network.
 
-A process that obeys it cannot take it back. It needs no privilege and no package.
+A process cannot remove it. It needs neither privileges nor packages.
 https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
 
@@ -23,10 +23,10 @@ ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 
 def filter_calls() -> None:
-    """Obey the tables in `syscalls` from now on; needs `libc.drop_privileges` before.
+    """Enforce the tables in `syscalls` from now on; call `libc.drop_privileges` first.
 
     Raises:
-        OSError: there is no table for this processor, or the kernel takes no filter.
+        OSError: there is no table for this processor, or the kernel rejects the filter.
     """
     steps = b"".join(program(platform.machine(), os.getpid()))
     held = ctypes.create_string_buffer(steps, len(steps))
@@ -36,7 +36,7 @@ def filter_calls() -> None:
 
 
 def program(machine: str, pid: int) -> list[bytes]:
-    """Make the filter: classic BPF, each rule complete in itself, the last one allows.
+    """Build the filter in classic BPF: self-contained rules, and a final one that allows.
 
     Raises:
         OSError: there is no table for this processor.
@@ -47,7 +47,7 @@ def program(machine: str, pid: int) -> list[bytes]:
     steps = [
         *(_load(PROCESSOR), _step(JUMP_EQUAL, processor, 1, 0), _step(RETURN, KILL)),
         *(_load(NUMBER), _step(JUMP_GREATER, syscalls.NEWEST, 0, 1), _refuse(ENOSYS)),
-        # The C library makes threads by clone where there is no clone3, whose flags no filter sees.
+        # A filter cannot see the flags of clone3; without it, the C library falls back on clone.
         *(_step(JUMP_EQUAL, syscalls.CLONE3[column], 0, 1), _refuse(ENOSYS)),
     ]
     for numbers in syscalls.REFUSED.values():

@@ -1,4 +1,4 @@
-"""The worker's loop: read a request, do it, answer."""
+"""The worker's loop: read a request, execute it, send the answer."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OPERATIONS = {
     "fit",
     "beyond",
     "text",
-}  # modules in operations/
-KIT = {"grader", "solution"}  # what a submission cannot import, even where it is installed
+}  # the modules in operations/
+KIT = {"grader", "solution"}  # submissions cannot import these, even where they are installed
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL
-FILE_SIZE, FILES = 1 << 30, 512  # what a worker may write and keep open
+FILE_SIZE, FILES = 1 << 30, 512  # limits on what a worker may write and keep open
 
 
 def _threads() -> int:
-    """Return how many threads torch may compute with: those of the environment, or the cores."""
+    """Return the number of threads for torch: from the environment, or the number of cores."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     if told.isdecimal() and int(told):
         return int(told)
@@ -46,22 +46,22 @@ THREADS = _threads()
 
 
 class KitHider(importlib.abc.MetaPathFinder):
-    """Keeps the kit's own packages out of a submission's sight."""
+    """Hides the kit's own packages from submissions."""
 
     def find_spec(self, fullname: str, *_: Any) -> None:
-        """Find nothing; refuse what belongs to the kit."""
+        """Refuse to import packages of the kit, and leave all others to the next finder."""
         if fullname.partition(".")[0] in KIT:
             raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes | memoryview]:
-    """Do one request, `{"id": ..., "do": "module.function", "with": {...}, "seed": ...}`.
+    """Execute a request, `{"id": ..., "do": "module.function", "with": {...}, "seed": ...}`.
 
-    Operations that take a `report` function tell their progress through it.
+    Operations with a parameter `report` call it with their progress.
 
     Returns:
-        The frame with the request's id and what the operation gives, or `wire.Raised` where
-        student code raised.
+        The frame with the request's id and the operation's result, or `wire.Raised` if student
+        code raised.
     """
     number = request["id"]
     module, function = request["do"].split(".")
@@ -73,14 +73,14 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
         if "report" in inspect.signature(operation).parameters:
             arguments["report"] = report
         return wire.encode({"id": number, "answer": operation(**arguments)}, wire.MAX_BLOBS)
-    except BaseException as error:  # whatever student code raises, sys.exit too
+    except BaseException as error:  # whatever student code raises, even SystemExit
         return wire.encode({"id": number, "answer": student.describe(error)})
 
 
 def reset_random_state(seed: int) -> None:
-    """Seed the generators that are loaded, and undo settings that a student's module may change.
+    """Seed all loaded random generators, and reset settings that student code may have changed.
 
-    So an operation can be repeated, and one task's module does not decide over another task.
+    So operations are repeatable, and a task's module cannot affect another task.
     """
     random.seed(seed)
     sys.setrecursionlimit(1000)
@@ -90,13 +90,13 @@ def reset_random_state(seed: int) -> None:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)
         torch.set_grad_enabled(True)
-        if torch.are_deterministic_algorithms_enabled():  # else this would load torch's compiler
+        if torch.are_deterministic_algorithms_enabled():  # otherwise this loads torch's compiler
             torch.use_deterministic_algorithms(False)
         torch.manual_seed(seed)
 
 
 def reset_process(home: str) -> None:
-    """Undo what a student's module may have changed of the process: the folder, the threads."""
+    """Reset what student code may have changed in the process: working folder and threads."""
     with contextlib.suppress(OSError):
         os.chdir(home)
     if (torch := sys.modules.get("torch")) is not None:
@@ -104,10 +104,10 @@ def reset_process(home: str) -> None:
 
 
 def limit(memory: int | None, seconds: float | None) -> None:
-    """Bound what this process may use, where the system can.
+    """Limit the resources of this process where the system supports it.
 
-    Drivers of GPUs map far more addresses than memory, so where there is one, and on macOS, the
-    address space is not bounded.
+    The address space is not limited on macOS, nor on machines with a GPU, because GPU drivers map
+    far more addresses than memory.
     """
     if os.name == "posix":
         if sys.platform != "linux" or any(map(os.path.exists, GPUS)):
@@ -117,9 +117,9 @@ def limit(memory: int | None, seconds: float | None) -> None:
 
 @contextlib.contextmanager
 def time_guard(seconds: float, trace: Any) -> Any:
-    """Shortly before the time is up, write down the line that is being run.
+    """Write a traceback shortly before the deadline.
 
-    Should the grader be gone by then, the process ends itself a little later.
+    If the grader is gone by then, the process exits a little later.
     """
     faulthandler.dump_traceback_later(0.8 * seconds, file=trace)
     if os.name == "posix":
@@ -131,9 +131,9 @@ def time_guard(seconds: float, trace: Any) -> Any:
 
 
 def main(trace: BinaryIO) -> None:
-    """Serve requests until stdin ends; what student code prints goes to stderr.
+    """Serve requests until stdin is closed; the output of student code goes to stderr.
 
-    Tracebacks of crashes and of what takes too long go to `trace`.
+    Tracebacks of crashes and timeouts go to `trace`.
     """
     faulthandler.enable(trace)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -162,6 +162,6 @@ def main(trace: BinaryIO) -> None:
 
         with time_guard(request["seconds"], trace):
             parts = answer(request, report)
-        with contextlib.suppress(BaseException):  # it may be closed
+        with contextlib.suppress(BaseException):  # stdout may be closed
             printed.flush()
         wire.send(answers, parts)

@@ -1,4 +1,4 @@
-"""The student's modules: imported from text, called under watch, their exceptions described."""
+"""Imports the student's modules from text, calls them, and describes their exceptions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PACKAGE = "exercise"
 
 
 class MissingName(Exception):
-    """The module has no such name."""
+    """The module does not define the requested name."""
 
 
 class MissingModule(Exception):
-    """The submission has no such module."""
+    """The submission does not have the requested module."""
 
 
 KINDS: dict[str, type[BaseException]] = {
@@ -41,13 +41,13 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA out of memory", "MPS backend out o
 class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports the submission's modules from memory.
 
-    A module `x` is `exercise.x`; the bare name `x` is another name for the same module. Both are
-    found before anything else, so that the same modules are found on every machine. Names that
-    would shadow what is needed do not come here, see `sources.left_out`.
+    A module `x` is `exercise.x`; the bare name `x` refers to the same module. Both take precedence
+    over installed modules, so that every machine finds the same ones. Modules that would shadow
+    required packages never get here, see `sources.left_out`.
     """
 
     def __init__(self, files: dict[str, bytes], names: dict[str, str], *, bare: bool) -> None:
-        """Serve `files` (module name to source); `names` are the file names for tracebacks."""
+        """Serve `files` (sources by module name); `names` are the file names for tracebacks."""
         self.files, self.names, self.bare = files, names, bare
 
     def find_spec(
@@ -56,7 +56,7 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         path: Sequence[str] | None = None,  # noqa: ARG002
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
-        """Find a module of the submission."""
+        """Return the spec of a submission's module, or None."""
         parent, _, name = fullname.rpartition(".")
         found = name in self.files and parent == ("" if self.bare else PACKAGE)
         if not found and (self.bare or fullname != PACKAGE):
@@ -64,7 +64,7 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_loader(fullname, self, is_package=fullname == PACKAGE)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run a module's source, bytes with the encoding that they declare."""
+        """Run a module's source, given as bytes that may declare an encoding."""
         name = module.__name__
         if self.bare:
             sys.modules[name] = importlib.import_module(f"{PACKAGE}.{name}")
@@ -72,7 +72,7 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         stem = "__init__" if name == PACKAGE else name.rpartition(".")[2]
         source, file = self.files.get(stem, b""), self.names.get(stem, stem)
         module.__file__ = file
-        # Tracebacks and `inspect` take the lines from here, whatever lies on the disk.
+        # Tracebacks and `inspect` read the lines from here, not from the disk.
         linecache.cache[file] = (len(source), None, _lines(source), file)
         exec(_compile(source, file), module.__dict__)
 
@@ -80,13 +80,13 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def _lines(source: bytes) -> list[str]:
     try:
         decoded = importlib.util.decode_source(source)
-    except Exception:  # compiling tells what is wrong with it
+    except Exception:  # compiling reports what is wrong
         decoded = source.decode("utf-8", "replace")
     return io.StringIO(decoded).readlines()
 
 
 def _compile(source: bytes, file: str) -> CodeType:
-    """Compile a module; whatever is wrong with its source is a SyntaxError with file and line."""
+    """Compile a module; any defect of its source is a SyntaxError with file and line."""
     line = 1
     try:
         if b"\0" in source:
@@ -101,17 +101,17 @@ def _compile(source: bytes, file: str) -> CodeType:
 
 
 class Student:
-    """The submission that this worker serves."""
+    """The submission of this worker."""
 
     def __init__(self) -> None:
-        """Start with no submission."""
+        """Start without a submission."""
         self.call = ""
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
 
     def receive(self, files: dict[str, bytes], names: dict[str, str]) -> None:
-        """Take over a submission's files; nothing is imported yet."""
-        # A worker that was just forked has none, and would copy the memory of all that it looks at.
+        """Take a submission's files, without importing anything."""
+        # A freshly forked worker has none. Searching would copy the memory of everything it visits.
         earlier = list(sys.modules.items()) if self.files or PACKAGE in sys.modules else []
         for name, module in earlier:
             loader = getattr(module, "__loader__", None)
@@ -125,7 +125,7 @@ class Student:
         """Import `exercise.<module>` and return its attribute `name`.
 
         Raises:
-            MissingModule: the submission has no such file.
+            MissingModule: the submission does not have the module.
             MissingName: the module does not define it.
         """
         if module not in self.files:
@@ -139,12 +139,12 @@ class Student:
 
     @contextlib.contextmanager
     def calling(self, call: str) -> Iterator[None]:
-        """Note which call is under way, in the words that the student will read."""
+        """Store the text of the current call, as shown to the student."""
         self.call = call
         yield
 
     def attempt(self, call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call `function`; return its value, or the `Raised` that describes its exception."""
+        """Call `function` and return its result, or a `Raised` that describes its exception."""
         try:
             with self.calling(call):
                 return function(*args, **kwargs)
@@ -152,7 +152,7 @@ class Student:
             return self.describe(error)
 
     def describe(self, error: BaseException) -> Raised:
-        """Describe an exception with the student's own frames only; the class has no say in it."""
+        """Describe an exception with the student's own frames only, without calling its methods."""
         kinds = (kind for kind, base in KINDS.items() if issubclass(type(error), base))
         kind = next(kinds, "exception")
         trace = vars(BaseException)["__traceback__"].__get__(error)

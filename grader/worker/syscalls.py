@@ -1,7 +1,7 @@
-"""Numbers of Linux system calls, and what the filter does with them; see `seccomp.filter_calls`.
+"""Numbers of Linux system calls and how the filter treats them; see `seccomp.filter_calls`.
 
 The numbers are those of the kernel's `arch/x86/entry/syscalls/syscall_64.tbl` and, for aarch64,
-`include/uapi/asm-generic/unistd.h`. None: that processor has no such call.
+`include/uapi/asm-generic/unistd.h`. None means that the processor does not have the call.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ PROCESSORS = {  # machine: column of the tables, AUDIT_ARCH of `linux/audit.h`
     "x86_64": (0, 0xC000003E),
     "aarch64": (1, 0xC00000B7),
 }
-NEWEST = 450  # calls with higher numbers are younger than these tables, and refused
+NEWEST = 450  # calls with higher numbers are newer than these tables, and refused
 
 REFUSED: dict[str, tuple[int | None, int | None]] = {
     # Other programs, and leaving the session.
@@ -20,7 +20,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "execveat": (322, 281),
     "setsid": (112, 157),
     "setpgid": (109, 154),
-    # Signals by other ways than kill and tgkill.
+    # Signals other than by kill and tgkill.
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
     "tkill": (200, 130),
@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     # The network.
     "socket": (41, 198),
     "socketpair": (53, 199),
-    # Memory and queues that RLIMIT_AS does not count, and those of the user's other processes.
+    # Memory and queues that RLIMIT_AS does not count, including those of other processes.
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "semctl": (66, 191),
     "mq_open": (240, 180),
     "mq_unlink": (241, 181),
-    # Requests that the filter would not see.
+    # Requests that bypass the filter.
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "swapoff": (168, 225),
     "quotactl": (179, 60),
     "quotactl_fd": (443, 443),
-    # What Landlock lets pass: attributes of files, and watching them.
+    # What Landlock allows: changing attributes of files, and watching files.
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "inotify_init1": (294, 26),
     "fanotify_init": (300, 262),
     "fanotify_mark": (301, 263),
-    # Other processes' share of the machine.
+    # Scheduling of other processes.
     "setpriority": (141, 140),
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),
@@ -157,12 +157,12 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "request_key": (249, 218),
     "vhangup": (153, 58),
 }
-CLONE, CLONE3 = (56, 220), (435, 435)  # threads yes, processes no
+CLONE, CLONE3 = (56, 220), (435, 435)  # allowed for threads, not for processes
 SELF = {  # allowed where the first argument is the process itself
     "kill": (62, 129),
     "tgkill": (234, 131),
 }
-ALLOWED = {  # numbers; which argument is looked at; its values that are allowed
+ALLOWED = {  # numbers; the index of the checked argument; its allowed values
     # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA
     "prctl": ((157, 167), 0, (3, 15, 16, 0x53564D41)),
     # the process itself

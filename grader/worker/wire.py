@@ -1,9 +1,9 @@
-"""What travels between grader and worker: frames of JSON and raw array bytes, nothing executable.
+"""The protocol between grader and worker: frames of JSON and raw array bytes, nothing executable.
 
 A frame is `length of the JSON (4 bytes, big endian) | JSON (ASCII) | bytes of the arrays`. In the
-JSON, None, bool, int (64 bits), float and str stand for themselves; everything else is an object
+JSON, None, bool, int (64 bits), float and str represent themselves. Everything else is an object
 with one tag: list, tuple, dict, bytes, tensor, other, raised. The bytes of arrays follow in the
-order in which the arrays stand there. `read` checks every size before it allocates, and raises
+order in which the arrays occur. `read` checks every size before it allocates, and raises
 `ProtocolError` for anything else.
 """
 
@@ -26,10 +26,10 @@ MAX_BLOBS = 64 << 20  # bytes of arrays in one frame, for frames that come from 
 MAX_ITEMS = 200_000  # values in one frame
 MAX_DEPTH = 32
 MAX_DIMS = 8
-MAX_EMPTY = 1 << 20  # what the sizes of an empty tensor multiply to, the zeros left out
+MAX_EMPTY = 1 << 20  # product of the nonzero sizes of an empty tensor
 MAX_TEXT = 2_000  # characters of a repr or of an exception's message
 MAX_NAME = 200  # characters of the name of a type, a file or a function
-MAX_FRAMES = 8  # lines of a traceback, the last ones
+MAX_FRAMES = 8  # last lines of a traceback
 
 ITEM_SIZES = {
     "bool": 1,
@@ -43,20 +43,20 @@ ITEM_SIZES = {
     "float32": 4,
     "float64": 8,
 }
-KINDS = ("exception", "exit", "memory", "missing_module", "missing_name")  # of Raised
+KINDS = ("exception", "exit", "memory", "missing_module", "missing_name")  # kinds of Raised
 
 
 class ProtocolError(Exception):
-    """What arrived is not a frame of this protocol."""
+    """The received data is not a valid frame."""
 
 
 class TooLargeError(ProtocolError):
-    """What is to be sent is larger than a frame may be."""
+    """The data to send exceeds the size limit of a frame."""
 
 
 @dataclass(frozen=True)
 class TensorData:
-    """A tensor as plain data: `data` holds the elements in row-major order, little endian."""
+    """A tensor as plain data; `data` has the elements in row-major order, little endian."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -65,7 +65,7 @@ class TensorData:
     requires_grad: bool = False
 
     def torch(self) -> torch.Tensor:
-        """Return it as a torch tensor on the CPU."""
+        """Convert to a torch tensor on the CPU."""
         import torch
 
         dtype = getattr(torch, self.dtype)
@@ -74,7 +74,7 @@ class TensorData:
         return torch.frombuffer(bytearray(self.data), dtype=dtype).reshape(self.shape)
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """Return it as a NumPy array (bfloat16 as float32)."""
+        """Convert to a NumPy array (bfloat16 as float32)."""
         if self.dtype == "bfloat16":
             return self.torch().float().numpy()
         import numpy as np
@@ -82,13 +82,13 @@ class TensorData:
         return np.frombuffer(self.data, dtype=self.dtype).reshape(self.shape)
 
     def tolist(self) -> Any:
-        """Return it as nested lists of Python numbers."""
+        """Convert to nested lists of Python numbers."""
         return self.numpy().tolist()
 
 
 @dataclass(frozen=True)
 class Opaque:
-    """A value of a type that the wire does not carry."""
+    """A description of a value whose type the wire cannot carry."""
 
     type: str
     text: str
@@ -96,7 +96,7 @@ class Opaque:
 
 @dataclass(frozen=True)
 class Frame:
-    """One line of a traceback, in the student's own files."""
+    """A line of a traceback in the student's own files."""
 
     file: str
     line: int
@@ -106,7 +106,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception that student code raised, described; `kind` is one of `KINDS`."""
+    """A description of an exception that student code raised; `kind` is one of `KINDS`."""
 
     kind: str
     type: str
@@ -116,7 +116,7 @@ class Raised:
 
 
 def text(function: Callable[[Any], str], value: object) -> str:
-    """Return the beginning of `str(value)` or `repr(value)`; never raises."""
+    """Return the start of `str(value)` or `repr(value)`; never raises."""
     try:
         return str.__getitem__(function(value), slice(MAX_TEXT))
     except BaseException as error:  # a student's __repr__ may do anything
@@ -124,21 +124,21 @@ def text(function: Callable[[Any], str], value: object) -> str:
 
 
 def type_name(value: object) -> str:
-    """Return the name of a value's type; a metaclass has no say in it."""
+    """Return the name of a value's type, without calling its metaclass."""
     name: str = vars(type)["__name__"].__get__(type(value))
     return str.__getitem__(name, slice(MAX_NAME))
 
 
 def describe(value: object) -> Opaque:
-    """Describe a foreign value by its type and a bounded repr; never raises."""
+    """Describe any value by its type and a truncated repr; never raises."""
     return Opaque(type_name(value), text(repr, value))
 
 
 def tensor_data(value: Any) -> TensorData:
-    """Take the data of a torch tensor or a NumPy array; a subclass has no say in it.
+    """Extract the data of a torch tensor or NumPy array, without calling methods of subclasses.
 
     Raises:
-        TypeError: it is neither. Anything else: it holds no plain data (sparse, meta, lying).
+        TypeError: the value is neither. Other exceptions: it has no plain data (sparse, meta).
     """
     torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
     if torch is not None and issubclass(type(value), torch.Tensor):
@@ -159,10 +159,10 @@ def tensor_data(value: Any) -> TensorData:
 
 
 class _Encoder:
-    """Makes JSON of a body and gathers the bytes of its arrays.
+    """Converts a body to JSON and collects the bytes of its arrays.
 
-    Types are compared by `is`: nothing that a student's class defines is called, but for the
-    `repr` of a foreign value.
+    Types are compared with `is`, so nothing that a student's class defines is called, except the
+    `repr` of values that cannot be encoded.
     """
 
     def __init__(self) -> None:
@@ -172,7 +172,7 @@ class _Encoder:
     def encode(self, value: Any, depth: int = 0) -> Any:
         self.items += 1
         if self.items > MAX_ITEMS:
-            raise TooLargeError(f"what came back holds more than {MAX_ITEMS} values")
+            raise TooLargeError(f"the result holds more than {MAX_ITEMS} values")
         kind = type(value)
         if value is None or kind is bool or kind is str or kind is float:
             return value
@@ -192,7 +192,7 @@ class _Encoder:
             return {kind.__name__.lower(): asdict(value)}
         try:
             found = value if kind is TensorData else tensor_data(value)
-        except BaseException:  # no array, or none that can be read
+        except BaseException:  # not an array, or unreadable
             return {"opaque": asdict(describe(value))}
         if found.dtype not in ITEM_SIZES or not _is_shape(found.shape):
             return {"opaque": asdict(describe(value))}
@@ -206,7 +206,7 @@ class _Encoder:
 
 
 def _is_shape(sizes: Sequence[int]) -> bool:
-    """Tell whether a shape may travel: not too many sizes, and none that are huge by the way."""
+    """Return whether a shape is acceptable: few dimensions, and no huge sizes."""
     return len(sizes) <= MAX_DIMS and (
         0 not in sizes or math.prod(size or 1 for size in sizes) <= MAX_EMPTY
     )
@@ -224,28 +224,28 @@ def _key(key: Any) -> bool | int | float | str | None:
 
 
 def encode(body: object, max_blobs: int | None = None) -> list[bytes | memoryview]:
-    """Make one frame, as the parts that `send` takes.
+    """Encode a frame, as the parts that `send` takes.
 
     Raises:
-        TooLargeError: the frame would be larger than frames may be.
+        TooLargeError: the frame exceeds the size limit.
     """
     encoder = _Encoder()
     header = json.dumps(encoder.encode(body)).encode("ascii")
     size = sum(len(array) for array in encoder.arrays)
     if len(header) > MAX_HEADER:
         raise TooLargeError(
-            f"what came back is {len(header)} bytes long without its arrays; "
-            f"at most {MAX_HEADER} are taken"
+            f"the result is {len(header)} bytes long without its arrays; "
+            f"at most {MAX_HEADER} are allowed"
         )
     if max_blobs is not None and size > max_blobs:
         raise TooLargeError(
-            f"what came back holds {size} bytes of arrays; at most {max_blobs} are taken"
+            f"the result holds {size} bytes of arrays; at most {max_blobs} are allowed"
         )
     return [struct.pack("!I", len(header)) + header, *encoder.arrays]
 
 
 def send(stream: BinaryIO, parts: list[bytes | memoryview]) -> None:
-    """Send the parts of frames; the stream may be a raw one."""
+    """Write the parts of frames to a stream, which may be unbuffered."""
     for part in parts:
         rest = memoryview(part)
         while rest:
@@ -254,16 +254,16 @@ def send(stream: BinaryIO, parts: list[bytes | memoryview]) -> None:
 
 
 def write(stream: BinaryIO, body: object) -> None:
-    """Send one frame."""
+    """Encode and send a frame."""
     send(stream, encode(body))
 
 
 def read(stream: BinaryIO, max_blobs: int | None = MAX_BLOBS) -> Any:
-    """Receive one frame's body.
+    """Receive a frame and decode its body.
 
     Raises:
-        EOFError: the stream ended.
-        ProtocolError: the frame breaks the rules of this module.
+        EOFError: the stream has ended.
+        ProtocolError: the frame is invalid.
     """
     (size,) = struct.unpack("!I", _read_exactly(stream, 4))
     if size > MAX_HEADER:
@@ -287,7 +287,7 @@ def _read_exactly(stream: BinaryIO, size: int) -> bytearray:
 
 
 class _Decoder:
-    """Makes a body of JSON, and reads the arrays where they stand in it."""
+    """Converts JSON to a body, and reads the bytes of its arrays in order."""
 
     def __init__(self, stream: BinaryIO, room: int | None) -> None:
         self.stream, self.room = stream, room
@@ -318,12 +318,12 @@ class _Decoder:
         if self.room is not None:
             self.room -= size
             if self.room < 0:
-                raise ProtocolError("more bytes of arrays than are taken")
+                raise ProtocolError("more bytes of arrays than are allowed")
         return _read_exactly(self.stream, size)
 
     def _tensor(self, dtype: str, shape: list[int], device: str, grad: bool) -> TensorData:
         if any(_a(int, size) < 0 for size in _a(list, shape)) or not _is_shape(shape):
-            raise ProtocolError("a shape that is none")
+            raise ProtocolError("an invalid shape")
         data = self._array(math.prod(shape) * ITEM_SIZES[dtype])
         if dtype == "bool" and data.strip(b"\0\1"):
             raise ProtocolError("a bool that is neither true nor false")
@@ -332,12 +332,12 @@ class _Decoder:
 
 def _a(kind: type, value: Any) -> Any:
     if type(value) is not kind:
-        raise ProtocolError(f"no {kind.__name__} where one belongs")
+        raise ProtocolError(f"expected {kind.__name__}")
     return value
 
 
 def _scalar(value: Any) -> Any:
-    if type(value) is int and not _fits(value):  # long ints can be made to collide as keys
+    if type(value) is int and not _fits(value):  # long ints can be chosen to collide as keys
         raise ProtocolError("an int of more than 64 bits")
     if type(value) in (list, dict):
         raise ProtocolError(f"a bare {type(value).__name__}")
@@ -345,7 +345,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _text(value: Any, limit: int = MAX_TEXT) -> str:
-    """Return text that is safe to show: bounded, no control characters, no lone surrogates."""
+    """Return safe text: bounded, without control characters and lone surrogates."""
     shown: str = _a(str, value)[:limit].replace("\t", " ")
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in shown)
 

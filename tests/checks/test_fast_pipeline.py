@@ -1,4 +1,4 @@
-"""How calls are counted in vectors, and where the right vectors of a faster pipeline come from."""
+"""Calls are counted in vectors, and the expected vectors come from the plain pipeline."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,7 +29,7 @@ def vectors_of(texts: list[str]) -> list[TensorData]:
 
 
 def counted(most: list[int], last: float) -> Submission:
-    """A submission with these counts in its vectors: of the first batches, and of the last text."""
+    """A submission with these counts in its vectors, for the first batches and the last text."""
 
     def calls(_task: str, batches: list[list[str]], _batch_size: int, step: int) -> list[Any]:
         vectors = [one.torch() for texts in batches for one in vectors_of(texts)]
@@ -41,7 +41,7 @@ def counted(most: list[int], last: float) -> Submission:
 
 
 def run(nlp: Language) -> Submission:
-    """A submission whose pipeline is this one."""
+    """A submission whose function returns this pipeline."""
 
     def calls(_task: str, batches: list[list[str]], batch_size: int, step: int) -> Any:
         with CallCounter(step).counting():

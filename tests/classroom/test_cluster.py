@@ -65,7 +65,7 @@ def test_a_killed_worker_costs_a_retry_and_nothing_else(
     for student, source in CLASS.items():
         expected = without_times(alone(student, {"dataset": source}))
         assert without_times(results[student].record) == expected
-    assert "6 of 6: 6 partly" in capsys.readouterr().out
+    assert "6 of 6: 6 in progress" in capsys.readouterr().out
 
 
 def test_a_cluster_that_is_not_there_is_told(

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Record | None, Record | None, float | None, float | None,
         record(PASSED, digest="e"),
         0.0,
         6.0,
-        ["another submission", "model.shape: 0/6 -> 6/6, failed -> passed"],
+        ["a different submission", "model.shape: 0/6 -> 6/6, failed -> passed"],
     ),
     "two that even out": (
         record(PASSED, replace(OTHER, score=0.0)),
@@ -94,13 +94,13 @@ CASES: dict[str, tuple[Record | None, Record | None, float | None, float | None,
         ["model.reads: new check, 1/4 (Called `g()`.)"],
     ),
     "a check gone": (
-        record(PASSED, OTHER), record(PASSED), 7.0, 6.0, ["model.reads: check is gone, was 1/4"],
+        record(PASSED, OTHER), record(PASSED), 7.0, 6.0, ["model.reads: check removed, was 1/4"],
     ),
     "other points": (
         record(PASSED), record(replace(PASSED, max_score=9.0, score=9.0)), 6.0, 9.0,
         ["model.shape: 6/6 -> 9/9, passed -> passed"],
     ),
-    "a fault now": (record(PASSED), None, 6.0, None, [f"cannot be graded any more: {GONE}"]),
+    "a fault now": (record(PASSED), None, 6.0, None, [f"can no longer be graded: {GONE}"]),
     "a fault before": (None, record(PASSED), None, 6.0, [f"could not be graded before: {GONE}"]),
     "a fault in a check": (
         record(LOST), record(replace(LOST, status=Status.ERROR, mistake=None)), 0.0, 0.0,
@@ -128,8 +128,8 @@ def test_who_came_and_who_went_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     new = report(tmp_path / "new", bob=record(PASSED), cyd=record(PASSED))
     found = changes(old, new, capsys)
     assert {student: each["why"] for student, each in found.items()} == {
-        "ada": ["is not there any more"],
-        "cyd": ["was not there before"],
+        "ada": ["no longer submitted"],
+        "cyd": ["new submission"],
     }
 
 
@@ -166,4 +166,4 @@ def test_what_holds_no_results_is_told(
     assert main(["diff", str(tmp_path / "x.json"), str(tmp_path)]) == 2
     assert "x.json: holds no results" in capsys.readouterr().err
     assert main(["diff", str(tmp_path), str(tmp_path)]) == 2
-    assert "results.json: there is no such file" in capsys.readouterr().err
+    assert "results.json: no such file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Jobs on worker processes: what is lost with a process is done again, alone."""
+"""Jobs in worker processes: jobs that are lost with a process are run again, one at a time."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from grader.classroom.engine import Job, Local
 
 
 class Odd(Local):
-    """Runs `work` in place of grading."""
+    """An engine that runs `work` instead of grading."""
 
     def submit(self, job: Job) -> Future[str]:
         future: Future[str] = self.executor.submit(work, job)
@@ -20,7 +20,7 @@ class Odd(Local):
 
 
 def work(job: Job) -> str:
-    """End the process, or leave word first and end it once."""
+    """Kill the process always, or only the first time, which is noted in a file."""
     if job.get("always"):
         time.sleep(0.2)  # the others have begun, and have not ended
         os._exit(1)

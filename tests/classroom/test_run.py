@@ -25,6 +25,7 @@ from grader.classroom import run
 from grader.classroom.engine import Job
 from grader.classroom.job import GradingConfig, grade, pack, versions
 from grader.classroom.journal import Entry, Journal
+from grader.classroom.progress import verdict
 from grader.contract.enums import Status, Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import GradingStatus, Result
@@ -36,6 +37,7 @@ from grader.reports import junit
 from grader.reports.class_report import page
 from grader.sandbox.fork_server import Unavailable
 from grader.sandbox.tiers import Confinement
+from tests.classes import graded as golden
 from tests.sandbox.test_worker_client import gone
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
@@ -82,9 +84,9 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "class" / "broken.zip").write_bytes(b"PK")
     done = graded_by_command(root)
     assert done.returncode == 2, done.stderr
-    assert "broken  error: broken.zip: not a zip that can be read" in done.stdout
-    assert "5 partly" not in done.stdout
-    assert "6 of 6: 4 partly, 1 nothing yet, 1 error" in done.stdout
+    assert "broken  error: broken.zip: not a readable zip" in done.stdout
+    assert "5 in progress" not in done.stdout
+    assert "6 of 6: 4 in progress, 1 no points, 1 error" in done.stdout
     return root
 
 
@@ -372,7 +374,8 @@ def test_results_of_another_setting_are_told(
     make(tmp_path / "class", {"a": RIGHT, "b": RIGHT})
     again(tmp_path, noting)
     again(tmp_path, noting, "--student", "a", "--seed", "1")
-    assert "1 of them were graded with other checks, versions or options" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 of them were graded with different checks, versions or options" in told
 
 
 @pytest.mark.parametrize(
@@ -541,7 +544,7 @@ def test_a_full_disk_is_told_in_one_line(
     monkeypatch.setattr(page, "written_whole", full)
     assert main(["class", str(tmp_path / "class"), "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
-    assert "a report cannot be written (No space left on device). What was graded is kept" in told
+    assert "a report cannot be written (No space left on device). The results are kept" in told
     assert told.count("\n") == 1
 
 
@@ -553,7 +556,7 @@ BAD = {
     ),
     "an unknown student": (
         ["class", "class", "--out", "out", "--student", "x"],
-        "--student x: nobody of that id is in class. Ids look like a.",
+        "--student x: no student with this id in class. Ids look like a.",
     ),
 }
 
@@ -587,10 +590,24 @@ def test_a_package_that_reports_need_is_missed_before_a_class_is_graded(tmp_path
 
 
 @pytest.mark.parametrize("size", ["6", "0G", "1K", "999M", "x"])
-def test_a_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_size_is_refused(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["class", "x", "--out", "y", "--limit-memory", size])
-    assert f"{size!r} is no size from 1G" in capsys.readouterr().err
+    assert f"{size!r} is not a size of at least 1G" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("right", "full marks"), ("wrong", "in progress"), ("stubs", "not started")],
+)
+def test_a_verdict_sums_up_a_record(name: str, expected: str) -> None:
+    assert verdict(Result("a", record=golden()[name])) == expected
+
+
+def test_a_submission_that_earns_nothing_is_not_called_not_started() -> None:
+    failed = [replace(check, status=Status.FAILED, score=0) for check in golden()["stubs"].checks]
+    record = replace(golden()["stubs"], checks=failed)
+    assert verdict(Result("a", record=record)) == "no points"
 
 
 # --- the journal -------------------------------------------------------------------------------
@@ -618,7 +635,7 @@ def test_a_line_that_was_cut_short_costs_itself_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [b"null", b"{}", b"\xff", b'{"result": {"x": 1}}', b"[1]"])
-def test_a_line_that_is_no_entry_is_skipped(line: bytes, tmp_path: Path) -> None:
+def test_an_invalid_line_is_skipped(line: bytes, tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(line + b"\n")
     journal = Journal(path)

@@ -92,13 +92,13 @@ def test_a_zip_and_its_folder_have_the_same_marks(
 
 
 BAD = {
-    "no such path": (["grade", "nowhere"], "nowhere: there is no such folder or file"),
+    "no such path": (["grade", "nowhere"], "nowhere: no such file or folder"),
     "a folder without modules": (["grade", "empty"], "empty: none of dataset.py"),
     "json into no folder": (["grade", "d/dataset.py", "--json", "no/where.json"], "no/where.json"),
     "json onto a folder": (["grade", "d/dataset.py", "--json", "empty"], "--json empty"),
     "data that is not there": (["grade", "d/dataset.py", "--data", "x.csv"], "x.csv"),
-    "unknown task": (["hint", "modle"], "modle: there is no such task"),
-    "unknown hint": (["hint", "model", "4"], "Hint 4: there are hints 1 to 3"),
+    "unknown task": (["hint", "modle"], "modle: no such task"),
+    "unknown hint": (["hint", "model", "4"], "Hint 4: choose a level from 1 to 3"),
 }
 
 
@@ -127,8 +127,8 @@ def test_bad_input_is_one_line_and_exit_2(
     ("arguments", "says"),
     [
         (["grade", "solution", "--device", "gpu"], "invalid choice: 'gpu'"),
-        (["grade", "solution", "--seed", "-1"], "'-1' is no number from 0 to 2**32 - 1"),
-        (["grade", "solution", "--seed", "x"], "'x' is no number from 0 to 2**32 - 1"),
+        (["grade", "solution", "--seed", "-1"], "'-1' is not an integer from 0 to 2**32 - 1"),
+        (["grade", "solution", "--seed", "x"], "'x' is not an integer from 0 to 2**32 - 1"),
         (["hint", "model", "x"], "invalid int value: 'x'"),
         (["grades"], "invalid choice: 'grades'"),
         ([], "the following arguments are required: COMMAND"),
@@ -310,7 +310,7 @@ def test_grade_says_in_a_line_that_there_is_no_sandbox_unless_limits_were_asked_
     assert main(arguments) == 0
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert told.startswith("grader: there is no sandbox, only limits: it needs Linux. ")
+    assert told.startswith("grader: no sandbox, only limits: it needs Linux. ")
     assert main([*arguments, "--confine", "limits"]) == 0
     assert capsys.readouterr().err == ""
     assert main([*arguments, "--confine", "sandbox"]) == 2
@@ -320,14 +320,14 @@ def test_grade_says_in_a_line_that_there_is_no_sandbox_unless_limits_were_asked_
     )
 
 
-# --- files that are not taken ----------------------------------------------------------------
+# --- skipped files --------------------------------------------------------------------------
 
 
 def test_a_file_that_is_not_taken_is_told_where_it_is_missed_and_on_the_board(
     dataset_only: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = dataset_only.read_text(encoding="utf-8")
-    line = "random.py is not taken: Python already has a module of that name. Rename it."
+    line = "random.py was skipped: Python already has a module with this name. Rename it."
     (dataset_only.parent / "random.py").write_text("def own(): pass\n", encoding="utf-8")
     for code in ("from .random import own", "from random import own", "import random\nrandom.own"):
         dataset_only.write_text(f"{text}\n{code}\n", encoding="utf-8")
@@ -386,7 +386,7 @@ def test_the_committed_stubs_are_what_the_reference_makes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["build", "--check"]) == 0
-    assert "exercise/ is what solution/ makes" in capsys.readouterr().out
+    assert "exercise/ and the notebooks are up to date" in capsys.readouterr().out
 
 
 def test_the_doctor_finds_this_environment_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -460,16 +460,14 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
 def test_pytest_k_with_a_name_that_no_check_has_says_which_there_are() -> None:
     done = run_pytest("-k", "colate")
     assert done.returncode == 5
-    says = (
-        "-k colate: no task or check is called that. Tasks of news-classifier: dataset, collate, "
-    )
+    says = "-k colate: no task or check has this name. Tasks of news-classifier: dataset, collate, "
     assert says in done.stdout
 
 
 def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:
     done = run_pytest("--submission=nowhere")
     assert done.returncode == 2
-    assert "nowhere: there is no such folder or file" in done.stdout
+    assert "nowhere: no such file or folder" in done.stdout
 
 
 @pytest.mark.parametrize(

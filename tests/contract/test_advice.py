@@ -67,11 +67,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.nn.functional.relu(torch.nn.ReLU(torch.zeros(2)))",
         "made first and then called",
     ),
-    "two tensors in place of a list": (
+    "two tensors instead of a list": (
         "import torch; torch.cat(torch.zeros(2), torch.zeros(2))",
         "torch.cat([a, b], dim=1)",
     ),
-    "number in place of a range": ("for _ in 3: pass", "range(n)"),
+    "number instead of a range": ("for _ in 3: pass", "range(n)"),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 

@@ -74,7 +74,7 @@ def test_one_folder_can_be_graded_as_another_assignment(
     assert '"assignment": "recurrent-layers"' in capsys.readouterr().out
     assert main(["grade", str(ROOT / "solution"), "--assignment", "recurent"]) == 2
     told = capsys.readouterr().err
-    assert f"recurent: there is no such assignment. It can be {', '.join(assignments())}." in told
+    assert f"recurent: no such assignment. Choose from {', '.join(assignments())}." in told
 
 
 def test_pytest_grades_an_assignment_that_is_named() -> None:
@@ -146,7 +146,7 @@ def test_a_task_that_calls_one_that_is_not_written_waits_for_it() -> None:
 
 def test_a_definition_that_no_task_names_cannot_hold_a_region() -> None:
     source = read(ROOT / "solution" / "recurrent.py").replace("def unroll(", "def unrol(")
-    with pytest.raises(BuildError, match=r"unrol is of no task; name it in the table"):
+    with pytest.raises(BuildError, match=r"unrol has no task; name it in the table"):
         stub(source, "recurrent")
 
 

@@ -1,4 +1,4 @@
-"""A record has the values that its schema lists, and one from another version can be read."""
+"""Records have the values that the schema lists, and those of other versions can be read."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ SCHEMA = json.loads((GRADER / "contract" / "record.schema.json").read_text(encod
 
 
 def listed(*path: str) -> list[str]:
-    """The enum of the schema at a path of properties."""
+    """Return the enum at a path of properties in the schema."""
     found = SCHEMA
     for name in path:
         found = found["properties"][name]
@@ -69,8 +69,8 @@ def pending(status: Status) -> bool:
     [
         (["passed", "passed"], 2.0, State.DONE),
         (["passed", "error"], 1.0, State.ERROR),
-        (["passed", "failed"], 1.0, State.PARTLY),
-        (["failed", "not_started"], 0.5, State.PARTLY),  # a share of a failed check
+        (["passed", "failed"], 1.0, State.IN_PROGRESS),
+        (["failed", "not_started"], 0.5, State.IN_PROGRESS),  # a share of a failed check
         (["passed", "failed"], 0.0, State.WRONG),  # the one that passed earns no points
         (["not_started", "blocked", "not_run"], 0.0, State.NOT_STARTED),
         (["blocked", "not_run"], 0.0, State.BLOCKED),

@@ -1,8 +1,8 @@
 """The nbgrader course, by nbgrader's own commands in a scratch copy.
 
-One course of many students: parts of the banks, whose marks must be those of the command line;
-hostile submissions; notebooks as nobody should hand them in. In the quick suite a few of them,
-`QUICK`, go through the same cycle; in a part of the full suite, these and those that it asks for.
+One course of many students: mutants and accepted variants, whose marks must equal those of the
+command line; hostile submissions; and unusual notebooks. The quick suite runs a few of them
+(`QUICK`) through the same cycle; a part of the full suite runs these and the ones it selects.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ def tasks_of(row: dict[str, str], points: Iterable[str] = POINTS) -> dict[str, f
 
 
 def as_notebook(release: Any, texts: dict[str, str]) -> Any:
-    """Put modules into the solution cells of a notebook."""
+    """Return a notebook with modules in its solution cells."""
     sources: dict[str, str] = {}
     for module, (first, *others) in CELLS.items():
         if module in texts:
@@ -99,7 +99,7 @@ RIGHT = (
     *("model_output_slices", "model_packed", "train_plain", "train_decorated"),
 )
 HOSTILE = (
-    *("leaves-at-once", "forges-the-gradebook", "a-history-that-was-never-lived", "fork-bomb"),
+    *("leaves-at-once", "forges-the-gradebook", "an-invented-history", "fork-bomb"),
     *("memory-bomb", "prints-100-megabytes", "test-frameworks-that-always-pass"),
     *("reads-a-hidden-file", "connects", "signals-the-grader", "leaves-a-process-behind"),
     *("equal-to-everything", "writes-its-own-answers", "endless-recursion"),
@@ -113,15 +113,15 @@ Files = dict[str, bytes]
 
 
 def each_of(names: Iterable[str]) -> list[Any]:
-    """The names as parameters: the quick suite has those of `QUICK` only."""
+    """The names as parameters; the quick suite has only those in `QUICK`."""
     return [n if n in QUICK else pytest.param(n, marks=pytest.mark.full) for n in names]
 
 
 def bank() -> dict[str, Callable[[Scene], Files]]:
-    """Submissions of the banks by name: the modules of each in a scene.
+    """Mutants and accepted variants by name: the modules of each, completed with others.
 
-    What is wrong has its own module only: what it loses in the task accuracy depends on the news
-    drawn, and so on the text of the modules, which is another in a notebook.
+    A mutant has only its own module: its points for accuracy depend on the split of the news, and
+    so on the text of the modules, which is different in a notebook.
     """
     wrong: dict[str, Files] = {}
     for task in assignments()[MAIN].modules:
@@ -142,13 +142,13 @@ def as_they_are(files: Files, _here: Scene) -> Files:
 
 
 def attack(name: str, here: Scene) -> Files:
-    """The module of an entry of the hostile bank."""
+    """The module of a hostile submission."""
     entry = hostile_bank()[name]
     return {entry.module: here.fill(entry.sources()[entry.module]).encode()}
 
 
 def reading(here: Scene) -> Files:
-    """A part that looks for files when it is made."""
+    """A part that looks for files when it is constructed."""
     text = REFERENCE["collate"].decode()
     first = "        self.nlp = "
     assert text.count(first) == 1
@@ -158,8 +158,8 @@ def reading(here: Scene) -> Files:
 def of_the_bank(name: str, files: Files, release: Any) -> Any:
     """A submission as a notebook.
 
-    What a hostile one does at its beginning becomes one statement with the part that is wanted:
-    top-level calls are not run otherwise.
+    The initial code of a hostile one becomes one statement with the part, because other top-level
+    calls are not run.
     """
     texts = {module: data.decode() for module, data in files.items()}
     if name.startswith("run-"):
@@ -263,12 +263,12 @@ ODD_CELLS = '{"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 5
 
 @dataclass(frozen=True)
 class Given:
-    """What a submission is made of.
+    """The ingredients of a submission.
 
     Attributes:
         source, release: the assignment's notebook with and without the solution.
-        part: the release with one part written, the first one.
-        looks: code that looks for what is hidden.
+        part: the release with only the first part written.
+        looks: code that looks for hidden files.
     """
 
     source: Any
@@ -316,7 +316,7 @@ def renamed(given: Given) -> Any:
 
 
 def retagged(given: Given) -> Any:
-    """Tests become solutions, and solutions tests; code becomes text."""
+    """Tests become solutions and solutions tests; code becomes text."""
 
     def turn(each: Any) -> None:
         told = each.metadata.nbgrader
@@ -329,7 +329,7 @@ def retagged(given: Given) -> Any:
 
 
 def twice(given: Given) -> Any:
-    """The stub's cell first, the one that is written behind it, both of one name."""
+    """The stub's cell, followed by the written one, both with the same name."""
     notebook = copy.deepcopy(given.release)
     place = notebook.cells.index(cell(notebook, "dataset-NewsDataset"))
     notebook.cells.insert(place + 1, copy.deepcopy(cell(given.part, "dataset-NewsDataset")))
@@ -337,7 +337,7 @@ def twice(given: Given) -> Any:
 
 
 def doubled_tests(given: Given) -> Any:
-    """Tests of the right names with other sources, in front of the true ones and behind them."""
+    """Test cells with the right names and other sources, before and after the true ones."""
     notebook = copy.deepcopy(given.release)
     forged = [copy.deepcopy(cell(notebook, name)) for name in TESTS]
     for each in forged:
@@ -347,7 +347,7 @@ def doubled_tests(given: Given) -> Any:
 
 
 def helper(given: Given) -> Any:
-    """A part that needs a constant and a function of an extra cell, among calls that would fail."""
+    """A part that needs a constant and a function from an extra cell with failing calls."""
     text = cell(given.part, "dataset-NewsDataset").source
     notebook = with_cells(
         given.part, dataset_NewsDataset=text.replace("label - 1 for", "shifted(label) for")
@@ -364,7 +364,7 @@ def other_kernel(given: Given) -> Any:
 
 
 def odd_metadata(given: Given) -> str:
-    """Metadata of forms that nobody writes."""
+    """Metadata with unusual types."""
     content = json.loads(nbformat.v4.writes_json(copy.deepcopy(given.part)))
     content["metadata"]["nbgrader"] = {"schema_version": 99}
     for number, each in enumerate(content["cells"]):
@@ -373,7 +373,7 @@ def odd_metadata(given: Given) -> str:
 
 
 def running(text: str) -> Callable[[Given], Any]:
-    """The release with a text in place of the first part, run by kernel and worker."""
+    """The release with a text instead of the first part, run by kernel and worker."""
     body = textwrap.indent(text, "    ")
     return lambda given: with_cells(
         given.release, dataset_NewsDataset=f"class NewsDataset:\n{body}"
@@ -482,13 +482,13 @@ def no_date(path: Path) -> None:
     (path.parent / "timestamp.txt").write_bytes(b"\xffyesterday")
 
 
-# What nbgrader would pass over or give up half-way: what is done to the folder, and what is said.
+# What nbgrader would skip or give up on: how the folder is changed, and the expected problem.
 FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
     "read-two-names": (two_names, rf"{ASSIGNMENT}\.ipynb.*{ASSIGNMENT} \(1\)\.ipynb"),
     "read-no-file": (Path.unlink, rf"{ASSIGNMENT}\.ipynb.*none"),
     "read-link": (link, rf"{ASSIGNMENT}\.ipynb is a link"),
     "read-link-beside": (link_beside, r"data\.txt is a link"),
-    "read-pipe-beside": (pipe_beside, r"data\.txt is .* no file"),
+    "read-pipe-beside": (pipe_beside, r"data\.txt is .* special file"),
     "read-no-date": (no_date, "timestamp.txt"),
 }
 
@@ -498,11 +498,11 @@ class Graded:
     """The course after its cycle.
 
     Attributes:
-        students: who handed in.
-        here: what hostile submissions could harm.
+        students: the students who submitted something.
+        here: the targets of hostile submissions.
         rows: the exported marks.
-        harm: what was found harmed.
-        log: what nbgrader said while it graded.
+        harm: the harm that was found.
+        log: nbgrader's log while it graded.
     """
 
     course: Scratch
@@ -516,7 +516,7 @@ class Graded:
         return tasks_of(self.rows[student])
 
     def shown(self, student: str) -> str:
-        """What the cells of a notebook show on the feedback page."""
+        """The output of a notebook's cells on the feedback page."""
         path = self.course.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
         notebook = nbformat.read(path, 4)
         return "\n".join(
@@ -539,7 +539,7 @@ def asked_for(request: pytest.FixtureRequest) -> set[str]:
 def graded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Graded]:
-    """The whole cycle. Everybody had full marks, and others a record, before they were graded."""
+    """The course after the whole cycle, in which all students had full marks before."""
     with contextlib.ExitStack() as stack:
         set_up = stack.enter_context(pytest.MonkeyPatch.context())
         set_up.setenv("GRADER_SECRET", SECRET)
@@ -575,7 +575,7 @@ def graded(
 
 
 def hand_in(course: Scratch, here: Scene, students: list[str]) -> None:
-    """Give the students full marks, then hand in for them."""
+    """Give the students full marks, then submit their notebooks."""
     source, release = course.notebook("source"), course.notebook("release")
     part = with_cells(release, dataset_NewsDataset=cell(source, "dataset-NewsDataset").source)
     hidden = [SECRET, NEIGHBOUR, "A full answer" + " says", "### BEGIN SOLUTION" + "\n"]
@@ -678,7 +678,7 @@ def test_student_code_saw_nothing_that_is_hidden(graded: Graded) -> None:
 
 
 def test_looking_finds_what_is_there(tmp_path: Path) -> None:
-    """Else the last test would not tell anything."""
+    """Otherwise the last test would prove nothing."""
     (tmp_path / "gradebook.db").write_text("no database")
     code = LOOKS.format(root=tmp_path, port=9, backwards=[SECRET[::-1]])
     code = code.replace('os.walk("/")', f"os.walk({str(tmp_path)!r})")
@@ -747,7 +747,7 @@ def test_no_kernel_gets_what_is_meant_for_the_grader(monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> RunConfined:
-    """A run that may show 1,000 bytes, and hands on what it takes in."""
+    """A run with a limit of 1,000 bytes of output, which returns what it keeps."""
     monkeypatch.setattr(Execute, "output", lambda _run, _outs, message, *_: message["content"])
     run = RunConfined()
     run.left = 1000
@@ -800,7 +800,7 @@ def everything(course: Scratch) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scratch, str]:
-    """A course graded where there is no bubblewrap, and what nbgrader said."""
+    """A course graded without bubblewrap, and nbgrader's log."""
     course = released(tmp_path_factory.mktemp("bare"))
     course.hand_in("ann", course.notebook("release"))
     empty = course.folder / "bin"
@@ -864,7 +864,7 @@ def notebook_of(assignment: str, files: dict[str, bytes], folder: Path) -> Any:
 @pytest.mark.full
 @pytest.mark.parametrize("id_", [id_ for id_ in assignments() if id_ != MAIN])
 def test_another_assignment_has_the_marks_of_the_command_line(tmp_path: Path, id_: str) -> None:
-    """The reference, nothing, half of it, and three mistakes of the bank."""
+    """The reference, the stubs, half of the reference, and three mutants."""
     course = released(tmp_path, assignment=id_)
     source, release = course.notebook("source"), course.notebook("release")
     tasks = assignments()[id_].tasks

@@ -115,8 +115,8 @@ def test_a_broken_task_costs_points_in_that_task_alone(task: str, full: bool) ->
         graded = [found for found in opened.record().tasks if full or found.id != "accuracy"]
     states = {found.id: found.state for found in graded}
     scores = {found.id: found.score for found in graded}
-    assert states.pop(task) in ("wrong", "partly")
-    assert set(states.values()) == {"done"} or states.pop("accuracy") == "partly"
+    assert states.pop(task) in ("wrong", "in_progress")
+    assert set(states.values()) == {"done"} or states.pop("accuracy") == "in_progress"
     assert scores == {**{found.id: found.max_score for found in graded}, task: scores[task]}
     assert scores[task] < 15
 
@@ -131,7 +131,7 @@ FAULTS: dict[str, tuple[str | None, str]] = {
         "class NewsDataset:\n    def __init__(self, samples):\n        raise ValueError('mine')\n",
         "ValueError: mine\n  exercise/dataset.py, line 3, in __init__",
     ),
-    "exit on import": ("import sys\nsys.exit(0)\n", "ended the program"),
+    "exit on import": ("import sys\nsys.exit(0)\n", "It exited"),
     "no utf-8": ("# coding: utf-8\n\udcff", "SyntaxError"),
 }
 
@@ -211,7 +211,7 @@ def test_an_endless_loop_is_ended_and_the_other_tasks_are_graded(
             hung = opened.run(tasks()["dataset"].checks[0])
         other = opened.run(tasks()["train"].checks[0])
     assert hung.status == "timeout"
-    assert "did not come back within 1 s" in hung.message
+    assert "Timed out after 1 s" in hung.message
     assert "exercise/dataset.py, line 3, in __init__" in hung.message
     assert other.status == "passed"
 
@@ -427,4 +427,4 @@ def test_where_there_is_no_safe_fork_nothing_of_linux_is_used(tmp_path: Path, sy
     told = record["environment"]
     layers = ["rlimits"] if system == "darwin" else []
     assert (told["confinement"], told["confinement_layers"]) == ("limits", layers)
-    assert "there is no sandbox, only limits: it needs Linux" in done.stderr
+    assert "no sandbox, only limits: it needs Linux" in done.stderr

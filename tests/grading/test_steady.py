@@ -1,10 +1,10 @@
-"""The same submission, graded 20 times, gets the same marks and messages, whatever goes on beside.
+"""A submission that is graded 20 times gets the same marks and messages each time.
 
-Of the 20 gradings 9 are in a process with one thread and 9 in one with two, which work at the same
-time; there the submissions come one after another, in another order each round. One is in a worker
-process of its own while nothing else runs, and one in a worker with two threads beside another.
+Of the 20 gradings, 9 are in a process with one thread and 9 in one with two, both running at the
+same time, with the submissions in a different order each round. One is in a separate worker process
+while nothing else runs, and one in a worker with two threads beside another worker.
 
-The quick suite has three rounds in each of the two processes, and four submissions.
+The quick suite grades four submissions, with three rounds in each of the two processes.
 """
 
 import concurrent.futures
@@ -45,7 +45,7 @@ def chosen(full: bool) -> list[Variant]:
 
 
 def told(entry: Variant, in_process: bool = False) -> Told:
-    """Grade the tasks that an entry changes, of the reference all; return what a student sees."""
+    """Grade the tasks that an entry changes (all for the reference); return what students see."""
     with session(entry.sources, device="cpu", in_process=in_process) as opened:
         concerned = entry.changed.keys() & set(assignments()[MAIN].modules)
         checks = [check for check in opened.planned if not concerned or check.task in concerned]
@@ -70,7 +70,7 @@ def told_one_after_another(threads: int, full: bool) -> dict[str, list[Told]]:
 
 @pytest.fixture(scope="module")
 def in_processes(full: bool) -> list[dict[str, list[Told]]]:
-    """What was told with one thread and, at the same time, with two."""
+    """The messages with one thread and, at the same time, with two."""
     context = multiprocessing.get_context("spawn")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as in a worker: waiting threads do not spin
@@ -80,7 +80,7 @@ def in_processes(full: bool) -> list[dict[str, list[Told]]]:
 
 @pytest.fixture(scope="module")
 def in_workers(full: bool) -> list[dict[str, Told]]:
-    """What was told with a worker alone, and with a worker of two threads beside another."""
+    """The messages of a worker alone, and of one with two threads beside another."""
     entries = chosen(full)
     alone = {entry.id: told(entry) for entry in entries}
     with pytest.MonkeyPatch.context() as patch, concurrent.futures.ThreadPoolExecutor(2) as pool:

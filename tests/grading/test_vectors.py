@@ -109,7 +109,7 @@ def flip(data: bytes, position: int) -> bytes:
 
 
 def damages(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Give what may stand in the file of `ROWS` instead of what belongs there."""
+    """Yield contents that the cache file of `ROWS` may have instead of the right ones."""
     embed(ROWS, folder=folder)
     (file,) = folder.iterdir()
     good = file.read_bytes()

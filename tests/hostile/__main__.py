@@ -1,7 +1,7 @@
-"""Grades the hostile bank: `python -m tests.hostile`.
+"""Grades the hostile submissions: `python -m tests.hostile`.
 
-In each set-up, or those that are named; names each broken promise in a line, and exits with 1 if
-there is one. In the tier limits, which is no security, only forged marks are a broken promise.
+It uses all set-ups, or those that are given, prints one line per problem, and exits with 1 if there
+is one. In the tier limits, which is not security, only forged marks are a problem.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.hostile.set_ups import SET_UPS, UNAVAILABLE, SetUp
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Build the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     top.add_argument("names", nargs="*", help="entries [all]")
     top.add_argument("--set-up", action="append", choices=[each.name for each in SET_UPS])
@@ -33,14 +33,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def broken(entry: Attack, set_up: SetUp, outcome: Outcome) -> list[str]:
-    """Say which promises of a set-up were broken."""
+    """Return the problems in a set-up, one line each."""
     if set_up.tier == "limits":
         return [f"it has forged marks: {outcome.marks}"] if outcome.forged(entry) else []
     return outcome.problems(entry)
 
 
 def unavailable(bubblewrap: bool) -> str:
-    """Say why there is no sandbox here, or none with bubblewrap; nothing if there is one."""
+    """Return why there is no sandbox, or none with bubblewrap; empty if there is one."""
     try:
         missing = fork_server.running().missing
     except fork_server.Unavailable as error:
@@ -49,7 +49,7 @@ def unavailable(bubblewrap: bool) -> str:
 
 
 def main() -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit code."""
     options = parser().parse_args()
     entries = bank()
     if unknown := set(options.names) - entries.keys():

@@ -1,4 +1,4 @@
-"""The entries of the hostile bank."""
+"""Reads the hostile submissions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRELUDE = f"def breach(what): print({BREACH!r}, what, flush=True)\n"
 
 @dataclass(frozen=True)
 class Attack:
-    """One submission; the package's docstring tells the fields. `kind` is the name of its file."""
+    """A hostile submission; the package's docstring explains the fields. `kind` is its file."""
 
     name: str
     kind: str
@@ -39,16 +39,16 @@ class Attack:
     sentinel: bool = False
 
     def earns(self, tier: str) -> dict[str, float]:
-        """Return the points of its tasks in a tier."""
+        """Return the points that its tasks must get in a tier."""
         return self.unguarded if tier == "limits" and self.unguarded else self.marks
 
     @property
     def is_partial(self) -> bool:
-        """Tell whether a task has some of its points and not all."""
+        """Return whether a task earns some but not all of its points."""
         return any(marks not in (0, tasks()[task].points) for task, marks in self.marks.items())
 
     def sources(self) -> dict[str, str]:
-        """Return its modules, what is known only when it is graded left open."""
+        """Return its modules; values that are known only in grading are placeholders."""
         files = {name: content.decode() for name, content in REFERENCE.items()}
         text = files[self.module] if self.source is None else self.source
         for old, new in self.replace:

@@ -1,4 +1,4 @@
-"""The tables of docs/threat-model.md: what each tier stops, as measured."""
+"""The tables in docs/threat-model.md: what each tier stops, as measured."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ COLUMNS = {  # title: tier, bubblewrap
 }
 KINDS = {
     "on_import": "While a module is imported",
-    "on_call": "While the grader asks",
-    "machine": "At the machine, other people's work and the network",
+    "on_call": "While the grader calls it",
+    "machine": "Against the machine, other people's work and the network",
     "accidents": "Accidents and habits",
 }
 
 
 def earns(entry: Attack) -> str:
-    """Show the marks of an entry, and how many there are."""
+    """Format the points that an entry earns, with the possible points."""
     return ", ".join(f"{task} {n:g}/{tasks()[task].points:g}" for task, n in entry.marks.items())
 
 
 def cell(outcome: Outcome | None) -> str:
-    """Show what came of an entry: what it did, or that it was held."""
+    """Describe the outcome of an entry: the harm it did, or that the sandbox held."""
     if outcome is None:
         return NOT_RUN
     entry, found = bank()[outcome.name], list(outcome.harm)
@@ -43,7 +43,7 @@ def cell(outcome: Outcome | None) -> str:
 
 
 def rows() -> dict[str, dict[str, str]]:
-    """Return the rows of the page's tables: name of the entry, title of the column, cell."""
+    """Parse the page's tables into entry name -> column title -> cell."""
     tables = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
     found = {}
     for line in tables.partition("### ")[2].splitlines():
@@ -54,13 +54,13 @@ def rows() -> dict[str, dict[str, str]]:
 
 
 def column(outcome: Outcome) -> str:
-    """Return the title of the column that an outcome belongs to."""
+    """Return the title of the column for an outcome."""
     place = outcome.tier, "bubblewrap" in outcome.layers
     return next(title for title, each in COLUMNS.items() if each == place)
 
 
 def written(graded: Graded) -> str:
-    """Return the page with the tables of a run."""
+    """Return the page with its tables replaced by those of a run."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     assert end, f"{PAGE} has no place for the tables"
@@ -68,7 +68,7 @@ def written(graded: Graded) -> str:
 
 
 def tables(graded: Graded) -> str:
-    """Return the summary, then a table for each kind of entries."""
+    """Return the summary, followed by one table per kind of entry."""
     parts = [summary(graded)]
     for kind, title in KINDS.items():
         entries = [entry for entry in bank().values() if entry.kind == kind]
@@ -92,7 +92,7 @@ def _row(entry: Attack, graded: Graded) -> list[str]:
 
 
 def summary(graded: Graded) -> str:
-    """Return how many entries each set-up held, and how many marks were forged."""
+    """Count, per set-up, the entries that were held, that did harm, and that forged a mark."""
     lines = [
         _line(["set-up", "submissions", "held", "did harm", "forged a mark"]),
         _line([":--", *["--:"] * 4]),

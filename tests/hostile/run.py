@@ -1,4 +1,4 @@
-"""Grades entries of the hostile bank, in this process, and says what came of it."""
+"""Grades hostile submissions in this process and records the outcomes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.hostile.bank import BREACH, Attack
 from tests.hostile.scene import SECRET, Scene, family, scene
 
 MEMORY = 2 << 30
-LATE = 0.5  # seconds in which what was left behind shows
+LATE = 0.5  # seconds to wait for effects of what was left behind
 HARM = {
     "reported": "the submission says that it got through",
     "read": "it read what it must not",
@@ -37,18 +37,18 @@ HARM = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an entry in a set-up.
+    """The outcome of an entry in a set-up.
 
     Attributes:
-        name: the entry.
-        tier: of the confinement; its `layers`.
-        marks: task to points.
-        statuses: those of all checks.
-        status: that of the first check of the entry's module that did not pass, with its
+        name: the entry's name.
+        tier: the tier of the confinement, with its `layers`.
+        marks: points by task.
+        statuses: the statuses of all checks.
+        status: the status of the first check of the entry's module that did not pass, with its
             `message`.
         harm: keys of `HARM`.
-        printed: the end of what it printed.
-        seconds: how long it took.
+        printed: the end of its output.
+        seconds: the wall time.
     """
 
     name: str
@@ -63,12 +63,12 @@ class Outcome:
     seconds: float
 
     def forged(self, entry: Attack) -> list[str]:
-        """Name the tasks with more points than their honest parts earn."""
+        """Return the tasks that got more points than their honest parts earn."""
         earned = entry.earns(self.tier)
         return [task for task, points in self.marks.items() if points > earned[task]]
 
     def problems(self, entry: Attack) -> list[str]:
-        """Say which promises were broken, a sentence each."""
+        """Return one sentence per problem."""
         found = [f"{HARM[kind]}: {self.printed!r}" for kind in self.harm]
         if (earned := entry.earns(self.tier)) != self.marks:
             found.append(f"it has the marks {self.marks}, its honest parts earn {earned}")
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def attack(entry: Attack, here: Scene, confined_by: Confinement) -> Outcome:
-    """Grade an entry beside an honest neighbour, and another one after it."""
+    """Grade an entry beside an honest submission, and another honest one after it."""
     here.lay_out()
     before, processes = here.state(), family()
     warm_before = fork_server.running() if confined_by.tier == "sandbox" else None
@@ -137,7 +137,7 @@ def attack(entry: Attack, here: Scene, confined_by: Confinement) -> Outcome:
 def grade(
     files: dict[str, bytes], names: list[str], confined_by: Confinement, seconds: float = 240.0
 ) -> tuple[dict[str, list[CheckResult]], str]:
-    """Grade some tasks of a submission; return their results and what was printed."""
+    """Grade some tasks of a submission; return their results and the output."""
     shown = {name: f"exercise/{name}.py" for name in files}
     worker = ProcessWorker(files, shown, Limits(seconds, MEMORY), confined_by)
     try:
@@ -150,7 +150,7 @@ def grade(
 
 
 def run(entries: Iterable[Attack], tier: str) -> Iterator[Outcome]:
-    """Grade entries one after the other; those that the tier may not try are left out."""
+    """Grade entries one after the other, skipping those that must not run in the tier."""
     confined_by = LIMITS if tier == "limits" else sandboxed("cpu")
     with scene() as here:
         for entry in entries:

@@ -1,4 +1,4 @@
-"""What an attack could harm: files, a listener, a queue, processes."""
+"""The targets that an attack could harm: files, a listener, a queue, processes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ IPC_RMID = 0
 
 @dataclass
 class Scene:
-    """Files outside of the sandbox, what listens on loopback and what it heard.
+    """Files outside of the sandbox, a listener on loopback, and a message queue.
 
     Attributes:
-        folder: holds a gradebook and answers.
-        port: listened to by TCP and UDP.
-        heard: what came.
-        queue: a System V queue of messages that belongs to the grader's user.
+        folder: the folder with a gradebook and answers.
+        port: the port of the listener, for TCP and UDP.
+        heard: the received data.
+        queue: a System V message queue of the grader's user.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Scene:
     queue: int
 
     def fill(self, text: str) -> str:
-        """Put what is known here into the text of an entry."""
+        """Replace the placeholders in the text of an entry."""
         values: dict[str, str | int] = {
             "gradebook": str(self.folder / "gradebook.csv"),
             "answers": str(self.folder / "answers.json"),
@@ -55,7 +55,7 @@ class Scene:
         return text
 
     def lay_out(self) -> None:
-        """Make the files anew."""
+        """Recreate the files."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         for name in ("gradebook.csv", "answers.json"):
@@ -63,7 +63,7 @@ class Scene:
         self.heard.clear()
 
     def state(self) -> list[tuple[str, bytes, int, int]]:
-        """Return what is in the folder, with modes and times."""
+        """Return the contents of the folder, with modes and times."""
         found = [(path, path.lstat()) for path in sorted(self.folder.rglob("*"))]
         return [
             (str(path), path.read_bytes() if path.is_file() else b"", s.st_mode, s.st_mtime_ns)
@@ -73,7 +73,7 @@ class Scene:
 
 @contextlib.contextmanager
 def scene() -> Iterator[Scene]:
-    """Set the scene, for any number of attacks one after the other."""
+    """Set up the targets for any number of attacks, one after the other."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans come to this process
     heard: list[bytes] = []
@@ -112,13 +112,13 @@ def scene() -> Iterator[Scene]:
 
 
 def family() -> dict[int, psutil.Process]:
-    """Return all living processes that come from this one."""
+    """Return all running descendants of this process."""
     children = psutil.Process().children(recursive=True)
     return {child.pid: child for child in children if alive(child)}
 
 
 def alive(process: psutil.Process) -> bool:
-    """Tell whether a process runs; bury it if it is this process's and dead."""
+    """Return whether a process is running; reap it if it is a dead child."""
     try:
         if process.status() != psutil.STATUS_ZOMBIE:
             return True

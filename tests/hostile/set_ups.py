@@ -1,4 +1,4 @@
-"""The set-ups in which the bank is graded: tiers, with and without bubblewrap, as which user."""
+"""The set-ups for grading hostile submissions: tier, with or without bubblewrap, user."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from tests.hostile.run import Outcome
 NOBODY = 65534
 USERS = ("root", "user") if hasattr(os, "geteuid") and os.geteuid() == 0 else ("user",)
 READ, ENTER = 0o004, 0o001  # rights of other users
-UNAVAILABLE = 3  # exit status of a set-up's process: the last line says what the machine lacks
+UNAVAILABLE = 3  # exit code of a set-up's process: the last line says what is missing
 
 
 class Unavailable(Exception):
-    """This machine lacks what a set-up needs; the text says what, and what to do."""
+    """The machine does not support a set-up; the message says why, and what to do."""
 
 
 class Inaccessible(Unavailable):
-    """Other users cannot reach the kit, or Python, where they are; the text says why."""
+    """Other users cannot access the kit or Python; the message says why."""
 
 
 @dataclass(frozen=True)
 class SetUp:
-    """A set-up.
+    """A set-up for grading.
 
     Attributes:
         tier: of the confinement.
@@ -48,15 +48,15 @@ class SetUp:
 
     @property
     def name(self) -> str:
-        """What tables and tests call it."""
+        """The name in tables and tests."""
         without = "" if self.bubblewrap or self.tier == "limits" else " without bubblewrap"
         return f"{self.tier}{without}, {self.user}"
 
     def run(self, names: Iterable[str]) -> dict[str, Outcome]:
-        """Grade entries in a process of its own.
+        """Grade entries in a separate process.
 
         Raises:
-            Unavailable: this machine lacks what the set-up needs.
+            Unavailable: the machine does not support the set-up.
             RuntimeError: they were not graded in this set-up.
         """
         arguments = ["--here", self.tier, *([] if self.bubblewrap else ["--without-bubblewrap"])]
@@ -91,13 +91,13 @@ SET_UPS = [
 
 
 def as_nobody(command: list[str]) -> list[str]:
-    """Return the command that runs another one as an ordinary user.
+    """Return a command that runs another command as an ordinary user.
 
-    The kit or Python may be in a folder that only root may enter. bubblewrap then shows the command
-    an empty folder there, with nothing in it but what is needed.
+    The kit or Python may be in a folder that only root can enter. Then bubblewrap replaces it with
+    an empty folder that contains only what is needed.
 
     Raises:
-        Inaccessible: an ordinary user cannot be shown what is needed.
+        Inaccessible: what is needed cannot be made visible to an ordinary user.
     """
     shown = _options_that_show(_needed())
     if shown and (missing := bubblewrap.why_not()):
@@ -112,14 +112,14 @@ def as_nobody(command: list[str]) -> list[str]:
 
 
 def _needed() -> list[Path]:
-    """Return the kit, Python and the folders of its packages, parents first."""
+    """Return the paths of the kit, Python and its packages, parents first."""
     places = [ROOT, *map(Path, [sys.prefix, sys.base_prefix, *filter(None, sys.path)])]
     paths = {path for place in places for path in (place.absolute(), place.resolve())}
     return sorted(path for path in paths if path.is_dir())
 
 
 def _options_that_show(needed: list[Path]) -> list[str]:
-    """Return bubblewrap's options that show these folders to all users; none if all can be seen."""
+    """Return bubblewrap options that make these folders visible to all users, if necessary."""
     line: list[str] = []
     hidden: list[Path] = []
     bound: list[Path] = []
@@ -139,5 +139,5 @@ def _options_that_show(needed: list[Path]) -> list[str]:
 
 
 def _is_open(path: Path, rights: int) -> bool:
-    """Tell whether all users have these rights."""
+    """Return whether all users have these rights."""
     return path.stat().st_mode & rights == rights

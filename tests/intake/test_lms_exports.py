@@ -127,7 +127,7 @@ def test_of_two_uploads_the_newer_counts_and_the_older_is_told(tmp_path: Path) -
     fill(tmp_path, {"a_1_100_work.zip": b"old = 1\n", "a_1_200_final.zip": b"new = 1\n"})
     _, (handed,), notes = lms_exports.find(tmp_path)
     assert modules(handed)["dataset"] == b"new = 1\n"
-    assert notes == ["1: handed in more than once; a_1_100_work.zip is left out"]
+    assert notes == ["1: handed in more than once; a_1_100_work.zip is skipped"]
 
 
 def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newer(
@@ -146,8 +146,8 @@ def test_what_is_no_submission_is_left_out(tmp_path: Path) -> None:
     _, handed, notes = lms_exports.find(tmp_path)
     assert [each.student for each in handed] == ["ada"]
     assert notes == [
-        "grades.csv: holds no code; left out",
-        "..bob: its name begins with a dot; left out",
+        "grades.csv: holds no code; skipped",
+        "..bob: its name begins with a dot; skipped",
     ]
 
 
@@ -250,7 +250,7 @@ def inner_link(root: Path) -> None:
 
 
 def much_code(root: Path) -> None:
-    """Single modules of a student, as Moodle names them, that are large in all."""
+    """Single modules of a student, as Moodle names them, whose total size is large."""
     parts = {f"class/Ada_1_assignsubmission_file_part_{n}.py": b"#" * MAX_FILE for n in range(5)}
     fill(root, parts)
 
@@ -258,7 +258,7 @@ def much_code(root: Path) -> None:
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a broken zip": (
         lambda root: (fill(root, {"class/x": b""}) / "class/ada.zip").write_bytes(b"PK"),
-        "not a zip that can be read",
+        "not a readable zip",
     ),
     "no module": (
         lambda root: fill(root, {"class/ada/x.py": SOURCE, "class/ada/y.py": SOURCE}),
@@ -275,7 +275,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda root: fill(root, {"class/ada.ipynb": b" " * (notebooks.MAX_NOTEBOOK + 1)}),
         "larger than 64 MiB",
     ),
-    "much code": (much_code, "larger than 4 MiB in all"),
+    "much code": (much_code, "larger than 4 MiB in total"),
 }
 
 
@@ -291,7 +291,7 @@ def test_what_cannot_be_read_says_why(case: str, tmp_path: Path) -> None:
 
 def test_an_empty_class_is_told(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(UsageError, match=r"no submission in it|cannot be read"):
+        with pytest.raises(UsageError, match=r"no submission found|cannot be read"):
             lms_exports.find(folder)
 
 

@@ -99,9 +99,9 @@ def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path
     [
         ('definition="collate.Collate"', 'definition="collate.Colate"', "no collate.Colate"),
         ('check="collate"', 'check="colate"', "no task colate"),
-        ('# %% check="collate"', "# %%", "check-collate stands in 0 cells"),
+        ('# %% check="collate"', "# %%", "check-collate is in 0 cells"),
         ('definition="collate.Collate"', 'definition="dataset.NewsDataset"', "2 cells"),
-        ("# %% imports=true", "# %%", "imports stands in 0 cells"),
+        ("# %% imports=true", "# %%", "imports is in 0 cells"),
     ],
 )
 def test_a_script_that_does_not_fit_the_solution_is_refused(

@@ -213,8 +213,8 @@ REFUSED = {
     "misspelt": (function("    # begin solution", "    return a", OUT), 4, "alone and exactly"),
     "after_code": (function("    a  ### BEGIN SOLUTION", OUT), 4, "alone and exactly"),
     "no_region": (function("    return a"), 1, "put one in"),
-    "syntax_error": (function(IN, "    return (", OUT), 5, "mend the line"),
-    "compile_error": ("import os\nreturn os\n", 2, "mend the line"),
+    "syntax_error": (function(IN, "    return (", OUT), 5, "fix the line"),
+    "compile_error": ("import os\nreturn os\n", 2, "fix the line"),
     "empty": (function("    a", IN, "    # to do", OUT), 5, "put one in"),
     "in_a_call": (function("    f(", IN, "    a", OUT, "    )"), 5, "put one in"),
     "starts_in_a_statement": (function("    b = [", IN, "    a]", "    b", OUT), 5, "whole"),
@@ -427,7 +427,7 @@ def test_check_finds_a_region_that_would_empty_a_class(kit: tuple[Path, Path]) -
 def test_check_finds_a_marker_that_the_given_code_holds(kit: tuple[Path, Path]) -> None:
     write(kit[0], model=SOURCE.replace("given text", "BEGIN SOLUTION"))
     build(*kit)
-    remedy = "mend solution/model.py, then run `python -m grader build`"
+    remedy = "fix solution/model.py, then run `python -m grader build`"
     assert check(*kit) == [f"exercise/model.py:7: a solution marker survives; {remedy}"]
 
 
@@ -436,7 +436,7 @@ def test_check_finds_a_stub_whose_given_code_needs_the_solution(kit: tuple[Path,
     given = ("    def g():", "        nonlocal b", "        b = 2", "    return g")
     write(kit[0], model=function(*region, *given))
     build(*kit)
-    remedy = "mend solution/model.py, then run `python -m grader build`"
+    remedy = "fix solution/model.py, then run `python -m grader build`"
     assert check(*kit) == [f"exercise/model.py:6: does not compile; {remedy}"]
 
 

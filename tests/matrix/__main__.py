@@ -1,7 +1,7 @@
-"""Grades mutants and accepted variants and writes the kill matrix: `python -m tests.matrix`.
+"""Grades mutants and accepted variants, and writes the kill matrix: `python -m tests.matrix`.
 
-Writes docs/kill_matrix.md, of a part of the entries only their rows. Names each problem in a line,
-and exits with 1 if there is one; while a submission has a problem, the page is left as it is.
+It writes docs/kill_matrix.md, or only the rows of the selected entries. It prints one line per
+problem, and exits with 1 if there is one. The page is not changed while a submission has a problem.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.matrix.run import Grader, MatrixJob
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command and return its exit code."""
     options = parser().parse_args(arguments)
     start = time.monotonic()
     entries = all_entries()
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
+    """Build the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
     part = top.add_mutually_exclusive_group()
     part.add_argument("--only", nargs="+", metavar="ID", help="grade these entries, over all tasks")
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def changed_jobs(entries: list[Variant], on_page: Iterable[str]) -> list[MatrixJob]:
-    """Return what must be graded as it changed, or has no row; name shared code that changed."""
+    """Return jobs for what changed or has no row; print shared code that changed."""
     files = changed.changed_files()
     for path in changed.shared(files):
         print(f"{path} changed: python -m tests.matrix grades all")
@@ -74,19 +74,19 @@ def changed_jobs(entries: list[Variant], on_page: Iterable[str]) -> list[MatrixJ
 
 
 def grade(jobs: list[MatrixJob]) -> list[Row]:
-    """Grade on all cores, with a progress bar."""
+    """Grade on all cores with a progress bar."""
     if not jobs:
         return []
     return list(tqdm(Grader().run(jobs, cores()), "matrix", len(jobs), unit="graded"))
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def update(entries: list[Variant], rows: dict[str, Row], write: bool) -> list[str]:
-    """Write the page, or compare it; returns the problems of the whole."""
+    """Write or compare the page; return the problems of the whole matrix."""
     listed = [rows[entry.id] for entry in entries if entry.id in rows]
     problems = [
         f"{entry.id} has no row: python -m tests.matrix --changed"

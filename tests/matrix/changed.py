@@ -1,4 +1,4 @@
-"""What changed since git's HEAD, and which entries that concerns."""
+"""Finds out what changed since git's HEAD, and which entries that affects."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Read = Callable[[str], str]  # path from the kit's folder to text; "" where there is no such file
+Read = Callable[[str], str]  # maps a path in the kit to its text, "" if the file does not exist
 
 
 def at_head(path: str) -> str:
-    """Read a file of git's HEAD."""
+    """Read a file at git's HEAD."""
     shown = _git("show", f"HEAD:./{path}")
     return shown.stdout if shown.returncode == 0 else ""
 
 
 def in_tree(path: str) -> str:
-    """Read a file of the working tree."""
+    """Read a file in the working tree."""
     file = ROOT / path
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
@@ -66,12 +66,12 @@ OWN = ("grader/contract/assignments/", "grader/contract/mistakes.toml")  # of ta
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed.
+    """What changed in the working tree.
 
     Attributes:
         entries: ids of mutants and accepted variants.
         tasks: tasks whose checks, table or reference changed.
-        mistakes: known mistakes whose name or explanation changed.
+        mistakes: known mistakes whose title or explanation changed.
     """
 
     entries: frozenset[str]
@@ -79,7 +79,7 @@ class Changes:
     mistakes: frozenset[str]
 
     def concern(self, entry: Variant) -> bool:
-        """Tell whether an entry must be graded again."""
+        """Return whether an entry must be graded again."""
         return (
             entry.id in self.entries
             or entry.expected.get("mistake") in self.mistakes
@@ -89,7 +89,7 @@ class Changes:
 
 
 def changes(files: Sequence[str], before: Read = at_head, now: Read = in_tree) -> Changes:
-    """Compare what was with what is, where `files` changed."""
+    """Compare old and new contents of `files`."""
     before, now = functools.cache(before), functools.cache(now)
     return Changes(
         entries=frozenset(_entries(files, before, now)),
@@ -143,7 +143,7 @@ def _solution(files: Sequence[str], before: Read, now: Read) -> Iterator[str]:
 
 
 def _checks(files: Sequence[str], before: Read, now: Read) -> Iterator[str]:
-    """Return the tasks with a check whose function, or what it uses in `checks/`, changed."""
+    """Return the tasks with a check whose function, or any code it uses in `checks/`, changed."""
     if not any(path.startswith("grader/checks/") for path in files):
         return
     for task in tasks().values():
@@ -155,9 +155,9 @@ def _checks(files: Sequence[str], before: Read, now: Read) -> Iterator[str]:
 
 
 def _uses(read: Read, module: str, function: str) -> dict[tuple[str, str], str]:
-    """Return the syntax of a function and of all that it uses in `checks/`, by module and name.
+    """Return the syntax of a function and of everything it uses in `checks/`, by module and name.
 
-    What is imported from elsewhere counts as the import alone.
+    Of code that is imported from elsewhere, only the import counts.
     """
     found: dict[tuple[str, str], str] = {}
     waiting = [(module, function)]
@@ -176,12 +176,12 @@ def _uses(read: Read, module: str, function: str) -> dict[tuple[str, str], str]:
 
 @dataclass(frozen=True)
 class Definition:
-    """What binds a name at the top level of a module of checks.
+    """The definition of a name at the top level of a module of checks.
 
     Attributes:
-        syntax: the syntax tree, without places in the text.
+        syntax: the syntax tree, without positions.
         uses: the names in it.
-        source: the module of checks that it is imported from, if it is.
+        source: the module of checks that it is imported from, if any.
     """
 
     syntax: str
@@ -191,7 +191,7 @@ class Definition:
 
 @functools.cache
 def _definitions(text: str) -> dict[str, Definition]:
-    """Return what binds each name at the top level."""
+    """Return the definitions of all names at the top level."""
     bound: dict[str, Definition] = {}
     for node in ast.parse(text).body:
         uses = frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
@@ -215,12 +215,12 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 
 def shared(files: Sequence[str]) -> list[str]:
-    """Return the files that grading reads, besides those that belong to tasks."""
+    """Return the changed files that grading depends on and that belong to no task."""
     return [path for path in files if path.startswith(SHARED) and not path.startswith(OWN)]
 
 
 def jobs(entries: Sequence[Variant], changed: Changes) -> list[MatrixJob]:
-    """Return what must be graded again: entries, and the reference in the tasks that changed."""
+    """Return jobs for the entries that must be graded again, and for the reference."""
     found = [_job(entry, changed) for entry in entries if changed.concern(entry)]
     for each in assignments().values():
         checks = frozenset(check.id for check in each.checks if check.task in changed.tasks)
@@ -230,7 +230,7 @@ def jobs(entries: Sequence[Variant], changed: Changes) -> list[MatrixJob]:
 
 
 def _job(entry: Variant, changed: Changes) -> MatrixJob:
-    """Run the checks of an entry's own tasks, of an unchanged variant those that changed."""
+    """Return a job for an entry's own tasks, or, for an unchanged variant, the changed ones."""
     checks = own_checks(entry)
     if not entry.task and entry.id not in changed.entries:
         checks = [check for check in checks if check.task in changed.tasks]

@@ -1,4 +1,4 @@
-"""What the result of a task depends on, and which checks a submission can change."""
+"""The code that the result of a task depends on, and the checks that a submission affects."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from grader.contract.tasks import Check, Task, assignments, tasks, written_in
 from grader.maintain.submission_bank import REFERENCE, Variant, definitions
 
-CALIBRATED = "accuracy.unseen"  # of accepted variants: many recorded draws in calibration.json
+CALIBRATED = "accuracy.unseen"  # skipped for accepted variants, see calibration.json
 
 
 def code_of(task: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the module of a task without what belongs to other tasks, and the helpers."""
+    """Return the module of a task without the code of other tasks, and the helpers."""
     module = tasks()[task].module
     text = files[module].decode()
     others = {name for each in written_in(module) if each.id != task for name in each.names}
@@ -29,9 +29,9 @@ def helpers(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def own_tasks(entry: Variant) -> list[str]:
-    """Return the tasks that a submission can change: those whose code is not the reference's.
+    """Return the tasks that a submission affects: those whose code differs from the reference.
 
-    A mutant's own task is one of them. A task without a module uses all of them: it counts for
+    They include a mutant's own task. A task without a module uses all modules; it counts for
     accepted variants and for its own mutants.
     """
     found = assignments()[entry.assignment].tasks.values()
@@ -47,7 +47,7 @@ def _can_change(entry: Variant, task: Task) -> bool:
 def own_checks(entry: Variant) -> list[Check]:
     """Return the checks of a submission's own tasks.
 
-    Of an accepted variant `CALIBRATED` is left out.
+    For an accepted variant, `CALIBRATED` is skipped.
     """
     checks = [check for task in own_tasks(entry) for check in tasks()[task].checks]
     return [check for check in checks if entry.task or check.id != CALIBRATED]

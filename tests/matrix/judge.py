@@ -1,4 +1,4 @@
-"""What must hold for mutants and accepted variants."""
+"""The requirements for mutants and accepted variants."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Row:
     """A row of the kill matrix: a mutant or an accepted variant, graded.
 
     Attributes:
-        id: of the entry.
-        name: of the entry.
-        assignment: which it is graded as.
+        id: the entry's id.
+        name: the entry's name.
+        assignment: the id of its assignment.
         task: the mutant's task; empty for an accepted variant.
-        failed: the checks of this task that cost points or found something, in the order of the
-            record.
-        blocked: the checks of this task that wait for those.
+        failed: the checks of this task that cost points or reported something, in the order of
+            the record.
+        blocked: the checks of this task that are blocked by those.
         reads: what the student reads first: the title of the known mistake or, in backquotes,
-            words of the message.
-        problems: what is not as it must be, one per line; the page has no rows with problems.
+            part of the message.
+        problems: one line each; the page has no rows with problems.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Row:
 
 
 def judge(entry: Variant, results: list[CheckResult]) -> Row:
-    """Compare the results of a submission with what its table says."""
+    """Compare the results of a submission with the expectations in its table."""
     own = [result for result in results if result.task == entry.task]
     problems = _of_mutant(entry, results) if entry.task else _of_accepted(results)
     return Row(
@@ -58,7 +58,7 @@ def judge(entry: Variant, results: list[CheckResult]) -> Row:
 
 
 def not_graded(entry: Variant, why: str) -> Row:
-    """Return the row of a submission that could not be graded."""
+    """Return a row for a submission that could not be graded."""
     problems = [f"{entry.id}: {why}"]
     return Row(entry.id, entry.name, entry.assignment, entry.task, problems=problems)
 
@@ -105,7 +105,7 @@ def _line(result: CheckResult) -> str:
 
 
 def problems_of_the_whole(rows: Sequence[Row]) -> list[str]:
-    """Name the checks that no mutant fails, and the known mistakes that no mutant makes."""
+    """List the checks that no mutant fails, and the known mistakes that no mutant makes."""
     failed = {check for row in rows for check in row.failed}
     graded = {row.id for row in rows}
     made = {entry.expected.get("mistake") for entry in mutants() if entry.id in graded}

@@ -1,9 +1,9 @@
-"""Grades many submissions, each in a process of its own, as many at a time as there are cores.
+"""Grades many submissions, each in its own process, one per core at a time.
 
-The processes are forked from this one, which has loaded torch, spaCy and its model. What the task
-accuracy trains depends on model.py and train.py alone (or on the grader's own parts instead), so a
-training run is done once and shared by all submissions that have the same ones; other operations
-that take seconds are shared by those with the same code of the task.
+The processes are forked from this one, which has loaded torch, spaCy and its model. The training
+for the task accuracy depends only on model.py and train.py (or on the grader's replacements), so
+submissions with the same ones share it. Submissions with the same code for a task also share other
+slow operations.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from grader.worker.wire import Raised
 from tests.matrix.code import code_of, helpers, own_checks
 from tests.matrix.judge import Row, judge, not_graded
 
-SECONDS = 300.0  # for one submission, on a machine that has other work
-SLOW = {  # operations that are done once for the same code of a task
+SECONDS = 300.0  # for one submission, on a busy machine
+SLOW = {  # operations that are run only once for the same code of a task
     "collate.observe": "collate",
     "text.vectors": "token_vectors",
     "text.pipeline": "fast_pipeline",
@@ -47,28 +47,28 @@ Answers = dict[str, Any]
 
 
 class Sharing:
-    """A worker that does not train again what was trained before.
+    """A worker that reuses the answers of training runs and slow operations.
 
     Attributes:
-        known: answers to `fit.fit` and to slow operations, by all that they depend on.
-        new: those that this worker added.
+        known: answers of `fit.fit` and of slow operations, by everything they depend on.
+        new: answers that this worker added.
     """
 
     def __init__(self, worker: Worker, files: dict[str, bytes], known: Answers) -> None:
-        """Put `known` answers before a worker that serves `files`."""
+        """Wrap a worker that serves `files`; start from `known` answers."""
         self.worker, self.files, self.known = worker, files, known
         self.new: Answers = {}
         self.confinement, self.layers = worker.confinement, worker.layers
         self.output = ""
 
     def use_modules(self, modules: frozenset[str]) -> None:
-        """Make ready for operations that use these modules of the submission."""
+        """Prepare for operations that use these modules of the submission."""
         self.worker.use_modules(modules)
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
     ) -> Any:
-        """Do one operation, or look its answer up."""
+        """Run an operation, or reuse its answer."""
         if do in SLOW:
             used = code_of(SLOW[do], self.files)
         elif do == "fit.fit":
@@ -79,7 +79,7 @@ class Sharing:
         return self.once(key, lambda: self.worker.call(do, arguments, seconds, seed, report))
 
     def once(self, key: dict[str, Any], ask: Callable[[], Any]) -> Any:
-        """Look an answer up by all that it depends on, or ask for it."""
+        """Return the known answer for a key, or compute it."""
         digest = _digest(key)
         if digest in self.known:
             return self.known[digest]
@@ -89,13 +89,13 @@ class Sharing:
         return answer
 
     def _parts(self, arguments: dict[str, Any]) -> dict[str, bytes]:
-        """Return the files that a training run uses: own parts, and helpers."""
+        """Return the files that a training run depends on: the student's parts and helpers."""
         own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
         used = {name: self.files[name] for name, is_used in own.items() if is_used}
         return {**helpers(self.files), **used}
 
     def close(self) -> None:
-        """Nothing of its own to end."""
+        """Do nothing: it has no process of its own."""
 
 
 def _digest(key: dict[str, Any]) -> str:
@@ -106,7 +106,7 @@ def _digest(key: dict[str, Any]) -> str:
 
 
 def _has_lines(answer: Any) -> bool:
-    """Tell whether an answer holds an exception, whose lines depend on the code above it."""
+    """Return whether an answer holds an exception, whose line numbers depend on other code."""
     if isinstance(answer, dict):
         return any(map(_has_lines, answer.values()))
     if isinstance(answer, (list, tuple)):
@@ -115,7 +115,7 @@ def _has_lines(answer: Any) -> bool:
 
 
 def load_modules() -> None:
-    """Import what grading imports."""
+    """Import everything that grading imports."""
     import torch._dynamo  # noqa: F401 - torch.optim loads it when it is first used
 
     import grader.worker.operations.call
@@ -129,7 +129,7 @@ def load_modules() -> None:
 
 
 def warm_up() -> None:
-    """Load what all submissions need; nothing that starts threads."""
+    """Load what all submissions need, without starting threads."""
     import torch
 
     from grader.checks import _spacy
@@ -149,10 +149,10 @@ PIPELINES: list[dict[str, Any]] = [  # what most submissions load, each as often
 
 
 def preload_pipelines() -> None:
-    """Load pipelines before the fork: a process that loads the same is given one that is unused.
+    """Load pipelines before the fork, so that processes get a preloaded, unused one.
 
-    Loading takes longer than most checks. Every way to load a pipeline ends in the function that
-    is replaced.
+    Loading takes longer than most checks. All ways to load a pipeline end in the function that is
+    replaced.
     """
     import spacy
 
@@ -182,8 +182,8 @@ class MatrixJob:
 
     Attributes:
         entry: the submission.
-        checks: ids of the checks to run; the others take the reference's result, which is that
-            they pass. None runs all.
+        checks: ids of the checks to run; the others get the reference's result and pass. None
+            runs all.
     """
 
     entry: Variant
@@ -191,12 +191,12 @@ class MatrixJob:
 
     @classmethod
     def own(cls, entry: Variant) -> MatrixJob:
-        """Run the checks of the tasks that the submission can change."""
+        """Return a job for the tasks that the submission affects."""
         return cls(entry, frozenset(check.id for check in own_checks(entry)))
 
 
 def grade(job: MatrixJob, known: Answers, answer: Connection) -> None:
-    """Grade a submission in this process; send its row and the new answers."""
+    """Grade a submission in this process, and send its row and the new answers."""
     import torch
 
     torch.set_num_threads(1)
@@ -220,7 +220,7 @@ def _passed(check: Check) -> CheckResult:
 
 @dataclass(frozen=True)
 class Running:
-    """A submission that is being graded, and when its time is up."""
+    """A submission that is being graded, and its deadline."""
 
     entry: Variant
     process: BaseProcess
@@ -230,11 +230,11 @@ class Running:
 class Grader:
     """Grades submissions in processes that are forked from this one.
 
-    Elsewhere than on Linux each process loads everything, which is slow.
+    On systems other than Linux each process loads everything, which is slow.
     """
 
     def __init__(self) -> None:
-        """Load what all submissions need."""
+        """Load what all submissions need, once."""
         self.known: Answers = {}
         self.context: ForkContext | SpawnContext = multiprocessing.get_context("spawn")
         if sys.platform == "linux":
@@ -244,7 +244,7 @@ class Grader:
             gc.freeze()  # no process looks for garbage in what all share
 
     def run(self, jobs: Iterable[MatrixJob], cores: int) -> Iterator[Row]:
-        """Grade submissions, `cores` at a time; give the rows as they come."""
+        """Grade submissions, `cores` at a time, and yield rows as they finish."""
         waiting, running = list(jobs)[::-1], dict[Connection, Running]()
         while waiting or running:
             while waiting and len(running) < cores:

@@ -1,9 +1,9 @@
 """A process that grades entries on request: `python -m tests.matrix.serve`.
 
-It reads requests on stdin, one per line: `own ID` runs the checks of the tasks that the entry can
-change, `all ID` those of its whole assignment. It answers each with a row of the matrix as JSON on
-one line, and ends when stdin does. `Client` starts one: a process that has threads, as pytest may
-have, cannot fork safely itself.
+It reads requests on stdin, one per line: `own ID` runs the checks of the tasks that the entry
+affects, `all ID` those of its whole assignment. It answers each with a row of the matrix as one
+line of JSON, and exits when stdin is closed. `Client` starts such a process, because a process with
+threads, such as pytest's, cannot fork safely.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tests.matrix.run import Grader, MatrixJob
 
 
 class Client:
-    """The other end of a process that grades on request."""
+    """A client that starts a process which grades on request."""
 
     def __init__(self) -> None:
-        """Start the process, in a group of its own: Ctrl-C does not reach it before `close`."""
+        """Start the process in its own group, so that Ctrl-C does not reach it before `close`."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.matrix.serve"],
             cwd=ROOT,
@@ -47,7 +47,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the process and the one that grades."""
+        """Kill the process and the one that is grading."""
         assert self.process.stdin
         self.process.stdin.close()
         with contextlib.suppress(ProcessLookupError):
@@ -55,7 +55,7 @@ class Client:
         self.process.wait()
 
     def own(self, id_: str) -> Row:
-        """Grade the tasks that an entry can change."""
+        """Grade the tasks that an entry affects."""
         return self._ask(f"own {id_}")
 
     def all(self, id_: str) -> Row:
@@ -72,9 +72,9 @@ class Client:
 
 
 def serve() -> None:
-    """Answer requests until stdin ends."""
+    """Answer requests until stdin is closed."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what is printed elsewhere is no answer
+    os.dup2(2, 1)  # other output must not look like an answer
     entries = {entry.id: entry for entry in [*all_entries(), *map(reference, assignments())]}
     grader = Grader()
     for line in sys.stdin:

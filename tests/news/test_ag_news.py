@@ -169,7 +169,7 @@ def test_an_unknown_split_is_named(tmp_path: Path, split: str) -> None:
 
 
 class Source(ThreadingHTTPServer):
-    """A server in the place of the source: gives `body`, and says that it is `length` long."""
+    """A server that replaces the source: it sends `body` and claims a length of `length`."""
 
     status = 200
     body = FILES["train"]

@@ -11,7 +11,7 @@ from tests.classes import graded
 
 
 def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str]) -> str:
-    """The board of one task, whose checks passed but for those found otherwise."""
+    """The board of one task, in which all checks passed except the given ones."""
     checks = []
     for check in tasks()[task].checks:
         status, message = found.get(check.name, ("passed", ""))
@@ -28,7 +28,7 @@ def test_a_class_that_is_half_written_is_told_what_to_write_next(
 ) -> None:
     to_write = ("not_started", "Task dataset: write NewsDataset.__len__ in exercise/dataset.py")
     out = shown(capsys, "dataset", length=to_write, item=("not_started", ""))
-    assert "partly write NewsDataset.__len__ in dataset.py" in out
+    assert "in progress write NewsDataset.__len__ in dataset.py" in out
     assert (
         "Next: dataset: write NewsDataset.__len__ in dataset.py; a first hint: python -m grader"
         in out

@@ -74,16 +74,28 @@ def test_discrimination_is_the_correlation_of_passing_with_the_other_points() ->
 @pytest.mark.parametrize(
     ("right", "rest", "says"),
     [
-        ([n >= 15 for n in range(30)], list(range(30)), "Tells well who can do the rest."),
-        ([n < 15 for n in range(30)], list(range(30)), "Those who do well elsewhere pass it less"),
-        ([n % 2 == 0 for n in range(30)], list(range(30)), "no more than chance would have it"),
-        ([n % 2 == 1 for n in range(30)], list(range(30)), "no more than chance would have it"),
+        ([n >= 15 for n in range(30)], list(range(30)), "pass it clearly more often."),
+        (
+            [n < 15 for n in range(30)],
+            list(range(30)),
+            "pass it less often: look at this check.",
+        ),
+        (
+            [n % 2 == 0 for n in range(30)],
+            list(range(30)),
+            "related to the other points than by chance",
+        ),
+        (
+            [n % 2 == 1 for n in range(30)],
+            list(range(30)),
+            "related to the other points than by chance",
+        ),
         ([n % 2 == 1 for n in range(2000)], [n % 10 for n in range(2000)], "pass it more often."),
-        ([True] * 30, list(range(30)), "All passed: it does not tell submissions apart."),
+        ([True] * 30, list(range(30)), "All passed: it does not distinguish submissions."),
         ([False] * 30, list(range(30)), "Nobody passed: was it taught, and is the check right?"),
-        ([n >= 9 for n in range(19)], list(range(19)), "Too few to say whom it tells apart (10"),
-        ([n >= 4 for n in range(30)], list(range(30)), "Too few to say whom it tells apart (26"),
-        ([n >= 15 for n in range(30)], [5] * 30, "Too few to say"),
+        ([n >= 9 for n in range(19)], list(range(19)), "Too few submissions for r (10"),
+        ([n >= 4 for n in range(30)], list(range(30)), "Too few submissions for r (26"),
+        ([n >= 15 for n in range(30)], [5] * 30, "Too few submissions"),
     ],
 )
 def test_what_an_item_analysis_says(right: list[bool], rest: list[float], says: str) -> None:
@@ -96,7 +108,7 @@ def test_a_check_is_judged_by_those_whom_it_could_judge() -> None:
     assert (items["dataset.texts"].reached, items["dataset.texts"].passed) == (2, 2)
     assert (items["collate.vectors"].reached, items["collate.vectors"].passed) == (1, 1)
     nobody = analysis.items([graded()["stubs"]])[0]
-    assert (nobody.share, nobody.says) == (None, "Nobody has got as far as this.")
+    assert (nobody.share, nobody.says) == (None, "Nobody has reached this check.")
 
 
 def test_marks_are_counted_in_tens_and_full_marks_apart() -> None:
@@ -152,8 +164,8 @@ def test_code_that_a_large_part_of_the_class_shares_comes_last_and_says_so() -> 
     two = [Result(f"t{n}", record=right, fingerprints={"train": "odd"}) for n in range(2)]
     assert [each.common for each in analysis.alike(many + two)] == [False, True]
     told = section(shown(many + two), "alike")
-    assert "8 share it: likely the usual form" in told
-    assert told.index("train") < told.index("8 share it")
+    assert "8 have it: probably the usual solution" in told
+    assert told.index("train") < told.index("8 have it")
 
 
 # --- the page --------------------------------------------------------------------------------
@@ -167,14 +179,14 @@ def test_what_needs_the_instructor_comes_first_and_is_in_no_figure() -> None:
         Result("ann", record=right),
         Result("bob", record=error),
         Result("cay", record=cut),
-        Result("dee", fault="dee.zip: not a zip that can be read."),
+        Result("dee", fault="dee.zip: not a readable zip."),
     ]
     page = shown(results)
     sections = page.xpath("//*[@id='class']//section/@aria-labelledby")
     assert sections[0] == "attention"
     told = section(page, "attention")
     assert "3 submissions have no final mark" in told
-    for part in (FAULT, "train.learns not run", "dee.zip: not a zip"):
+    for part in (FAULT, "train.learns not run", "dee.zip: not a readable zip"):
         assert part in told
     tiles = [" ".join(tile.itertext()) for tile in page.xpath("//ul[@class='tiles']/li")]
     assert tiles == [
@@ -183,7 +195,7 @@ def test_what_needs_the_instructor_comes_first_and_is_in_no_figure() -> None:
     ]  # fmt: skip
 
 
-def test_a_class_that_was_not_graded_alike_is_told() -> None:
+def test_a_class_that_was_not_graded_uniformly_is_reported() -> None:
     right = graded()["right"]
     other = replace(right, environment=right.environment | {"torch": "2.3.1"})
     assert "torch" in section(
@@ -272,14 +284,14 @@ def test_checks_are_sorted_by_the_share_that_passed() -> None:
     assert len(set(shares)) > 2
 
 
-def test_accuracy_with_full_points_is_not_shown_as_partly() -> None:
+def test_accuracy_with_full_points_is_not_shown_as_in_progress() -> None:
     waits = changed(graded()["right"], "accuracy.end_to_end", status=Status.BLOCKED, score=0.0)
     [task] = [task for task in waits.tasks if task.id == "accuracy"]
-    assert (task.state, task.score) == ("partly", task.max_score)
+    assert (task.state, task.score) == ("in_progress", task.max_score)
     page = shown([Result("ann", record=waits)])
     assert rows(page)[0]["accuracy"] == "15 done"
-    assert not page.xpath("//*[contains(@class, 'partly')]")
-    assert "partly" not in page.xpath("string(//figure//desc[@id='tasks-numbers'])")
+    assert not page.xpath("//*[contains(@class, 'in-progress')]")
+    assert "in progress" not in page.xpath("string(//figure//desc[@id='tasks-numbers'])")
 
 
 def test_charts_have_a_role_a_title_and_their_numbers_as_text() -> None:

@@ -1,4 +1,4 @@
-"""One record, many faces: each fits the schema, or the parser, of those who read it."""
+"""Every format of a record fits the schema or the parser of the programs that read it."""
 
 import csv
 import io
@@ -350,8 +350,8 @@ def test_csv_of_records_has_the_column_and_the_decimal_sign_that_are_asked_for(
             ["nowhere.json", "--as", "csv"],
             "nowhere.json: cannot be read (No such",
         ),
-        (None, ["--as", "pdf"], "--as pdf: there is no such form. It can be board, markdown,"),
-        (None, [".", "--as", "html"], "--as html: one record is shown at a time."),
+        (None, ["--as", "pdf"], "--as pdf: no such format. Choose from board, markdown,"),
+        (None, [".", "--as", "html"], "--as html: takes a single record."),
         (None, ["--out", "nowhere/x"], "--out nowhere/x: cannot be written"),
     ],
 )

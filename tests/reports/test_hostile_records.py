@@ -35,7 +35,7 @@ SCHEMA = json.loads(
 )
 SUMS = ("schema_version", "score", "max_score", "tasks")  # made again from the checks
 ABSENT = object()
-LINE = "random.py is not taken: Python already has a module of that name. Rename it."
+LINE = "random.py was skipped: Python already has a module with this name. Rename it."
 UNSAFE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -344,7 +344,7 @@ def test_a_difference_of_hostile_records_is_shown(
         assert UNSAFE.search(capfd.readouterr().out) is None
 
 
-# --- files that are not taken ----------------------------------------------------------------
+# --- skipped files --------------------------------------------------------------------------
 
 
 class InThisProcess:
@@ -374,14 +374,14 @@ def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
         (tmp_path / "class" / "alice" / f"{name}.py").write_text("import unittest\n")
     out = tmp_path / "out"
     assert main(["class", str(tmp_path / "class"), "--out", str(out)]) == 1
-    assert "2 of 2: 2 partly" in capsys.readouterr().out
+    assert "2 of 2: 2 in progress" in capsys.readouterr().out
     data = json.loads((out / "results.json").read_bytes())
     [alice, carol] = [Result.from_dict(each).record for each in data["results"]]
     assert alice is not None
     assert carol is not None
     assert (alice.score, carol.score) == (15, 15)
     lines = alice.submission["left_out"]
-    assert [line.split(" is not taken: ")[0] for line in lines] == [
+    assert [line.split(" was skipped: ")[0] for line in lines] == [
         "conftest.py", "random.py", "test_mine.py",
     ]  # fmt: skip
     for line in lines:

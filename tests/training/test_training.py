@@ -1,4 +1,4 @@
-"""`python -m grader train`: what it shows and saves, and what bad input and broken code get."""
+"""`python -m grader train`: its output and files, and its errors for bad input and broken code."""
 
 import dataclasses
 import json
@@ -42,12 +42,12 @@ QUICK = ["--rows", "24", "--epochs", "2", "--device", "cpu"]
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Token vectors are computed once for all runs here."""
+    """Compute token vectors only once for all runs in this file."""
     return tmp_path_factory.mktemp("vectors") / "cache"
 
 
 def prepare(folder: Path, cache: Path, patch: pytest.MonkeyPatch) -> Path:
-    """Go to an empty folder, with the cache elsewhere and a short sample."""
+    """Change to an empty folder, with a separate cache and a short sample."""
     work = folder / "work"
     work.mkdir()
     patch.chdir(work)
@@ -72,7 +72,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ran:
-    """One quick run of the reference."""
+    """A quick run of the reference."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out:
         folder = prepare(tmp_path_factory.mktemp("run"), cache, patch) / run.OUT
         code = main(["train", str(SOLUTION), *QUICK])
@@ -133,7 +133,7 @@ def png_size(data: bytes) -> tuple[int, int]:
 
 def test_a_run_shows_a_row_an_epoch(ran: Ran) -> None:
     assert ran.code == 0
-    assert ran.lines[0] == "24 news items to learn from, 20 to validate on"
+    assert ran.lines[0] == "24 training items, 20 validation items"
     assert ran.lines[1] == "epochs 2, lr 0.002, batch size 32, device cpu"
     header = ran.lines.index(progress.HEADER)
     table = ran.lines[header : header + 3]
@@ -294,7 +294,7 @@ BAD = [
     (["--val", "label5.csv"], "line 2: the label is '5'"),
     (["--rows", "0"], "--rows 0"),
     (["--rows", "-3"], "--rows -3"),
-    (["--rows", "65"], "there are 64 rows"),
+    (["--rows", "65"], "there are only 64 training rows"),
     (["--epochs", "0"], "--epochs 0"),
     (["--epochs", "1001"], "--epochs 1001"),
     (["--lr", "0"], "--lr 0"),
@@ -341,7 +341,7 @@ def test_bad_input(
 
 def test_a_wrong_path_of_the_submission(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nobody"]) == 2
-    assert capsys.readouterr().err.startswith("grader: nobody: there is no such folder")
+    assert capsys.readouterr().err.startswith("grader: nobody: no such file or folder")
     assert list(places.iterdir()) == []
 
 
@@ -380,8 +380,8 @@ BROKEN = [
     (("model", "class LSTMClassifier", "class LSTM"), ["does not define LSTMClassifier"]),
     (("train", "def train(", "def learn("), ["train.py does not define train"]),
     (("train", "optimizer.step()", "optimizer.step("), ["SyntaxError", "handed_in/train.py"]),
-    (("train", "loss.backward()", "exit()"), ["It ended the program"]),
-    (("train", "loss.backward()", "import os; os._exit(3)"), ["exit status 3"]),
+    (("train", "loss.backward()", "exit()"), ["It exited"]),
+    (("train", "loss.backward()", "import os; os._exit(3)"), ["exited with status 3"]),
     (
         ("model", "torch.relu(last))", "torch.relu(last))[:, :3]"),
         ["IndexError", "cross_entropy"],

@@ -1,4 +1,4 @@
-"""Whatever a worker answers, a check ends with a verdict on the submission, not with an error."""
+"""Whatever a worker answers, a check ends with a verdict on the submission, never an error."""
 
 import copy
 import random
@@ -40,7 +40,7 @@ ODD: list[Any] = [
 
 
 class Recording:
-    """A worker that notes what another one answers."""
+    """A worker that records another worker's answers."""
 
     confinement, output = Tier.LIMITS, ""
     layers: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Recording:
 
 
 class Replaying(Recording):
-    """Answers as was noted; an answer to one request is another."""
+    """Replays recorded answers, with one of them changed."""
 
     def call(self, do: str, arguments: dict[str, Any], *_: Any) -> Any:
         try:
@@ -71,7 +71,7 @@ class Replaying(Recording):
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in an answer, as the keys that lead there."""
+    """Yield the path (a list of keys) to every value in an answer."""
     yield path
     if type(value) is dict:
         for key, part in value.items():
@@ -82,7 +82,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
-    """The answer with something else at a place."""
+    """Return an answer with the value at a path replaced."""
     if not path:
         return odd
     changed = list(value) if type(value) is tuple else copy.copy(value)

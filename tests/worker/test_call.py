@@ -203,5 +203,8 @@ def same():
     call = next(m for name, m in sys.modules.items() if name.endswith("operations.call"))
     call._watched = lambda *_: {"result": 1, "functions": [1]}
 """
-    with opened("process", code) as submission, pytest.raises(WorkerLost, match="not what"):
+    with (
+        opened("process", code) as submission,
+        pytest.raises(WorkerLost, match="does not have the form"),
+    ):
         submission.call("unroll", "same", [Call("same()")] * 2)

@@ -1,4 +1,4 @@
-"""Landlock is asked for all that the kernel's version of it knows."""
+"""The grader uses all rights that the kernel's Landlock version knows."""
 
 import ctypes
 import errno

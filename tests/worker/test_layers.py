@@ -1,4 +1,4 @@
-"""The layers of a worker: a process that took them on is confined, and records know their names."""
+"""The layers of a worker confine a process, and the record's schema lists their names."""
 
 import json
 import platform

@@ -1,4 +1,4 @@
-"""The filter of system calls, read as the kernel reads it.
+"""The system call filter, interpreted as the kernel does.
 
 `golden/system_calls.txt` lists all calls that the filter's tables know of, with their numbers and
 what becomes of them. The numbers come from Debian's linux-libc-dev 6.1: `asm/unistd_64.h` for
@@ -29,7 +29,7 @@ MACHINES = ["x86_64", "aarch64"]
 
 
 def table() -> dict[str, tuple[str, dict[str, int]]]:
-    """What becomes of each call, and its numbers."""
+    """How the filter treats each call, with its numbers."""
     found = {}
     for line in TABLE.read_text(encoding="ascii").splitlines():
         name, verdict, *numbers = line.split()
@@ -39,7 +39,7 @@ def table() -> dict[str, tuple[str, dict[str, int]]]:
 
 
 def ask(machine: str, number: int, *arguments: int, arch: str = "") -> int:
-    """Do what the kernel does with a filter: interpret it for one call; return its verdict."""
+    """Interpret the filter for one call, as the kernel does, and return its verdict."""
     steps = [struct.unpack("=HBBI", step) for step in seccomp.program(machine, ME)]
     arguments += (0,) * (6 - len(arguments))
     data = struct.pack("<iIQ6Q", number, ARCH[arch or machine], 0, *arguments)

@@ -1,4 +1,4 @@
-"""The wire carries plain data only, and takes nothing else from the other end."""
+"""The wire carries only plain data, and rejects everything else."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def through(body: object, max_blobs: int | None = wire.MAX_BLOBS) -> Any:
 
 
 def frame(header: object, arrays: bytes = b"") -> io.BytesIO:
-    """Make a frame by hand: `header` is JSON text, or what JSON is made of."""
+    """Build a frame by hand; `header` is JSON text or JSON data."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return io.BytesIO(struct.pack("!I", len(text)) + text + arrays)
 
@@ -128,7 +128,7 @@ class Lying(str):
 
 
 class Meta(type):
-    """A class that lies about its name and is equal to every other."""
+    """A metaclass that lies about its name and is equal to everything."""
 
     __name__ = property(lambda _: 1 / 0)
 
@@ -502,7 +502,7 @@ def test_mutated_frames_give_data_or_one_of_two_errors() -> None:
 
 
 def use(got: Any) -> None:
-    """Do with data what checks do: nothing of it may surprise."""
+    """Use data the way checks do; this must not raise."""
     if isinstance(got, dict):
         got = list(got.values())
     if isinstance(got, (list, tuple)):

@@ -1,1 +1,1 @@
-"""The checks of beyond.py: skip-grams, word2vec, language models, translation."""
+"""Checks of `beyond.py`: skip-grams, word2vec, language models, translation."""

@@ -1,4 +1,4 @@
-"""Task bleu: what `corpus_bleu` promises."""
+"""Checks of the task bleu: `corpus_bleu`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
 
-Corpus = tuple[list[list[str]], list[list[str]]]  # translations, and a reference for each
+Corpus = tuple[list[list[str]], list[list[str]]]  # translations, with one reference each
 
 WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
 train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
@@ -31,13 +31,13 @@ BLEU_MISTAKES: dict[str, Bleu] = {
 
 
 def sentences_of(submission: Submission, more: int, *lengths: int) -> list[list[str]]:
-    """Draw sentences of different words."""
+    """Generate sentences of different words."""
     draw = random.Random(100 * submission.seed + more)
     return [draw.sample(WORDS.split(), length) for length in lengths]
 
 
 def corpora(submission: Submission) -> dict[str, Corpus]:
-    """Make corpora, translations and references, each for what it is called by."""
+    """Generate corpora (translations and references) by what they test."""
     long, short = sentences_of(submission, 0, 11, 6)
     changed = [[*long[:5], "nobody", *long[6:], "here"], [*short[:4], "no", short[5], "one"]]
     first, second = sentences_of(submission, 1, 9, 8)
@@ -62,14 +62,14 @@ BLEU_CALL = "corpus_bleu(translations, references)"
 
 @evidence
 def bleus(submission: Submission) -> dict[str, CallResult]:
-    """Score all corpora."""
+    """Call the student's function on all corpora."""
     cases = corpora(submission)
     calls = [Call(f"{BLEU_CALL} {case}", list(corpus)) for case, corpus in cases.items()]
     return dict(zip(cases, submission.call("bleu", "corpus_bleu", calls), strict=True))
 
 
 def require_bleu(submission: Submission, case: str) -> None:
-    """See that the score of a corpus is the right one.
+    """Require the correct score of a corpus.
 
     Raises:
         Failure: the score differs.
@@ -92,12 +92,12 @@ def require_bleu(submission: Submission, case: str) -> None:
 
 
 class BleuFailure(Failure):
-    """A wrong score, told with the sentences, because a student wants to count them."""
+    """A wrong score; the message shows the sentences, so that students can count n-grams."""
 
     def __init__(
         self, case: str, corpus: Corpus, found: float, expected: str, why: str | None
     ) -> None:
-        """Compose the message."""
+        """Compose the message with the sentences."""
         super().__init__(f"{BLEU_CALL} {case}", f"It returned {found:.4f}", expected, why)
         lines = [
             f"  {name}: {' '.join(sentence) or '(empty)'}"
@@ -124,12 +124,12 @@ def check_clipping(submission: Submission) -> None:
 
 
 def check_penalty(submission: Submission) -> None:
-    """A corpus that is shorter than its references is marked down."""
+    """A corpus that is shorter than its references gets a brevity penalty."""
     require_bleu(submission, "with a translation cut short")
 
 
 def check_zero(submission: Submission) -> None:
-    """Nothing is smoothed: without a match of any length BLEU is 0; sentences may be empty."""
+    """No smoothing: if n-grams of some length never match, BLEU is 0; sentences may be empty."""
     for case in (
         "without a match of four words",
         "with an empty translation",

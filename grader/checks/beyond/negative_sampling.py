@@ -1,4 +1,4 @@
-"""Task negative_sampling: what `negative_sampling_loss` promises."""
+"""Checks of the task negative_sampling: `negative_sampling_loss`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LARGE = 30.0
 
 
 def vectors(submission: Submission, scale: float = 1.0) -> list[Tensor]:
-    """Draw the vectors of centres, contexts and negatives."""
+    """Sample the vectors of centres, contexts and negatives."""
     parts = draw_each(1000 * submission.seed, (B, F), (B, F), (B, K, F))
     return [scale * part for part in parts]
 
 
 @evidence
 def sampling_losses(submission: Submission) -> list[CallResult]:
-    """Call the loss: plainly, with a parameter in each of the three places, with large vectors."""
+    """Call the loss plainly, with a parameter as each argument, and with large vectors."""
     plain = vectors(submission)
     calls = [Call(LOSS, plain)]
     for place in range(3):
@@ -39,7 +39,7 @@ def sampling_losses(submission: Submission) -> list[CallResult]:
 
 
 def require_loss(called: CallResult) -> float:
-    """Return the number of a loss.
+    """Return the value of a loss.
 
     Raises:
         Failure: the result is not a float32 tensor of shape ().
@@ -53,7 +53,7 @@ def require_loss(called: CallResult) -> float:
 
 
 def scores(submission: Submission, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
-    """Return in float64 the scores of pairs (B,), of negatives with centres and with contexts."""
+    """Compute in float64 the scores of pairs (B,), of negatives with centres and with contexts."""
     import torch
 
     centre, context, negatives = (part.double() for part in vectors(submission, scale))
@@ -63,7 +63,7 @@ def scores(submission: Submission, scale: float = 1.0) -> tuple[Tensor, Tensor, 
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
-    """Compute it in a way that no size of x breaks."""
+    """Compute log(sigmoid(x)) without overflow."""
     import torch
 
     return torch.clamp(x, max=0) - torch.log1p(torch.exp(-x.abs()))
@@ -75,7 +75,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_values(submission: Submission) -> None:
-    """The loss is that of the formula, averaged over the pairs."""
+    """The loss follows the formula, averaged over the pairs."""
     found = require_loss(sampling_losses(submission)[0])
     pair, far, of_context = scores(submission)
     near_, far_ = log_sigmoid(pair), log_sigmoid(-far)
@@ -107,7 +107,7 @@ def check_gradients(submission: Submission) -> None:
 
 
 def check_large_scores(submission: Submission) -> None:
-    """The loss is right and finite for scores of any size."""
+    """The loss is correct and finite for scores of any size."""
     found = require_loss(sampling_losses(submission)[4])
     pair, far, _ = scores(submission, LARGE)
     right = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()

@@ -1,4 +1,4 @@
-"""Task perplexity: what `perplexity` promises."""
+"""Checks of the task perplexity: `perplexity`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERPLEXITY = "perplexity(logits, targets, padding={})"
 
 
 def batch(submission: Submission, padding: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Draw logits (B, T, C) and targets (B, T) with padding behind each sentence."""
+    """Sample logits (B, T, C) and targets (B, T) with padding after each sentence."""
     import torch
 
     draw = generator(1000 * submission.seed + padding)
@@ -37,7 +37,7 @@ SCENES = ((0, (STEPS,) * ROWS), (0, (6, 1, 3)), (CLASSES - 1, (2, 6, 3)))
 
 @evidence
 def perplexities(submission: Submission) -> list[CallResult]:
-    """Measure a batch without padding, and two with it."""
+    """Call the function on a batch without padding, and on two with padding."""
     calls = [
         Call(PERPLEXITY.format(padding), [*batch(submission, padding, lengths), padding])
         for padding, lengths in SCENES
@@ -46,7 +46,7 @@ def perplexities(submission: Submission) -> list[CallResult]:
 
 
 def surprises(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return in float64 the negative log-likelihood of each target, (B, T)."""
+    """Compute in float64 the negative log-likelihood of each target, (B, T)."""
     logits = logits.double()
     shifted = logits - logits.max(2, keepdim=True).values
     logs: Tensor = shifted - shifted.exp().sum(2, keepdim=True).log()

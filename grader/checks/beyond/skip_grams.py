@@ -1,4 +1,4 @@
-"""Task skip_grams: what `skip_gram_pairs` promises."""
+"""Checks of the task skip_grams: `skip_gram_pairs`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ MOST_PAIRS = 500  # that are compared; the longest sentence has 22
 
 
 def sentence(submission: Submission) -> list[int]:
-    """Draw ids of 7 words, one of which is at positions 0 and 2."""
+    """Sample the ids of 7 words, one of which is at positions 0 and 2."""
     first, *rest = random.Random(submission.seed).sample(range(10, 100), 6)
     return [first, rest[0], first, *rest[1:]]
 
 
 def sentences(submission: Submission) -> list[tuple[list[int], int]]:
-    """List what the function is called with."""
+    """Return the sentences that the function is called with."""
     drawn = sentence(submission)
     return [(drawn, WINDOW), (drawn[3:6], 5), (drawn[:1], WINDOW), ([], WINDOW)]
 
 
 @evidence
 def skip_grams(submission: Submission) -> list[tuple[str, CallResult]]:
-    """Call the function on a sentence, one shorter than the window, one word, and none."""
+    """Call the function on a sentence, one shorter than the window, one word, and no words."""
     asked = sentences(submission)
     calls = [Call(f"skip_gram_pairs({tokens}, window={n})", [tokens, n]) for tokens, n in asked]
     called = submission.call("skip_grams", "skip_gram_pairs", calls)
@@ -40,7 +40,7 @@ def skip_grams(submission: Submission) -> list[tuple[str, CallResult]]:
 
 
 def pairs_of(tokens: list[int], fits: Callable[[int, int], bool]) -> Pairs:
-    """List pairs of words whose places, centre and context, fit; a place may be negative."""
+    """List pairs of words whose positions (centre, context) fit; positions may be negative."""
     places = range(len(tokens))
     found: Pairs = Counter()
     for centre in places:
@@ -51,7 +51,7 @@ def pairs_of(tokens: list[int], fits: Callable[[int, int], bool]) -> Pairs:
 
 
 def require_pairs(call: str, called: CallResult) -> Pairs:
-    """Return the pairs that came back.
+    """Return the pairs of a call.
 
     Raises:
         Failure: the result is not an int64 tensor of shape (N, 2), or far too long.
@@ -68,7 +68,7 @@ def require_pairs(call: str, called: CallResult) -> Pairs:
 
 
 def some(pairs: Pairs) -> str:
-    """Show a few pairs."""
+    """Format a few pairs."""
     listed = list(pairs.elements())
     return ", ".join(map(str, listed[:4])) + (", ..." if len(listed) > 4 else "")
 
@@ -79,12 +79,12 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_neighbours(submission: Submission) -> None:
-    """Each word is paired with all its neighbours, to both sides, and with nothing else."""
+    """Each word is paired with all its neighbours on both sides, and with nothing else."""
     require_neighbours(submission, 0)
 
 
 def require_neighbours(submission: Submission, number: int) -> None:
-    """See that one of the calls gave the right pairs.
+    """Require the correct pairs from one of the calls.
 
     Raises:
         Failure: the pairs differ.
@@ -141,7 +141,7 @@ def check_short(submission: Submission) -> None:
 
 
 def require_tensor_of_no_pairs(call: str, called: CallResult) -> Pairs:
-    """Return the pairs of a sentence that has none; an empty list made a tensor is known.
+    """Return the pairs of a sentence without pairs; a tensor of an empty list is a known mistake.
 
     Raises:
         Failure: the result is not a tensor of pairs.

@@ -1,4 +1,4 @@
-"""Task teacher_forcing: what `decode` promises, judged by what each step was fed."""
+"""Checks of the task teacher_forcing: `decode`, judged by the inputs of each step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DECODE = "decode(step, state, targets, start={}, ratio={})"
 
 
 def decoding(submission: Submission) -> dict[str, Any]:
-    """Draw a scenario: in each row the start, the targets and the choices are different tokens."""
+    """Generate a batch: in each row the start, the targets and the choices are different tokens."""
     import torch
 
     draw = generator(1000 * submission.seed + 1)
@@ -37,7 +37,7 @@ def decoding(submission: Submission) -> dict[str, Any]:
 
 
 def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
-    """Draw a long scenario: targets are 0 or 1, choices 2 or 3."""
+    """Generate a long batch: targets are 0 or 1, choices 2 or 3."""
     import torch
 
     draw = generator(1000 * submission.seed + 2 + number)
@@ -49,7 +49,7 @@ def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
 
 @evidence
 def decoded(submission: Submission) -> list[DecodedText]:
-    """Decode with the teacher, without, and often with one that helps now and then."""
+    """Decode with ratio 1, with ratio 0, and several times with a ratio between."""
     scenario = decoding(submission)
     calls = [{**scenario, "ratio": 1.0}, {**scenario, "ratio": 0.0}]
     calls += [{**long_decoding(submission, n), "ratio": RATIO} for n in range(TIMES)]
@@ -59,10 +59,10 @@ def decoded(submission: Submission) -> list[DecodedText]:
 
 
 def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
-    """Return what a decoder was fed, (B, T).
+    """Return the inputs of a decoder, (B, T).
 
     Raises:
-        Failure: `step` was called too often or too rarely, or not fed an int64 tensor (B,).
+        Failure: `step` was called too often or too rarely, or not with an int64 tensor (B,).
     """
     import torch
 
@@ -79,14 +79,14 @@ def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
 
 
 def fed(submission: Submission, number: int) -> tuple[str, Tensor]:
-    """Return the call of one of the two short scenes, and what was fed (B, T)."""
+    """Return the call of one of the two short batches, and the inputs (B, T)."""
     ratio = (1.0, 0.0)[number]
     call = DECODE.format(TOKENS - 1, ratio)
     return call, fed_tokens(decoded(submission)[number], call, SENTENCES, LENGTH)
 
 
 def check_shape(submission: Submission) -> None:
-    """The logits of all steps come back, (B, T, C), from one call of the decoder a step."""
+    """The result is the logits of all steps, (B, T, C), with one call of the decoder per step."""
     call, _ = fed(submission, 0)
     dims = SENTENCES, LENGTH, TOKENS
     seen = decoded(submission)[0].result
@@ -102,7 +102,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_start(submission: Submission) -> None:
-    """The first step is fed the start token."""
+    """The input of the first step is the start token."""
     call, tokens = fed(submission, 0)
     if bool((tokens[:, 0] != TOKENS - 1).any()):
         found = f"The first step was fed {tokens[:, 0].tolist()}"
@@ -112,7 +112,7 @@ def check_start(submission: Submission) -> None:
 
 
 def check_state(submission: Submission) -> None:
-    """Each step gets the state that the step before has given."""
+    """Each step gets the state that the previous step returned."""
     call, _ = fed(submission, 0)
     first = decoding(submission)["state"]
     for step, (_, seen) in enumerate(decoded(submission)[0].steps):
@@ -127,17 +127,17 @@ def check_state(submission: Submission) -> None:
 
 
 def check_forced(submission: Submission) -> None:
-    """With ratio 1 each step is fed the right token of the step before."""
+    """With ratio 1, the input of each step is the previous step's target."""
     require_fed(submission, 0)
 
 
 def check_free(submission: Submission) -> None:
-    """With ratio 0 each step is fed the decoder's own choice at the step before."""
+    """With ratio 0, the input of each step is the decoder's own choice at the previous step."""
     require_fed(submission, 1)
 
 
 def require_fed(submission: Submission, number: int) -> None:
-    """See what the steps after the first were fed.
+    """Require the correct inputs of all steps after the first.
 
     Raises:
         Failure: a token differs.
@@ -166,7 +166,7 @@ def require_fed(submission: Submission, number: int) -> None:
 
 
 def check_mixed(submission: Submission) -> None:
-    """With a ratio between, that share of the steps is forced, drawn again at each step."""
+    """With a ratio between, this share of the steps is forced, chosen at random at each step."""
     forced = []
     call = DECODE.format(4, RATIO)
     for number, seen in enumerate(decoded(submission)[2:]):

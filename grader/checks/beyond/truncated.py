@@ -1,4 +1,4 @@
-"""Task truncated: what `train_on_text` promises, judged by what the model was given."""
+"""Checks of the task truncated: `train_on_text`, judged by the inputs of the model."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ State = tuple[Any, Any]
 
 
 def start_weights(submission: Submission) -> dict[str, Tensor]:
-    """Draw the weights of a small language model; small, so that no gradient is longer than 1.
+    """Sample the weights of a small language model, such that no gradient is longer than 1.
 
-    A loop that clips gradients to that length, as is usual, takes the same steps.
+    So a loop that clips gradients to that length, as is usual, takes the same steps.
     """
     dims = {
         "embedding.weight": (LETTERS, FEATURES),
@@ -41,7 +41,7 @@ def start_weights(submission: Submission) -> dict[str, Tensor]:
 
 
 def text_ids(submission: Submission) -> Tensor:
-    """Draw ids of characters, (B, N)."""
+    """Sample ids of characters, (B, N)."""
     import torch
 
     draw = generator(1000 * submission.seed + 4)
@@ -51,7 +51,7 @@ def text_ids(submission: Submission) -> Tensor:
 def read(
     weights: dict[str, Tensor], ids: Tensor, state: State | None
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Return the logits (B, T, C) and the new state of the model with these weights."""
+    """Compute the logits (B, T, C) and the new state of the model with these weights."""
     import torch
 
     lstm = torch.nn.LSTM(FEATURES, UNITS, batch_first=True).double()
@@ -62,7 +62,7 @@ def read(
 
 
 def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
-    """Train with plain SGD in float64, rightly or with a mistake; return the weights."""
+    """Train with plain SGD in float64, correctly or with a mistake; return the weights."""
     import torch
 
     weights = {k: w.double().requires_grad_() for k, w in start_weights(submission).items()}
@@ -96,7 +96,7 @@ def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
 
 @evidence
 def trained(submission: Submission) -> TextTraining:
-    """Let the student's function train the small model.
+    """Train the small model with the student's function.
 
     Raises:
         Failure: the function raised because a state was not detached.
@@ -117,7 +117,7 @@ def trained(submission: Submission) -> TextTraining:
 
 
 def check_chunks(submission: Submission) -> None:
-    """The model reads the texts chunk by chunk, in their order, the shorter last one too."""
+    """The model reads the texts chunk by chunk, in order, including the shorter last one."""
     found = [call.ids for call in trained(submission).calls]
     text = text_ids(submission)
     right = [part.tolist() for part in text[:, :-1].split(CHUNK, dim=1)]
@@ -147,17 +147,17 @@ def check_chunks(submission: Submission) -> None:
 
 
 def show_ids(ids: Any) -> str:
-    """Show the shape of what a model read."""
+    """Format the shape of a model's input."""
     return shape(ids.shape) if isinstance(ids, TensorData) else show(ids)
 
 
 def call_weights(call: LanguageModelCall) -> dict[str, Tensor]:
-    """Return the weights that the model had at a call, in float64."""
+    """Return the model's weights at a call, in float64."""
     return {name: weight.torch().double() for name, weight in call.weights.items()}
 
 
 def call_state(call: LanguageModelCall) -> tuple[Tensor, Tensor] | None:
-    """Return the state that the model started from at a call; None for a start from nothing."""
+    """Return the initial state of a call, or None if there was none."""
     parts = call.state
     if not isinstance(parts, tuple) or len(parts) != 2:
         return None
@@ -173,7 +173,7 @@ def _same_state(found: State, expected: State) -> bool:
 
 
 def check_state(submission: Submission) -> None:
-    """Each chunk starts from the state in which the chunk before has ended."""
+    """Each chunk starts from the final state of the previous chunk."""
     calls = trained(submission).calls
     if call_state(calls[0]) is not None:
         found = "The model started the texts from a state that is not zero"
@@ -193,7 +193,7 @@ def check_state(submission: Submission) -> None:
 
 
 def check_detached(submission: Submission) -> None:
-    """No gradient flows from a chunk into the one before."""
+    """No gradient flows from a chunk into the previous one."""
     for number, call in enumerate(trained(submission).calls, 1):
         if call.attached:
             found = f"The state that chunk {number} starts from still hangs on the chunk before"
@@ -233,7 +233,7 @@ def check_losses(submission: Submission) -> None:
 
 
 def check_learns(submission: Submission) -> None:
-    """Each chunk is one step of the optimizer along the chunk's own gradient."""
+    """Each chunk is one optimizer step along the chunk's own gradient."""
     found = {name: weight.torch().double() for name, weight in trained(submission).weights.items()}
 
     def fits(weights: dict[str, Tensor]) -> bool:
@@ -243,7 +243,7 @@ def check_learns(submission: Submission) -> None:
         return
     known = ("gradients-not-cleared", "no-step", "one-step-for-the-text", "loss-summed")
     why = next((name for name in known if fits(learned(submission, name))), None)
-    told = "The weights in the end are others than those of one step a chunk"
+    told = "The final weights differ from those of one step per chunk"
     if why == "no-step":
-        told = "The weights in the end are those of the beginning"
+        told = "The final weights equal the initial ones"
     raise Failure(TRAIN, told, "zero_grad, backward and step once for each chunk", why)

@@ -1,4 +1,4 @@
-"""Task word2vec: what `train_word_vectors` promises."""
+"""Checks of the task word2vec: `train_word_vectors`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 SIZE, EPOCHS, NEGATIVES = 24, 8, 4
 # The reference reaches 0.820, with a standard deviation of 0.008 over 60 seeds (at least 0.803);
-# drawn vectors reach 0.499, with 0.014 over 100. With 6 epochs other right ways (Adagrad, SGD with
-# a large rate, one table for both, small batches) reach 0.77 to 0.82, without negatives 0.60.
+# random vectors reach 0.499, with 0.014 over 100. With 6 epochs other correct ways (Adagrad, SGD
+# with a large rate, a shared table, small batches) reach 0.77 to 0.82, without negatives 0.60.
 ENOUGH = 0.7
-ALIKE = 0.8  # the mean cosine of random words, above which all point the same way
+ALIKE = 0.8  # if the mean cosine of random words is larger, all vectors point the same way
 
 
 @evidence
 def word_vectors(submission: Submission) -> Any:
-    """Train vectors of the words of the news sample."""
+    """Train word vectors on the news sample."""
     import torch
 
     pairs = word_pairs()
@@ -40,7 +40,7 @@ def word_vectors(submission: Submission) -> Any:
 
 
 def word2vec_call() -> str:
-    """Return the call in the student's words."""
+    """Return the call as shown to the student."""
     n_words = len(word_pairs().words)
     return (
         f"train_word_vectors(pairs, n_words={n_words}, size={SIZE}, epochs={EPOCHS}, "
@@ -49,7 +49,7 @@ def word2vec_call() -> str:
 
 
 def require_vectors(submission: Submission) -> Tensor:
-    """Return the vectors.
+    """Return the trained vectors.
 
     Raises:
         Failure: the result is not a float32 tensor of shape (V, F).
@@ -64,7 +64,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_neighbours(submission: Submission) -> None:
-    """Words that stand together in news lie near to each other, also where no pair told so."""
+    """Words that occur together in news get similar vectors, even for pairs not trained on."""
     import torch
 
     found = require_vectors(submission).double()

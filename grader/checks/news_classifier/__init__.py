@@ -1,1 +1,1 @@
-"""The checks of the news classifier: data set, collation, model, training, accuracy."""
+"""Checks of the news classifier: dataset, collation, model, training, accuracy."""

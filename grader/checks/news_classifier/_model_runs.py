@@ -1,7 +1,7 @@
-"""Runs of a student's model, and what its logits depend on.
+"""Runs a student's model and finds out what its logits depend on.
 
-That is found by substitution: the answer of the student's LSTM is replaced by states that the
-grader sends, one slice is changed, and the logits tell whether it was read.
+It does so by substitution: it replaces the output of the student's LSTM with hidden states of the
+grader's, changes one slice, and compares the logits.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
     States = tuple[Tensor, Tensor, Tensor]  # output (B, T, D * H), h_n, c_n (L * D, B, H)
 
-# All different, so that no size can stand for another; the depths 1 and 3 come besides.
+# All different, so that no size can be mistaken for another; depths 1 and 3 are tested as well.
 SIZES: Sizes = {"n_targets": 5, "input_size": 7, "hidden_size": 6, "num_layers": 2}
 ONE_LAYER: Sizes = {**SIZES, "num_layers": 1}
 THREE_LAYERS: Sizes = {**SIZES, "num_layers": 3}
 B, T, F, H, L, D, C = 3, 4, 7, 6, 2, 2, 5
 TOLERANCE = 1e-4
-LATER = "Not looked at yet: mend model.last_layer first."
-N_ROWS = 6  # so many states at once: a ReLU may hide a change in one of them, not in all
+LATER = "Not looked at yet: fix model.last_layer first."
+N_ROWS = 6  # states per test: a ReLU may hide a change in one of them, but not in all
 N_STATES = 24
 
 
 def call(sizes: Sizes, *dims: int) -> str:
-    """Show a forward pass."""
+    """Format the call of a forward pass."""
     arguments = ", ".join(f"{name}={size}" for name, size in sizes.items())
     inner = f"(torch.randn{shape(dims)})" if dims else ""
     return f"LSTMClassifier({arguments}){inner}"
 
 
 def logits_of(run: ModelRun) -> Tensor:
-    """Return a run's logits (B, C) as a tensor of float64."""
+    """Return a run's logits (B, C) as a float64 tensor."""
     logits = unwrap(run.logits)
     if not isinstance(logits, TensorData) or logits.shape[1:] != (C,):
         raise Failure("model(padded)", f"It returned {show(logits)}", f"shape (B, C) with C = {C}")
@@ -47,17 +47,17 @@ def logits_of(run: ModelRun) -> Tensor:
 
 
 def close_logits(found: Tensor, expected: Tensor) -> bool:
-    """Tell whether logits or states agree up to rounding, relative to the largest of them."""
+    """Return whether logits or states agree up to rounding, relative to the largest of them."""
     return close(found, expected, TOLERANCE, relative=True)
 
 
 def substituted(
     submission: Submission, sizes: Sizes, padded: Tensor, states: list[States]
 ) -> list[ModelRun]:
-    """Run a model with each of the states instead of what its LSTM returns.
+    """Run a model with the output of its LSTM replaced by each of the states.
 
     Raises:
-        Blocked: there is no such place.
+        Blocked: an LSTM gets a different number of sentences than the batch has.
     """
     runs = submission.run_model(sizes, [padded] * len(states), states)
     if any(sentences_read(run) != len(padded) for run in runs):
@@ -66,20 +66,20 @@ def substituted(
 
 
 def sentences_read(run: ModelRun) -> int:
-    """Count the sentences that the LSTM was given, in all its calls."""
+    """Count the sentences that the LSTM got in all its calls."""
     shapes = [seen.h_n_shape for seen in run.lstm_calls]
     return sum(dims[1] if len(dims) == 3 else 1 for dims in shapes)
 
 
 def rows_read(run: ModelRun) -> set[int]:
-    """Return how many sentences the LSTM was given, call by call."""
+    """Return the number of sentences in each call of the LSTM."""
     return {seen.h_n_shape[1] for seen in run.lstm_calls if len(seen.h_n_shape) == 3}
 
 
 def inputs_read(run: ModelRun) -> Tensor:
-    """Return what the LSTM was given, (B, T, F), in all its calls; empty if it is something else.
+    """Return the inputs (B, T, F) of all calls of the LSTM; empty if they have another form.
 
-    Packed sentences come padded.
+    Packed inputs are returned padded.
     """
     import torch
 
@@ -92,13 +92,13 @@ def inputs_read(run: ModelRun) -> Tensor:
 
 @dataclass(frozen=True)
 class ReadSet:
-    """What changes the logits of a model with L layers, for sentences of T steps.
+    """The states that affect the logits of a model with L layers, for sentences of T steps.
 
     Attributes:
         layers: L.
-        h_n: pairs (layer, direction) of h_n that are read.
+        h_n: pairs (layer, direction) of h_n that affect the logits.
         c_n: the same for c_n.
-        output: pairs (step, direction) of output that are read.
+        output: pairs (step, direction) of output that affect the logits.
     """
 
     layers: int
@@ -107,17 +107,17 @@ class ReadSet:
     output: frozenset[tuple[int, int]]
 
     def reads(self, direction: int) -> bool:
-        """Tell whether a direction's state after its last step is read, of whatever layer."""
+        """Return whether a direction's final state affects the logits, in any layer."""
         last_step = (T - 1, 0) if direction == 0 else (0, 1)
         return last_step in self.output or any(d == direction for _, d in self.h_n | self.c_n)
 
     @property
     def beside(self) -> frozenset[tuple[int, int]]:
-        """The steps of output that are read and are not a direction's last."""
+        """The steps of output that affect the logits and are not a direction's last one."""
         return self.output - {(T - 1, 0), (0, 1)}
 
     def describe(self) -> str:
-        """Tell what is read, in words."""
+        """Describe in words which states affect the logits."""
         names = ("forward", "backward")
         parts = [
             f"the {names[direction]} state of layer {layer + 1} in {part}"
@@ -134,7 +134,7 @@ class ReadSet:
 
 
 def positive_states(submission: Submission, layers: int) -> States:
-    """Draw states between 0.1 and 0.9, which a ReLU lets through."""
+    """Sample states between 0.1 and 0.9, which pass a ReLU unchanged."""
     output = draw(submission.seed, N_ROWS, T, D * H).sigmoid() * 0.8 + 0.1
     h_n = draw(submission.seed, layers * D, N_ROWS, H).sigmoid() * 0.8 + 0.1
     c_n = draw(submission.seed, N_ROWS, layers * D, H).sigmoid().transpose(0, 1) * 0.8 + 0.1
@@ -142,7 +142,7 @@ def positive_states(submission: Submission, layers: int) -> States:
 
 
 def changed(states: States, part: int, first: int, direction: int) -> States:
-    """Change one slice: of output (part 0) at a step, of h_n or c_n (1, 2) at a layer."""
+    """Change a slice of output (part 0) at a step, or of h_n or c_n (parts 1, 2) at a layer."""
     copies = [state.clone() for state in states]
     if part == 0:
         copies[0][:, first, direction * H : (direction + 1) * H].mul_(-1).add_(1.0)
@@ -152,7 +152,7 @@ def changed(states: States, part: int, first: int, direction: int) -> States:
 
 
 def read_set(submission: Submission, sizes: Sizes) -> ReadSet:
-    """Find out what a model reads, once for each depth."""
+    """Find out which states affect the logits, once per depth."""
     key = ("read_set", sizes["num_layers"])
     return submission.once(key, lambda kept: _find_read_set(kept, sizes))
 
@@ -178,7 +178,7 @@ def _find_read_set(submission: Submission, sizes: Sizes) -> ReadSet:
 
 @evidence
 def token_runs(submission: Submission) -> list[ModelRun]:
-    """Run some sentences, then the same with another's token at step 1, 2, ..., T."""
+    """Run sentences, then the same with the token at step 1, 2, ..., T replaced."""
     padded = draw(submission.seed, N_ROWS, T, F)
     others = [padded.clone() for _ in range(T)]
     for step, other in enumerate(others):
@@ -186,16 +186,16 @@ def token_runs(submission: Submission) -> list[ModelRun]:
     return submission.run_model(SIZES, [padded, *others])
 
 
-# --- what the head does to states ------------------------------------------------------------
+# --- what the output layer does to states ------------------------------------------------------
 
 
 @evidence
 def head_answers(submission: Submission) -> tuple[Tensor, Tensor, set[str]]:
-    """Feed the read-out with states: pairs and their middles, then negative ones.
+    """Run the output layer on states: pairs with their midpoints, and negative ones.
 
     Returns:
-        Logits (N_STATES, 3, C) for two random states and the state half-way between, logits
-        (N_STATES, C) for states that are all negative, and the torch functions called.
+        Logits (N_STATES, 3, C) for two random states and their midpoint, logits (N_STATES, C) for
+        all-negative states, and the names of the torch functions called.
     """
     import torch
 
@@ -218,7 +218,7 @@ def head_answers(submission: Submission) -> tuple[Tensor, Tensor, set[str]]:
 
 
 def _everywhere(state: Tensor) -> States:
-    """Put the two halves of a state (D * H,) at every step and layer."""
+    """Copy the two halves of a state (D * H,) to every step and layer."""
     output = state.expand(1, T, D * H)
     h_n = state.reshape(1, D, 1, H).expand(L, D, 1, H).reshape(L * D, 1, H)
     return output, h_n, h_n

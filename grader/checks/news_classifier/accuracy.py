@@ -1,6 +1,6 @@
-"""Task accuracy: the student's model and loop, trained on news, classify other news.
+"""Checks of the task accuracy: train the student's model and loop on news, classify others.
 
-While one of the two is not done, a part of the grader's own stands in for it.
+If one of the two is not done, the grader's own replaces it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from grader.grading.submission import Submission
 
 
 def check_unseen(submission: Submission) -> dict[str, Any]:
-    """The model predicts the classes of unseen news that it was not trained on."""
+    """The trained model predicts the classes of a held-out test set."""
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
         waits = _status(submission, "model", "train")
@@ -61,9 +61,9 @@ def check_unseen(submission: Submission) -> dict[str, Any]:
 def _tries(
     submission: Submission, own_model: bool, own_loop: bool, enough: float
 ) -> tuple[list[heldout_accuracy.Measured], int]:
-    """Train and classify until an accuracy is enough, `heldout_accuracy.TRIES` times at most.
+    """Train and classify until an accuracy is high enough, at most `TRIES` times.
 
-    Returns what each try gave, and how many news items it was measured on.
+    Returns the result of each try, and the number of test items.
     """
     pool, measured = heldout_accuracy.pool(submission), []
     for attempt in range(heldout_accuracy.TRIES):
@@ -81,7 +81,7 @@ def _done(submission: Submission, *tasks: str) -> list[bool]:
 
 
 def _status(submission: Submission, *tasks: str) -> Status:
-    """What becomes of a check that waits for tasks: not started, if none of them is."""
+    """Return the status of a check that needs these tasks: not started if none of them is."""
     states = {submission.state(task) for task in tasks}
     return Status.NOT_STARTED if states == {State.NOT_STARTED} else Status.BLOCKED
 

@@ -1,4 +1,4 @@
-"""Task collate: what `Collate` promises."""
+"""Checks of the task collate: `Collate`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# 4, 7, 3 and 2 tokens: the longest is neither first nor last, sorting by length moves a row
-# either way, and B differs from T. Stop words, punctuation, upper case and a second space are
-# there to be lost; splitting at spaces gives other tokens. No two rows have the same target.
+# 4, 7, 3 and 2 tokens: the longest is neither first nor last, sorting by length moves a row either
+# way, and B differs from T. Code may lose the stop words, punctuation, upper case or second space;
+# splitting at spaces gives different tokens. No two rows have the same target.
 BATCH = [("It's over.", 2), ("The bank sold all of it!", 0), ("Comet  seen", 3), ("Goal!", 1)]
 ONE = [("Oil rose", 1)]
 EMPTY = [("Rain stops play", 1), ("", 0)]
 BATCHES = [BATCH, ONE, EMPTY]
-# Longer than any number of tokens that is usual to cut at, 512 among them.
+# Longer than common limits on the number of tokens, such as 512.
 LONG = [
     ("The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 32, 2),
     ("Goal!", 1),
@@ -33,23 +33,23 @@ LONG = [
 
 @evidence
 def seen(submission: Submission) -> CollateSeen:
-    """Make one Collate and call it on all batches."""
+    """Create a Collate and call it on all batches."""
     return submission.collate(BATCHES)
 
 
 @evidence
 def seen_long(submission: Submission) -> CollateSeen:
-    """Make one Collate and call it on the batch with the long sentence."""
+    """Create a Collate and call it on the batch with the long sentence."""
     return submission.collate([LONG])
 
 
 def lengths(batch: list[tuple[str, int]]) -> list[int]:
-    """Return how many tokens each sentence has."""
+    """Return the number of tokens of each sentence."""
     return [len(spacy_vectors(text)) for text, _ in batch]
 
 
 def call(batch: list[tuple[str, int]]) -> str:
-    """Show how a batch was handed over."""
+    """Format the call with a batch."""
     return "Collate()([" + ", ".join(f"({quoted(text)}, tensor({t}))" for text, t in batch) + "])"
 
 
@@ -60,13 +60,13 @@ def padded(submission: Submission) -> Array:
 
 
 def holds(row: Array, vectors: Array) -> bool:
-    """Tell whether some successive steps of a row are these vectors."""
+    """Return whether consecutive steps of a row are these vectors."""
     starts = range(len(row) - len(vectors) + 1)
     return any(close_to_spacy(row[start : start + len(vectors)], vectors) for start in starts)
 
 
 def check_loads_once(submission: Submission) -> None:
-    """The pipeline is loaded once, when the object is made, and kept in `nlp`."""
+    """The pipeline is loaded once, in the constructor, and kept in `nlp`."""
     found = seen(submission)
     nlp = unwrap(found.nlp)
     if not (found.pipeline or "").startswith(MODEL):
@@ -83,7 +83,7 @@ def check_loads_once(submission: Submission) -> None:
 
 
 def check_shape(submission: Submission) -> None:
-    """A batch becomes float32 (B, T, F) and int64 (B,), T the longest sentence."""
+    """A batch becomes float32 (B, T, F) and int64 (B,), where T is the longest sentence."""
     found = seen(submission).results[0]
     lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
     if isinstance(found, Raised) and found.type != "NotImplementedError" and lacks_tok2vec:
@@ -92,7 +92,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
-    """See that what came back has the right types and shapes."""
+    """Require the correct types and shapes."""
     if not is_list(found) or len(found) != 2:
         raise Failure(call(batch), f"It returned {show(found)}", "a pair (padded, targets)")
     first, targets = found
@@ -134,7 +134,7 @@ def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> s
 
 
 def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
-    """Name what makes T too large or too small."""
+    """Return the known mistake that makes T too large or too small."""
     t, shortest = max(lengths(batch)), min(lengths(batch))
     if rows.shape[1] > t:
         return None if rows[:, t:].any() else "padded-to-fixed-length"
@@ -149,9 +149,9 @@ def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
 
 
 def _is_cut(row: Array, vectors: Array) -> bool:
-    """Tell whether a row holds a sentence whole, or as many first tokens as it has steps.
+    """Return whether a row holds the whole sentence, or as many first tokens as it has steps.
 
-    Where the text itself was cut, the last vectors differ: a token's depends on its neighbours.
+    If the text itself was cut, the last vectors differ, because they depend on their neighbours.
     """
     n = len(row)
     sure = len(vectors) if len(vectors) <= n else n - 8 if n > 16 else n
@@ -167,7 +167,7 @@ def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
 
 
 def check_vectors(submission: Submission) -> None:
-    """Row b holds `token.vector` of each token of one sentence, however long."""
+    """Row b holds `token.vector` for each token of one sentence of any length."""
     rows = padded(submission)
     for text in sorted((text for text, _ in BATCH), key=lambda text: -len(spacy_vectors(text))):
         if not any(holds(row, spacy_vectors(text)) for row in rows):
@@ -197,7 +197,7 @@ def _expect_vectors(
 
 
 def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | None:
-    """Compare rows with what known mistakes make of a text of the batch."""
+    """Compare rows with the results of known mistakes on texts of the batch."""
     import numpy as np
     from spacy.tokens import Doc
 
@@ -223,13 +223,13 @@ def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | 
 
 
 def _some_of(row: Array, vectors: Array) -> bool:
-    """Tell whether the steps of a row that are not zero are some of these vectors, in order."""
+    """Return whether the nonzero steps of a row are a subsequence of these vectors."""
     rest = iter(vectors)
     return all(any(close_to_spacy(step, vector) for vector in rest) for step in row[row.any(1)])
 
 
 def check_padding(submission: Submission) -> None:
-    """Behind a sentence's last token there are zeros, up to T."""
+    """After the last token of a sentence there are zeros, up to T."""
     rows, right_lengths = padded(submission), lengths(BATCH)
     found = [_length(row) for row in rows]
     if sorted(found) == sorted(right_lengths):
@@ -245,7 +245,7 @@ def check_padding(submission: Submission) -> None:
 
 
 def _length(row: Array) -> int:
-    """Return how many steps are filled, or -1 if there are others among them."""
+    """Return the number of filled steps, or -1 if there are empty ones among them."""
     filled: Array = (row != 0).any(1)
     length = int(filled.sum())
     return length if filled[:length].all() else -1
@@ -253,7 +253,7 @@ def _length(row: Array) -> int:
 
 def _why_padding(row: Array) -> str | None:
     for text, _ in BATCH:
-        n = len(row) - len(spacy_vectors(text))  # how many steps are padding
+        n = len(row) - len(spacy_vectors(text))  # number of padding steps
         if n and close_to_spacy(row[n:], spacy_vectors(text)) and not row[:n].any():
             return "padded-in-front"
         if n and close_to_spacy(row[:-n], spacy_vectors(text)):
@@ -269,7 +269,7 @@ def check_order(submission: Submission) -> None:
         next(b for b, row in enumerate(rows) if holds(row, spacy_vectors(text))) for text in texts
     ]
     if order != [*range(len(BATCH))]:
-        found = f"The sentences of the batch stand in rows {order}"
+        found = f"The sentences of the batch are in rows {order}"
         raise Failure(f"{call(BATCH)}[0]", found, f"rows {[*range(len(BATCH))]}", "rows-reordered")
     if targets != [*right_targets]:
         mistake = "targets-reordered" if sorted(targets) == sorted(right_targets) else None

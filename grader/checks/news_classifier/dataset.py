@@ -1,4 +1,4 @@
-"""Task dataset: what `NewsDataset` promises."""
+"""Checks of the task dataset: `NewsDataset`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Opaque, Raised, TensorData
 
 # The number of samples (6), of distinct texts (5), the largest label (4), the largest target (3)
-# and the number of distinct targets (2) all differ; sorting changes the order; a pair comes
+# and the number of distinct targets (2) all differ; sorting changes the order; a pair occurs
 # twice; upper case, spaces and an empty text must survive.
 SAMPLES = [(4, "AI wins"), (2, " Goal "), (4, "Rover  lands"), (2, " Goal "), (4, ""), (2, "Won")]
 TEXTS = [text for _, text in SAMPLES]
 TARGETS = [label - 1 for label, _ in SAMPLES]
-FEW = [(2, "Goal")]  # another number of distinct targets
+FEW = [(2, "Goal")]  # a different number of distinct targets
 N = len(SAMPLES)
 INDICES = [*range(N), -1, -N, N, -N - 1]
 CALL = f"NewsDataset({SAMPLES})"
@@ -24,24 +24,24 @@ CALL = f"NewsDataset({SAMPLES})"
 
 @evidence
 def seen(submission: Submission) -> DatasetSeen:
-    """Make a data set from a list."""
+    """Create a dataset from a list."""
     return submission.dataset(SAMPLES, INDICES)
 
 
 @evidence
 def seen_once(submission: Submission) -> DatasetSeen:
-    """Make a data set from an iterator."""
+    """Create a dataset from an iterator."""
     return submission.dataset(SAMPLES, [], once=True)
 
 
 @evidence
 def seen_few(submission: Submission) -> DatasetSeen:
-    """Make a data set from one sample."""
+    """Create a dataset from one sample."""
     return submission.dataset(FEW, [])
 
 
 def check_texts(submission: Submission) -> None:
-    """`samples` holds the texts, in order, unchanged, in a list or tuple."""
+    """`samples` is a list or tuple of the texts, in order and unchanged."""
     texts = unwrap(seen(submission).samples)
     if is_list(texts) and list(texts) == TEXTS:
         return
@@ -50,7 +50,7 @@ def check_texts(submission: Submission) -> None:
 
 
 def show_texts(texts: object) -> str:
-    """Show all of a list of short texts, every space included; anything else as usual."""
+    """Format a list of short texts completely, with every space; anything else as usual."""
     if is_list(texts) and all(type(text) is str for text in texts):
         shown = clean(repr(texts))
         if len(shown) <= MAX_SHOWN:
@@ -76,7 +76,7 @@ def _why_texts(texts: object) -> str | None:
 
 
 def check_targets(submission: Submission) -> None:
-    """`targets` is an int64 tensor of shape (N,): the labels less one."""
+    """`targets` is an int64 tensor of shape (N,): the labels minus one."""
     targets = unwrap(seen(submission).targets)
     if is_tensor_of(targets, "int64", (N,)) and targets.tolist() == TARGETS:
         return
@@ -136,7 +136,7 @@ def _why_n_targets(found: object, samples: list[tuple[int, str]]) -> str | None:
 
 
 def _number(found: object) -> float | None:
-    """Return the number that a tensor of one element or a NumPy scalar holds."""
+    """Return the value of a tensor with one element or of a NumPy scalar."""
     if isinstance(found, (int, float)):
         return found
     if isinstance(found, TensorData) and found.shape in ((), (1,)):
@@ -189,7 +189,7 @@ def _why_item(found: object, text: str, target: int) -> str | None:
 
 
 def check_index(submission: Submission) -> None:
-    """Negative indices count from the end; there is no item beyond the ends."""
+    """Negative indices count from the end; indices beyond the ends raise IndexError."""
     items = seen(submission).items
     last, first, beyond, before = items[N:]
     for index, found, sample in ((-1, last, N - 1), (-N, first, 0)):

@@ -1,4 +1,4 @@
-"""Task model: what `LSTMClassifier` promises."""
+"""Checks of the task model: `LSTMClassifier`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def place(raised: Raised) -> str:
-    """Show the student's line that raised."""
+    """Format the student's line that raised."""
     if not raised.frames:
         return ""
     frame = raised.frames[-1]
@@ -49,7 +49,7 @@ def place(raised: Raised) -> str:
 
 
 def told(raised: Raised) -> str:
-    """Tell an exception in one line."""
+    """Format an exception as one line."""
     return f"It raised {raised.type}{place(raised)}: {clean(raised.message)}"
 
 
@@ -57,7 +57,7 @@ def told(raised: Raised) -> str:
 
 
 def check_builds(submission: Submission) -> None:
-    """The constructor makes one bidirectional `nn.LSTM` of the sizes asked for."""
+    """The constructor creates one bidirectional `nn.LSTM` with the given sizes."""
     known: dict[str, str | None] = {
         "bidirectional": "one-direction-lstm",
         "num_layers": "layers-ignored",
@@ -78,7 +78,7 @@ def check_builds(submission: Submission) -> None:
                 raise Failure(call(sizes), found, f"{size}", known.get(name, "sizes-ignored"))
 
 
-# The mistake where only such an input fails; the first has to work for any of them to count.
+# The mistake if only such an input fails; none of them counts unless the first input works.
 SHAPES: dict[tuple[int, ...], str | None] = {
     (B, T, F): None,
     (1, T, F): "one-sentence-fails",
@@ -94,7 +94,7 @@ def plain_runs(submission: Submission) -> dict[tuple[int, ...], ModelRun]:
 
 
 def check_shape(submission: Submission) -> None:
-    """(B, T, F) becomes (B, C), float32, also for B = 1 and for T = 1."""
+    """(B, T, F) becomes (B, C), float32, even for B = 1 and for T = 1."""
     import torch
 
     for dims, run in plain_runs(submission).items():
@@ -144,7 +144,7 @@ def row_runs(submission: Submission) -> list[ModelRun]:
 
 
 def check_rows(submission: Submission) -> None:
-    """A sentence's logits depend on nothing but the sentence."""
+    """A sentence's logits depend only on the sentence."""
     import torch
 
     first, second, *others = row_runs(submission)
@@ -173,7 +173,7 @@ def _why_again(first: ModelRun, second: ModelRun) -> str | None:
 
 
 def _start(run: ModelRun) -> Tensor | None:
-    """Return h_0, if the LSTM was given states to start from."""
+    """Return h_0 if the LSTM got an initial state."""
     start = run.lstm_calls[0].start if run.lstm_calls else None
     given = start[0] if isinstance(start, tuple) and start else None
     return given.torch() if isinstance(given, TensorData) else None
@@ -191,11 +191,11 @@ def _why_rows(batch: Tensor, run: ModelRun) -> str:
     return "rows-mixed"
 
 
-# --- what the read-out sees ------------------------------------------------------------------
+# --- what the output layer uses ----------------------------------------------------------------
 
 
 def check_last_layer(submission: Submission) -> None:
-    """The read-out sees states of the last layer only, for any L, as the LSTM computes them."""
+    """The output layer uses only hidden states of the last layer, unmodified, for any L."""
     _lstm_is_called_once(submission)
     for sizes in (SIZES, THREE_LAYERS, ONE_LAYER):
         _reads_last_layer(submission, sizes)
@@ -236,7 +236,7 @@ def _reads_last_layer(submission: Submission, sizes: Sizes) -> None:
 
 
 def _why_layers(read: list[int], layers: int) -> str:
-    if layers != L:  # with L layers all was well
+    if layers != L:  # the model works with L layers
         return "depth-hard-coded"
     return "layers-and-directions-mixed" if layers - 1 in read else "first-layer"
 
@@ -251,9 +251,9 @@ def _reads_all_tokens(submission: Submission) -> None:
 
 
 def _reads_true_states(submission: Submission) -> None:
-    """Compare a real forward pass with the read-out of the states that the LSTM must have.
+    """Compare a real forward pass with the output layer applied to the correct states.
 
-    The input is another then: the states are all that may be read.
+    The input differs in the second case, because only the states may matter.
     """
     import torch
 
@@ -288,7 +288,7 @@ def _reads_true_states(submission: Submission) -> None:
 
 
 def _learns(submission: Submission) -> None:
-    """See that a training loop would reach every weight of the LSTM."""
+    """Require that training would reach every weight of the LSTM."""
     learns = submission.lstm_learns(SIZES, draw(submission.seed, B, T, F))
     if not any(learns.values()):
         raise Failure(
@@ -300,7 +300,7 @@ def _learns(submission: Submission) -> None:
 
 
 def check_both_directions(submission: Submission) -> None:
-    """The read-out sees the forward state of the last step and the backward state of the first."""
+    """The output layer uses the final hidden states of both directions, at steps T - 1 and 0."""
     seen = read_set(submission, SIZES)
     forward, backward = seen.reads(0), seen.reads(1)
     if not seen.output | seen.h_n | seen.c_n:
@@ -309,7 +309,7 @@ def check_both_directions(submission: Submission) -> None:
         raise Failure(
             call(SIZES, N_ROWS, T, F),
             f"The logits depend on {seen.describe()}",
-            f"the forward state after the last token (it stands in output[:, {T - 1}]) and the "
+            f"the forward state after the last token (it is in output[:, {T - 1}]) and the "
             "backward state after the first (output[:, 0])",
             _why_directions(seen, forward, backward),
         )
@@ -317,7 +317,7 @@ def check_both_directions(submission: Submission) -> None:
 
 
 def _tokens_come_in_order(submission: Submission) -> None:
-    """See that token t is what the LSTM reads at step t, in whatever form."""
+    """Require that the LSTM's input at step t depends on token t, in any form."""
     import torch
 
     runs = [inputs_read(run) for run in token_runs(submission)]
@@ -356,7 +356,7 @@ def _why_directions(seen: ReadSet, forward: bool, backward: bool) -> str | None:
 
 
 def check_logits(submission: Submission) -> None:
-    """What comes back are plain scores: no softmax, nothing that cuts them off."""
+    """The result is logits: no softmax, and nothing else that bounds them."""
     answers, _, functions = head_answers(submission)
     scores = answers.flatten(0, 1)
     where = call(SIZES, 1, T, F)
@@ -381,8 +381,8 @@ def _sum_to_one(numbers: Tensor) -> bool:
     return close_logits(sums, sums.new_ones(len(sums)))
 
 
-# By their names functions tell which mistake it is, and they let a ReLU through that does not act
-# on the states themselves; no name fails a model.
+# The names of functions identify the mistake, and excuse a ReLU that does not act on the states
+# themselves. No name fails a model.
 SQUASHING = {"sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign"}
 RECTIFIERS = {
     *("relu", "relu_", "threshold", "clamp", "clamp_", "clamp_min", "clip", "maximum", "where"),
@@ -395,13 +395,13 @@ ACTIVATIONS = {
 
 
 def _free_head(submission: Submission) -> bool:
-    """Tell whether negative states may matter: behind a norm, or in a head of several layers."""
+    """Return whether negative states may matter: after a norm, or in a head of several layers."""
     parts = submission.build_model(SIZES).modules
     return any("Norm" in part for part in parts) or sum("Linear" in part for part in parts) != 1
 
 
 def check_relu(submission: Submission) -> None:
-    """Between the states and the last Linear there is a ReLU."""
+    """There is a ReLU between the hidden states and the last Linear."""
     answers, negative, functions = head_answers(submission)
     where = call(SIZES, 1, T, F)
     expected = "ReLU, then Linear"
@@ -422,7 +422,7 @@ def check_relu(submission: Submission) -> None:
 
 
 def check_device(submission: Submission) -> None:
-    """The model runs where it was moved to: it makes no tensor on a fixed device."""
+    """The model runs on any device: it creates no tensor on a fixed one."""
     where = f"{call(SIZES)}.to(device)(padded)"
     try:
         device = submission.run_model_elsewhere(SIZES, (B, T, F))

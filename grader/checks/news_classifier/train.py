@@ -1,7 +1,7 @@
-"""Task train: what `evaluate` and `train` promise.
+"""Checks of the task train: `evaluate` and `train`.
 
-The loop runs on a small probe model and on batches of the grader's own. What it must do to the
-probe is computed in NumPy, see `grader.checks.oracles.training_loop`.
+The loop runs on a small probe model and batches of the grader's. `oracles/training_loop.py`
+computes in NumPy what it must do to the probe.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ EVALUATE = "evaluate(model, loader, device)"
 
 
 def stage(submission: Submission) -> Scenario:
-    """Return the probe and the batches of this submission's seed."""
+    """Return the probe and the batches for this submission's seed."""
     return draw_scenario(submission.seed)
 
 
 def sent(scenario: Scenario, elsewhere: bool = False) -> dict[str, Any]:
-    """Put a scenario into the words of the worker."""
+    """Convert a scenario to plain data for the worker."""
     return {
         "weight": scenario.start.weight,
         "bias": scenario.start.bias,
@@ -56,32 +56,32 @@ def sent(scenario: Scenario, elsewhere: bool = False) -> dict[str, Any]:
 
 @evidence
 def evaluated(submission: Submission) -> LoopSeen:
-    """Evaluate a probe that is in training mode."""
+    """Call `evaluate` with a probe in training mode."""
     return submission.evaluate(training=True, **sent(stage(submission)))
 
 
 @evidence
 def evaluated_in_eval(submission: Submission) -> LoopSeen:
-    """Evaluate a probe that is in eval mode."""
+    """Call `evaluate` with a probe in eval mode."""
     return submission.evaluate(training=False, **sent(stage(submission)))
 
 
 @evidence
 def trained(submission: Submission) -> LoopSeen:
-    """Train a probe."""
+    """Call `train` with a probe."""
     return submission.train(epochs=EPOCHS, lr=LR, **sent(stage(submission)))
 
 
 @evidence
 def trained_with_other_val(submission: Submission) -> LoopSeen:
-    """Train the same probe with other validation data."""
+    """Call `train` with the same probe and different validation data."""
     return submission.train(
         epochs=EPOCHS, lr=LR, **sent(draw_scenario(submission.seed, other_val=True))
     )
 
 
 def weights(seen: LoopSeen | Forward) -> Weights:
-    """Return the probe's weights, at the end or in a call."""
+    """Return the probe's weights at the end or at a call."""
     return Weights(seen.weight.numpy(), seen.bias.numpy())
 
 
@@ -91,9 +91,10 @@ def forwards(seen: LoopSeen) -> list[Forward]:
 
 
 def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
-    """Return, for each training batch, the calls of the probe that could learn from it.
+    """Return, for each training batch, the calls of the probe that training could use.
 
-    Calls in eval mode without gradients only measure. A batch twice in a row counts once.
+    Calls in eval mode without gradients are measurements. Consecutive calls with the same batch
+    count once.
     """
     calls: dict[str, list[Forward]] = {}
     for batch, events in itertools.groupby(forwards(seen), lambda event: event.batch):
@@ -127,7 +128,7 @@ def check_evaluate(submission: Submission) -> None:
 def _why_other_numbers(
     seen: LoopSeen, scenario: Scenario, loss: float, accuracy: float
 ) -> str | None:
-    """Recognise the mistake behind what `evaluate` returned."""
+    """Return the known mistake behind the result of `evaluate`."""
     right = scenario.start.over(scenario.val)
     if close_numbers([loss, accuracy], [right.accuracy, right.loss], TOLERANCE):
         return "swapped-loss-and-accuracy"
@@ -171,7 +172,7 @@ def check_evaluate_mode(submission: Submission) -> None:
 
 
 def check_history(submission: Submission) -> None:
-    """`train` returns a list of one dict an epoch, with floats under the three keys."""
+    """`train` returns a list of one dict per epoch, with floats under the three keys."""
     seen = trained(submission)
     history = unwrap(seen.result)
     expected = f"a list of {EPOCHS} dicts, one an epoch, with the keys {', '.join(KEYS)}"
@@ -193,7 +194,7 @@ def check_history(submission: Submission) -> None:
 
 
 def _why_other_length(seen: LoopSeen, scenario: Scenario) -> str:
-    """Recognise the mistake behind a history that is not one entry an epoch."""
+    """Return the known mistake behind a history without exactly one entry per epoch."""
     length, passes = len(seen.result), len(learned_from(seen, scenario)[0])
     if length == EPOCHS * len(scenario.train):
         return "entry-each-batch"
@@ -213,14 +214,14 @@ def check_validation(submission: Submission) -> None:
     seen, other = trained(submission), trained_with_other_val(submission)
     unwrap(other.result)
     if weights(seen).distance(stage(submission).start) == 0:
-        raise Blocked("Not looked at yet: mend train.learns first.")
+        raise Blocked("Not looked at yet: fix train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With other batches in val_loader, the model was trained to other weights"
         raise Failure(TRAIN, found, "the same weights", "learns-from-validation")
 
 
 def _right_run(seen: LoopSeen, scenario: Scenario) -> Simulation | None:
-    """Return the right run that ends where the student's loop did, if there is one."""
+    """Return the correct run that ends where the student's loop did, or None."""
     runs = (Simulation(scenario, loop) for loop in RIGHT)
     return next((run for run in runs if weights(seen).distance(run.weights) <= TOLERANCE), None)
 
@@ -232,7 +233,7 @@ def check_learns(submission: Submission) -> None:
         _uses_its_arguments(submission)
         return
     if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
-        raise Blocked("Not looked at yet: mend train.validation first.")
+        raise Blocked("Not looked at yet: fix train.validation first.")
     counts = [len(events) for events in learned_from(seen, scenario)]
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
@@ -253,7 +254,7 @@ def check_learns(submission: Submission) -> None:
 
 
 def _uses_its_arguments(submission: Submission) -> None:
-    """See that `epochs` and `lr` are not fixed in the code."""
+    """Require that `epochs` and `lr` are not hard-coded."""
     scenario, epochs, lr = stage(submission), 5, 0.02
     seen = submission.train(epochs=epochs, lr=lr, **sent(scenario))
     unwrap(seen.result)
@@ -265,18 +266,18 @@ def _uses_its_arguments(submission: Submission) -> None:
 
 
 def _why_other_weights(end: Weights, scenario: Scenario) -> str | None:
-    """Recognise the mistake behind where the student's loop ended."""
+    """Return the known mistake behind the final weights of the student's loop."""
     known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
     return matching_mistake(end, known, lambda one, other: one.distance(other) <= TOLERANCE)
 
 
 def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
-    """Return the weights and logits of each epoch: the right ones, or else those in the events."""
+    """Return the weights and logits of each epoch: the correct ones, or those in the events."""
     if run := _right_run(seen, scenario):
         return run.epochs
     calls = learned_from(seen, scenario)
     if {len(events) for events in calls} != {EPOCHS}:
-        raise Blocked("Not looked at yet: mend train.learns first.")
+        raise Blocked("Not looked at yet: fix train.learns first.")
     moments = [*map(weights, calls[0]), weights(seen)]
     epochs = []
     for number, (before, after) in enumerate(itertools.pairwise(moments)):
@@ -289,9 +290,9 @@ def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
 
 
 def check_losses(submission: Submission) -> None:
-    """The history holds the true losses and accuracies: means over samples.
+    """The history holds the correct losses and accuracies: means over samples.
 
-    True for the weights that the model had, so that another optimizer is no mistake here.
+    They are compared for the model's actual weights, so a wrong optimizer does not matter here.
     """
     seen, scenario = trained(submission), stage(submission)
     history = unwrap(seen.result)
@@ -308,7 +309,7 @@ def check_losses(submission: Submission) -> None:
 
 
 def check_device(submission: Submission) -> None:
-    """Batches are moved to the model's device, or to the one that `device` names."""
+    """Batches are moved to the model's device, or to the given `device`."""
     scenario = sent(stage(submission), elsewhere=True)
     told = f"{TRAIN[:-1]}, device=device)"
     calls = (

@@ -1,4 +1,4 @@
-"""BLEU by its definition, and as known mistakes would compute it."""
+"""Computes BLEU by its definition, and with known mistakes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Sentences = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Bleu:
-    """A way to compute BLEU from 0 to 100; all defaults make the right one.
+    """A way to compute BLEU from 0 to 100; with all defaults, the correct one.
 
     Attributes:
-        orders: the longest n-grams.
-        clipping: whose counts bound those of a translation: those of its own "sentence", of the
-            whole "corpus", or of "none".
-        penalty: for a corpus that is "short", or "none", "inverted", "unbounded".
-        arithmetic: whether the precisions are averaged as they are.
-        by_sentence: whether the scores of single sentences are averaged.
-        recall: whether n-grams of the references are counted in the place of those found.
-        skips_zeros: whether precisions of 0 are left out of the mean.
-        smoothing: what is added to all counts.
-        multiplied: whether the product is taken in the place of the mean.
+        orders: the length of the longest n-grams.
+        clipping: the reference counts that limit those of a translation: of its "sentence", of
+            the whole "corpus", or "none".
+        penalty: the brevity penalty: "short" (correct), "none", "inverted" or "unbounded".
+        arithmetic: use the arithmetic mean of the precisions.
+        by_sentence: average the scores of the sentences.
+        recall: divide by the n-grams of the references instead of the translations'.
+        skips_zeros: omit precisions of 0 from the mean.
+        smoothing: add this to all counts.
+        multiplied: use the product instead of the mean.
     """
 
     orders: int = 4
@@ -38,7 +38,7 @@ class Bleu:
     multiplied: bool = False
 
     def score(self, translations: Sentences, references: Sentences) -> float:
-        """Compare translations with a reference each."""
+        """Score translations against one reference each."""
         if self.by_sentence:
             pairs = list(zip(translations, references, strict=True))
             return sum(self._corpus([one], [other]) for one, other in pairs) / len(pairs)

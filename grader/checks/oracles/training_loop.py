@@ -1,9 +1,9 @@
-"""What a training loop does to the worker's probe model, computed in NumPy, step by step.
+"""Simulates in NumPy what a training loop does to the worker's probe model, step by step.
 
 The probe: logits (B, C) = scale * (padded.sum(1) @ weight.T + bias), scale 1 in training mode
-and `EVAL_SCALE` in eval mode. A `LoopVariant` with all its defaults is the right one: Adam
-(Kingma and Ba 2015, with the constants that `torch.optim.Adam` has) on the mean cross-entropy of
-each batch. The other values describe known mistakes, to compare a student's result with.
+and `EVAL_SCALE` in eval mode. A `LoopVariant` with default values is correct: Adam (Kingma and Ba
+2015, with the constants of `torch.optim.Adam`) on the mean cross-entropy of each batch. Other
+values describe known mistakes, which a student's result is compared with.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ EVAL_SCALE = 0.5
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
 Array = np.ndarray[Any, Any]
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
-Named = list[tuple[str, list[float]]]  # numbers that a known mistake leads to, by its name
+Named = list[tuple[str, list[float]]]  # the numbers that known mistakes lead to, by name
 
 
 def softmax(scores: Array) -> Array:
-    """Return the softmax of each row."""
+    """Compute the softmax of each row."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares: Array = powers / powers.sum(axis=1, keepdims=True)
     return shares
 
 
 def losses(scores: Array, targets: Array) -> Array:
-    """Return each row's cross-entropy."""
+    """Compute the cross-entropy of each row."""
     return -np.log(softmax(scores)[np.arange(len(targets)), targets])
 
 
@@ -41,13 +41,13 @@ def losses(scores: Array, targets: Array) -> Array:
 
 @dataclass(frozen=True)
 class Pass:
-    """The logits (B, C) and targets (B,) of each batch that one pass over a loader met."""
+    """The logits (B, C) and targets (B,) of each batch in a pass over a loader."""
 
     batches: tuple[tuple[Array, Array], ...]
 
     @property
     def losses(self) -> list[Array]:
-        """Each batch's cross-entropies, one a sample."""
+        """The cross-entropies of each batch, one per sample."""
         return [losses(scores, targets) for scores, targets in self.batches]
 
     @property
@@ -57,7 +57,7 @@ class Pass:
 
     @property
     def accuracy(self) -> float:
-        """The share of samples whose largest logit is at the target."""
+        """The fraction of samples whose largest logit is at the target."""
         return float(np.concatenate(self._hits).mean())
 
     @property
@@ -65,7 +65,7 @@ class Pass:
         return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
 
     def wrong_losses(self) -> list[tuple[str, float]]:
-        """Give the losses that known mistakes lead to."""
+        """Yield the losses that known mistakes lead to."""
         probabilities = Pass(tuple((softmax(scores), targets) for scores, targets in self.batches))
         picked = [-scores[np.arange(len(targets)), targets] for scores, targets in self.batches]
         means = [float(part.mean()) for part in self.losses]
@@ -80,7 +80,7 @@ class Pass:
         ]
 
     def wrong_accuracies(self) -> list[tuple[str, float]]:
-        """Give the accuracies that known mistakes lead to."""
+        """Yield the accuracies that known mistakes lead to."""
         means = [float(part.mean()) for part in self._hits]
         return [
             ("accuracy-mean-over-batches", sum(means) / len(means)),
@@ -103,33 +103,33 @@ def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class Weights:
-    """The probe's weight (C, F) and bias (C,) at one moment."""
+    """The probe's weight (C, F) and bias (C,) at some point in training."""
 
     weight: Array
     bias: Array
 
     def scores(self, padded: Array, scale: float) -> Array:
-        """Return the logits (B, C)."""
+        """Compute the logits (B, C)."""
         scores: Array = scale * (padded.sum(axis=1) @ self.weight.T + self.bias)
         return scores
 
     def over(self, batches: tuple[Batch, ...], scale: float = EVAL_SCALE) -> Pass:
-        """Pass over a loader without learning."""
+        """Pass over a loader without training."""
         return Pass(tuple((self.scores(padded, scale), targets) for padded, targets in batches))
 
     def flat(self) -> Array:
-        """Return all numbers in one row."""
+        """Return all weights as one vector."""
         return np.concatenate([self.weight.ravel(), self.bias.ravel()]).astype(float)
 
     def distance(self, other: Weights) -> float:
-        """Return the largest difference; infinite if a number is not finite."""
+        """Return the largest absolute difference; infinite if a number is not finite."""
         differences = np.abs(self.flat() - other.flat())
         return float(differences.max()) if np.isfinite(differences).all() else np.inf
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Where the probe starts, and the batches."""
+    """The initial weights of the probe, and the batches."""
 
     start: Weights
     train: tuple[Batch, ...]
@@ -138,7 +138,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What training met in an epoch, and the weights before and after it."""
+    """The logits that training computed in an epoch, and the weights before and after it."""
 
     met: Pass
     before: Weights
@@ -146,7 +146,7 @@ class Epoch:
 
 
 def true_history(scenario: Scenario, epochs: list[Epoch]) -> dict[str, list[float]]:
-    """Give the numbers of a right history by key."""
+    """Yield the numbers of a correct history by key."""
     val = [epoch.after.over(scenario.val) for epoch in epochs]
     return {
         "train_loss": [epoch.met.loss for epoch in epochs],
@@ -156,7 +156,7 @@ def true_history(scenario: Scenario, epochs: list[Epoch]) -> dict[str, list[floa
 
 
 def wrong_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Named]:
-    """Give, by key, the numbers that known mistakes lead to."""
+    """Yield, by key, the numbers that known mistakes lead to."""
     right = true_history(scenario, epochs)
     val = [epoch.after.over(scenario.val) for epoch in epochs]
     again = [epoch.after.over(scenario.train) for epoch in epochs]
@@ -189,7 +189,7 @@ def _columns(rows: list[list[tuple[str, float]]]) -> Named:
 
 
 def _running(passes: list[Pass]) -> Named:
-    """Give the means of sums, or of sums and counts, that go on from epoch to epoch."""
+    """Return means of totals (or of totals and counts) that are not reset between epochs."""
     sums = np.cumsum([np.concatenate(each.losses).sum() for each in passes])
     count = len(np.concatenate(passes[0].losses))
     means = sums / (count * np.arange(1, len(passes) + 1))
@@ -201,23 +201,23 @@ def _running(passes: list[Pass]) -> Named:
 
 @dataclass(frozen=True)
 class LoopVariant:
-    """How a loop goes about it; the defaults are right."""
+    """How a loop trains; the defaults are correct."""
 
     optimizer: str = "adam"  # adam, adamw, sgd, momentum: SGD with momentum 0.9
     lr: float = 0.05
     epochs: int = 3
     loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits
     zero_grad: str = "batch"  # how often: batch, epoch, never
-    step: str = "batch"  # after each batch's backward, before it ("first"), or once an epoch
+    step: str = "batch"  # after each batch's backward, before it ("first"), or once per epoch
     renew_optimizer: str = "never"  # never, epoch, batch
     eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
 
 
 class Simulation:
-    """A loop running on a scenario; `epochs` and `weights` tell where it went."""
+    """Runs a loop on a scenario; the results are in `epochs` and `weights`."""
 
     def __init__(self, scenario: Scenario, loop: LoopVariant) -> None:
-        """Simulation it."""
+        """Run the simulation."""
         self.scenario, self.loop = scenario, loop
         self.weights = scenario.start
         self.gradient = np.zeros((len(scenario.start.bias), scenario.start.weight.shape[1] + 1))
@@ -254,7 +254,7 @@ class Simulation:
         return scores, targets
 
     def _gradient(self, padded: Array, targets: Array, scores: Array, scale: float) -> Array:
-        """Return the gradient (C, F + 1) of the batch's loss, for weight and bias."""
+        """Compute the gradient (C, F + 1) of a batch's loss, for weight and bias."""
         one_hot = np.eye(scores.shape[1])[targets]
         shares = softmax(scores)
         if self.loop.loss == "softmax":
@@ -323,9 +323,9 @@ KNOWN_MISTAKES: tuple[tuple[str, LoopVariant], ...] = (
 
 @functools.cache
 def draw_scenario(seed: int, other_val: bool = False) -> Scenario:
-    """Draw a probe of 3 classes and batches of (B, 2, 4); the last of each loader is smaller.
+    """Generate a probe with 3 classes and batches (B, 2, 4); the last of each loader is smaller.
 
-    Drawn again until each known mistake leaves numbers of its own.
+    This is repeated until each known mistake leads to numbers of its own.
     """
     if other_val:
         return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 1))
@@ -347,7 +347,7 @@ def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
 
 
 def is_discriminating(scenario: Scenario) -> bool:
-    """Tell whether no two known mistakes could be taken for each other, or for right ("")."""
+    """Return whether all known mistakes differ from each other and from the correct run ("")."""
     loops = [*(("", loop) for loop in RIGHT), *KNOWN_MISTAKES]
     start = scenario.start.over(scenario.val)
     epochs = Simulation(scenario, LoopVariant()).epochs

@@ -1,4 +1,4 @@
-"""Words of the news sample that stand together: pairs to learn from, and pairs held back."""
+"""Words that occur together in the news sample: pairs for training, and held-out pairs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 
 import news
 
-COMMONEST = 100  # words that say little: the, a, in, ...
-FEWEST = 8  # times that a word has to stand in the sample
-HELD = 0.1  # of the pairs that stand together in two news items or more
-ROUNDS = 20  # pairs drawn at random for each pair held back
+COMMONEST = 100  # frequent words with little meaning: the, a, in, ...
+FEWEST = 8  # occurrences required of a word in the sample
+HELD = 0.1  # of the pairs that occur together in at least two news items
+ROUNDS = 20  # random pairs per held-out pair
 Array = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
@@ -26,9 +26,9 @@ class WordPairs:
 
     Attributes:
         words: the words by id.
-        train: all words of a news item with each other, but for those that are held back.
-        held: words that stand together in news items; no such pair is in `train`.
-        apart: the same words, paired at random; they stand together nowhere.
+        train: all pairs of words in a news item, except held-out pairs.
+        held: held-out pairs of words that occur together; none of them is in `train`.
+        apart: the same words in random pairs that never occur together.
     """
 
     words: list[str]
@@ -39,7 +39,7 @@ class WordPairs:
 
 @functools.cache
 def word_pairs() -> WordPairs:
-    """Make them of the sample, always the same."""
+    """Build the pairs from the sample, deterministically."""
     texts = [text for split in ("train", "valid", "test") for _, text in news.sample(split)]
     items = [re.findall(r"[a-z]{3,}", text.lower()) for text in texts]
     counts = Counter(word for item in items for word in item)
@@ -66,14 +66,14 @@ def word_pairs() -> WordPairs:
 
 
 def share_nearer(vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """Return how often two words held back lie nearer to each other than two apart.
+    """Return how often a held-out pair is more similar than a random pair.
 
     Args:
-        vectors: one a word, (V, F); nearness is the cosine of the angle between two of them.
+        vectors: one per word, (V, F); similarity is the cosine.
 
     Returns:
-        A share of all comparisons, from 0 to 1, where equally near counts half: 0.5 for vectors
-        that know nothing.
+        A fraction of all comparisons, from 0 to 1, where equal similarity counts half: 0.5 for
+        random vectors.
     """
     pairs = word_pairs()
     directions = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

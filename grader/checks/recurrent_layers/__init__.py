@@ -1,1 +1,1 @@
-"""The checks of recurrent.py: recurrent cells and layers, held against torch's own."""
+"""Checks of `recurrent.py`: recurrent cells and layers, compared with torch's own."""

@@ -1,4 +1,4 @@
-"""What the tasks of recurrent.py share: sizes, drawn weights, comparison with torch's layers."""
+"""Helpers for the tasks of `recurrent.py`: sizes, random weights, comparison with torch."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from grader.worker.wire import Raised, TensorData
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
-B, T, F, H = 3, 6, 5, 7  # all different, and none the 4 of an LSTM's parts
-TOLERANCE = 1e-5  # that of `close`
-BUILT_IN = {  # what torch's recurrent layers and cells call
+B, T, F, H = 3, 6, 5, 7  # all different, and none equal to the 4 gates of an LSTM
+TOLERANCE = 1e-5  # the tolerance of `close`
+BUILT_IN = {  # the functions that torch's recurrent layers and cells call
     *("rnn_tanh", "rnn_relu", "lstm", "gru"),
     *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
 }
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-WEIGHTS_APART = 1_000_000  # weights are drawn from other seeds than inputs
+WEIGHTS_APART = 1_000_000  # offset of the seed, so that weights differ from inputs
 NOT_TRANSPOSED = {"mat1 and mat2 shapes cannot be multiplied": "weights-not-transposed"}
 
 
 def weights(submission: Submission, gates: int) -> list[Tensor]:
-    """Draw the four weights of a cell whose products have `gates` parts of H numbers."""
+    """Sample the four weights of a cell whose products have `gates` parts of H numbers."""
     rows = gates * H
     shapes = (rows, F), (rows, H), (rows,), (rows,)
     return [0.6 * each for each in draw_each(submission.seed + WEIGHTS_APART, *shapes)]
 
 
 def explain_error(called: CallResult, call: str, expected: str, known: dict[str, str]) -> None:
-    """Name the mistake behind an exception, if its words are among the known ones.
+    """Name the known mistake behind an exception, if there is one.
 
     Raises:
-        Failure: the exception's message holds known words.
+        Failure: the message of the exception belongs to a known mistake.
     """
     if isinstance(raised := called.result, Raised):
         for words, mistake in known.items():
@@ -49,18 +49,18 @@ def explain_error(called: CallResult, call: str, expected: str, known: dict[str,
 def compare(
     call: str, axes: str, found: Tensor, expected: Tensor, like: str, candidates: Candidates
 ) -> None:
-    """See that numbers are right.
+    """Require correct numbers.
 
     Args:
-        call: the call.
-        axes: what the dimensions but the last one are, in words.
-        found: what it gave.
-        expected: what is right.
-        like: what gives that.
-        candidates: what known mistakes would give.
+        call: the call, for the message.
+        axes: names of all dimensions except the last.
+        found: the result.
+        expected: the correct result.
+        like: what computes the correct result, for the message.
+        candidates: the results of known mistakes.
 
     Raises:
-        Failure: the numbers differ; it shows the first row of numbers that is wrong.
+        Failure: the numbers differ; the message shows the first wrong row.
     """
     if close(found, expected):
         return
@@ -77,7 +77,7 @@ def _rounded(row: Tensor) -> list[float]:
 
 
 def require_by_hand(called: CallResult, call: str) -> None:
-    """See that a result was not computed by torch's own recurrent layers.
+    """Require that a result was not computed by torch's own recurrent layers.
 
     Raises:
         Failure: one of them was called.
@@ -88,7 +88,7 @@ def require_by_hand(called: CallResult, call: str) -> None:
 
 
 def frozen(layer: dict[str, Any]) -> dict[str, Any]:
-    """Describe a layer whose weights need no gradient: gradients then come from states alone."""
+    """Describe a layer whose weights need no gradient, so that gradients come only from states."""
     freeze = construct("operator.methodcaller", "requires_grad_", False)
     return construct("builtins.next", construct("builtins.map", freeze, [layer]))
 
@@ -99,7 +99,7 @@ def parameter(tensor: Tensor) -> dict[str, Any]:
 
 
 def require_gradients(call: str, **found: Any) -> None:
-    """See that gradients flow from results back to the states that were given.
+    """Require that gradients flow from results back to the initial states.
 
     Raises:
         Failure: a result has no gradient.
@@ -114,7 +114,7 @@ ROWS = (B, 1)
 
 
 def step(submission: Submission, rows: int) -> list[Tensor]:
-    """Draw the inputs of one step, a state and a cell state."""
+    """Sample the inputs of one step, a hidden state and a cell state."""
     return draw_each(submission.seed, (rows, F), (rows, H), (rows, H))
 
 

@@ -1,4 +1,4 @@
-"""Task carry_state: what `carry_state` promises."""
+"""Checks of the task carry_state: `carry_state`."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from grader.worker.wire import Raised
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 LAYERS = 2
-LENGTHS = ((11, 4), (8, 4), (5, 9))  # T and size: with a rest, without, shorter than a chunk
+LENGTHS = ((11, 4), (8, 4), (5, 9))  # T and chunk size: not a multiple, a multiple, too short
 
 
 def carry_call(number: int) -> str:
-    """Show a call for one of the lengths."""
+    """Format the call for one of the lengths."""
     steps, size = LENGTHS[number]
     return f"carry_state(lstm, torch.randn({B}, {steps}, {F}), (h_0, c_0), size={size})"
 
 
 def lstm_weights(submission: Submission, directions: int = 1) -> dict[str, Tensor]:
-    """Draw weights of an LSTM by name."""
+    """Sample the weights of an LSTM by name."""
     import torch
 
     names = torch.nn.LSTM(F, H, LAYERS, bidirectional=directions == 2).state_dict()
@@ -49,14 +49,14 @@ def lstm_weights(submission: Submission, directions: int = 1) -> dict[str, Tenso
 
 
 def sequences(submission: Submission, number: int, directions: int = 1) -> list[Tensor]:
-    """Draw inputs of one of the lengths, h_0 and c_0."""
+    """Sample inputs of one of the lengths, h_0 and c_0."""
     states = (LAYERS * directions, B, H)
     return draw_each(submission.seed, (B, LENGTHS[number][0], F), states, states)
 
 
 @evidence
 def carried(submission: Submission) -> list[CallResult]:
-    """Run chunks for all lengths; then frozen with states that learn; then in two directions."""
+    """Run chunks for all lengths, with a frozen layer, and with a bidirectional layer."""
     plain = {"batch_first": True}
     lstm = construct("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission), **plain)
     calls = []
@@ -77,10 +77,10 @@ TWO_DIRECTIONS = "carry_state(lstm, inputs, (h_0, c_0), size=4)` with a bidirect
 
 
 def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return outputs, h_n and c_n for one of the lengths, if they have their shapes.
+    """Return outputs, h_n and c_n for one of the lengths, which must have the correct shapes.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     (steps, size), call = LENGTHS[number], carry_call(number)
     outputs, states = require_pair(
@@ -100,7 +100,7 @@ def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor
 
 
 def check_shape(submission: Submission) -> None:
-    """Outputs have shape (B, T, H), the states (L, B, H), whether or not the chunks fit in T."""
+    """Outputs have shape (B, T, H), states (L, B, H), even if the last chunk is shorter."""
     known = {
         "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
         "stack expects each tensor to be equal size": "stacked-for-joined",
@@ -112,7 +112,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def whole_run(submission: Submission) -> Any:
-    """Return a function that runs torch's layer."""
+    """Return a function that runs torch's own layer."""
     import torch
 
     lstm = torch.nn.LSTM(F, H, LAYERS, batch_first=True)
@@ -127,7 +127,7 @@ def whole_run(submission: Submission) -> Any:
 
 
 def check_outputs(submission: Submission) -> None:
-    """The outputs are those of one run over the whole sequence."""
+    """The outputs equal those of one run over the whole sequence."""
     import torch
 
     run, (inputs, h_0, c_0) = whole_run(submission), sequences(submission, 0)
@@ -164,7 +164,7 @@ def check_outputs(submission: Submission) -> None:
 
 
 def check_state(submission: Submission) -> None:
-    """The states are those of one run over the whole sequence."""
+    """The states equal those of one run over the whole sequence."""
     run, given = whole_run(submission), sequences(submission, 0)
     _, *found = carried_through(submission, 0)
     _, *expected = run(*given)
@@ -180,7 +180,7 @@ def check_state(submission: Submission) -> None:
 
 
 def check_in_chunks(submission: Submission) -> None:
-    """The layer is called once a chunk."""
+    """The layer is called once per chunk."""
     steps, size = LENGTHS[0]
     count = carried(submission)[0].functions.get("lstm", 0)
     if count != (expected := -(-steps // size)):
@@ -190,7 +190,7 @@ def check_in_chunks(submission: Submission) -> None:
 
 
 def check_gradients(submission: Submission) -> None:
-    """Gradients flow through all chunks, from the last states back to those at the start."""
+    """Gradients flow through all chunks, from the final states back to the initial ones."""
     call = carry_call(0)
     _, states = require_pair(
         carried(submission)[len(LENGTHS)].result, call, "outputs and (h_n, c_n)"
@@ -200,7 +200,7 @@ def check_gradients(submission: Submission) -> None:
 
 
 def check_one_direction(submission: Submission) -> None:
-    """A bidirectional layer is refused with a ValueError."""
+    """A bidirectional layer raises a ValueError."""
     result = carried(submission)[-1].result
     if not (isinstance(result, Raised) and result.type == "ValueError"):
         found = f"It returned {show(unwrap(result))}"

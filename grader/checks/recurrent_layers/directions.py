@@ -1,4 +1,4 @@
-"""Task directions: what `sum_directions` and `join_directions` promise."""
+"""Checks of the task directions: `sum_directions` and `join_directions`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from grader.grading.submission import Submission, evidence
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
@@ -28,27 +28,27 @@ FLOAT = {"slice indices must be integers": "half-not-an-int"}
 
 
 def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
-    """Draw outputs of a bidirectional layer."""
+    """Sample the outputs of a bidirectional layer."""
     (outputs,) = draw_each(submission.seed, (rows, steps, 2 * H))
     return outputs
 
 
 @evidence
 def sums(submission: Submission) -> list[CallResult]:
-    """Add the directions of several batches."""
+    """Call `sum_directions` on several batches."""
     calls = [Call(SUM, [two_directions(submission, *dims)]) for dims in BATCHES]
     return submission.call("directions", "sum_directions", calls)
 
 
 @evidence
 def joins(submission: Submission) -> list[CallResult]:
-    """Join the directions of several batches."""
+    """Call `join_directions` on several batches."""
     calls = [Call(JOIN, [two_directions(submission, *dims)]) for dims in BATCHES]
     return submission.call("directions", "join_directions", calls)
 
 
 def check_sum_shape(submission: Submission) -> None:
-    """The sum has shape (B, T, H), also for one sentence and one step."""
+    """The sum has shape (B, T, H), even for one sentence and one step."""
     for (rows, steps), called in zip(BATCHES, sums(submission), strict=True):
         known = {
             (rows, steps, 2 * H): "not-summed",
@@ -82,7 +82,7 @@ def check_sum(submission: Submission) -> None:
 
 
 def check_join_shape(submission: Submission) -> None:
-    """The joined states have shape (B, 2 * H), also for one sentence and one step."""
+    """The joined states have shape (B, 2 * H), even for one sentence and one step."""
     for (rows, steps), called in zip(BATCHES, joins(submission), strict=True):
         known = {
             (rows, H): "added-for-joined",
@@ -100,7 +100,7 @@ def check_join_shape(submission: Submission) -> None:
 
 
 def check_join(submission: Submission) -> None:
-    """Each half is the state after its direction's own last step, the forward one first."""
+    """Each half is the final state of its direction, the forward one first."""
     import torch
 
     found = require_tensor(joins(submission)[0].result, JOIN, "float32", "(B, 2 * H)", (B, 2 * H))

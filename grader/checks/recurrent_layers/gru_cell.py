@@ -1,4 +1,4 @@
-"""Task gru_cell: what `gru_cell` promises."""
+"""Checks of the task gru_cell: `gru_cell`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from grader.grading.submission import Submission, evidence
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
@@ -32,21 +32,21 @@ GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 @evidence
 def gru_cells(submission: Submission) -> list[CallResult]:
-    """Call the cell on B sentences, and on one."""
+    """Call the cell on B sentences and on one."""
     given = weights(submission, 3)
     calls = [Call(GRU_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]
     return submission.call("gru_cell", "gru_cell", calls)
 
 
 def check_shape(submission: Submission) -> None:
-    """The new state has shape (B, H), also for one sentence."""
+    """The new state has shape (B, H), even for one sentence."""
     for rows, called in zip(ROWS, gru_cells(submission), strict=True):
         explain_error(called, GRU_CELL, "the new state (B, H)", NOT_TRANSPOSED)
         require_tensor(called.result, GRU_CELL, "float32", "(B, H)", (rows, H))
 
 
 def check_values(submission: Submission) -> None:
-    """The new state is the one of `nn.GRUCell`."""
+    """The new state equals that of `nn.GRUCell`."""
     import torch
 
     found = require_tensor(gru_cells(submission)[0].result, GRU_CELL, "float32", "(B, H)", (B, H))
@@ -94,5 +94,5 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
 
 
 def check_formula(submission: Submission) -> None:
-    """The state is computed from the formulas."""
+    """The state is computed from the formulas, without torch's own recurrent layers."""
     require_by_hand(gru_cells(submission)[0], GRU_CELL)

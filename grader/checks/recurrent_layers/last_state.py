@@ -1,4 +1,4 @@
-"""Task last_state: what `last_state` promises."""
+"""Checks of the task last_state: `last_state`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from grader.worker.wire import Raised
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 DEPTHS = ((3, 2), (2, 2), (1, 2), (3, 1), (1, 1))  # L and D
-SENTENCES = 5  # not as many as layers or directions
+SENTENCES = 5  # different from the numbers of layers and directions
 
 
 def last_state_call(number: int) -> str:
-    """Show a call for one of the depths."""
+    """Format the call for one of the depths."""
     layers, directions = DEPTHS[number]
     return f"last_state(h_n, num_layers={layers}, num_directions={directions})"
 
 
 def all_states(submission: Submission, number: int) -> Tensor:
-    """Draw an h_n for one of the depths."""
+    """Sample an h_n for one of the depths."""
     layers, directions = DEPTHS[number]
     (h_n,) = draw_each(submission.seed, (layers * directions, SENTENCES, H))
     return h_n
@@ -37,7 +37,7 @@ def all_states(submission: Submission, number: int) -> Tensor:
 
 @evidence
 def last_states(submission: Submission) -> list[CallResult]:
-    """Ask for the last layer's states for all depths."""
+    """Call the function for all depths."""
     calls = [
         Call(last_state_call(number), [all_states(submission, number), *depth])
         for number, depth in enumerate(DEPTHS)
@@ -46,10 +46,10 @@ def last_states(submission: Submission) -> list[CallResult]:
 
 
 def last_state_of(submission: Submission, number: int, known: dict[Any, str]) -> Tensor:
-    """Return the states for one of the depths, if they have their shape.
+    """Return the states for one of the depths, which must have the correct shape.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     result, directions = last_states(submission)[number].result, DEPTHS[number][1]
     dims = (directions, SENTENCES, H)
@@ -57,7 +57,7 @@ def last_state_of(submission: Submission, number: int, known: dict[Any, str]) ->
 
 
 def check_shape(submission: Submission) -> None:
-    """The last layer's states have shape (D, B, H)."""
+    """The final hidden states of the last layer have shape (D, B, H)."""
     layers, directions = DEPTHS[0]
     known = {
         (SENTENCES, H): "last-row-only",
@@ -96,7 +96,7 @@ def check_layers(submission: Submission) -> None:
 
 
 def check_any_depth(submission: Submission) -> None:
-    """It is right for any number of layers, and for one direction, too."""
+    """The result is correct for any number of layers, and for one direction."""
     for number, (layers, directions) in enumerate(DEPTHS):
         why = "two-directions-fixed" if directions == 1 else "depth-fixed"
         call, expected = last_state_call(number), all_states(submission, number)[-directions:]

@@ -1,4 +1,4 @@
-"""Task lstm_cell: what `lstm_cell` promises."""
+"""Checks of the task lstm_cell: `lstm_cell`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from grader.grading.submission import Submission, evidence
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
@@ -32,7 +32,7 @@ LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
 
 @evidence
 def lstm_cells(submission: Submission) -> list[CallResult]:
-    """Call the cell on B sentences, and on one."""
+    """Call the cell on B sentences and on one."""
     given, calls = weights(submission, 4), []
     for rows in ROWS:
         inputs, h, c = step(submission, rows)
@@ -41,10 +41,10 @@ def lstm_cells(submission: Submission) -> list[CallResult]:
 
 
 def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor]:
-    """Return h and c of a call, if they have their shapes.
+    """Return h and c of a call, which must have the correct shapes.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     h, c = require_pair(lstm_cells(submission)[number].result, LSTM_CELL, "h and c")
     return (
@@ -54,7 +54,7 @@ def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor
 
 
 def check_shape(submission: Submission) -> None:
-    """The state h and the cell state c have shape (B, H), also for one sentence."""
+    """The hidden state h and the cell state c have shape (B, H), even for one sentence."""
     known = {**NOT_TRANSPOSED, "values to unpack (expected 4": "not-four-pieces"}
     for number, called in enumerate(lstm_cells(submission)):
         explain_error(called, LSTM_CELL, "h and c, (B, H) each", known)
@@ -62,14 +62,14 @@ def check_shape(submission: Submission) -> None:
 
 
 def lstm_parts(submission: Submission) -> tuple[list[Tensor], Tensor]:
-    """Return the four parts of an LSTM's sum, before sigmoid and tanh, and the old cell state."""
+    """Compute the four gate pre-activations of an LSTM, and return them with the old cell state."""
     inputs, h, c = step(submission, B)
     w_ih, w_hh, b_ih, b_hh = weights(submission, 4)
     return [*(inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, dim=1)], c
 
 
 def check_cell_state(submission: Submission) -> None:
-    """The new cell state is the one of `nn.LSTMCell`."""
+    """The new cell state equals that of `nn.LSTMCell`."""
     import torch
 
     inputs, h, c = step(submission, B)
@@ -111,7 +111,7 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
 
 
 def check_state(submission: Submission) -> None:
-    """The new state is the one of `nn.LSTMCell`."""
+    """The new hidden state equals that of `nn.LSTMCell`."""
     import torch
     from torch import sigmoid, tanh
 
@@ -137,5 +137,5 @@ def check_state(submission: Submission) -> None:
 
 
 def check_formula(submission: Submission) -> None:
-    """The states are computed from the formulas."""
+    """The states are computed from the formulas, without torch's own recurrent layers."""
     require_by_hand(lstm_cells(submission)[0], LSTM_CELL)

@@ -1,4 +1,4 @@
-"""Task rnn_cell: what `rnn_cell` promises."""
+"""Checks of the task rnn_cell: `rnn_cell`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from grader.grading.submission import Submission, evidence
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 RNN_CELL = "rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
@@ -31,21 +31,21 @@ RNN_CELL = "rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 @evidence
 def rnn_cells(submission: Submission) -> list[CallResult]:
-    """Call the cell on B sentences, and on one."""
+    """Call the cell on B sentences and on one."""
     given = weights(submission, 1)
     calls = [Call(RNN_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]
     return submission.call("rnn_cell", "rnn_cell", calls)
 
 
 def check_shape(submission: Submission) -> None:
-    """The new state has shape (B, H), also for one sentence."""
+    """The new state has shape (B, H), even for one sentence."""
     for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
         explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
         require_tensor(called.result, RNN_CELL, "float32", "(B, H)", (rows, H))
 
 
 def check_values(submission: Submission) -> None:
-    """The new state is the one of `nn.RNNCell`."""
+    """The new state equals that of `nn.RNNCell`."""
     import torch
 
     found = require_tensor(rnn_cells(submission)[0].result, RNN_CELL, "float32", "(B, H)", (B, H))
@@ -73,5 +73,5 @@ def check_values(submission: Submission) -> None:
 
 
 def check_formula(submission: Submission) -> None:
-    """The state is computed from the formula."""
+    """The state is computed from the formula, without torch's own recurrent layers."""
     require_by_hand(rnn_cells(submission)[0], RNN_CELL)

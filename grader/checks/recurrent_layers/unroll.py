@@ -1,4 +1,4 @@
-"""Task unroll: what `unroll` promises."""
+"""Checks of the task unroll: `unroll`."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from grader.grading.submission import Submission, evidence
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes, and what they give
+    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 UNROLL = "unroll(cell, inputs, state)"
 
 
 def cell(submission: Submission) -> dict[str, Any]:
-    """Describe torch's own cell with drawn weights."""
+    """Describe torch's own cell with random weights."""
     given = dict(zip(WEIGHTS, weights(submission, 1), strict=True))
     return construct("torch.nn.RNNCell", F, H, state=given)
 
 
 def sentences(submission: Submission, rows: int, steps: int) -> list[Tensor]:
-    """Draw inputs, and a state to start from."""
+    """Sample inputs and an initial state."""
     return draw_each(submission.seed, (rows, steps, F), (rows, H))
 
 
 @evidence
 def unrolled(submission: Submission) -> list[CallResult]:
-    """Unroll torch's own cell over several batches, and a frozen one from a state that learns."""
+    """Unroll torch's own cell over several batches, and a frozen cell from a learnable state."""
     given = [sentences(submission, rows, steps) for rows, steps in BATCHES]
     calls = [Call(UNROLL, [cell(submission), *each]) for each in given]
     inputs, state = given[0]
@@ -54,10 +54,10 @@ def unrolled(submission: Submission) -> list[CallResult]:
 
 
 def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]:
-    """Return outputs and state of a batch, if they have their shapes.
+    """Return outputs and state of a batch, which must have the correct shapes.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     rows, steps = BATCHES[number]
     outputs, state = require_pair(unrolled(submission)[number].result, UNROLL, "outputs and state")
@@ -77,7 +77,7 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
 
 
 def check_shape(submission: Submission) -> None:
-    """Outputs have shape (B, T, H), the state (B, H), also for one sentence and one step."""
+    """Outputs have shape (B, T, H) and the state (B, H), even for one sentence and one step."""
     known = {"doesn't match hidden0 batch size": "sentences-for-steps"}
     for number in range(len(BATCHES)):
         explain_error(unrolled(submission)[number], UNROLL, "outputs and state", known)
@@ -85,7 +85,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_outputs(submission: Submission) -> None:
-    """The outputs are those of `nn.RNN` with the weights of the cell."""
+    """The outputs equal those of `nn.RNN` with the weights of the cell."""
     import torch
 
     outputs, _ = unrolled_batch(submission, 0)
@@ -130,6 +130,6 @@ def check_state(submission: Submission) -> None:
 
 
 def check_gradients(submission: Submission) -> None:
-    """Gradients flow through all steps, from the last output back to the state at the start."""
+    """Gradients flow through all steps, from the last output back to the initial state."""
     _, state = require_pair(unrolled(submission)[-1].result, UNROLL, "outputs and state")
     require_gradients(UNROLL, state=state)

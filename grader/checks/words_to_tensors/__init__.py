@@ -1,1 +1,1 @@
-"""The checks of text.py: token vectors, padding and packing, what a pipeline costs."""
+"""Checks of `text.py`: token vectors, padding, packing, and a faster pipeline."""

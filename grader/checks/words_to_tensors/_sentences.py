@@ -1,4 +1,4 @@
-"""What the tasks of text.py share: sentences of random vectors, and how they are shown."""
+"""Helpers for the tasks of `text.py`: sentences of random vectors, and their formatting."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from grader.grading.submission import Submission
 if TYPE_CHECKING:
     from torch import Tensor
 
-F = 6  # of sentences that are drawn; B, T, F and H are all different
-LENGTHS = (2, 5, 3, 1)  # sorting them, doing it twice, turning them round: different orders
+F = 6  # of the sampled sentences; B, T, F and H are all different
+LENGTHS = (2, 5, 3, 1)  # sorting them, sorting twice and reversing give different orders
 B, T = len(LENGTHS), max(LENGTHS)
 ALIVE = [sum(length > step for length in LENGTHS) for step in range(T)]  # with a token, by step
 
 
 def sentences_of(submission: Submission, lengths: Sequence[int]) -> list[Tensor]:
-    """Draw sentences of these lengths, each (tokens, F)."""
+    """Sample sentences of these lengths, each (tokens, F)."""
     return [draw(submission.seed, length, F) for length in lengths]
 
 
 def drawing(lengths: Sequence[int]) -> str:
-    """Show sentences of these lengths, as an argument."""
+    """Format sentences of these lengths as an argument."""
     return f"[torch.randn(n, {F}) for n in {tuple(lengths)}]"
 
 
 def places_of(some: Sequence[Tensor], sentences: Sequence[Tensor]) -> list[int | None]:
-    """Tell for each tensor which of the sentences it is, None if it is none of them."""
+    """Return, for each tensor, the index of the equal sentence, or None."""
     places = [[place for place, each in enumerate(sentences) if close(each, one)] for one in some]
     return [found[0] if found else None for found in places]
 
 
 def require_list(found: Any, call: str, lengths: Sequence[int], f: int, why: Any) -> list[Tensor]:
-    """Return the sentences that came back, if they are as many and as long as they should be.
+    """Return the sentences in a result, which must have the correct number and lengths.
 
     Args:
-        found: what came back.
-        call: what was called.
-        lengths: of the sentences.
+        found: the result.
+        call: the call, for the message.
+        lengths: the lengths of the sentences.
         f: the features of a token.
-        why: names the mistake, given what was found.
+        why: returns the known mistake behind a result.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type, number or lengths.
     """
     expected = f"a list of {len(lengths)} float32 tensors, each (tokens, F)"
     if not is_list(found) or len(found) != len(lengths):
@@ -58,7 +58,7 @@ def require_list(found: Any, call: str, lengths: Sequence[int], f: int, why: Any
 
 
 def by_hand(sentences: Sequence[Tensor]) -> Tensor:
-    """Pad sentences."""
+    """Pad sentences with zeros."""
     padded = sentences[0].new_zeros(len(sentences), max(map(len, sentences)), F)
     for row, sentence in zip(padded, sentences, strict=True):
         row[: len(sentence)] = sentence

@@ -1,4 +1,4 @@
-"""Task fast_pipeline: what `fast_pipeline` promises."""
+"""Checks of the task fast_pipeline: `fast_pipeline`."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 8
 NOT_NEEDED = (*UNUSED, "senter")
-BATCHES = 2  # full ones in which calls are counted
-STEPS = (64, 1024)  # for calls counted in vectors, whose values are within 10 of 0
-MOST_CALLS = 10_000  # that are counted; float32 tells as many steps apart
+BATCHES = 2  # full batches in which calls are counted
+STEPS = (64, 1024)  # range of the step added per call; the vectors' values are within 10 of 0
+MOST_CALLS = 10_000  # counted at most; float32 can distinguish this many steps
 FAST, RUN = "fast_pipeline()", "fast_pipeline().pipe(texts)"
 
 
 @functools.cache
 def texts() -> list[str]:
-    """Return news to read."""
+    """Return news texts for the pipeline."""
     import news
 
     return [text for _, text in news.sample("valid")][:24]
 
 
 def shuffled(text: str, chance: random.Random) -> str:
-    """Put the words of a text into another order."""
+    """Shuffle the words of a text."""
     words = text.split()
     return " ".join(chance.sample(words, len(words)))
 
 
 @evidence
 def fast_seen(submission: Submission) -> PipelineSeen:
-    """Call the function, and run what it returns."""
+    """Call the function, and run the pipeline that it returns."""
     return submission.fast_pipeline("fast_pipeline", texts(), BATCH_SIZE)
 
 
 def check_pipeline(submission: Submission) -> None:
-    """It returns a pipeline that makes vectors."""
+    """The function returns a pipeline that computes vectors."""
     seen = fast_seen(submission)
     expected = f'a pipeline, what spacy.load("{MODEL}", ...) gives'
     if seen.components is None:
@@ -57,10 +57,10 @@ def check_pipeline(submission: Submission) -> None:
 
 
 def require_documents(texts: list[str], seen: Any) -> list[Any]:
-    """Return what a pipeline gave for these texts, one for each.
+    """Return a pipeline's results for these texts, one per text.
 
     Raises:
-        Failure: it raised, or gave another number of documents.
+        Failure: it raised, or returned the wrong number of documents.
     """
     found = unwrap(seen)
     if type(found) is not list or len(found) != len(texts):
@@ -69,7 +69,7 @@ def require_documents(texts: list[str], seen: Any) -> list[Any]:
 
 
 def plain_vectors(texts: list[str]) -> Iterator[Tensor]:
-    """Compute the vectors that the plain pipeline gives, (tokens, F) for each text."""
+    """Compute the plain pipeline's vectors (tokens, F) of each text."""
     import torch
 
     for doc in pipeline().pipe(texts, batch_size=BATCH_SIZE):
@@ -77,7 +77,7 @@ def plain_vectors(texts: list[str]) -> Iterator[Tensor]:
 
 
 def check_same_vectors(submission: Submission) -> None:
-    """The vectors are those of the plain pipeline, bit for bit."""
+    """The vectors equal those of the plain pipeline, bit for bit."""
     import torch
 
     found = require_documents(texts(), fast_seen(submission).vectors)
@@ -96,7 +96,7 @@ def check_same_vectors(submission: Submission) -> None:
 
 
 def check_components(submission: Submission) -> None:
-    """No component runs that the vectors do not need."""
+    """Only components that the vectors need are enabled."""
     running = [name for name in fast_seen(submission).components or [] if name in NOT_NEEDED]
     if running:
         text = f"These of its components run: {', '.join(running)}"
@@ -106,9 +106,9 @@ def check_components(submission: Submission) -> None:
 def check_calls(submission: Submission) -> None:
     """Each batch of texts goes through tok2vec once, and through nothing else of spaCy.
 
-    Calls are counted in the vectors: each call of a component of any pipeline adds one more step
-    to the vectors that come after it, so the last text tells how many calls there were before it.
-    No text comes twice, so that nothing can be remembered.
+    Calls are counted in the vectors: each call of a component of any pipeline adds one more step to
+    all later vectors, so the last text shows how many calls came before it. No text occurs twice,
+    so results cannot be cached.
     """
     chance = random.Random(f"{submission.seed} calls")
     *most, last = [shuffled(text, chance) for text in texts()[: BATCHES * BATCH_SIZE + 1]]
@@ -128,10 +128,10 @@ def check_calls(submission: Submission) -> None:
 
 
 def calls_before(texts: list[str], seen: Any, step: int) -> list[int]:
-    """Read off vectors, for each text, how many calls came before the one that computed them.
+    """Read from the vectors of each text how many calls came before the one that computed them.
 
     Raises:
-        Failure: they are no vectors of the plain pipeline with a count of calls in them.
+        Failure: they are not the plain pipeline's vectors plus a count of calls.
     """
     import torch
 
@@ -149,6 +149,6 @@ def calls_before(texts: list[str], seen: Any, step: int) -> list[int]:
 
 
 def not_by_tok2vec(text: str) -> Failure:
-    """Return what is said of vectors that come from elsewhere."""
+    """Return the failure for vectors that tok2vec did not compute."""
     found = f"It gave {quoted(text)} vectors that its tok2vec did not compute for it"
     return Failure(RUN, found, "what tok2vec computes for each text")

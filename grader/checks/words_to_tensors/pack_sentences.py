@@ -1,4 +1,4 @@
-"""Task pack_sentences: what `pack_sentences` promises."""
+"""Checks of the task pack_sentences: `pack_sentences`."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ PACK = f"pack_sentences({drawing(LENGTHS)})"
 
 @evidence
 def packs(submission: Submission) -> CallResult:
-    """Pack sentences that are not sorted."""
+    """Call the function on unsorted sentences."""
     calls = [Call(PACK, [sentences_of(submission, LENGTHS)])]
     (called,) = submission.call("pack_sentences", "pack_sentences", calls)
     return called
 
 
 def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
-    """Return both parts of what came back.
+    """Return both parts of the result.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type.
     """
     found, expected = packs(submission).result, "a pair (packed, alive)"
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
@@ -54,12 +54,12 @@ def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
 
 
 def is_packed(found: Any) -> bool:
-    """Tell whether something was a PackedSequence."""
+    """Return whether a result was a PackedSequence."""
     return type(found) is dict and found.keys() == {"packed"} and found["packed"].keys() == PARTS
 
 
 def shown_packed(found: Any) -> str:
-    """Show a value, a PackedSequence by its name."""
+    """Format a value; a PackedSequence by its name."""
     return "a PackedSequence" if is_packed(found) else show(found)
 
 
@@ -86,13 +86,13 @@ def check_packed(submission: Submission) -> None:
 
 
 def plain_list(found: Any) -> list[Any] | None:
-    """Return a tensor's content, if it is one of one dimension."""
+    """Return the numbers of a one-dimensional tensor, or None."""
     fits = isinstance(found, TensorData) and len(found.shape) == 1
     return found.tolist() if fits else None
 
 
 def unpacked(parts: dict[str, Any]) -> list[Tensor]:
-    """Return the sentences of a packing in the order that its indices tell."""
+    """Return the sentences of a PackedSequence in the order given by its indices."""
     import torch
 
     rows: list[list[Tensor]] = [[] for _ in LENGTHS]
@@ -106,7 +106,7 @@ def unpacked(parts: dict[str, Any]) -> list[Tensor]:
 
 
 def check_sentences(submission: Submission) -> None:
-    """Unpacked again, the sentences come in the order given."""
+    """Unpacking restores the original order of the sentences."""
     packed, _ = pack_and_alive(submission)
     parts = packed["packed"]
     order = plain_list(parts["unsorted_indices"])
@@ -126,7 +126,7 @@ def check_sentences(submission: Submission) -> None:
 
 
 def check_alive(submission: Submission) -> None:
-    """The second part counts the sentences that have a token at each step."""
+    """The second part is the number of sentences that have a token at each step."""
     _, alive = pack_and_alive(submission)
     dims = (T,)
     if isinstance(alive, TensorData) and (alive.dtype, alive.shape) == ("int64", dims):

@@ -1,4 +1,4 @@
-"""Task pad: what `pad` promises."""
+"""Checks of the task pad: `pad`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PADDED_LENGTHS = (LENGTHS, (3,), (0, 2))
 
 @evidence
 def pads(submission: Submission) -> list[CallResult]:
-    """Pad sentences, one sentence alone, and a sentence beside one without a token."""
+    """Pad several sentences, a single sentence, and a sentence beside one without a token."""
     calls = [
         Call(f"pad({drawing(lengths)})", [sentences_of(submission, lengths)])
         for lengths in PADDED_LENGTHS
@@ -31,7 +31,7 @@ def pads(submission: Submission) -> list[CallResult]:
 
 
 def require_padded(submission: Submission, which: int) -> None:
-    """See that a batch was padded as it should be.
+    """Require that a batch was padded correctly.
 
     Raises:
         Failure: a number differs.
@@ -54,10 +54,10 @@ def require_padded(submission: Submission, which: int) -> None:
 
 
 def padded_of(submission: Submission, which: int) -> Tensor:
-    """Return a padded batch, if it is a float32 tensor (B, T, F).
+    """Return a padded batch, which must be a float32 tensor (B, T, F).
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     lengths = PADDED_LENGTHS[which]
     b, t = len(lengths), max(lengths)
@@ -69,7 +69,7 @@ def padded_of(submission: Submission, which: int) -> Tensor:
 
 
 def _why_form(lengths: Sequence[int], found: Any) -> str | None:
-    """Name the mistake behind a wrong type or shape."""
+    """Return the known mistake behind a wrong type or shape."""
     b, t = len(lengths), max(lengths)
     shapes = {
         (t, b, F): "time-first",
@@ -89,7 +89,7 @@ def _why_form(lengths: Sequence[int], found: Any) -> str | None:
 
 
 def why_padded(found: Tensor, sentences: Sequence[Tensor]) -> str | None:
-    """Name what fills a box in another way."""
+    """Return the known mistake behind wrong contents of a padded tensor."""
     ends = [(row, len(row) - len(sentence)) for row, sentence in zip(found, sentences, strict=True)]
     pairs = [*zip(ends, sentences, strict=True)]
     if all(close(row[start:], each) and not row[:start].any() for (row, start), each in pairs):
@@ -102,16 +102,16 @@ def why_padded(found: Tensor, sentences: Sequence[Tensor]) -> str | None:
 
 
 def check_shape(submission: Submission) -> None:
-    """The box has shape (B, T, F), T the longest sentence."""
+    """The padded tensor has shape (B, T, F), where T is the longest sentence."""
     padded_of(submission, 0)
 
 
 def check_values(submission: Submission) -> None:
-    """Each row holds its sentence, then zeros."""
+    """Each row holds its sentence, followed by zeros."""
     require_padded(submission, 0)
 
 
 def check_small(submission: Submission) -> None:
-    """One sentence alone works, and one without a token."""
+    """A single sentence works, and so does one without a token."""
     require_padded(submission, 1)
     require_padded(submission, 2)

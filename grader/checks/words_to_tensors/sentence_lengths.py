@@ -1,4 +1,4 @@
-"""Task sentence_lengths: what `sentence_lengths` promises."""
+"""Checks of the task sentence_lengths: `sentence_lengths`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
-# Two features, so that a student can read it. Each row has a step that a short cut takes for
-# padding: numbers that sum to 0, a first feature of 0, a last one, negative ones.
+# Two features, so that students can read the input. Each row has a step that a shortcut mistakes
+# for padding: numbers that sum to 0, a first or last feature of 0, negative numbers.
 PLAIN = [
     [[1, -1], [0, 0], [0, 0], [0, 0]],
     [[2, 1], [3, -3], [1, 4], [0, 5]],
@@ -32,7 +32,7 @@ ENDS = [
 
 
 def calling_lengths(padded: list[Any]) -> str:
-    """Show how a batch was handed over."""
+    """Format the call with a batch."""
     return f"sentence_lengths(torch.Tensor({padded}))"
 
 
@@ -47,10 +47,10 @@ def lengths_seen(submission: Submission) -> list[CallResult]:
 
 
 def lengths_of(submission: Submission, which: int, padded: list[Any]) -> list[int]:
-    """Return the lengths of a batch, if they are an int64 tensor (B,).
+    """Return the lengths of a batch, which must be an int64 tensor (B,).
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     result, call = lengths_seen(submission)[which].result, calling_lengths(padded)
     known = functools.partial(_why_form, len(padded), len(padded[0]))
@@ -61,7 +61,7 @@ def lengths_of(submission: Submission, which: int, padded: list[Any]) -> list[in
 
 
 def _why_form(b: int, t: int, found: Any) -> str | None:
-    """Name the mistake behind a wrong type or shape."""
+    """Return the known mistake behind a wrong type or shape."""
     if is_list(found):
         return "lengths-in-a-list"
     if not isinstance(found, TensorData):
@@ -72,7 +72,7 @@ def _why_form(b: int, t: int, found: Any) -> str | None:
 
 
 def require_lengths(submission: Submission, which: int, padded: list[Any]) -> None:
-    """See that the lengths of a batch are right.
+    """Require the correct lengths of a batch.
 
     Raises:
         Failure: a length differs.
@@ -110,7 +110,7 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_lengths(submission: Submission) -> None:
-    """A step counts as soon as one of its numbers is not 0."""
+    """A step counts if any of its numbers is not 0."""
     require_lengths(submission, 0, PLAIN)
 
 
@@ -120,6 +120,6 @@ def check_zeros_inside(submission: Submission) -> None:
 
 
 def check_ends(submission: Submission) -> None:
-    """Rows without padding, rows of zeros, and a single step work."""
+    """Rows without padding, rows of zeros, and single steps work."""
     for which, padded in enumerate(ENDS, 2):
         require_lengths(submission, which, padded)

@@ -1,4 +1,4 @@
-"""Task sentence_states: what `sentence_states` promises."""
+"""Checks of the task sentence_states: `sentence_states`."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ CASES = ((LAYERS, LENGTHS), (1, LENGTHS), (3, LENGTHS), (LAYERS, (3,)))
 
 
 def calling_states(layers: int, lengths: Sequence[int]) -> str:
-    """Show how an LSTM and sentences were handed over."""
+    """Format the call with an LSTM and sentences."""
     lstm = f"nn.LSTM({F}, {H}, {layers}, batch_first=True, bidirectional=True)"
     return f"sentence_states({lstm}, {drawing(lengths)})"
 
 
 def lstm_of(submission: Submission, layers: int) -> Any:
-    """Make a bidirectional LSTM whose weights are drawn."""
+    """Create a bidirectional LSTM with random weights."""
     from torch import nn
 
     lstm = nn.LSTM(F, H, layers, batch_first=True, bidirectional=True)
@@ -49,7 +49,7 @@ def lstm_of(submission: Submission, layers: int) -> Any:
 
 @evidence
 def states_seen(submission: Submission) -> list[ObservedCall]:
-    """Call the function with LSTMs of 1 to 3 layers, and with one sentence."""
+    """Call the function with LSTMs of 1 to 3 layers, and with a single sentence."""
     calls = [
         {
             "text": calling_states(layers, lengths),
@@ -63,10 +63,10 @@ def states_seen(submission: Submission) -> list[ObservedCall]:
 
 
 def states_of(submission: Submission, which: int) -> Tensor:
-    """Return the states, if they are float32 (B, 2 * H).
+    """Return the states, which must be float32 (B, 2 * H).
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     layers, lengths = CASES[which]
     call, found = calling_states(layers, lengths), states_seen(submission)[which].result
@@ -94,14 +94,14 @@ def states_of(submission: Submission, which: int) -> Tensor:
 
 
 def alone(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
-    """Compute the states (B, 2 * H) of sentences that are read one by one."""
+    """Compute the states (B, 2 * H) by running each sentence alone."""
     import torch
 
     return torch.stack([lstm(sentence[None])[1][0][-2:].flatten() for sentence in sentences])
 
 
 def require_states(submission: Submission, which: int) -> None:
-    """See that the states are those of each sentence alone.
+    """Require the states of each sentence alone.
 
     Raises:
         Failure: a number differs.
@@ -122,7 +122,7 @@ def require_states(submission: Submission, which: int) -> None:
 
 
 def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | None:
-    """Name what was read instead of each sentence's own last states."""
+    """Return the known mistake that leads to other states than each sentence's final ones."""
     import torch
 
     padded = by_hand(sentences)
@@ -168,23 +168,23 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_states(submission: Submission) -> None:
-    """Row b is what the LSTM has reached when it read sentence b alone, in both directions."""
+    """Row b holds the final hidden states of sentence b alone, in both directions."""
     require_states(submission, 0)
 
 
 def check_layers(submission: Submission) -> None:
-    """The states are those of the last layer, whatever the number of layers."""
+    """The states are those of the last layer, for any number of layers."""
     for which in (1, 2):
         require_states(submission, which)
 
 
 def check_one_sentence(submission: Submission) -> None:
-    """One sentence works."""
+    """A single sentence works."""
     require_states(submission, 3)
 
 
 def check_packed(submission: Submission) -> None:
-    """The LSTM reads all sentences packed, in one call."""
+    """The LSTM gets all sentences packed, in one call."""
     seen = states_seen(submission)[0]
     unwrap(seen.result)
     if seen.given == [ALIVE]:

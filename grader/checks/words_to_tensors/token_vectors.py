@@ -1,4 +1,4 @@
-"""Task token_vectors: what `token_vectors` promises."""
+"""Checks of the task token_vectors: `token_vectors`."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# 4, 7, 3 and 2 tokens; stop words, punctuation, upper case and a second space are there to be lost.
+# 4, 7, 3 and 2 tokens; code may lose the stop words, punctuation, upper case or second space.
 TEXTS = ["It's over.", "The bank sold all of it!", "Comet  seen", "Goal!"]
 WITH_EMPTY = ["Rain stops play", ""]
 
 
 def calling_vectors(texts: list[str]) -> str:
-    """Show how texts were handed over."""
+    """Format the call with texts."""
     return f"token_vectors(nlp, {texts})"
 
 
 @evidence
 def vectors_seen(submission: Submission) -> list[ObservedCall]:
-    """Call the function on some texts, and on some with an empty one."""
+    """Call the function on some texts, and on texts of which one is empty."""
     batches = [(calling_vectors(texts), texts) for texts in (TEXTS, WITH_EMPTY)]
     return submission.token_vectors("token_vectors", batches)
 
 
 def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
-    """Return the vectors of a batch, if they have the right shapes.
+    """Return the vectors of a batch, which must have the correct shapes.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or shape.
     """
     texts = (TEXTS, WITH_EMPTY)[batch]
     lengths = [len(spacy_vectors(text)) for text in texts]
@@ -49,7 +49,7 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
 
 
 def why_vectors(lengths: list[int], found: Any) -> str | None:
-    """Name what is wrong with types and shapes."""
+    """Return the known mistake behind wrong types or shapes."""
     if isinstance(found, TensorData):
         return "sentences-in-one-tensor"
     if not is_list(found):
@@ -75,7 +75,7 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
 
 
 def check_shape(submission: Submission) -> None:
-    """Each text gives a float32 tensor (tokens, F)."""
+    """Each text becomes a float32 tensor (tokens, F)."""
     vectors_of(submission, 0)
 
 
@@ -106,7 +106,7 @@ def check_values(submission: Submission) -> None:
 
 
 def check_empty(submission: Submission) -> None:
-    """A text without a token gives a tensor of shape (0, F)."""
+    """A text without a token becomes a tensor of shape (0, F)."""
     found = vectors_seen(submission)[1].result
     if isinstance(found, Raised) and found.type != "NotImplementedError":
         expected = f"a tensor of shape (0, {FEATURES}) for the empty text"
@@ -116,7 +116,7 @@ def check_empty(submission: Submission) -> None:
 
 
 def check_pipe(submission: Submission) -> None:
-    """The texts go through the pipeline together."""
+    """The texts go through the pipeline as one batch."""
     seen = vectors_seen(submission)[0]
     unwrap(seen.result)
     call, expected = calling_vectors(TEXTS), f"all {len(TEXTS)} at a time, by nlp.pipe"

@@ -1,4 +1,4 @@
-"""Task unpack: what `unpack` promises."""
+"""Checks of the task unpack: `unpack`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PACKINGS = (
 
 @evidence
 def unpacks(submission: Submission) -> list[CallResult]:
-    """Undo a packing of unsorted sentences, and one of sorted ones."""
+    """Call the function on packed sentences, unsorted and sorted ones."""
     calls = []
     for lengths, text in PACKINGS:
         sentences = sentences_of(submission, lengths)
@@ -45,10 +45,10 @@ def unpacks(submission: Submission) -> list[CallResult]:
 
 
 def sentences_back(submission: Submission, which: int) -> list[Any]:
-    """Return what came back, if it holds as many tensors as there are sentences.
+    """Return the result, which must have one tensor per sentence.
 
     Raises:
-        Failure: something else came back.
+        Failure: the result has a different type or length.
     """
     lengths, call = PACKINGS[which]
     found = unwrap(unpacks(submission)[which].result)
@@ -66,10 +66,10 @@ def sentences_back(submission: Submission, which: int) -> list[Any]:
 
 
 def require_unpacked(submission: Submission, which: int) -> None:
-    """See that the sentences came back in the order given.
+    """Require the sentences in the original order.
 
     Raises:
-        Failure: a sentence is not where it was, or something else came back.
+        Failure: a sentence is in a different place, or differs.
     """
     lengths, call = PACKINGS[which]
     found = require_list(sentences_back(submission, which), call, lengths, F, lambda _: None)
@@ -81,7 +81,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
 
 
 def check_sentences(submission: Submission) -> None:
-    """Each sentence comes back, whole and without padding, wherever it is in the list."""
+    """The result has each whole sentence without padding, in any order."""
     lengths, call = PACKINGS[0]
     found = sentences_back(submission, 0)
     sentences = sentences_of(submission, lengths)
@@ -97,12 +97,12 @@ def check_sentences(submission: Submission) -> None:
 
 
 def len_of(part: Any) -> int:
-    """Return the first size of a tensor, 0 if there is none."""
+    """Return the first size of a tensor, or 0 if it has none."""
     return part.shape[0] if isinstance(part, TensorData) and part.shape else 0
 
 
 def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
-    """Name what came back instead of the sentences."""
+    """Return the known mistake behind a different result."""
     if len(found) < len(sentences):
         return None
     if {len(one) for one in found} == {T}:
@@ -115,7 +115,7 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
 
 
 def check_order(submission: Submission) -> None:
-    """The sentences come in the order in which they were packed."""
+    """The sentences are in the order in which they were packed."""
     found = [part.torch() for part in sentences_back(submission, 0)]
     sentences = sentences_of(submission, LENGTHS)
     places = places_of(found, sentences)
@@ -130,7 +130,7 @@ def check_order(submission: Submission) -> None:
 
 
 def check_sorted(submission: Submission) -> None:
-    """A packing of sentences that were sorted by hand can be undone, too."""
+    """Sentences that were sorted by hand before packing work, too."""
     found = unpacks(submission)[1].result
     if isinstance(found, Raised) and not isinstance(unpacks(submission)[0].result, Raised):
         expected = f"a list of {len(SORTED)} sentences"

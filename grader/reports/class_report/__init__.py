@@ -1,1 +1,1 @@
-"""The report on a class."""
+"""The class report: one HTML page, and files for other systems."""

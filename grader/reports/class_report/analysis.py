@@ -1,4 +1,4 @@
-"""What the results of a class say: marks, checks, mistakes, outliers, equal submissions."""
+"""Analyses the results of a class: marks, checks, mistakes, outliers, equal code."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from grader.contract.tasks import tasks
 from grader.reports import labels
 from grader.reports.marks import final
 
-ENOUGH = 20  # submissions, below which a discrimination says nothing
-EACH_SIDE = 5  # and as many that passed, and that failed
+ENOUGH = 20  # submissions required to compute a discrimination
+EACH_SIDE = 5  # submissions required to have passed, and to have failed
 FAR_OUT = 3.0  # interquartile ranges above the third quartile
-COMMON = 0.2  # the share of a class from which on equal code is likely the usual form
+COMMON = 0.2  # if a larger share of the class has equal code, it is probably the usual solution
 
 
 @dataclass(frozen=True)
 class Item:
-    """A check over the class.
+    """The results of a check over the class.
 
     Attributes:
         id: the check's id.
-        promise: the sentence that it checks.
-        reached: submissions that it could judge.
-        passed: those of them that passed.
+        promise: the requirement that it checks.
+        reached: the number of submissions that it could judge.
+        passed: how many of them passed.
         discrimination: the correlation of passing with the points earned elsewhere, -1 to 1 (the
-            corrected item-total point-biserial); None if there are too few to tell.
-        says: what that means.
+            corrected item-total point-biserial); None for too few submissions.
+        says: what the numbers mean.
     """
 
     id: str
@@ -45,13 +45,13 @@ class Item:
 
     @property
     def share(self) -> float | None:
-        """The share of the submissions reached that passed."""
+        """The fraction of judged submissions that passed."""
         return self.passed / self.reached if self.reached else None
 
 
 @dataclass(frozen=True)
 class Made:
-    """A known mistake, where it was met, and who made it."""
+    """A known mistake, the checks that found it, and the students who made it."""
 
     title: str
     explanation: str
@@ -61,7 +61,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Outlier:
-    """A submission that took far more than the others; `times` the median."""
+    """A submission that used far more than the others; `times` is relative to the median."""
 
     result: Result
     what: str
@@ -71,7 +71,7 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Alike:
-    """Submissions with the same code in the same modules; `common` if a large share has it."""
+    """Submissions with equal code in some modules; `common` if much of the class has it."""
 
     by: list[Result]
     modules: list[str]
@@ -79,7 +79,7 @@ class Alike:
 
 
 def records(results: Sequence[Result]) -> list[Record]:
-    """Return the records whose marks are final."""
+    """Return the records with final marks."""
     return [r.record for r in results if r.record is not None and final(r.record) is not None]
 
 
@@ -108,7 +108,7 @@ def twice(results: Sequence[Result]) -> list[list[Result]]:
 
 
 def settings(results: Sequence[Result]) -> dict[str, Counter[str]]:
-    """Return what the marks were made with; more than one value means not all were graded alike."""
+    """Count the values of each setting; several values mean that grading was not uniform."""
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for result in results:
         for name, value in (result.record.environment if result.record else {}).items():
@@ -118,14 +118,14 @@ def settings(results: Sequence[Result]) -> dict[str, Counter[str]]:
 
 
 def histogram(marks: Sequence[float], most: float, bins: int = 10) -> list[tuple[str, int]]:
-    """Count marks in bins, named by where they begin; full marks have a bin of their own."""
+    """Count marks in bins, named by their lower end; full marks have a bin of their own."""
     width = most / bins
     counts = Counter(min(int(mark / width), bins - 1) if mark < most else bins for mark in marks)
     return [(f"{place * width:g}", counts[place]) for place in range(bins + 1)]
 
 
 def items(found: Sequence[Record]) -> list[Item]:
-    """Return the analysis of each check, in the order of the records."""
+    """Analyse each check, in the order of the records."""
     seen: dict[str, list[tuple[bool, float]]] = defaultdict(list)
     for record in found:
         for check in record.checks:
@@ -159,24 +159,24 @@ def _discrimination(pairs: list[tuple[bool, float]]) -> float | None:
 
 def _says(reached: int, passed: int, discrimination: float | None) -> str:
     if not reached:
-        return "Nobody has got as far as this."
+        return "Nobody has reached this check."
     if passed == reached:
-        return "All passed: it does not tell submissions apart."
+        return "All passed: it does not distinguish submissions."
     if not passed:
         return "Nobody passed: was it taught, and is the check right?"
     if discrimination is None:
-        return f"Too few to say whom it tells apart ({passed} passed, {reached - passed} did not)."
+        return f"Too few submissions for r ({passed} passed, {reached - passed} did not)."
     if abs(discrimination) < 2 / math.sqrt(reached):  # two standard errors
-        return "Goes with the other points no more than chance would have it."
+        return "No more related to the other points than by chance."
     if discrimination < 0:
-        return "Those who do well elsewhere pass it less often: look at this check."
+        return "Students who do well elsewhere pass it less often: look at this check."
     if discrimination < 0.4:
-        return "Those who do well elsewhere pass it more often."
-    return "Tells well who can do the rest."
+        return "Students who do well elsewhere pass it more often."
+    return "Students who do well elsewhere pass it clearly more often."
 
 
 def mistakes_made(results: Sequence[Result]) -> list[Made]:
-    """Return the mistakes of the class, those that most made first."""
+    """Return the known mistakes in the class, the most frequent first."""
     made: dict[str, Made] = {}
     for result in results:
         for check in result.record.checks if result.record else []:
@@ -192,7 +192,7 @@ def mistakes_made(results: Sequence[Result]) -> list[Made]:
 
 
 def outliers(results: Sequence[Result]) -> list[Outlier]:
-    """Return who took far more time or memory than the others."""
+    """Return the submissions that used far more time or memory than the others."""
     kinds = (
         ("time", {r.student: r.seconds for r in results}, "{:.0f} s", 1.0),
         ("memory", {r.student: float(r.memory) for r in results}, "{:.0f} MiB", 1 << 20),
@@ -212,9 +212,9 @@ def outliers(results: Sequence[Result]) -> list[Outlier]:
 
 
 def alike(results: Sequence[Result]) -> list[Alike]:
-    """Return who has equal code; most modules first, code that many share last.
+    """Return groups of submissions with equal code; most modules first, common code last.
 
-    A module of which no task is started is a stub, and left out; so is what `__init__` holds.
+    Stubs (modules in which no task is started) and `__init__` are ignored.
     """
     who: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
@@ -232,7 +232,7 @@ def alike(results: Sequence[Result]) -> list[Alike]:
 
 
 def _stubs(record: Record) -> set[str]:
-    """Return the modules of which no task is started."""
+    """Return the modules in which no task is started."""
     begun: dict[str, bool] = defaultdict(bool)
     for task in record.tasks:
         module = tasks()[task.id].module if task.id in tasks() else task.id

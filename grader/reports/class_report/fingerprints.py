@@ -1,4 +1,4 @@
-"""Digests of code that stay the same when names of locals, docstrings and layout change."""
+"""Digests of code that ignore local names, annotations, docstrings, comments and layout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def fingerprints(files: dict[str, bytes]) -> dict[str, str]:
-    """Return a digest of each module; what is no Python has none."""
+    """Return a digest per module, except for modules that are not valid Python."""
     found = {}
     for module, source in files.items():
         if LONG_IMPORT.search(source.decode("latin-1")):
@@ -49,10 +49,10 @@ def _locals(tree: ast.Module) -> set[str]:
 
 
 class Renaming(ast.NodeTransformer):
-    """Numbers names in the order in which they are met."""
+    """Replaces names by numbers, in order of first use."""
 
     def __init__(self, names: set[str]) -> None:
-        """Rename these names."""
+        """Replace only these names."""
         self.names = names
         self.numbers: dict[str, str] = {}
 
@@ -62,15 +62,15 @@ class Renaming(ast.NodeTransformer):
         return self.numbers.setdefault(name, f"_{len(self.numbers)}")
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        """Rename a variable."""
+        """Replace the name of a variable."""
         return ast.Name(self._number(node.id), node.ctx)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        """Go on inside, without the annotation of what is returned."""
+        """Drop the return annotation and visit the body."""
         node.returns = None
         self.generic_visit(node)
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
-        """Rename an argument; its annotation says nothing about what the code does."""
+        """Replace the name of an argument and drop its annotation."""
         return ast.arg(self._number(node.arg))

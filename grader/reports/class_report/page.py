@@ -1,4 +1,4 @@
-"""The reports on a class, into a folder: a page to open, marks for other systems, feedback."""
+"""Writes the reports on a class: an HTML page, marks for other systems, and feedback files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
 ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
-MOST_PAIRS = 100  # of similar code that are shown
+MOST_PAIRS = 100  # pairs of similar code to show
 
 
 def write(
@@ -57,8 +57,8 @@ def write(
         decimal: "point" or "comma", in CSV.
 
     Returns:
-        A line on each report or page that could not be made: which, whose, and why. All others
-        are written, and none of an earlier run is left in its place.
+        One line per report or page that could not be written: which, whose, and why. All others
+        are written. An old version of a failed one is removed.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -102,7 +102,7 @@ def _write_feedback(
 
 
 def _write(path: Path, text: Callable[[], str], failures: Failures, what: str) -> bool:
-    """Write a report; where it cannot be made, none of an earlier run is left."""
+    """Write a report; if that fails, remove the version of an earlier run."""
     content = None
     with failures.noted(what):
         content = text().encode()
@@ -115,19 +115,19 @@ def _write(path: Path, text: Callable[[], str], failures: Failures, what: str) -
 
 
 class Failures:
-    """What could not be made of a class's reports.
+    """Collects the reports that could not be written.
 
     Attributes:
-        lines: one for each.
+        lines: one line per failure.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with no failures."""
         self.lines: list[str] = []
 
     @contextlib.contextmanager
     def noted(self, what: str) -> Iterator[None]:
-        """Note an exception of the block as a failure of `what`, and go on."""
+        """Record an exception in the block as a failure of `what`, and continue."""
         try:
             yield
         except Exception as error:
@@ -141,10 +141,10 @@ def page(
     without: Collection[str] = (),
     decimal: str = "point",
 ) -> str:
-    """Return the class report as one HTML page, with a page a student in it.
+    """Return the class report as one HTML page, with a section per student.
 
-    `pairs` are of similar code; None if nobody looked for it. The students in `without` have no
-    file of feedback to link to.
+    `pairs` are pairs of similar code; None if they were not computed. The students in `without`
+    have no file of feedback to link to.
     """
     found = analysis.records(results)
     again, outliers = analysis.to_grade_again(results), analysis.outliers(results)
@@ -210,7 +210,7 @@ def _people(results: Sequence[Result], without: Collection[str]) -> dict[str, An
 def _similar(
     results: Sequence[Result], pairs: Iterable[similarity.Pair]
 ) -> Iterator[tuple[similarity.Pair, list[Result]]]:
-    """Find who the pairs are, and leave out those whose code is equal: that is told already."""
+    """Look up the students of each pair, and skip pairs that are listed as equal code."""
     by_student = {result.student: result for result in results}
     for pair in pairs:
         two = [by_student[student] for student in pair.students if student in by_student]
@@ -220,7 +220,7 @@ def _similar(
 
 
 def _shown(result: Result, failures: Failures) -> Result:
-    """Clean a result; one whose record is none that can be shown goes on without it."""
+    """Clean a result for display; a record that cannot be shown is replaced by a fault."""
     plain = replace(
         result,
         name=one_line(result.name),
@@ -239,13 +239,13 @@ def _shown(result: Result, failures: Failures) -> Result:
 
 
 def _natural(result: Result) -> list[tuple[int, str]]:
-    """Order by name, and numbers in it as numbers."""
+    """Return a sort key that orders names with numbers numerically."""
     parts = re.split(r"([0-9]+)", result.shown_name.lower())
     return [(int(part) if place % 2 else 0, part) for place, part in enumerate(parts)]
 
 
 def _states(found: Sequence[Record]) -> dict[str, Counter[str]]:
-    """Count the states of each task."""
+    """Count the states of each task in the class."""
     counts: dict[str, Counter[str]] = {}
     for record in found:
         for task in record.tasks:
@@ -260,7 +260,7 @@ def _sections(results: Sequence[Result]) -> list[str]:
 
 
 def _kinds(result: Result, flagged: set[str]) -> list[str]:
-    """Return what a student can be filtered by."""
+    """Return the filters that apply to each student."""
     is_final = marks.final(result.record) is not None
     kinds = {
         result.status.value: True,
@@ -275,7 +275,7 @@ def _kinds(result: Result, flagged: set[str]) -> list[str]:
 
 
 def _made_with(results: Sequence[Result]) -> str:
-    """Say what most marks were made with."""
+    """Describe the settings of most of the marks."""
     seen = analysis.settings(results)
     usual: dict[str, Any] = {name: values.most_common(1)[0][0] for name, values in seen.items()}
     if not usual:
@@ -288,6 +288,6 @@ def _made_with(results: Sequence[Result]) -> str:
 
 
 def _digest(script: str) -> str:
-    """Return the name of a script in a content security policy."""
+    """Return the digest of a script for a content security policy."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,4 +1,4 @@
-"""Pairs of submissions whose code is much alike, by copydetect (the extra `similarity`)."""
+"""Finds pairs of submissions with similar code, using copydetect (the extra `similarity`)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
-FROM = 0.9  # variants of one solution that differ by hand reach 0.88 at most, most less than 0.5
-SMALLEST = 100  # signs of code of a student's own, below which being alike says nothing
-GRAM, WINDOW = 25, 10  # copydetect's own: 25 equal signs count as copied
+FROM = 0.9  # hand-written variants of one solution share at most 0.88, most of them less than 0.5
+SMALLEST = 100  # characters of a student's own code; less is too short to compare
+GRAM, WINDOW = 25, 10  # copydetect's defaults: 25 equal characters count as copied
 
-Code = Mapping[str, Mapping[str, bytes]]  # student to module to source
+Code = Mapping[str, Mapping[str, bytes]]  # each student's sources by module
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two students, and the share of the code of a module that they have in common."""
+    """Two students, and the share of a module's code that they have in common."""
 
     module: str
     students: tuple[str, str]
@@ -25,15 +25,15 @@ class Pair:
 
 
 def pairs(code: Code, given: Mapping[str, bytes]) -> Iterator[Pair] | None:
-    """Go through the pairs that share `FROM` of their code or more, the most alike first.
+    """Yield the pairs that share at least `FROM` of their code, the most similar first.
 
     Args:
-        code: what was handed in.
-        given: the modules that were handed out; what stands there is no sign of copying.
+        code: the submissions.
+        given: the stubs; their code is not counted.
 
     Returns:
-        The pairs, of which n equal submissions make n * n / 2, one by one; or None where
-        copydetect is not installed.
+        An iterator, because n equal submissions make about n * n / 2 pairs; None if copydetect is
+        not installed.
     """
     if len(code) < 2:
         return iter(())
@@ -46,7 +46,7 @@ def pairs(code: Code, given: Mapping[str, bytes]) -> Iterator[Pair] | None:
         text = io.StringIO(source.decode("utf-8", "replace"))
         return CodeFingerprint("module.py", GRAM, fp=text, **options)
 
-    # module to code without names and comments to its print, and who has it
+    # module -> code without names and comments -> its fingerprint, and the students who have it
     seen: dict[str, dict[str, tuple[Any, list[str]]]] = {}
     boilerplate = {module: prints(source, win_size=1).hashes for module, source in given.items()}
     for student, files in code.items():

@@ -1,1 +1,1 @@
-"""What a worker can be told to do with a submission, a module a task."""
+"""The operations that a worker can run on a submission, one module per student module."""

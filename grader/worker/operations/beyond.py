@@ -1,4 +1,4 @@
-"""Operations on `exercise.beyond`: what a decoder and a language model are fed, step by step."""
+"""Operations on `exercise.beyond`; they record each input of a decoder and a language model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..student import PACKAGE, student
 from ..wire import TensorData
 from .call import plain
 
-MOST = 4  # times as many calls as there must be are noted, and no more
+MOST = 4  # at most this many times the expected number of calls are recorded
 
 State = tuple[Tensor, Tensor]
 
 
 def word_vectors(module: str, text: str, **given: Any) -> Any:
-    """Call `train_word_vectors`; in its module it finds a right and fast loss of the grader's."""
+    """Call `train_word_vectors`, with the loss in its module replaced by a fast, correct one."""
     function = student.get(module, "train_word_vectors")
     given["pairs"] = given["pairs"].torch()
     names = vars(sys.modules[f"{PACKAGE}.{module}"])
@@ -38,15 +38,15 @@ def _loss(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
 
 
 class Decoder:
-    """A step function whose logits (B, C) at step t are given; adds 1 to the state (B, H)."""
+    """A step function that returns given logits (B, C) at step t and adds 1 to the state (B, H)."""
 
     def __init__(self, logits: Tensor) -> None:
-        """Take the logits of all steps, (B, T, C)."""
+        """Return these logits, (B, T, C), step by step."""
         self.logits = logits
         self.calls: list[tuple[Any, Any]] = []
 
     def __call__(self, tokens: Any, state: Any) -> tuple[Tensor, Tensor]:
-        """Note what it is fed."""
+        """Record the input and return the logits and the new state."""
         steps = self.logits.shape[1]
         if len(self.calls) < MOST * steps:
             self.calls.append((plain(_copy(tokens)), plain(_copy(state))))
@@ -54,10 +54,10 @@ class Decoder:
 
 
 def decode(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Call `decode` several times, each time with a decoder of these `logits`.
+    """Call `decode` several times, each time with a decoder that returns its `logits`.
 
     Returns:
-        For each call its `result`, and the `steps`: (tokens, state) that the decoder was fed.
+        For each call its `result`, and the `steps`: the inputs (tokens, state) of the decoder.
     """
     function = student.get(module, "decode")
     seen = []
@@ -71,10 +71,10 @@ def decode(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class Writer(nn.Module):
-    """A small language model that notes what it reads, from which state, with which weights."""
+    """A small language model that records its inputs, initial states and weights."""
 
     def __init__(self, weights: dict[str, Tensor], most: int) -> None:
-        """Take its weights; notes at most so many calls."""
+        """Start from these weights; record at most `most` calls."""
         super().__init__()
         classes, features = weights["embedding.weight"].shape
         self.embedding = nn.Embedding(classes, features)
@@ -85,7 +85,7 @@ class Writer(nn.Module):
         self.most = most
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Map ids (B, T) and a state to logits (B, T, C) and the new state."""
+        """Compute logits (B, T, C) and the new state from ids (B, T) and a state."""
         parts = state if isinstance(state, (list, tuple)) else ()
         tensors = [part for part in parts if isinstance(part, Tensor)]
         if len(self.calls) < self.most:
@@ -101,17 +101,17 @@ class Writer(nn.Module):
         return self.read_out(outputs), new
 
     def copied(self) -> dict[str, Tensor]:
-        """Return a copy of the weights."""
+        """Return a copy of the current weights."""
         return {name: weight.detach().clone() for name, weight in self.state_dict().items()}
 
 
 def train_on_text(
     module: str, call: str, weights: dict[str, TensorData], text: TensorData, chunk: int, lr: float
 ) -> dict[str, Any]:
-    """Call `train_on_text` with a small language model of these weights, and plain SGD.
+    """Call `train_on_text` with a small language model and plain SGD.
 
     Returns:
-        Its `result`, the `calls` of the model, and the `weights` that it has in the end.
+        Its `result`, the `calls` of the model, and the final `weights`.
     """
     function = student.get(module, "train_on_text")
     most = MOST * text.shape[1]

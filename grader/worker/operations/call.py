@@ -1,4 +1,4 @@
-"""Operations on any function or class of a submission: call it as told, tell what came back."""
+"""Operations that call any function or class of a submission and return the results."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def function(module: str, name: str, calls: list[Call]) -> list[dict[str, Any]]:
     Args:
         module: the student's module.
         name: the function in it.
-        calls: for each call its arguments, and its text in the words that the student will read.
+        calls: for each call its arguments, and its text as shown to the student.
 
     Returns:
-        For each call `result` (plain data, or `Raised`), and `functions`: how often each torch
-        function was called on the way, by name.
+        For each call `result` (plain data, or `Raised`), and `functions`: by name, how often each
+        torch function was called.
     """
     called = student.get(module, name)
     return [_watched(called, call) for call in calls]
@@ -42,17 +42,17 @@ def function(module: str, name: str, calls: list[Call]) -> list[dict[str, Any]]:
 def instance(
     module: str, name: str, make: Call, state: dict[str, TensorData] | None, calls: list[Call]
 ) -> dict[str, Any]:
-    """Make an object of a class, and call it, or methods of it, several times.
+    """Instantiate a class, and call the object or its methods several times.
 
     Args:
         module: the student's module.
         name: the class in it.
-        make: the arguments of its constructor.
-        state: weights that an `nn.Module` is to have, by name; None leaves those it has.
+        make: the arguments of the constructor.
+        state: weights for an `nn.Module`, by name; None keeps its own.
         calls: as for `function`; a call with `method` calls that method.
 
     Returns:
-        `weights` (of an `nn.Module`, by name; otherwise empty), and `called`, as of `function`.
+        `weights` by name (empty unless it is an `nn.Module`), and `called`, as for `function`.
     """
     kind = student.get(module, name)
     with student.calling(make["text"]):
@@ -76,14 +76,14 @@ class FunctionCounter(TorchFunctionMode):
     """Counts the calls of torch functions by name."""
 
     def __init__(self) -> None:
-        """Start with none."""
+        """Start with all counts at zero."""
         super().__init__()
         self.counts = Counter[str]()
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Count one call and do it."""
+        """Count a call and execute it."""
         self.counts[getattr(func, "__name__", "")] += 1
         return func(*args, **(kwargs or {}))
 
@@ -97,10 +97,10 @@ def _watched(called: Any, call: Call) -> dict[str, Any]:
 
 
 def _made(value: Any) -> Any:
-    """Make of plain data what is handed to student code.
+    """Convert plain data to the arguments of student code.
 
     Arrays become tensors; `{"make": "torch.nn.LSTM", "args": ..., "kwargs": ..., "state": ...}`
-    becomes what that call gives.
+    becomes the result of that call.
     """
     if isinstance(value, TensorData):
         return value.torch()
@@ -122,12 +122,12 @@ def _make(make: str, args: list[Any], kwargs: dict[str, Any], state: dict[str, A
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """Make a value ready for the wire, so that it loses nothing that matters to a student.
+    """Prepare a value for the wire without losing anything that matters to a student.
 
-    Subclasses of `list`, `tuple`, `dict` and `str` become what they are derived from; a
-    `PackedSequence` becomes a dict of its parts under the key "packed". A NumPy array is described
-    here, because the wire would carry it as a tensor. Descriptions hold no addresses, so that they
-    are the same in every run. What is very long is cut.
+    Subclasses of `list`, `tuple`, `dict` and `str` become their base class. A `PackedSequence`
+    becomes a dict of its parts under the key "packed". A NumPy array is described here, because the
+    wire would send it as a tensor. Descriptions contain no addresses, so they are the same in every
+    run. Long values are truncated.
     """
     kind = type(value)
     if kind is PackedSequence:

@@ -12,9 +12,9 @@ from .dataset import plain
 
 
 def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
-    """Make one `Collate` and call it on each batch; count how often a pipeline is loaded."""
+    """Create a `Collate` and call it on each batch; count how often a pipeline is loaded."""
     loads = 0
-    load = spacy.util.load_model_from_path  # what every way to load a pipeline ends in
+    load = spacy.util.load_model_from_path  # all ways to load a pipeline end here
 
     def counting(*args: Any, **kwargs: Any) -> spacy.Language:
         nonlocal loads
@@ -50,7 +50,7 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
 
 
 def _name(nlp: object) -> str | None:
-    """Name a pipeline, and tell whether it lacks what makes the vectors; None if it is none."""
+    """Return a pipeline's name, marked if it lacks tok2vec; None if it is not a pipeline."""
     if not isinstance(nlp, spacy.Language):
         return None
     name = f"{nlp.lang}_{nlp.meta.get('name')}"

@@ -15,12 +15,12 @@ MAX_PARTS = 1000  # of a sequence
 
 
 def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> dict[str, Any]:
-    """Make a `NewsDataset` and read everything that it promises.
+    """Create a `NewsDataset` and read everything that it must provide.
 
     Args:
-        samples: what the data set is made from.
+        samples: the argument of the constructor.
         indices: the indices to read.
-        once: hand the samples over as an iterator that can be read only once.
+        once: pass the samples as an iterator that can be read only once.
     """
     make = student.get("dataset", "NewsDataset")
     call = f"NewsDataset(iter({samples}))" if once else f"NewsDataset({samples})"
@@ -39,12 +39,12 @@ def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> d
 
 
 def plain(value: Any) -> Any:
-    """Make a value ready for the wire, so that it loses nothing that matters to a student.
+    """Prepare a value for the wire without losing anything that matters to a student.
 
-    A subclass of `list` or `tuple` becomes what it is derived from, and so does one of `str`,
-    alone or in such a sequence. A NumPy array is described there, because the wire would carry
-    it as a tensor. Descriptions hold no addresses, so that they are the same in every run. What
-    is very long is cut; it is longer than anything that is expected all the same.
+    A subclass of `list` or `tuple` becomes its base class, and so does one of `str`, alone or in
+    such a sequence. A NumPy array is described here, because the wire would send it as a tensor.
+    Descriptions contain no addresses, so they are the same in every run. Long values are truncated,
+    but stay longer than any expected value.
     """
     for sequence in (list, tuple):
         if issubclass(type(value), sequence):

@@ -1,7 +1,7 @@
-"""Operations that train a submission on news: the student's model and the student's loop.
+"""Operations that train the student's model with the student's loop on news.
 
-Where one of the two is not there yet, a part of the grader's own stands in for it. The stand-ins
-reach the goal in another way than the tasks ask for.
+If one of the two is missing, the grader's own replaces it. These replacements work differently from
+what the tasks ask for.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Report = Callable[[dict[str, Any]], None]
 
 
 class TokenVectors(Dataset[Item]):
-    """N sentences as slices of one array of token vectors, with their targets."""
+    """N sentences as slices of an array of token vectors, with their targets."""
 
     def __init__(self, vectors: TensorData, offsets: TensorData, targets: TensorData) -> None:
         """Take vectors (tokens, F), offsets (N + 1,) and targets (N,)."""
-        # Not `vectors.torch()`, which copies: these can be gigabytes, and nobody writes to them.
+        # Not `vectors.torch()`, which copies: these can be gigabytes, and nothing writes to them.
         self.vectors, self.offsets = torch.from_numpy(vectors.numpy()), offsets.tolist()
         self.targets = targets.torch()
 
@@ -42,7 +42,7 @@ class TokenVectors(Dataset[Item]):
 
 
 def pad(batch: list[Item]) -> Item:
-    """Pad a batch to (B, T, F); T is 1 at least, also where no sentence has a token."""
+    """Pad a batch to (B, T, F); T is at least 1, even if no sentence has a token."""
     rows, targets = zip(*batch, strict=True)
     padded = pad_sequence(list(rows), batch_first=True)
     if padded.shape[1] == 0:
@@ -51,10 +51,10 @@ def pad(batch: list[Item]) -> Item:
 
 
 class Watched(DataLoader[Item]):
-    """A loader that reports its progress, and the loss and hits of what it gave out."""
+    """A loader that reports its progress, and the loss and hits on its batches."""
 
     def __init__(self, data: TokenVectors, name: str, report: Report, **kwargs: Any) -> None:
-        """Load `data`; `name` is what the reports call it."""
+        """Load `data`; `name` identifies the loader in reports."""
         super().__init__(data, collate_fn=pad, **kwargs)
         self.name, self.report = name, report
         self.targets: Tensor | None = None
@@ -62,12 +62,12 @@ class Watched(DataLoader[Item]):
         self.start_pass()
 
     def start_pass(self) -> None:
-        """Forget the figures of the pass before."""
+        """Reset the figures for a new pass."""
         self.learning = True
         self.loss, self.hits, self.count = 0.0, 0, 0
 
     def __iter__(self) -> Iterator[Item]:  # type: ignore[override]
-        """Give out the batches."""
+        """Yield the batches, reporting progress."""
         self.passes += 1
         self.start_pass()
         for number, (padded, targets) in enumerate(super().__iter__()):
@@ -77,7 +77,7 @@ class Watched(DataLoader[Item]):
             self.report({**self.state(), "batch": number + 1, "batches": len(self)})
 
     def see(self, logits: object) -> None:
-        """Take the logits of the batch that is out."""
+        """Evaluate the model's logits for the current batch."""
         if self.targets is None or not isinstance(logits, Tensor):
             return
         scores, targets = logits.detach().float(), self.targets.to(logits.device)
@@ -88,10 +88,10 @@ class Watched(DataLoader[Item]):
             self.learning = logits.requires_grad
 
     def state(self) -> dict[str, Any]:
-        """Return the figures of the pass that is under way.
+        """Return the figures of the current pass.
 
-        `learning` tells whether gradients are on; loss and accuracy are means over the sentences
-        so far, None as long as the model was not called.
+        `learning` says whether gradients are enabled. Loss and accuracy are means over the
+        sentences so far, and None until the model is called.
         """
         figures: dict[str, Any] = {"loss": None, "accuracy": None}
         if self.count:
@@ -100,10 +100,10 @@ class Watched(DataLoader[Item]):
 
 
 class StandInModel(nn.Module):
-    """Classifies by the mean of a sentence's token vectors; no recurrence."""
+    """Classifies sentences by the mean of their token vectors, without recurrence."""
 
     def __init__(self, n_targets: int, input_size: int, hidden_size: int) -> None:
-        """Build it for C classes and F features."""
+        """Create a model for C classes and F features."""
         super().__init__()
         self.head = nn.Sequential(
             nn.Linear(input_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, n_targets)
@@ -118,7 +118,7 @@ class StandInModel(nn.Module):
 def stand_in_train(
     model: nn.Module, train_loader: Any, _val_loader: Any, *, epochs: int, lr: float, device: Any
 ) -> list[Any]:
-    """Train by `torch.autograd.grad` and a rule of moments by hand; evaluates nothing."""
+    """Train with `torch.autograd.grad` and hand-written moment updates, without evaluation."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     means = [torch.zeros_like(weight) for weight in weights]
     squares = [torch.zeros_like(weight) for weight in weights]
@@ -153,12 +153,12 @@ def fit(
     own_loop: bool,
     report: Report,
 ) -> dict[str, Any]:
-    """Train on vectors, then compute the logits of unseen sentences.
+    """Train on vectors, then compute the logits of held-out sentences.
 
     Args:
         train: vectors (tokens, F), offsets (N + 1,), targets (N,).
-        val: the same for the sentences that the loop evaluates on.
-        unseen: vectors and offsets of the sentences to classify afterwards.
+        val: the same for the validation sentences.
+        unseen: vectors and offsets of the held-out sentences.
         n_targets: C.
         epochs: passes over `train`.
         lr: learning rate.
@@ -166,12 +166,12 @@ def fit(
         hidden_size: H.
         num_layers: L.
         device: where to compute.
-        own_model: use the student's model, not the stand-in.
-        own_loop: use the student's loop, not the stand-in.
+        own_model: use the student's model instead of the replacement.
+        own_loop: use the student's loop instead of the replacement.
         report: called with the loaders' progress.
 
     Returns:
-        `history` (what the loop returned), `logits` (N, C) of `unseen`, `weights`, `seconds`.
+        `history` (the loop's return value), `logits` (N, C) of `unseen`, `weights`, `seconds`.
     """
     sizes = {"n_targets": n_targets, "input_size": train[0].shape[1], "hidden_size": hidden_size}
     model = _model(sizes, num_layers, own_model, device)
@@ -200,7 +200,7 @@ def fit(
 
 
 def _model(sizes: dict[str, int], num_layers: int, is_own: bool, device: str) -> nn.Module:
-    """Build the student's model or the stand-in, and move it."""
+    """Create the student's model or the replacement, and move it to the device."""
     if not is_own:
         return StandInModel(**sizes).to(device)
     make = student.get("model", "LSTMClassifier")
@@ -212,7 +212,7 @@ def _model(sizes: dict[str, int], num_layers: int, is_own: bool, device: str) ->
 def predict(
     model: nn.Module, sentences: tuple[TensorData, TensorData], batch_size: int, device: str
 ) -> Tensor:
-    """Return a model's logits (N, C), in eval mode."""
+    """Compute a model's logits (N, C) in eval mode."""
     vectors, offsets = sentences
     count = offsets.shape[0] - 1
     data = TokenVectors(vectors, offsets, TensorData("int64", (count,), bytearray(8 * count)))

@@ -1,4 +1,4 @@
-"""Importing a submission's module, before anything else is done with it."""
+"""The operation that imports a submission's module, before any other uses it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from ..student import student
 
 
 def module(name: str, needs: list[str]) -> None:
-    """Import `exercise.<name>` and see that it defines the names in `needs`."""
+    """Import `exercise.<name>` and check that it defines the names in `needs`."""
     for attribute in needs:
         student.get(name, attribute)

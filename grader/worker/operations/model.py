@@ -1,7 +1,6 @@
 """Operations on `exercise.model`.
 
-The worker is seeded before each operation, so a model of the same sizes has the same weights in
-all of them.
+The worker is seeded before each operation, so models with the same sizes get the same weights.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ def _build(sizes: Sizes, device: str) -> nn.Module:
     with student.calling(_call(sizes)):
         model = make(**sizes)
         if not isinstance(model, nn.Module):
-            raise TypeError(f"LSTMClassifier is no nn.Module: {type(model).__name__}")
+            raise TypeError(f"LSTMClassifier is not an nn.Module: {type(model).__name__}")
         model.to(device).eval()
     _perturb(model)
     return model
 
 
 def _perturb(model: nn.Module) -> None:
-    """Move the weights, as training would: a head that begins with zeros hides what it reads."""
+    """Change the weights as training would: an output layer of zeros hides its inputs."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in model.parameters():
@@ -56,7 +55,7 @@ def _lstms(model: nn.Module) -> list[nn.LSTM]:
 
 
 def build(sizes: Sizes, device: str) -> dict[str, Any]:
-    """Build a model and list its LSTMs, the types of all its modules and its signature."""
+    """Create a model; return its LSTMs, the types of all its modules and its default arguments."""
     model = _build(sizes, device)
     names = (
         "input_size",
@@ -78,13 +77,13 @@ def build(sizes: Sizes, device: str) -> dict[str, Any]:
 
 
 def lstm_weights(sizes: Sizes) -> dict[str, Tensor]:
-    """Return the weights of the model's first LSTM by their names in `nn.LSTM`."""
+    """Return the weights of the model's first LSTM by parameter name."""
     lstm = _lstms(_build(sizes, "cpu"))[0]
     return {name: getattr(lstm, name) for name in lstm._flat_weights_names}
 
 
 def lstm_learns(sizes: Sizes, padded: TensorData) -> dict[str, bool]:
-    """Tell, for each parameter of the first LSTM, whether the logits' gradient reaches it."""
+    """Return, for each parameter of the first LSTM, whether the logits' gradient reaches it."""
     model = _build(sizes, "cpu")
     with student.calling(f"{_call(sizes)}(padded).sum().backward()"):
         model(padded.torch()).square().sum().backward()
@@ -95,17 +94,17 @@ def lstm_learns(sizes: Sizes, padded: TensorData) -> dict[str, bool]:
 
 
 class LstmSpy(TorchFunctionMode):
-    """Sees one forward pass of a model: the calls of its LSTM and what is computed from them.
+    """Observes a forward pass: the calls of the model's LSTM and what is computed from them.
 
-    It stands in for `nn.LSTM.forward`, so it makes no difference how the LSTM is called.
+    It replaces `nn.LSTM.forward`, so it does not matter how the model calls the LSTM.
 
     Attributes:
-        calls: what each call of the LSTM was given, and the shape of h_n that it returned.
+        calls: the arguments of each call of the LSTM, and the shape of the returned h_n.
         functions: names of the torch functions called since the LSTM returned.
     """
 
     def __init__(self, states: States | None) -> None:
-        """Replace what the LSTM returns by `states`; call by call, if it gets row by row."""
+        """Replace the LSTM's output with `states`, row by row if it is called that way."""
         super().__init__()
         self.states = states
         self.calls: list[dict[str, Any]] = []
@@ -113,7 +112,7 @@ class LstmSpy(TorchFunctionMode):
         self.rows = 0
 
     def run(self, model: nn.Module, padded: Tensor) -> Any:
-        """Call the model."""
+        """Call the model under observation."""
 
         def forward(lstm: nn.LSTM, input: Any, hx: Any = None) -> Any:  # noqa: A002
             return self._forward(lstm, input, hx)
@@ -125,7 +124,7 @@ class LstmSpy(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Note one call and do it."""
+        """Record a call and execute it."""
         self.functions.add(getattr(func, "__name__", ""))
         return func(*args, **(kwargs or {}))
 
@@ -145,7 +144,7 @@ class LstmSpy(TorchFunctionMode):
         return output, (h_n, c_n)
 
     def _replaced(self, lstm: nn.LSTM, returned: Any, lengths: Tensor | None) -> Any:
-        """Give the states of the next rows the form of what the LSTM returned."""
+        """Convert the states of the next rows to the form of the LSTM's output."""
         output, h_n, _ = returned
         count = h_n.shape[1] if h_n.dim() == 3 else 1
         rows = slice(self.rows, self.rows + count)
@@ -170,12 +169,12 @@ def run(
     inputs: list[TensorData],
     states: list[tuple[TensorData, TensorData, TensorData] | None],
 ) -> list[Any]:
-    """Call one model on each input in turn, in eval mode.
+    """Call a model on each input in turn, in eval mode.
 
-    Where `states` has an entry, what the LSTM returns is replaced by it, and chance begins anew,
-    so that the states make all the difference. Gives a list of
-    `{"logits", "lstm_calls", "functions"}`, the logits or what was raised, and the names of the
-    torch functions that were called after the LSTM.
+    An entry of `states` replaces the LSTM's output, and the random generators are seeded again, so
+    that only the states make a difference. Returns a list of
+    `{"logits", "lstm_calls", "functions"}`: the logits or the exception, the calls of the LSTM, and
+    the names of the torch functions that were called after it.
     """
     model = _build(sizes, device)
     chance = torch.get_rng_state()
@@ -194,16 +193,16 @@ def run(
 
 
 class MetaReplay(TorchFunctionMode):
-    """Notes what torch functions return on the CPU, and lends it to a run without values.
+    """Records the results of torch functions on the CPU, and replays them in a run without values.
 
     Attributes:
-        noted: functions and their results, in order.
+        noted: the recorded functions and results, in order.
     """
 
     NEEDS_VALUES = ("cannot be called on meta tensors", "can't convert meta device type tensor")
 
     def __init__(self, lent: list[tuple[Any, Any]] | None = None) -> None:
-        """Note, or lend what was noted in an earlier run."""
+        """Record results, or replay those of an earlier run."""
         super().__init__()
         self.noted: list[tuple[Any, Any]] = []
         self.lent = None if lent is None else iter(lent)
@@ -211,7 +210,7 @@ class MetaReplay(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Do one call; where a tensor on `meta` has no values, take those of the earlier run."""
+        """Execute a call; if it needs the values of a `meta` tensor, replay the recorded ones."""
         if self.lent is None:
             self.noted.append((func, func(*args, **(kwargs or {}))))
             return self.noted[-1][1]
@@ -232,10 +231,10 @@ def _floats_to_meta(value: Any) -> Any:
 
 
 def run_elsewhere(sizes: Sizes, shape: tuple[int, ...]) -> str:
-    """Call a model on a device that is not the CPU, without having one: torch's `meta`.
+    """Call a model on a device other than the CPU that exists everywhere: torch's `meta`.
 
-    A tensor on `meta` has a shape and no values. Where the model needs some (the lengths of
-    sentences, say), it gets those that it had on the CPU. Returns the type of the logits' device.
+    A tensor on `meta` has a shape but no values. If the model needs values (such as the lengths of
+    sentences), it gets those of a run on the CPU. Returns the device type of the logits.
     """
     here, there = _build(sizes, "cpu"), _build(sizes, "cpu")
     padded, values = torch.ones(shape), MetaReplay()
@@ -243,7 +242,7 @@ def run_elsewhere(sizes: Sizes, shape: tuple[int, ...]) -> str:
     with torch.no_grad(), student.calling(f"{_call(sizes)}.to(device)(padded)"):
         with values:
             here(padded)
-        if any(map(is_lazy, there.parameters())):  # they get their shape from a first run
+        if any(map(is_lazy, there.parameters())):  # lazy parameters get their shape in a first run
             there(padded)
         there.to("meta")
         with MetaReplay(values.noted):

@@ -1,4 +1,4 @@
-"""Operations on `exercise.text`: what went through a pipeline or a layer."""
+"""Operations on `exercise.text`; they record the inputs of pipelines and layers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         module: the student's module.
-        batches: for each call its `texts`, and its `text` in the words that the student will read.
+        batches: for each call its `texts`, and its `text` as shown to the student.
 
     Returns:
         For each call `result`, and `given`: how many documents tok2vec was given at a time.
@@ -54,12 +54,12 @@ def states(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         module: the student's module.
-        calls: for each call the `sizes` and weights (`state`) of the LSTM, the `sentences`, and its
-            `text` in the words that the student will read.
+        calls: for each call the `sizes` and weights (`state`) of the LSTM, the `sentences`, and the
+            `text` as shown to the student.
 
     Returns:
-        For each call `result`, and `given`: for each call of the LSTM the batch sizes of the packed
-        sentences that it was given, or None if they were not packed.
+        For each call `result`, and `given`: for each call of the LSTM the batch sizes of its packed
+        input, or None if the input was not packed.
     """
     function = student.get(module, "sentence_states")
     return [_states(function, **call) for call in calls]
@@ -86,13 +86,13 @@ def _states(
 
 
 def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
-    """Call `fast_pipeline` once in this process, and run what it returned.
+    """Call `fast_pipeline` once per process, and run the pipeline that it returned.
 
     Returns:
-        `made`: what came back.
-        `components`: if it is a pipeline, the factories of the components that run, in order;
-            otherwise None.
-        `vectors`: then for each text (tokens, F), or `Raised`; otherwise none.
+        `made`: the return value.
+        `components`: for a pipeline, the factories of the enabled components in order; otherwise
+            None.
+        `vectors`: for a pipeline, the vectors (tokens, F) of each text, or `Raised`.
     """
     made = _fast_pipeline(module)
     if not isinstance(made, spacy.Language):
@@ -103,7 +103,7 @@ def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
 
 
 def calls(module: str, batches: list[list[str]], batch_size: int, step: int) -> Any:
-    """Run what `fast_pipeline` returned, with the calls of components counted in its vectors.
+    """Run the student's pipeline, with the calls of components counted in its vectors.
 
     Args:
         module: the student's module.
@@ -122,11 +122,11 @@ def calls(module: str, batches: list[list[str]], batch_size: int, step: int) -> 
 
 
 class CallCounter:
-    """Counts the calls of spaCy's components, of any pipeline, and writes the count into vectors.
+    """Counts the calls of spaCy components, in any pipeline, and adds the count to the vectors.
 
-    The n-th call (from 0) adds `n * step` to the vectors that it computes. A component is called
-    when its network is, or the object itself if it works by rules. Components ask a network to
-    `predict`; networks call their layers, which counts only outside of a network.
+    The n-th call (from 0) adds `n * step` to the vectors that it computes. A call of a component is
+    a call of its network or, if it is rule-based, of the object itself. Components call `predict`
+    of a network. Networks call their layers; a call of a layer counts only outside of a network.
     """
 
     LAYER = (Model, "__call__")
@@ -138,12 +138,12 @@ class CallCounter:
     )
 
     def __init__(self, step: int) -> None:
-        """Start with no call."""
+        """Start at zero; each call adds `step` more than the one before."""
         self.step, self.count, self.depth = step, 0, 0
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count as long as this lasts."""
+        """Count calls within the context."""
         own = [(kind, name, getattr(kind, name)) for kind, name in self.COUNTED]
         for kind, name, function in own:
             setattr(kind, name, self._counted(function, is_layer=(kind, name) == self.LAYER))
@@ -168,7 +168,7 @@ class CallCounter:
 
 
 def _shifted(computed: Any, shift: int) -> Any:
-    """Add to the vectors in what a network computed: a list of them, or the first of a pair."""
+    """Add to the vectors in a network's output: a list of them, or the first part of a pair."""
     if isinstance(computed, tuple):
         return (*(_shifted(each, shift) for each in computed[:1]), *computed[1:])
     if isinstance(computed, list):

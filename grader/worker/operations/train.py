@@ -1,4 +1,4 @@
-"""Operations on `exercise.train`: the student's loop on a small model of the grader's own."""
+"""Operations on `exercise.train`: run the student's loop on a small model of the grader's."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..student import student
 from ..wire import TensorData
 
 Batch = tuple[Tensor, Tensor]
-EVAL_SCALE = 0.5  # what Probe multiplies its logits by in eval mode
+EVAL_SCALE = 0.5  # factor of Probe's logits in eval mode
 
 
 class TwoDevices(TorchFunctionMode):
-    """While it is on, tensors can act as if they lay on two devices, the loader's and the model's.
+    """A mode in which tensors act as if they were on two devices, the loader's and the model's.
 
-    `place` puts a tensor on one of the two, and what is computed from it lies there too. Moving it
-    gives a tensor that goes with both, because here both are the same device in truth. What would
-    be an error on two devices, a call that gets tensors of both, is noted in `unmoved`.
+    `place` puts a tensor on one of the two; results computed from it are on the same device. A
+    moved tensor is compatible with both, because both are actually the same device. A call with
+    tensors from both devices, which would be an error on real devices, is recorded in `unmoved`.
     """
 
     MOVES = (Tensor.cpu, Tensor.cuda, Tensor.type_as)
-    ALLOWED = (  # real devices allow these to meet
+    ALLOWED = (  # real devices allow these for tensors on different devices
         Tensor.__getitem__,
         Tensor.__setitem__,
         Tensor.copy_,
@@ -49,20 +49,20 @@ class TwoDevices(TorchFunctionMode):
 
     @staticmethod
     def on(tensor: object, place: str) -> bool:
-        """Tell whether a tensor lies there; one that was moved lies nowhere."""
+        """Return whether a tensor is on a device; a moved tensor is on neither."""
         return getattr(tensor, "place", None) == place
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Compute, and place the result."""
+        """Execute a call and place the result."""
         kwargs = kwargs or {}
         inputs = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
-        # A tensor of no dimension is a number, and numbers go with every device.
+        # A tensor without dimensions is a number, and numbers are compatible with every device.
         places = {p for tensor in inputs if tensor.dim() and (p := getattr(tensor, "place", None))}
         result = func(*args, **kwargs)
         if self._moves(func, args, kwargs):
-            # Where nothing had to be moved, torch gives the tensor itself.
+            # If no move is necessary, torch returns the tensor itself.
             same = any(result is tensor for tensor in inputs)
             return result.view_as(result) if same else result
         if len(places) == 2 and func not in self.ALLOWED:
@@ -84,11 +84,11 @@ class Probe(nn.Module):
     """Logits (B, C) from padded (B, T, F): the sum over T, times `weight.T`, plus `bias`.
 
     In eval mode they are scaled by `EVAL_SCALE`, so that a wrong mode shows in every number.
-    Each call is noted in `events`, and each gradient that reaches it.
+    `events` records each call, and each gradient that reaches the probe.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor, firsts: dict[float, str]) -> None:
-        """Start from `weight` (C, F) and `bias` (C,); `firsts` tells a batch by its first value."""
+        """Start from `weight` (C, F) and `bias` (C,); `firsts` maps first values to batches."""
         super().__init__()
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.firsts = firsts
@@ -96,7 +96,7 @@ class Probe(nn.Module):
         self.weight.register_hook(lambda _gradient: self.events.append({"backward": True}))
 
     def forward(self, padded: Tensor) -> Tensor:
-        """Compute the logits and note the call."""
+        """Compute the logits and record the call."""
         self.events.append(
             {
                 "batch": self.firsts.get(padded.detach().flatten()[0].item(), "?"),
@@ -113,7 +113,7 @@ class Probe(nn.Module):
 
 
 class ProbeSetup:
-    """A probe and its loaders, as the grader describes them."""
+    """A probe and its loaders, as described by the grader."""
 
     def __init__(
         self,
@@ -123,9 +123,9 @@ class ProbeSetup:
         device: str,
         elsewhere: bool,
     ) -> None:
-        """Take batches `{"train": [(padded, targets), ...], "val": ...}` as they are to come.
+        """Load the batches `{"train": [(padded, targets), ...], "val": ...}` in this order.
 
-        `elsewhere`: act as if the model lay on another device than the batches.
+        If `elsewhere`, act as if model and batches were on different devices.
         """
         self.devices = TwoDevices()
         self.elsewhere = elsewhere
@@ -145,11 +145,11 @@ class ProbeSetup:
         return TwoDevices.place(rows, "loader"), TwoDevices.place(targets, "loader")
 
     def watch(self) -> contextlib.AbstractContextManager[Any]:
-        """Return what the student's code is to run under."""
+        """Return the context for the student's code."""
         return self.devices if self.elsewhere else contextlib.nullcontext()
 
     def seen(self) -> dict[str, Any]:
-        """Return what is left after the student's code ran."""
+        """Return the observations after the student's code has run."""
         return {
             "weight": self.probe.weight,
             "bias": self.probe.bias,
@@ -172,7 +172,7 @@ def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
             setup.loaders["val"],
             torch.device(device),
         )
-    if isinstance(result, tuple):  # a named tuple is one too
+    if isinstance(result, tuple):  # includes named tuples
         result = tuple(result)
     return {"result": result, **setup.seen()}
 
@@ -196,6 +196,6 @@ def train(
             lr=lr,
             **({"device": told} if tell_device else {}),
         )
-    if isinstance(result, list):  # an OrderedDict is a dict too
+    if isinstance(result, list):  # includes OrderedDict
         result = [dict(row) if isinstance(row, dict) else row for row in result]
     return {"result": result, **setup.seen()}
