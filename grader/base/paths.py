@@ -1,4 +1,4 @@
-"""Where the parts of the kit are: the one place that knows its root; messages without paths."""
+"""Paths of the kit; no other module computes its root. Messages without paths."""
 
 from __future__ import annotations
 

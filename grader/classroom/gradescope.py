@@ -53,7 +53,7 @@ def autograde(root: Path, *, assignment: str | None, **options: Any) -> int:
 
 
 def _taken(folder: Path, assignment: str | None) -> Sources:
-    """Take in a submission: modules, a zip, or a notebook.
+    """Read a submission: modules, an archive, or a notebook.
 
     Raises:
         UsageError: it cannot be read.

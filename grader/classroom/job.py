@@ -93,7 +93,7 @@ def versions() -> str:
 
 
 def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
-    """Pack a job: builtin types only, so that no engine keeps parts of it elsewhere."""
+    """Pack a job from builtin types only, which any engine can copy."""
     return {"student": student, "content": asdict(content), "setting": asdict(setting)}
 
 

@@ -71,10 +71,10 @@ class Record:
     """The result of grading a submission.
 
     Attributes:
-        submission: its `name`, `digest` and `assignment`; a line on each file that was `left_out`;
-            `notes` on what was read in another way than it was sent, or not at all.
-        checks: what each planned check found.
-        environment: what the marks were made with.
+        submission: its `name`, `digest` and `assignment`; `left_out`: a line per skipped file;
+            `notes`: what was read differently from how it was sent, or not at all.
+        checks: the result of each planned check.
+        environment: the versions and settings used for grading.
         accuracy: the figures of the task accuracy, if it ran.
     """
 

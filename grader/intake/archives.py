@@ -59,7 +59,7 @@ def _zip(data: bytes, name: str) -> Iterator[Item]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # zipfile raises all kinds of them on what is broken
-        raise _broken(name, "a zip", error) from None
+        raise _broken(name, "a readable zip", error) from None
     for info in archive.infolist():
         inner = info.orig_filename
         path = _safe(inner, name)
@@ -80,14 +80,14 @@ def _zipped(
             raise UsageError(f"{where} is encrypted. Zip it without a password.")
         # The other methods are unpacked in pieces of any size, whatever is asked for.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UsageError(f"{where} is packed in a rare way. Make a plain zip.")
+            raise UsageError(f"{where} has an unsupported compression. Create a plain zip.")
         try:
             with archive.open(info) as stream:
                 return bounded(cast(BinaryIO, stream), where, most)
         except UsageError:
             raise
         except Exception as error:
-            raise _broken(name, "a zip", error) from None
+            raise _broken(name, "a readable zip", error) from None
 
     return Item(path, read, _shown(path, name))
 
@@ -105,7 +105,7 @@ def _tar(data: bytes, name: str) -> Iterator[Item]:
         raise
     except Exception as error:
         if not data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar":
-            raise _broken(name, "a tar", error) from None
+            raise _broken(name, "a readable tar", error) from None
         raise UsageError(
             f"{name}: a single compressed file, or a broken archive, which the grader cannot "
             "read. Ask for the file itself, or for a .zip of the .py files."
@@ -129,7 +129,7 @@ def _tarred(
         except UsageError:
             raise
         except Exception as error:
-            raise _broken(name, "a tar", error) from None
+            raise _broken(name, "a readable tar", error) from None
 
     return Item(path, read, _shown(path, name))
 
@@ -149,7 +149,7 @@ def _decompressed(data: bytes, name: str) -> bytes:
     except UsageError:
         raise
     except Exception as error:
-        raise _broken(name, "an archive", error) from None
+        raise _broken(name, "a readable archive", error) from None
     return b"".join(pieces)
 
 
@@ -209,7 +209,7 @@ def _refused(path: PurePosixPath, name: str) -> Item:
     def read(_most: int) -> bytes:
         raise UsageError(
             f"{name}: {shown(repr(str(path)))} is a symbolic link or the like. "
-            "Replace it by the file itself."
+            "Replace it with the file itself."
         )
 
     return Item(path, read, _shown(path, name), link=True)
@@ -221,4 +221,4 @@ def _too_many(name: str) -> UsageError:
 
 def _broken(name: str, kind: str, error: Exception) -> UsageError:
     reason = shown(plain(error), 100) or type(error).__name__
-    return UsageError(f"{name}: not {kind} that can be read ({reason}). Make it again.")
+    return UsageError(f"{name}: not {kind} ({reason}). Create it again.")

@@ -119,8 +119,8 @@ def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmissi
     if module is None and not parts:
         expected = _expected(modules)
         raise UsageError(
-            f"{name}: no task has a module of that name, and no part of a task is defined in it. "
-            f"It can be one of {expected}."
+            f"{name}: no task has a module with this name, and it defines no part of a task. "
+            f"Expected one of {expected}."
         )
     if module is None or _is_everything(parts):
         return RawSubmission(name, main=source, main_name=file, notes=notes)
@@ -190,7 +190,7 @@ def _folders(found: list[Item], modules: Sequence[str], name: str) -> set[PurePo
     held = [module for each in nearest.values() for module in {*each}]
     if len(held) != len({*held}):
         names = " and ".join(sorted(shown(repr(str(folder))) for folder in [*nearest][:4]))
-        raise UsageError(f"{name}: the modules are in {names}. Hand in one of them only.")
+        raise UsageError(f"{name}: the modules are in {names}. Keep only one of them.")
     return {*nearest}
 
 
@@ -262,7 +262,7 @@ def _one(items: list[Item], name: str) -> Item:
     if len(items) > 1:
         names = " and ".join(shown(item.path.name) for item in items[:4])
         raise UsageError(
-            f"{name}: it holds {names}, and nobody can tell which is meant. Leave one there."
+            f"{name}: it holds {names}, and which one counts is unclear. Keep only one."
         )
     return items[0]
 
@@ -341,7 +341,7 @@ def _nothing(
     for item in items:
         if item.link:
             return UsageError(
-                f"{name}: {shown(item.path)} is a symbolic link. Replace it by what it points to."
+                f"{name}: {shown(item.path)} is a symbolic link. Replace it with what it points to."
             )
     names = [shown(item.path.name) for item in items]
     near = file_names.near_misses(names, modules)

@@ -97,9 +97,9 @@ def _open(path: Path) -> BinaryIO:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if path.is_symlink():
-            raise UsageError(f"{plain(path)}: a symbolic link. Replace it by the file itself.")
+            raise UsageError(f"{plain(path)}: a symbolic link. Replace it with the file itself.")
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{plain(path)}: not a regular file. Replace it by a plain one.")
+            raise UsageError(f"{plain(path)}: not a regular file. Replace it with a plain one.")
         stream = os.fdopen(os.open(path, flags), "rb")
     except OSError as error:
         raise UsageError(
@@ -107,7 +107,7 @@ def _open(path: Path) -> BinaryIO:
         ) from None
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):  # it was exchanged in between
         stream.close()
-        raise UsageError(f"{plain(path)}: not a regular file. Replace it by a plain one.")
+        raise UsageError(f"{plain(path)}: not a regular file. Replace it with a plain one.")
     return stream
 
 
@@ -137,5 +137,5 @@ def _smaller(name: str) -> str:
     """Say how a file of that name gets smaller."""
     found = file_names.suffix(name)
     if found == ".ipynb":
-        return "Clear its outputs (Edit > Clear Outputs of All Cells), save it, hand it in again."
-    return "Hand in source code only." if found in ("", ".py") else "Pack the Python files only."
+        return "Clear its outputs (Edit > Clear Outputs of All Cells), save it, submit it again."
+    return "Submit source code only." if found in ("", ".py") else "Pack the Python files only."

@@ -113,5 +113,5 @@ def require_short(name: str, texts: list[str], most: int) -> None:
     """
     if sum(map(len, texts)) > most:
         raise UsageError(
-            f"{name}: more than {most >> 10} KiB of code. Hand in code only, without data in it."
+            f"{name}: more than {most >> 10} KiB of code. Submit code only, without data in it."
         )

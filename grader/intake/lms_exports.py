@@ -117,10 +117,10 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
     else:
         layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, []
     if not any(entry in matches or _is_handed_in(entry) for entry in entries):
-        raise UsageError(f"{folder}: there is no submission in it. Give the class's folder.")
+        raise UsageError(f"{folder}: no submission found. Give the class's folder.")
     handed, notes = _by_student(folder, layout, entries, matches)
     ignored += [entry for entry in entries if entry not in matches and not _is_handed_in(entry)]
-    notes += [f"{_shown(folder, entry)}: holds no code; left out" for entry in ignored]
+    notes += [f"{_shown(folder, entry)}: holds no code; skipped" for entry in ignored]
     notes += [
         f"{plain_id(path.name)}: its name begins with a dot; skipped"
         for path in _listed(folder)

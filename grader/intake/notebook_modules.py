@@ -374,7 +374,7 @@ def _require_no_long_cell(name: str, task: Task, long: list[Cell], kept: list[St
         if needed & probably_given(cell.text):
             raise UsageError(
                 f"{name}: the task {task.id} needs a code cell of {len(cell.text):,} characters; "
-                f"at most {MAX_CELL:,} are taken. Hand in code only, without data in it."
+                f"at most {MAX_CELL:,} are taken. Submit code only, without data in it."
             )
 
 

@@ -23,7 +23,7 @@ MAX_VALUES = 1_000_000  # of them, without outputs
 CUT = (b'"outputs"', b'"attachments"', b'"widgets"')
 TOKEN = re.compile(rb'["\[\]{}]')
 CONFLICT = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
-AGAIN = "Open it in Jupyter, save it, and hand it in again."
+AGAIN = "Open it in Jupyter, save it, and submit it again."
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read(data: bytes) -> Notebook:
     if len(small) > MAX_LEFT:
         raise UsageError(
             f"The notebook is larger than {MAX_LEFT >> 20} MiB without its outputs. "
-            "Hand in code only, without data in it."
+            "Submit code only, without data in it."
         )
     try:
         content = json.loads(small)
@@ -73,13 +73,13 @@ def read(data: bytes) -> Notebook:
 def _unreadable(data: bytes, error: Exception) -> str:
     if CONFLICT.search(data):
         return (
-            "It is no notebook that can be read: it holds the marks of a merge conflict "
+            "It is not a readable notebook: it holds the marks of a merge conflict "
             "(<<<<<<< and >>>>>>>). Resolve the conflict in Git, open the notebook in Jupyter, "
-            "save it, and hand it in again."
+            "save it, and submit it again."
         )
     if not data.strip():
-        return f"It is no notebook that can be read: the file is empty. {AGAIN}"
-    return f"It is no notebook that can be read ({type(error).__name__}). {AGAIN}"
+        return f"It is not a readable notebook: the file is empty. {AGAIN}"
+    return f"It is not a readable notebook ({type(error).__name__}). {AGAIN}"
 
 
 def without_outputs(data: bytes) -> bytes:

@@ -58,9 +58,7 @@ def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
         if path.is_dir():
             return choose(files.walk(path, modules), modules, label)
         if not path.exists():
-            raise UsageError(
-                f"{label}: there is no such folder or file. Give the path of a submission."
-            )
+            raise UsageError(f"{label}: no such file or folder. Give the path of a submission.")
         return choose_single(files.single(path, file), modules, label)
     except (OSError, ValueError) as error:  # a path may be too long, or hold a null byte
         reason = getattr(error, "strerror", None) or error

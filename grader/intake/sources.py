@@ -115,8 +115,8 @@ def left_out(module: str) -> str | None:
     elif module.startswith("test_") or module.endswith("_test"):
         why = "it is named like a test file. Rename it if your code needs it."
     elif module in KIT or module in _packages():
-        why = "a package that the exercise uses has that name. Rename it."
-    return why and f"{shown(module)}.py is not taken: {why}"
+        why = "a package that the exercise uses has this name. Rename it."
+    return why and f"{shown(module)}.py was skipped: {why}"
 
 
 @functools.cache
@@ -155,7 +155,7 @@ def take_out(found: dict[str, T], wanted: Sequence[str]) -> dict[str, str]:
     if len(out) <= MAX_NOTES:
         return out
     some = dict([*out.items()][: MAX_NOTES - 1])
-    return some | {"...": f"{len(out) - len(some):,} more files are not taken"}
+    return some | {"...": f"{len(out) - len(some):,} more files were skipped"}
 
 
 def check_count(label: str, count: int) -> None:
@@ -166,8 +166,8 @@ def check_count(label: str, count: int) -> None:
     """
     if count > MAX_FILES:
         raise UsageError(
-            f"{label}: {count} Python files; at most {MAX_FILES} are taken. "
-            "Hand in only what the exercise needs."
+            f"{label}: {count} Python files; at most {MAX_FILES} are allowed. "
+            "Submit only what the exercise needs."
         )
 
 
@@ -179,6 +179,6 @@ def check_size(label: str, files: dict[str, bytes]) -> None:
     """
     if sum(map(len, files.values())) > MAX_TOTAL:
         raise UsageError(
-            f"{label}: the Python files are larger than {MAX_TOTAL >> 20} MiB in all. "
-            "Hand in source code only."
+            f"{label}: the Python files are larger than {MAX_TOTAL >> 20} MiB in total. "
+            "Submit source code only."
         )

@@ -302,7 +302,7 @@ BROKEN = [b"", b"[]", b"{", b'{"cells": 3}', b'{"cells": [{"cell_type": "code"}]
 
 @pytest.mark.parametrize("data", BROKEN, ids=range(len(BROKEN)))
 def test_a_notebook_that_is_none_says_so(data: bytes) -> None:
-    with pytest.raises(UsageError, match="no notebook that can be read"):
+    with pytest.raises(UsageError, match="not a readable notebook"):
         notebooks.read(data)
 
 

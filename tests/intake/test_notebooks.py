@@ -84,7 +84,7 @@ def test_outputs_are_cut_out_and_nothing_else(case: str, indent: int | None) -> 
 )
 def test_what_is_no_json_is_left_to_the_parser(data: bytes) -> None:
     without_outputs(data)
-    with pytest.raises(UsageError, match="no notebook that can be read"):
+    with pytest.raises(UsageError, match="not a readable notebook"):
         notebooks.read(data)
 
 
