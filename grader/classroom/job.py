@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -26,10 +27,9 @@ from grader.contract.record import Record
 from grader.contract.results import Result
 from grader.grading import session
 from grader.grading.pipeline import MODEL
-from grader.intake import reader
+from grader.intake import limited, reader
 from grader.intake.choice import RawSubmission
 from grader.intake.sources import Sources
-from grader.reports.class_report.fingerprints import fingerprints
 from grader.sandbox import fork_server, tiers
 from grader.sandbox.launch import Limits
 from grader.sandbox.worker_client import ProcessWorker
@@ -43,6 +43,9 @@ NO_PART = {
     "training",
 }  # folders of the grader that do not affect marks
 PACKAGES = ("torch", "spacy", MODEL, "numpy", "thinc")
+FINGERPRINTS = "grader.reports.class_report.fingerprints:fingerprints"
+TOKENS = "grader.reports.class_report.similarity:tokens"
+JOB_SECONDS = 600.0  # wall time; limits of its parts end an honest or a hostile one long before
 _one_at_a_time = threading.Lock()  # torch's random state is shared by the whole process
 
 
@@ -92,15 +95,27 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def pack(student: str, content: RawSubmission, setting: GradingConfig) -> dict[str, Any]:
-    """Pack a job from builtin types only, which any engine can copy."""
-    return {"student": student, "content": asdict(content), "setting": asdict(setting)}
+def pack(
+    student: str, content: RawSubmission, setting: GradingConfig, compare: bool = False
+) -> dict[str, Any]:
+    """Pack a job from builtin types only, which any engine can copy.
+
+    `compare`: the answer holds `tokens`, by which similar code is found.
+    """
+    return {
+        "student": student,
+        "content": asdict(content),
+        "setting": asdict(setting),
+        "compare": compare,
+    }
 
 
 def grade(job: dict[str, Any]) -> str:
     """Grade a submission and return JSON text.
 
-    The text holds `result`, or `refused`, the reason why this machine cannot grade anything.
+    The text holds `result` and `tokens` (see `similarity.tokens`), or `refused`, the reason why
+    this machine cannot grade anything. Whatever the submission is, the process ends after
+    `JOB_SECONDS`.
     """
     setting = GradingConfig(**job["setting"])
     with _one_at_a_time:
@@ -113,6 +128,8 @@ def grade(job: dict[str, Any]) -> str:
             )
         _warm_up()
         start = time.monotonic()
+        tokens: dict[str, str] = {}
+        _set_alarm(JOB_SECONDS)
         try:
             taken = take_in(RawSubmission(**job["content"]), setting.assignment)
             record, memory = _graded(taken, setting)
@@ -121,15 +138,33 @@ def grade(job: dict[str, Any]) -> str:
         except UsageError as error:
             failed = isinstance(error, GraderFailed)
             result = Result(job["student"], fault=str(error), grader_failed=failed)
+        except Exception as error:
+            fault = f"The grader itself failed: {error!r}. Grade it again."
+            result = Result(job["student"], fault=fault, grader_failed=True)
         else:
-            result = Result(
-                job["student"],
-                record=record,
-                memory=memory,
-                fingerprints=fingerprints(taken.files),
-            )
+            prints, tokens = _prints(taken.files, job["compare"])
+            result = Result(job["student"], record=record, memory=memory, fingerprints=prints)
+        finally:
+            _set_alarm(0)
         data = result.as_dict() | {"seconds": round(time.monotonic() - start, 3)}
-    return to_json({"result": data})
+    return to_json({"result": data, "tokens": tokens})
+
+
+def _set_alarm(seconds: float) -> None:
+    """Let the system end this process after so many seconds, whatever it does then; 0: never."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _prints(files: dict[str, bytes], compare: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Return fingerprints and tokens of modules; those that take too long to make are left out."""
+    found: list[dict[str, str]] = []
+    for place, is_wanted in ((FINGERPRINTS, True), (TOKENS, compare)):
+        try:
+            found.append(limited.call(place, files) if is_wanted else {})
+        except UsageError:
+            found.append({})
+    return found[0], found[1]
 
 
 @functools.cache
@@ -154,7 +189,8 @@ def take_in(content: RawSubmission, assignment: str | None) -> Sources:
     Raises:
         UsageError: it cannot be read.
     """
-    taken = reader.extract(content, reader.module_names(assignment or None), assignment or None)
+    modules = reader.module_names(assignment or None)
+    taken = reader.extract_limited(content, modules, assignment or None)
     if taken.origins:
         return taken
     return replace(taken, names={module: f"{module}.py" for module in taken.files})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.base.errors import UsageError
@@ -16,11 +16,19 @@ from grader.contract.results import Result
 
 @dataclass(frozen=True)
 class Entry:
-    """A result, and the digests of the submission and of the setting that led to it."""
+    """A result, and what it was made from.
+
+    Attributes:
+        result: it.
+        submission: the digest of the submission.
+        setting: the digest of the setting.
+        tokens: by module, see `similarity.tokens`.
+    """
 
     result: Result
     submission: str
     setting: str
+    tokens: dict[str, str] = field(default_factory=dict)
 
 
 class Journal:
@@ -52,7 +60,8 @@ class Journal:
     def _take(self, line: bytes) -> None:
         try:
             data = json.loads(line)
-            entry = Entry(Result.from_dict(data["result"]), data["submission"], data["setting"])
+            result, tokens = Result.from_dict(data["result"]), data.get("tokens", {})
+            entry = Entry(result, data["submission"], data["setting"], tokens)
         except (ValueError, KeyError, TypeError):
             return
         self.entries[entry.result.student] = entry
@@ -67,6 +76,7 @@ class Journal:
         data = {
             "submission": entry.submission,
             "setting": entry.setting,
+            "tokens": entry.tokens,
             "result": entry.result.as_dict(),
         }
         try:

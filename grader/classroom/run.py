@@ -28,6 +28,7 @@ from grader.contract.results import Result
 from grader.contract.roster import Student
 from grader.intake import lms_exports, reader, roster
 from grader.intake.lms_exports import HandIn
+from grader.reports.class_report import similarity
 
 JOURNAL, RESULTS = "journal.jsonl", "results.json"
 NOT_GRADED = "This is not graded yet. Run the same command again."
@@ -176,12 +177,13 @@ def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console
     by_student = {task.handed.student: task for task in todo}
     digests: dict[str, str] = {}
     modules = reader.module_names(options.setting.assignment or None)
+    compare = len(journal.entries.keys() | by_student.keys()) > 1
 
-    def keep(result: Result) -> None:
+    def keep(result: Result, tokens: dict[str, str]) -> None:
         handed = by_student[result.student].handed
         whole = dataclasses.replace(result, name=handed.name, path=handed.path)
         digest = digests.get(result.student, "")
-        journal.add(Entry(whole, digest, options.setting.digest))
+        journal.add(Entry(whole, digest, options.setting.digest, tokens))
         watching.show(whole)
 
     def jobs() -> Iterator[Job]:
@@ -190,29 +192,29 @@ def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console
             try:
                 content = lms_exports.read(task.handed, modules)
             except Exception as error:
-                keep(Result(student, fault=_fault(error, options.folder)))
+                keep(Result(student, fault=_fault(error, options.folder)), {})
                 continue
             digests[student] = content.digest
-            yield job.pack(student, content, options.setting)
+            yield job.pack(student, content, options.setting, compare)
 
     with Watching(console, len(todo)) as watching, _engine(options, len(todo)) as opened:
         for student, answer in engine.run(opened, jobs()):
-            keep(_result(student, answer))
+            keep(*_result(student, answer))
 
 
-def _result(student: str, answer: str | Exception) -> Result:
-    """Unpack the answer of a job.
+def _result(student: str, answer: str | Exception) -> tuple[Result, dict[str, str]]:
+    """Unpack the answer of a job: its result and its tokens.
 
     Raises:
         UsageError: the machine that answered cannot grade anything.
     """
     if isinstance(answer, Exception):
         fault = f"The process that graded it was lost twice ({answer}). Grade it again."
-        return Result(student, fault=fault, grader_failed=True)
+        return Result(student, fault=fault, grader_failed=True), {}
     told = json.loads(answer)
     if "refused" in told:
         raise UsageError(told["refused"])
-    return Result.from_dict(told["result"])
+    return Result.from_dict(told["result"]), told["tokens"]
 
 
 @contextlib.contextmanager
@@ -243,7 +245,7 @@ def _report(
         options.out,
         title,
         found.layout,
-        _code(found.tasks, options),
+        _tokens(found.tasks, journal),
         column=options.column,
         decimal=options.decimal,
     )
@@ -298,19 +300,12 @@ def _everybody(
     return assigned, [*more, *notes]
 
 
-def _code(tasks: list[Candidate], options: RunOptions) -> dict[str, dict[str, bytes]] | None:
-    """Return each student's sources by module, or None if `copydetect` is not installed."""
+def _tokens(tasks: list[Candidate], journal: Journal) -> similarity.Tokens | None:
+    """Return each student's tokens by module, or None if `copydetect` is not installed."""
     if find_spec("copydetect") is None:
         return None
-    assignment = options.setting.assignment or None
-    modules = reader.module_names(assignment)
-    found = {}
-    for task in tasks:
-        student = task.handed.student
-        with contextlib.suppress(Exception):  # unreadable submissions are reported elsewhere
-            content = lms_exports.read(task.handed, modules)
-            found[student] = job.take_in(content, assignment).files
-    return found
+    students = [task.handed.student for task in tasks]
+    return {s: journal.entries[s].tokens for s in students if s in journal.entries}
 
 
 def write(
@@ -318,14 +313,14 @@ def write(
     out: Path,
     title: str,
     layout: str,
-    code: dict[str, dict[str, bytes]] | None = None,
+    tokens: similarity.Tokens | None = None,
     *,
     column: str = "",
     decimal: str = "point",
 ) -> list[str]:
     """Write all reports on a class to the folder `out`.
 
-    `code` is student to module to source, to look for similar code; `column` and `decimal` are
+    `tokens` is student to module to tokens, to look for similar code; `column` and `decimal` are
     those of `RunOptions`. Returns a line on each report that could not be made; all others are
     written.
 
@@ -344,7 +339,7 @@ def write(
             out,
             title,
             layout=layout,
-            code=code,
+            tokens=tokens,
             given=given,
             column=column,
             decimal=decimal,

@@ -15,7 +15,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.contract.names import shown
 from grader.contract.tasks import assignments, get_assignment
-from grader.intake import archives, file_names, files, notebooks
+from grader.intake import archives, file_names, files, limited, notebooks
 from grader.intake.choice import RawSubmission, choose, choose_single, refuse_other_content
 from grader.intake.files import plain
 from grader.intake.notebook_modules import assignment_of_cells, extract_modules
@@ -42,7 +42,7 @@ def load(path: Path, modules: Sequence[str], assignment: str | None = None) -> S
     Raises:
         UsageError: it is no submission, or it holds what no submission may hold.
     """
-    return extract(read(path, modules), modules, assignment)
+    return extract_limited(read(path, modules), modules, assignment)
 
 
 def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
@@ -88,6 +88,21 @@ def extract(
             raw, [script], [f"All parts were read from {shown(raw.main_name)}."], assignment
         )
     return _unpacked(raw, modules, assignment, depth)
+
+
+def extract_limited(
+    raw: RawSubmission, modules: Sequence[str], assignment: str | None = None
+) -> Sources:
+    """Do what `extract` does, in the process with limits if there is anything to parse.
+
+    Raises:
+        UsageError: it holds nothing that can be read, or reading it exceeds a limit.
+    """
+    if not raw.main_name:
+        return extract(raw, modules, assignment)
+    place = f"{extract_data.__module__}:{extract_data.__name__}"
+    found = limited.call(place, dataclasses.asdict(raw), list(modules), assignment)
+    return Sources(**found)
 
 
 def extract_data(

@@ -224,7 +224,7 @@ def job(setting: GradingConfig = SETTING) -> Job:
 
 def test_a_job_is_made_of_builtin_types_only() -> None:
     def look(value: Any) -> None:
-        assert type(value) in (dict, list, str, bytes, int, type(None))
+        assert type(value) in (dict, list, str, bytes, int, bool, type(None))
         if isinstance(value, dict | list):
             for each in value.values() if isinstance(value, dict) else value:
                 look(each)
@@ -280,7 +280,7 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
         check(submission)
 
     monkeypatch.setattr(dataset, "check_texts", faulty)
-    result = run._result("ada", grade(job()))
+    result, _ = run._result("ada", grade(job()))
     assert result.faulty == (failures == 2)
     assert result.record is not None
     assert (result.record.score == 15) == (failures == 1)
@@ -289,14 +289,14 @@ def test_a_fault_of_the_grader_is_tried_again_once_and_never_a_mark(
 
 def test_whose_fault_it_is_stands_in_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
     unreadable = pack("ada", RawSubmission("ada", main=b"{", main_name="ada.ipynb"), SETTING)
-    assert run._result("ada", grade(unreadable)).status is GradingStatus.UNREADABLE
-    assert run._result("ada", Exception("lost")).status is GradingStatus.ERROR
+    assert run._result("ada", grade(unreadable))[0].status is GradingStatus.UNREADABLE
+    assert run._result("ada", Exception("lost"))[0].status is GradingStatus.ERROR
 
     def broken(*_arguments: Any) -> Any:
         raise RuntimeError("the grader is ill")
 
     monkeypatch.setattr("grader.classroom.job._session", broken)
-    result = run._result("ada", grade(job()))
+    result, _ = run._result("ada", grade(job()))
     assert "The grader itself failed twice" in result.fault
     assert result.status is GradingStatus.ERROR
 
@@ -320,7 +320,8 @@ class Noting:
         check = CheckResult("dataset.texts", "dataset", Status(status), max(score, 0), 2.0)
         record = Record({"name": job["student"], "digest": ""}, [check], {})
         future: Future[str] = Future()
-        future.set_result(json.dumps({"result": Result(job["student"], record=record).as_dict()}))
+        result = Result(job["student"], record=record).as_dict()
+        future.set_result(json.dumps({"result": result, "tokens": {}}))
         return future
 
     def renew(self) -> None: ...

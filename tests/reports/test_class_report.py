@@ -546,7 +546,10 @@ def test_a_page_is_made_without_similar_code_if_looking_for_it_fails(
 ) -> None:
     monkeypatch.setattr(similarity, "pairs", broken)
     failures = class_page.write(
-        [Result("ann", record=graded()["right"])], tmp_path, "News", code={"ann": STUBS}
+        [Result("ann", record=graded()["right"])],
+        tmp_path,
+        "News",
+        tokens={"ann": similarity.tokens(STUBS)},
     )
     assert failures == ["similar code in index.html: ZeroDivisionError: of?a report"]
     assert "Similar code" not in (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -590,7 +593,8 @@ def test_similar_code_is_found_whatever_its_names_and_comments() -> None:
         "dee": {"train": STUBS["train"]},
         "eve": {"train": OWN[: len(OWN) // 2].encode() + ELSE},
     }
-    found = [*(similarity.pairs(code, {"train": STUBS["train"]}) or ())]
+    tokens = {student: similarity.tokens(files) for student, files in code.items()}
+    found = [*(similarity.pairs(tokens, {"train": STUBS["train"]}) or ())]
     assert [(pair.module, pair.students) for pair in found] == [("train", ("ann", "bob"))]
     assert found[0].share == pytest.approx(1, abs=0.05)
 

@@ -37,7 +37,7 @@ def write(
     *,
     layout: str = "",
     markdown: bool = False,
-    code: similarity.Code | None = None,
+    tokens: similarity.Tokens | None = None,
     given: Mapping[str, bytes] | None = None,
     column: str = "",
     decimal: str = "point",
@@ -51,7 +51,7 @@ def write(
         title: the heading of the page.
         layout: "canvas" or "moodle" if the ids of students come from an export of theirs.
         markdown: write feedback/<student>.md, too.
-        code: student to module to source, to look for similar code.
+        tokens: student to module to tokens, to look for similar code.
         given: the modules that were handed out.
         column: what Canvas and Moodle call the assignment; its title if empty.
         decimal: "point" or "comma", in CSV.
@@ -67,9 +67,9 @@ def write(
     ordered = sorted((_shown(result, failures) for result in results), key=_natural)
     (out / "feedback").mkdir(parents=True, exist_ok=True)
     pairs = None
-    if code:
+    if tokens:
         with failures.noted("similar code in index.html"):
-            pairs = similarity.pairs(code, given or {})
+            pairs = similarity.pairs(tokens, given or {})
     without = _write_feedback(ordered, out, failures, markdown=markdown)
     reports: dict[str, Callable[[], str]] = {
         "marks.csv": lambda: marks.every_check(ordered, decimal),

@@ -12,7 +12,7 @@ FROM = 0.9  # hand-written variants of one solution share at most 0.88, most of 
 SMALLEST = 100  # characters of a student's own code; less is too short to compare
 GRAM, WINDOW = 25, 10  # copydetect's defaults: 25 equal characters count as copied
 
-Code = Mapping[str, Mapping[str, bytes]]  # each student's sources by module
+Tokens = Mapping[str, Mapping[str, str]]  # by student and module
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,24 @@ class Pair:
     share: float
 
 
-def pairs(code: Code, given: Mapping[str, bytes]) -> Iterator[Pair] | None:
+def tokens(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the code of each module without names, comments and layout; none without copydetect.
+
+    This parses what a student wrote: call it in the process with limits.
+    """
+    try:
+        from copydetect.utils import filter_code
+    except ModuleNotFoundError:
+        return {}
+    texts = {module: source.decode("utf-8", "replace") for module, source in files.items()}
+    return {module: str(filter_code(text, "module.py")[0]) for module, text in texts.items()}
+
+
+def pairs(code: Tokens, given: Mapping[str, bytes]) -> Iterator[Pair] | None:
     """Yield the pairs that share at least `FROM` of their code, the most similar first.
 
     Args:
-        code: the submissions.
+        code: the tokens of the submissions.
         given: the stubs; their code is not counted.
 
     Returns:
@@ -42,19 +55,19 @@ def pairs(code: Code, given: Mapping[str, bytes]) -> Iterator[Pair] | None:
     except ModuleNotFoundError:
         return None
 
-    def prints(source: bytes, **options: Any) -> Any:
-        text = io.StringIO(source.decode("utf-8", "replace"))
-        return CodeFingerprint("module.py", GRAM, fp=text, **options)
+    def prints(text: str, **options: Any) -> Any:
+        return CodeFingerprint("module.py", GRAM, fp=io.StringIO(text), filter=False, **options)
 
-    # module -> code without names and comments -> its fingerprint, and the students who have it
+    # module -> its tokens -> their fingerprint, and the students who have them
     seen: dict[str, dict[str, tuple[Any, list[str]]]] = {}
-    boilerplate = {module: prints(source, win_size=1).hashes for module, source in given.items()}
-    for student, files in code.items():
-        for module, source in files.items():
+    stubs = tokens(given)
+    boilerplate = {module: prints(text, win_size=1).hashes for module, text in stubs.items()}
+    for student, modules in code.items():
+        for module, text in modules.items():
             known = list(boilerplate.get(module, ()))
-            made = prints(source, win_size=WINDOW, boilerplate=known)
+            made = prints(text, win_size=WINDOW, boilerplate=known)
             if made.token_coverage >= SMALLEST:
-                _, who = seen.setdefault(module, {}).setdefault(made.filtered_code, (made, []))
+                _, who = seen.setdefault(module, {}).setdefault(text, (made, []))
                 who.append(student)
     found: list[tuple[float, str, Iterable[tuple[str, str]]]] = []
     for module, groups in seen.items():
