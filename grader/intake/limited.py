@@ -26,7 +26,7 @@ if sys.platform != "win32":
     import resource
 
 MEMORY = 2 << 30  # bytes of address space
-CPU_SECONDS, WALL_SECONDS = 20, 90  # of one call
+CPU_SECONDS, WALL_SECONDS = 10, 60  # of one call
 MAX_ANSWER = 64 << 20  # bytes
 MAX_REASON = 600  # characters
 BYTES = "\0bytes"  # the key of bytes in JSON; no file and no variable has such a name
