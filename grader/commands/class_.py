@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         help="submissions (folders, zips, notebooks or .py files), or an export from Moodle, "
-        "Canvas, GitHub Classroom or nbgrader",
+        "Canvas, Blackboard, GitHub Classroom or nbgrader",
     )
     add_assignment(parser)
     parser.add_argument(

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -166,6 +167,15 @@ def _by_student(
     """Group the entries by student."""
     parts: dict[str, list[HandInFile]] = {}
     names: dict[str, str] = {}
+    called: defaultdict[str, set[str]] = defaultdict(set)
+    for match in matches.values():
+        name = plain_id(match.groupdict().get("name") or "")
+        called[plain_id(match["student"])].add(name)
+    notes = [
+        f"{student}: there are {len(some)} names with this id; each is graded by itself"
+        for student, some in called.items()
+        if len(some) > 1
+    ]
     for entry in entries:
         if entry not in matches:
             if not _is_handed_in(entry):
@@ -177,13 +187,15 @@ def _by_student(
         groups = matches[entry].groupdict()
         told |= groups
         late = groups["late"] is not None if "late" in groups else None
-        student = plain_id(str(told["student"]))
-        names.setdefault(student, plain_id(str(told["name"])))
-        newness = (int(told["number"] or 0), int(told["upload"] or 0))
+        student, name = plain_id(str(told["student"])), plain_id(str(told["name"]))
+        if len(called[student]) > 1:  # a name may have been chosen to look like another's id
+            student = f"{student} ({name})"
+        names[student] = name
+        newness = (_number(told["number"]), _number(told["upload"]))
         place = entry / layout.inner if layout.inner else entry
         file = f"{told['file'] or ''}{told['suffix'] or ''}"
         parts.setdefault(student, []).append(HandInFile(place, file, newness, late))
-    handed, notes = [], []
+    handed = []
     for student, found in parts.items():
         free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in parts)
         for number, chosen in enumerate(_choose(found)):
@@ -199,6 +211,11 @@ def _by_student(
             if part not in kept
         ]
     return handed, notes
+
+
+def _number(told: str | None) -> int:
+    """Return the digits of a number, or of a date from the year on, as one number."""
+    return int("".join(filter(str.isdecimal, told or "")) or 0)
 
 
 def _choose(parts: list[HandInFile]) -> list[list[HandInFile]]:

@@ -68,10 +68,10 @@ EXPORTS = {
         {
             "Ada Lovelace_1001_assignsubmission_file_/dataset.py": SOURCE,
             "Ada Lovelace_1001_assignsubmission_onlinetext_/onlinetext.html": b"",
-            "Bo_b Smith_1002_assignsubmission_file_/work.zip": SOURCE,
+            "Bob Smith_1002_assignsubmission_file_/work.zip": SOURCE,
             "Participant_1003_assignsubmission_file_dataset.py": SOURCE,
         },
-        {"1001": "Ada Lovelace", "1002": "Bo_b Smith", "1003": "Participant"},
+        {"1001": "Ada Lovelace", "1002": "Bob Smith", "1003": "Participant"},
     ),
     "canvas": (
         {
@@ -82,6 +82,16 @@ EXPORTS = {
             "turingalan_13_903_model-1.py": b"m = 1\n",
         },
         {"11": "lovelaceada", "12": "smithbob", "13": "turingalan"},
+    ),
+    "blackboard": (
+        {
+            "Home_work 1_ada_attempt_2026-11-01-12-00-00.txt": b"Name: Ada (ada)",
+            "Home_work 1_ada_attempt_2026-11-01-12-00-00_dataset.py": b"d = 1\n",
+            "Home_work 1_ada_attempt_2026-11-02-09-30-00.txt": b"Name: Ada (ada)",
+            "Home_work 1_ada_attempt_2026-11-02-09-30-00_dataset.py": SOURCE,
+            "Home_work 1_bob_attempt_2026-11-01-12-00-00_work.zip": SOURCE,
+        },
+        {"ada": "", "bob": ""},
     ),
     "github": (
         {
@@ -230,6 +240,20 @@ def test_a_second_download_that_was_handed_in_later_counts(tmp_path: Path, secon
     files = {"a_1_100_dataset.py": b"old = 1\n", f"a_1_200_{second}": b"new = 1\n"}
     fill(tmp_path, {**files, "a_1_150_model.py": b"m = 1\n"})
     assert modules(found(tmp_path)["1"])["dataset"] == b"new = 1\n"
+
+
+def test_a_name_that_holds_the_id_of_another_student_takes_nothing_from_them(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "Eve_4711_assignsubmission_file_x_815_assignsubmission_file_dataset.py": b"eve = 1\n",
+        "Vic Tim_4711_assignsubmission_file_dataset.py": SOURCE,
+        "Zed_816_assignsubmission_file_dataset.py": SOURCE,
+    }
+    _, handed, notes = lms_exports.find(fill(tmp_path, dict(files)))
+    assert [each.student for each in handed] == ["4711 (Eve)", "4711 (Vic Tim)", "816"]
+    assert [len(each.parts) for each in handed] == [1, 1, 1]
+    assert notes == ["4711: there are 2 names with this id; each is graded by itself"]
 
 
 def test_modules_that_moodle_and_canvas_renamed_are_known(tmp_path: Path) -> None:
