@@ -2,12 +2,15 @@
 
 All functions return pairs `(label, text)`. The label is an `int` from 1, in the order of `CLASSES`;
 the text is a `str`. Invalid input raises `NewsError`; its message is one line that says what is
-wrong and what to do.
+wrong and what to do. `import news` also makes `import torchtext` work, on any torch.
 """
 
+from news import torchtext_import
 from news.ag_news import AG_NEWS
 from news.csv_file import read_csv
 from news.embedded import sample
 from news.rows import CLASSES, NewsError
+
+torchtext_import.install()
 
 __all__ = ["AG_NEWS", "CLASSES", "NewsError", "read_csv", "sample"]

@@ -3,7 +3,7 @@
 from importlib import resources
 
 from news.csv_file import read_csv
-from news.rows import NewsError, Row
+from news.rows import NewsError, Row, is_grading, no_data
 
 SPLITS = ("train", "valid", "test")
 
@@ -15,8 +15,10 @@ def sample(split: str) -> list[Row]:
     this kit and are dedicated to the public domain (CC0 1.0, `news/data/LICENSE`).
 
     Raises:
-        NewsError: the split is unknown.
+        NewsError: the split is unknown, or a submission is being graded.
     """
+    if is_grading():
+        raise no_data("news.sample")
     if split not in SPLITS:
         raise NewsError(f"the sample has no split {split!r}; use one of {', '.join(SPLITS)}")
     file = resources.files("news") / "data" / f"sample_{split}.csv"

@@ -14,7 +14,11 @@ from grader.contract.enums import Status
 from grader.contract.mistakes import advice, mistakes
 from grader.worker.wire import Opaque, Raised, TensorData
 
-FORBIDDEN = ("Operation not permitted", "Permission denied")  # of the system, see sandbox/launch.py
+# Errors of the system for what the sandbox forbids; see worker/layers.py and worker/scratch.py.
+FORBIDDEN = (
+    *("Operation not permitted", "Permission denied"),
+    *("Read-only file system", "File too large", "No space left on device"),
+)
 DIRECTION = re.compile("[\u202a-\u2069]")
 MAX_SHOWN = 200  # characters of a value in a message
 
@@ -159,7 +163,8 @@ def explain_raised(raised: Raised, module: str) -> str:
         lines.append(known)
     if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):
         lines.append(
-            "While it is graded, code can neither write files nor start processes nor use the "
-            "network. Leave that out (for a DataLoader: num_workers=0)."
+            "While your code is graded, it can write files in its working folder only (4 MB each, "
+            "16 MB in all), and can neither start processes nor use the network (for a DataLoader: "
+            "num_workers=0)."
         )
     return "\n".join(lines)

@@ -85,11 +85,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A set of tasks that is released, graded and marked together, worth 100 points."""
+    """A set of tasks that is released, graded and marked together, worth 100 points.
+
+    Attributes:
+        id: its name on the command line.
+        title: its heading.
+        tasks: by id, in order.
+        packages: what its modules may import besides Python's standard library.
+    """
 
     id: str
     title: str
     tasks: dict[str, Task]
+    packages: tuple[str, ...]
 
     @property
     def modules(self) -> list[str]:
@@ -167,7 +175,9 @@ def written_in(module: str) -> list[Task]:
 
 def _assignment(id_: str, table: dict[str, Any]) -> Assignment:
     found = [_task(id_, row) for row in table["task"]]
-    return Assignment(id_, table["title"], {task.id: task for task in found})
+    return Assignment(
+        id_, table["title"], {task.id: task for task in found}, tuple(table["packages"])
+    )
 
 
 def _task(assignment: str, row: dict[str, Any]) -> Task:

@@ -228,9 +228,12 @@ def session(
     chosen = get_assignment(assignment) if assignment else assignment_of(submitted.files)
     worker: Worker
     if not in_process:
-        worker = ProcessWorker(submitted.files, submitted.names, limits, choose(confine, device))
+        confined_by = choose(confine, device)
+        worker = ProcessWorker(
+            submitted.files, submitted.names, limits, confined_by, chosen.packages
+        )
     elif confine in (None, Tier.NONE):
-        worker = LocalWorker(submitted.files, submitted.names)
+        worker = LocalWorker(submitted.files, submitted.names, chosen.packages)
     else:
         raise UsageError(f"--in-process --confine {confine}: choose one; in-process has none.")
     opened = Session(submitted, chosen, worker, device=device, seed=seed, rows=rows, secret=secret)

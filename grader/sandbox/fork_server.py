@@ -11,12 +11,13 @@ import atexit
 import contextlib
 import json
 import os
-import shutil
+import secrets
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,13 +26,29 @@ from grader.base.paths import NEWS
 from grader.contract.tasks import written_in
 from grader.sandbox import bubblewrap, launch
 from grader.sandbox.launch import STREAMS, Forked, Limits, RunningWorker
+from grader.worker import scratch
 from grader.worker.layers import AROUND, LAYERS
 
 SECONDS = 120.0  # within which the fork server must answer; most of it is for loading packages
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # read when a package is imported
 THREADS = 1000  # limit per worker; the kernel has no such limit that holds for root
-WATCH = 0.1  # seconds between two counts of the threads
-SCRATCH = 64 << 20  # bytes of the folder that bubblewrap creates, which workers cannot write to
+WATCH = 0.1  # seconds between two looks at a worker
+SCRATCH = 512 << 20  # bytes of the folder that bubblewrap creates, for the folders of all workers
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A worker whose use of threads and disk space is watched.
+
+    Attributes:
+        handle: a pidfd of its own, so that the worker can be killed at any time.
+        process: the worker, which is told why it was killed.
+        folder: the name of the folder that it may write to.
+    """
+
+    handle: int
+    process: Forked
+    folder: str
 
 
 class Unavailable(Exception):
@@ -74,12 +91,12 @@ class ForkServer:
             )
         self.layers = (*LAYERS, *(() if missing else AROUND))
         self.missing = missing
-        self.watched: list[int] = []  # the processes of its workers
+        self.watched: list[Watched] = []
         self.closed = threading.Event()
         self.watch = threading.Thread(target=self._watch, daemon=True)
         self.watch.start()
         try:
-            self._ask({"readable": [str(home), *readable()]})
+            self._ask({"readable": readable()})
         except BaseException:
             self.close()
             raise
@@ -115,7 +132,13 @@ class ForkServer:
         """
         users = [task for module in sorted(modules) for task in written_in(module)]
         preload = list(dict.fromkeys(step for task in users for step in task.preload))
-        request = {"preload": preload, "memory": limits.memory, "seconds": limits.processor_seconds}
+        folder = secrets.token_hex(8)  # a name that no other worker can guess
+        request = {
+            "preload": preload,
+            "memory": limits.memory,
+            "seconds": limits.processor_seconds,
+            "folder": folder,
+        }
         ours, theirs = zip(*(_ends(name) for name in STREAMS), strict=True)
         status, told = os.pipe()
         trace, written = _trace(self.folder)
@@ -131,19 +154,35 @@ class ForkServer:
         finally:
             for number in handed:
                 os.close(number)
-        self.watched.append(os.dup(handle))
-        return RunningWorker(Forked(dict(zip(STREAMS, ours, strict=True)), status, handle), trace)
+        process = Forked(dict(zip(STREAMS, ours, strict=True)), status, handle)
+        self.watched.append(Watched(os.dup(handle), process, folder))
+        return RunningWorker(process, trace)
 
     def _watch(self) -> None:
-        """Kill workers that start too many threads: other users could start no processes."""
+        """Kill workers that start too many threads, or write too many files."""
         while not self.closed.wait(WATCH):
-            for handle in [*self.watched]:
+            for each in [*self.watched]:
                 try:
-                    if os.stat(f"/proc/{launch.process_id(handle)}/task").st_nlink > THREADS:
-                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    if too_much := self._excess(each):
+                        each.process.ended_for = too_much
+                        signal.pidfd_send_signal(each.handle, signal.SIGKILL)
                 except (FileNotFoundError, ProcessLookupError):  # the process has ended
-                    self.watched.remove(handle)
-                    os.close(handle)
+                    self.watched.remove(each)
+                    os.close(each.handle)
+
+    def _excess(self, worker: Watched) -> str:
+        """Return what a worker uses too much of, so that nothing is left for others; or "".
+
+        Raises:
+            FileNotFoundError: the worker has ended.
+        """
+        pid = launch.process_id(worker.handle)
+        if os.stat(f"/proc/{pid}/task").st_nlink > THREADS:
+            return f"more than {THREADS:,} threads"
+        home = self.folder if self.missing else f"/proc/{pid}/root{bubblewrap.HOME}"
+        if too_much := scratch.excess(f"{home}/{worker.folder}", pid):
+            return f"{too_much} in its working folder"
+        return ""
 
     def close(self) -> None:
         """Kill the fork server and its workers."""
@@ -152,15 +191,15 @@ class ForkServer:
         self.control.close()
         self.closed.set()
         self.watch.join()
-        for handle in self.watched:
-            os.close(handle)
+        for each in self.watched:
+            os.close(each.handle)
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:  # the fork server is loading packages
             self.process.kill()
             self.process.wait()
         self.errors.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        scratch.remove(self.folder)
 
 
 def _environment(home: Path) -> dict[str, str]:

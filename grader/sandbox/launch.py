@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grader.base.paths import GRADER
+from grader.worker import scratch
 
 WORKER = GRADER / "worker"
 POSIX = os.name == "posix"
@@ -54,6 +55,7 @@ class Forked:
 
     Attributes:
         orphaned: whether it ended and the fork server, which is gone, could not report how.
+        killed_for: what it used too much of, if it was killed for that.
     """
 
     def __init__(self, streams: dict[str, BinaryIO], status: int, handle: int) -> None:
@@ -63,6 +65,7 @@ class Forked:
         self.returncode: int | None = None
         self.memory = 0  # peak bytes, known once it has ended
         self.orphaned = False
+        self.killed_for = ""
 
     @property
     def pid(self) -> int:
@@ -150,16 +153,8 @@ class RunningWorker:
     def clean_up(self) -> None:
         """Remove its folder, including files without permissions."""
         self.trace.close()
-        if self.folder is None:
-            return
-        with contextlib.suppress(OSError, RecursionError):
-            for place, folders, _ in os.walk(self.folder):
-                for path in (os.path.join(place, name) for name in folders):
-                    if not os.path.islink(path):
-                        os.chmod(path, 0o700)
-            shutil.rmtree(self.folder, ignore_errors=True)
-        if POSIX and self.folder.exists():  # too deeply nested for Python
-            subprocess.run(["rm", "-rf", "--", str(self.folder)], capture_output=True, check=False)
+        if self.folder is not None:
+            scratch.remove(str(self.folder))
 
 
 def _end_strays(home: str) -> None:
@@ -191,6 +186,7 @@ def environment(home: Path) -> dict[str, str]:
         **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
         **dict.fromkeys(own, str(home)),
         "MPLBACKEND": "agg",
+        "NEWS_GRADING": "1",  # the package `news` has no data there, see `news/rows.py`
         "OMP_WAIT_POLICY": "PASSIVE",
     }
 

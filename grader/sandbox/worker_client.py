@@ -11,7 +11,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, BinaryIO, Protocol, cast
 
 from grader.base.errors import UsageError
@@ -85,9 +85,19 @@ class ProcessWorker:
         names: dict[str, str],
         limits: launch.Limits,
         confined_by: Confinement = LIMITS,
+        packages: Collection[str] | None = None,
     ) -> None:
-        """Serve a submission's files; `names` are the file names that tracebacks show."""
+        """Serve a submission.
+
+        Args:
+            files: sources by module name.
+            names: the file names that tracebacks show.
+            limits: the resources that it may use.
+            confined_by: how its process is started.
+            packages: what it may import besides Python's standard library; None for everything.
+        """
         self.files, self.names, self.limits = files, names, limits
+        self.packages = None if packages is None else sorted(packages)
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()
@@ -178,7 +188,9 @@ class ProcessWorker:
             if getattr(confined.process, "orphaned", False):
                 what = "The fork server, which starts workers, was killed."
                 raise WorkerLost(what, excused=True) from None
-            raise WorkerLost(_how_it_ended(code), where) from None
+            too_much = getattr(confined.process, "killed_for", "")
+            what = f"The process was killed: {too_much}." if too_much else _how_it_ended(code)
+            raise WorkerLost(what, where) from None
         except wire.ProtocolError as error:
             self._end()
             raise WorkerLost(f"The answer is invalid: {error}.") from None
@@ -192,7 +204,8 @@ class ProcessWorker:
         self.threads = [threading.Thread(target=self._drain, args=[self.confined], daemon=True)]
         self.threads[0].start()
         bounds = {"memory": self.limits.memory, "cpu": self.limits.processor_seconds}
-        return wire.encode({"files": self.files, "names": self.names, **bounds})
+        submission = {"files": self.files, "names": self.names, "packages": self.packages}
+        return wire.encode({**submission, **bounds})
 
     def _drain(self, confined: launch.RunningWorker) -> None:
         """Read all output, but keep only the beginning."""
@@ -329,11 +342,16 @@ class LocalWorker:
     layers: tuple[str, ...] = ()
     output = ""
 
-    def __init__(self, files: dict[str, bytes], names: dict[str, str]) -> None:
-        """Serve a submission's files."""
+    def __init__(
+        self,
+        files: dict[str, bytes],
+        names: dict[str, str],
+        packages: Collection[str] | None = None,
+    ) -> None:
+        """Serve a submission; see `ProcessWorker`."""
         from grader.worker.student import student
 
-        student.receive(files, names)
+        student.receive(files, names, packages)
 
     def use_modules(self, modules: frozenset[str]) -> None:
         """Do nothing: this process can use all modules."""

@@ -12,6 +12,9 @@ from . import libc
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # its calls, on every processor
 READ_FILE, READ_DIR, WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
+REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_FILE, TRUNCATE = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 14
+# In a folder of its own: files and folders, but no links, pipes, sockets, devices or programs.
+OWN = READ_FILE | READ_DIR | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_FILE | TRUNCATE
 FILE_RIGHTS = (0, 13, 14, 15, 15, 16)  # how many rights on files each version of its ABI knows
 EPERM, ENOSYS, EOPNOTSUPP = 1, 38, 95
 NO_LANDLOCK = {
@@ -34,10 +37,11 @@ def abi() -> int:
         raise OSError(error.errno, f"no Landlock: {why}") from None
 
 
-def rules_for(readable: Iterable[str]) -> int:
+def rules_for(readable: Iterable[str], own: str | None = None) -> int:
     """Create the rules that allow reading files at or below `readable` and nothing else.
 
-    Only /dev/null is writable. Missing paths are skipped.
+    Only /dev/null is writable, and the folder `own`, if given, in which files and folders can be
+    created and removed. Missing paths are skipped.
 
     Returns:
         A descriptor for `restrict`.
@@ -47,7 +51,10 @@ def rules_for(readable: Iterable[str]) -> int:
     net, scopes = 3 * (version >= 4), 3 * (version >= 6)  # TCP; abstract sockets and signals
     size = 8 if version < 4 else 16 if version < 6 else 24
     rules = libc.call("syscall", CREATE_RULESET, libc.buffer("=3Q", rights, net, scopes), size, 0)
-    for path, wanted in [*((p, READ_FILE | READ_DIR) for p in readable), (os.devnull, WRITE_FILE)]:
+    grants = [*((path, READ_FILE | READ_DIR) for path in readable), (os.devnull, WRITE_FILE)]
+    if own is not None:
+        grants.append((own, OWN & rights))
+    for path, wanted in grants:
         try:
             handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from . import landlock, libc, rlimits, seccomp
 
-FILE_SIZE, FILES = 1 << 20, 128  # limits on what a worker may write (the trace) and keep open
+FILE_SIZE, FILES = (
+    4 << 20,
+    128,
+)  # limits on the size of a file that a worker writes, and on open files
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import linecache
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from .imports import PackageGuard, guarded_builtins
 from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
 
 PACKAGE = "exercise"
@@ -46,9 +47,24 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     required packages never get here, see `sources.left_out`.
     """
 
-    def __init__(self, files: dict[str, bytes], names: dict[str, str], *, bare: bool) -> None:
-        """Serve `files` (sources by module name); `names` are the file names for tracebacks."""
+    def __init__(
+        self,
+        files: dict[str, bytes],
+        names: dict[str, str],
+        *,
+        bare: bool,
+        builtins: dict[str, Any] | None = None,
+    ) -> None:
+        """Serve a submission.
+
+        Args:
+            files: sources by module name.
+            names: the file names for tracebacks.
+            bare: whether modules are found by their bare names, or as `exercise.<name>`.
+            builtins: the builtins that the modules use; None for Python's own.
+        """
         self.files, self.names, self.bare = files, names, bare
+        self.builtins = builtins
 
     def find_spec(
         self,
@@ -74,6 +90,8 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__file__ = file
         # Tracebacks and `inspect` read the lines from here, not from the disk.
         linecache.cache[file] = (len(source), None, _lines(source), file)
+        if self.builtins is not None:
+            module.__dict__["__builtins__"] = self.builtins
         exec(_compile(source, file), module.__dict__)
 
 
@@ -109,16 +127,34 @@ class Student:
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
 
-    def receive(self, files: dict[str, bytes], names: dict[str, str]) -> None:
-        """Take a submission's files, without importing anything."""
+    def receive(
+        self,
+        files: dict[str, bytes],
+        names: dict[str, str],
+        packages: Collection[str] | None = None,
+    ) -> None:
+        """Take a submission's files, without importing anything.
+
+        Args:
+            files: sources by module name.
+            names: the file names for tracebacks.
+            packages: what it may import besides Python's standard library; None for everything.
+        """
         # A freshly forked worker has none. Searching would copy the memory of everything it visits.
         earlier = list(sys.modules.items()) if self.files or PACKAGE in sys.modules else []
         for name, module in earlier:
             loader = getattr(module, "__loader__", None)
             if name.partition(".")[0] == PACKAGE or isinstance(loader, SubmissionFinder):
                 del sys.modules[name]
-        sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, SubmissionFinder)]
-        sys.meta_path[:0] = [SubmissionFinder(files, names, bare=b) for b in (False, True)]
+        own = (SubmissionFinder, PackageGuard)
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, own)]
+        builtins = None
+        if packages is not None:
+            builtins = guarded_builtins(packages, {PACKAGE, *files})
+            sys.meta_path.insert(0, PackageGuard(packages, {PACKAGE, *files}))
+        sys.meta_path[:0] = [
+            SubmissionFinder(files, names, bare=bare, builtins=builtins) for bare in (False, True)
+        ]
         self.files, self.names = files, names
 
     def get(self, module: str, name: str) -> Any:

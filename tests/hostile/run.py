@@ -139,9 +139,10 @@ def grade(
 ) -> tuple[dict[str, list[CheckResult]], str]:
     """Grade some tasks of a submission; return their results and the output."""
     shown = {name: f"exercise/{name}.py" for name in files}
-    worker = ProcessWorker(files, shown, Limits(seconds, MEMORY), confined_by)
+    assignment = get_assignment(tasks()[names[0]].assignment)
+    limits = Limits(seconds, MEMORY)
+    worker = ProcessWorker(files, shown, limits, confined_by, assignment.packages)
     try:
-        assignment = get_assignment(tasks()[names[0]].assignment)
         session = Session(Sources("hostile", files, shown), assignment, worker)
         results = {name: [session.run(check) for check in tasks()[name].checks] for name in names}
     finally:
