@@ -32,7 +32,7 @@ from grader.worker.layers import AROUND, LAYERS
 SECONDS = 120.0  # within which the fork server must answer; most of it is for loading packages
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # read when a package is imported
 THREADS = 1000  # limit per worker; the kernel has no such limit that holds for root
-WATCH = 0.1  # seconds between two looks at a worker
+WATCH = 0.05  # seconds between two looks at a worker
 SCRATCH = 512 << 20  # bytes of the folder that bubblewrap creates, for the folders of all workers
 
 

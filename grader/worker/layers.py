@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import landlock, libc, rlimits, seccomp
 
-FILE_SIZE, FILES = (
+FILE_SIZE, FILES = 4 << 20, 128  # limits on bytes per file written, and on open files
     4 << 20,
     128,
 )  # limits on the size of a file that a worker writes, and on open files

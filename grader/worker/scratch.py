@@ -15,7 +15,8 @@ import subprocess
 
 MAX_BYTES = 16 << 20
 MAX_ENTRIES = 1000  # files and folders
-MAPPED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) .* \(deleted\)$", re.MULTILINE)
+# A line of /proc/PID/maps: from, to, ..., inode, path.
+MAPPED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+) .* \(deleted\)$", re.MULTILINE)
 
 
 def excess(folder: str, pid: int) -> str:
@@ -47,21 +48,21 @@ def excess(folder: str, pid: int) -> str:
 
 def _removed(folder: str, pid: int) -> int:
     """Return the bytes of files without a name that a process holds."""
-    size = 0
+    sizes: dict[int, int] = {}  # by inode
     with contextlib.suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
                 found = os.stat(f"/proc/{pid}/fd/{number}")
                 if stat.S_ISREG(found.st_mode) and not found.st_nlink:
-                    size += found.st_blocks * 512
+                    sizes[found.st_ino] = found.st_blocks * 512
         with open(f"/proc/{pid}/maps", "rb") as stream:
             maps = stream.read()
         name = os.fsencode(os.path.basename(folder))
         if name in maps:
             for line in MAPPED.finditer(maps):
                 if name in line[0]:
-                    size += int(line[2], 16) - int(line[1], 16)
-    return size
+                    sizes.setdefault(int(line[3]), int(line[2], 16) - int(line[1], 16))
+    return sum(sizes.values())
 
 
 def remove(folder: str) -> None:

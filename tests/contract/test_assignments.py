@@ -55,7 +55,7 @@ def test_modules_of_several_other_assignments_ask_which_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     row = replace(RECURRENT.tasks["unroll"], id="other", module="other")
-    other = contract_tasks.Assignment("others", "Others", {"other": row})
+    other = contract_tasks.Assignment("others", "Others", {"other": row}, ())
     monkeypatch.setattr(contract_tasks, "assignments", lambda: {**assignments(), "others": other})
     with pytest.raises(UsageError, match="--assignment recurrent-layers or --assignment others"):
         assignment_of({"recurrent": b"", "other": b""})
