@@ -38,8 +38,23 @@ def parser(arguments: list[str]) -> argparse.ArgumentParser:
         if name == chosen:  # adding the arguments of the others would import their modules
             module = commands.load(name)
             module.add_arguments(command)
-            command.set_defaults(run=module.run)
+            command.set_defaults(run=module.run, command=name)
     return top
+
+
+def check_environment(command: str) -> None:
+    """See that a command can run here, before it does anything.
+
+    Raises:
+        UsageError: something is missing.
+    """
+    from grader.grading import requirements
+
+    if command not in requirements.commands():
+        return
+    requirements.require(command)
+    for problem in requirements.other_versions():
+        print(f"grader: note: {problem}. Marks may differ.", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser(arguments).parse_args(arguments)
     try:
+        check_environment(options.command)
         return int(options.run(options))
     except (UsageError, NewsError) as error:
         print(f"grader: {error}", file=sys.stderr)

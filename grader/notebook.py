@@ -86,8 +86,10 @@ def _require_parts(task: str, parts: tuple[object, ...]) -> None:
 
 
 def _grade(task: str) -> Record:
+    from grader.grading import requirements
     from grader.grading.session import session
 
+    requirements.require("notebook")
     assignment = tasks()[task].assignment
     taken = extract_modules(
         "notebook",

@@ -16,7 +16,7 @@ from grader.base.errors import UsageError
 from grader.base.files import to_json, written_whole
 from grader.classroom.job import take_in
 from grader.contract.enums import Status, Tier
-from grader.grading import session
+from grader.grading import requirements, session
 from grader.grading.heldout_accuracy import course_secret
 from grader.intake import lms_exports, reader
 from grader.intake.sources import Sources
@@ -78,6 +78,7 @@ def main() -> int:
     parser.add_argument("--device", choices=DEVICES, required=True)
     options = vars(parser.parse_args())
     try:
+        requirements.require("at Gradescope")
         return autograde(options.pop("root"), **options)
     except UsageError as error:
         print(f"grader: {error}", file=sys.stderr)

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 from grader.base.devices import DEVICES
-from grader.base.errors import UsageError
 from grader.contract.enums import Tier
 from grader.contract.tasks import assignments
 
@@ -95,9 +94,3 @@ def _seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 1 << 32:
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0 to 2**32 - 1")
     return int(text)
-
-
-def not_installed(error: ModuleNotFoundError, extra: str) -> UsageError:
-    """Return an error that says how to install the missing extra."""
-    install = f"python -m pip install -c constraints.txt -e '.[{extra}]'"
-    return UsageError(f"{error.name} is not installed: {install}")

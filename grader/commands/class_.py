@@ -7,13 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from grader.commands.arguments import (
-    add_assignment,
-    add_csv,
-    add_grading,
-    add_roster,
-    not_installed,
-)
+from grader.commands.arguments import add_assignment, add_csv, add_grading, add_roster
 from grader.contract.enums import Tier
 
 LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone uses more than half of it
@@ -67,11 +61,6 @@ def run(options: argparse.Namespace) -> int:
     """Grade a class and return the exit code."""
     from grader.classroom import job, run
     from grader.grading import heldout_accuracy
-
-    try:
-        import grader.reports.class_report.page  # noqa: F401 - fail before grading, not after
-    except ModuleNotFoundError as error:
-        raise not_installed(error, "class") from None
 
     setting = job.GradingConfig(
         assignment=options.assignment or "",

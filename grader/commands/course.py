@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.paths import COURSE
-from grader.commands.arguments import add_csv, add_roster, not_installed
+from grader.commands.arguments import add_csv, add_roster
 
 PLUGINS = {"csv": "MarksCsv", "canvas": "CanvasCsv", "moodle": "MoodleCsv"}
 FILES = {"csv": "marks.csv", "canvas": "canvas.csv", "moodle": "moodle.csv"}
@@ -47,21 +47,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    try:
-        from grader.maintain import course_check
-    except ModuleNotFoundError as error:
-        raise not_installed(error, "course") from None
+    from grader.maintain import course_check
+
     return course_check.run(options.keep)
 
 
 def _export(options: argparse.Namespace) -> int:
-    try:
-        from nbgrader.apps import ExportApp
-        from traitlets.config import Config
+    from nbgrader.apps import ExportApp
+    from traitlets.config import Config
 
-        from grader.course import export
-    except ModuleNotFoundError as error:
-        raise not_installed(error, "course") from None
+    from grader.course import export
+
     folder = options.course or (Path() if Path(CONFIG).is_file() else COURSE)
     if not (folder / GRADEBOOK).is_file():
         raise UsageError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
-from grader.commands.arguments import add_csv, not_installed
+from grader.commands.arguments import add_csv
 from grader.reports import FORMATS
 
 
@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Convert records and return the exit code."""
     from grader import reports
+    from grader.grading import requirements
 
-    try:
-        text = reports.convert(
-            options.records, options.format, column=options.column or "", decimal=options.decimal
-        )
-    except ModuleNotFoundError as error:
-        raise not_installed(error, "class") from None
+    if options.format == "html":
+        requirements.require("report --as html")
+    text = reports.convert(
+        options.records, options.format, column=options.column or "", decimal=options.decimal
+    )
     if options.out is None:
         sys.stdout.buffer.write(text.encode())
         return 0

@@ -8,6 +8,7 @@ from traitlets import Bool
 from traitlets.config import Configurable
 
 from grader.contract.enums import Tier
+from grader.grading import requirements
 from grader.grading.heldout_accuracy import course_secret
 from grader.sandbox import bubblewrap, fork_server, tiers
 
@@ -29,6 +30,8 @@ class SandboxPolicy(Configurable):
 
     def refusal(self) -> str:
         """Return why nothing can be graded on this machine; empty if it can."""
+        for problem in requirements.problems("nbgrader autograde"):
+            return f"Nothing was graded, and no mark was changed: {problem}"
         reason = why_no_marks()
         if not reason or self.run_student_code_without_a_sandbox:
             return ""

@@ -25,6 +25,7 @@ from grader.contract.tasks import (
     get_assignment,
     tasks,
 )
+from grader.grading import requirements
 from grader.grading.answers import StudentError
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
@@ -168,6 +169,8 @@ def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     except Blocked as blocked:
         return Verdict(blocked.status, message=str(blocked))
     except StudentError as error:
+        if fault := requirements.broken(error.raised, submission.worker):
+            return Verdict(Status.ERROR, message=fault)
         return _judge_raised(error, check, submission)
     except WorkerLost as lost:
         where = f"\n  {lost.where}" if lost.where else ""

@@ -110,7 +110,7 @@ def _notebooks() -> dict[str, bytes]:
     try:
         from grader.maintain.scratch import Scratch
     except ModuleNotFoundError as error:
-        install = "python -m pip install -c constraints.txt -e '.[course,dev]'"
+        install = "python -m pip install -c constraints.txt -e '.[dev]'"
         raise UsageError(f"{error.name} is not installed: {install}") from None
     course = ROOT / "assignments"
     for assignment in assignments():

@@ -98,6 +98,7 @@ class ProcessWorker:
         """
         self.files, self.names, self.limits = files, names, limits
         self.packages = None if packages is None else sorted(packages)
+        self.faults: str | None = None  # of the environment; None if nobody looked for them
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()

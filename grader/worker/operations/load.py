@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
+
+from ..pipeline import MODEL
 from ..student import student
+from ..wire import text
 
 
 def module(name: str, needs: list[str]) -> None:
     """Import `exercise.<name>` and check that it defines the names in `needs`."""
     for attribute in needs:
         student.get(name, attribute)
+
+
+def packages(names: list[str]) -> dict[str, str]:
+    """Import packages and write a file, as a submission may; return what failed, and why."""
+    found = {}
+    for name in names:
+        try:
+            importlib.import_module(name)
+            if name == MODEL:
+                importlib.import_module("spacy").load(MODEL)
+        except BaseException as error:
+            found[name] = text(str, error).partition("\n")[0]
+    try:
+        with open("probe", "w") as stream:
+            stream.write("probe")
+    except OSError as error:
+        found["the working folder"] = text(str, error)
+    return found

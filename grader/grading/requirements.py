@@ -1,0 +1,207 @@
+"""What a command needs of this machine, looked at before anything is graded.
+
+A fault of the environment is told, with the command that repairs it, and is never a lost mark.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import GRADER, ROOT
+from grader.contract.tasks import assignments
+from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
+from grader.worker.imports import FILES as STAND_INS
+from grader.worker.pipeline import MODEL
+from grader.worker.wire import Raised
+
+TABLE = GRADER / "grading" / "requirements.toml"
+PROJECT, CONSTRAINTS = ROOT / "pyproject.toml", ROOT / "constraints.txt"
+KIT = "news-classifier-kit"
+INSTALL = "python -m pip install -c constraints.txt"
+MODEL_VERSION = "3.8.0"
+# What numbers depend on; other versions of these can give other marks.
+NUMBERS = ("torch", "spacy", "thinc", "blis", "numpy")
+# What a worker need not find among the installed packages.
+PROVIDED = {*STAND_INS, "torchtext", MODEL}
+# Exceptions that a broken installation raises, too: then it is looked at again.
+SUSPECT = ("ImportError", "ModuleNotFoundError", "OSError")
+NOT_LISTED = "while your code is graded, it can import"  # what the worker says by itself
+SECONDS = 120.0  # for importing all packages
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is missing here, and the command that brings it."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.what}. Install it from the kit's folder: {self.remedy}"
+
+
+def commands() -> list[str]:
+    """Return the commands and ways of grading that need something."""
+    table = read_toml(TABLE)
+    return [*table["commands"], *table["ways"]]
+
+
+def problems(command: str) -> Iterator[Problem]:
+    """Find what a command needs and this machine lacks."""
+    needs = _needs(command)
+    extra = needs.get("extra", "")
+    install = f"{INSTALL} ./packages/{MODEL} -e '.[{extra}]'" if extra else f"{INSTALL} -e ."
+    base, optional = _declared()
+    wanted = [*base, *(each for each in optional if each.name.lower() in needs.get("packages", ()))]
+    for requirement in wanted:
+        if found := _differs(requirement):
+            yield Problem(found, install)
+    if found := _model_differs():
+        yield Problem(found, f"{INSTALL} ./packages/{MODEL}")
+    for name, assignment in _packages().items():
+        if importlib.util.find_spec(name) is None:
+            what = (
+                f"{name}, which the assignment {assignment} lists in `packages`, is not installed"
+            )
+            yield Problem(what, f"python -m pip install {name}")
+    if needs.get("exact"):
+        yield from other_versions()
+
+
+def other_versions() -> Iterator[Problem]:
+    """Find the packages whose version is not that of constraints.txt, of those in `NUMBERS`."""
+    for requirement in constraints():
+        if requirement.name.lower() in NUMBERS and (found := _differs(requirement)):
+            remedy = f"{INSTALL} {requirement.name} (or put your version into constraints.txt)"
+            yield Problem(found, remedy)
+
+
+def require(command: str) -> None:
+    """See that a command can run here.
+
+    Raises:
+        UsageError: something is missing; one line says what, and how to install it.
+    """
+    for problem in problems(command):
+        raise UsageError(str(problem))
+
+
+def constraints() -> list[Requirement]:
+    """Return the lines of constraints.txt that hold for this Python."""
+    if not CONSTRAINTS.exists():
+        return []
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+    return _parsed(re.sub(r"(^|\s)#.*", "", line) for line in lines)
+
+
+def _needs(command: str) -> dict[str, Any]:
+    table = read_toml(TABLE)
+    return dict({**table["commands"], **table["ways"]}.get(command, {}))
+
+
+def _declared() -> tuple[list[Requirement], list[Requirement]]:
+    """Return the kit's dependencies, and those of all its extras."""
+    if PROJECT.exists():
+        project = read_toml(PROJECT)["project"]
+        extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+        return _parsed(project["dependencies"]), _parsed(extras)
+    try:
+        lines = metadata.requires(KIT) or []
+    except metadata.PackageNotFoundError:
+        return [], []
+    extras = [line.partition(";")[0] for line in lines if "extra ==" in line]
+    return _parsed(line for line in lines if "extra ==" not in line), _parsed(extras)
+
+
+def _parsed(lines: Any) -> list[Requirement]:
+    """Return the requirements that hold on this machine, other lines left out."""
+    found = []
+    for line in lines:
+        try:
+            requirement = Requirement(line.strip())
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate():
+            found.append(requirement)
+    return found
+
+
+def _differs(requirement: Requirement) -> str:
+    """Say how what is installed differs from a requirement; nothing if it does not."""
+    version = _version(requirement.name)
+    if version is None:
+        return f"{requirement.name} is not installed"
+    if requirement.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{requirement.name} {version} is installed, and {requirement.specifier} is needed"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _model_differs() -> str:
+    """Say what is wrong with the spaCy model; the kit's package of that name needs another one."""
+    version = _version(MODEL)
+    if version is None:
+        return f"the spaCy model {MODEL} is not installed"
+    if version != MODEL_VERSION:
+        return f"the spaCy model {MODEL} {version} is installed, and {MODEL_VERSION} is needed"
+    for requirement in _parsed(metadata.requires(MODEL) or []):
+        if requirement.name.startswith("en-core-web") and (found := _differs(requirement)):
+            return found
+    return ""
+
+
+def _packages() -> dict[str, str]:
+    """Return the packages that student code may import and that must be here, with who lists it."""
+    return {
+        name: each.id
+        for each in assignments().values()
+        for name in each.packages
+        if name not in PROVIDED
+    }
+
+
+def broken(raised: Raised, worker: Worker) -> str:
+    """Say what is wrong with the environment, where that may be why student code raised.
+
+    A worker without a submission imports all that submissions may import, once per submission.
+
+    Returns:
+        One line, or nothing if the student's code is to blame.
+    """
+    if not isinstance(worker, ProcessWorker) or worker.packages is None:
+        return ""
+    if raised.type not in SUSPECT or NOT_LISTED in raised.message:
+        return ""
+    if worker.faults is None:
+        worker.faults = _faults(worker, worker.packages)
+    return worker.faults
+
+
+def _faults(worker: ProcessWorker, packages: Collection[str]) -> str:
+    probe = ProcessWorker({}, {}, worker.limits, worker.confined_by)
+    try:
+        found = probe.call("load.packages", {"names": [*packages]}, SECONDS, 0, None)
+    except WorkerLost as lost:
+        found = {"the environment": lost.what}
+    finally:
+        probe.close()
+    if not found:
+        return ""
+    name, reason = next(iter(found.items()))
+    return f"{name} cannot be used here: {reason}. Run `python -m grader doctor`, and grade again."
