@@ -37,9 +37,9 @@ class TorchtextFinder(MetaPathFinder, Loader):
         broken: whether the library could not be loaded.
     """
 
-    def __init__(self, *, stand_in: bool = False) -> None:
-        """Find torchtext, or only its stand-in."""
-        self.stand_in = stand_in
+    def __init__(self) -> None:
+        """Find torchtext itself, as long as it is installed."""
+        self.stand_in = False
         self.broken = False
 
     def find_spec(
@@ -103,10 +103,11 @@ def _not_loaded(name: str) -> type:
     return type(name, (), {"__init__": refuse})
 
 
-def install(*, stand_in: bool = False) -> None:
-    """Find torchtext by `TorchtextFinder` from now on, once in a process."""
-    found = [each for each in sys.meta_path if isinstance(each, TorchtextFinder)]
-    if not found:
-        sys.meta_path.insert(0, TorchtextFinder(stand_in=stand_in))
-    elif stand_in:
-        found[0].stand_in = True
+def install(*, stand_in: bool = False) -> TorchtextFinder:
+    """Find torchtext by a `TorchtextFinder` from now on, one in a process; return it."""
+    found = next((each for each in sys.meta_path if isinstance(each, TorchtextFinder)), None)
+    if found is None:
+        found = TorchtextFinder()
+        sys.meta_path.insert(0, found)
+    found.stand_in = found.stand_in or stand_in
+    return found

@@ -1,4 +1,7 @@
-"""`python -m grader doctor`: checks that everything needed is installed, one line per item."""
+"""`python -m grader doctor`: checks that everything needed is installed, one line per item.
+
+The last lines say which commands can run on this machine.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from grader import commands
 from grader.base.errors import UsageError
 from grader.contract.tasks import MAIN, assignments
+from grader.grading import requirements
 from grader.grading.pipeline import FEATURES, MODEL, load_pipeline
 from grader.sandbox import fork_server, tiers
 
@@ -34,6 +39,7 @@ def examine() -> Iterator[Line]:
     """Examine Python, the packages, the model, the data, the exercise and the sandbox."""
     for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise, _sandbox):
         yield _safely(look)
+    yield from _commands()
 
 
 def _safely(look: Callable[[], Line]) -> Line:
@@ -134,6 +140,27 @@ def _sandbox() -> Line:
         what = f"{layers}; without bubblewrap: {why}"
         return Line("sandbox", what, f"{ENOUGH}{remedy}", needed=False)
     return Line("sandbox", layers)
+
+
+def _commands() -> Iterator[Line]:
+    """Say which commands of this copy of the kit can run here, and what the others lack."""
+    ready = []
+    for name in commands.available():
+        problem = next(requirements.problems(name), None)
+        if problem is None:
+            ready.append(name)
+        else:
+            needed = name in commands.GROUPS[commands.STUDENTS]
+            yield Line(name, problem.what, problem.remedy, needed=needed)
+    is_whole = len(commands.groups()) > 1  # a student's copy has one
+    for name in requirements.ways() if is_whole else ["notebook"]:
+        if problem := next(requirements.problems(name), None):
+            yield Line(name, problem.what, problem.remedy, needed=False)
+        else:
+            ready.append(name)
+    for problem in requirements.other_versions():
+        yield Line("versions", problem.what, problem.remedy, needed=False)
+    yield Line("can run", ", ".join(ready))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -56,6 +56,11 @@ def commands() -> list[str]:
     return [*table["commands"], *table["ways"]]
 
 
+def ways() -> list[str]:
+    """Return the ways of grading that are no commands of `python -m grader`."""
+    return [*read_toml(TABLE)["ways"]]
+
+
 def problems(command: str) -> Iterator[Problem]:
     """Find what a command needs and this machine lacks."""
     needs = _needs(command)
@@ -70,9 +75,7 @@ def problems(command: str) -> Iterator[Problem]:
         yield Problem(found, f"{INSTALL} ./packages/{MODEL}")
     for name, assignment in _packages().items():
         if importlib.util.find_spec(name) is None:
-            what = (
-                f"{name}, which the assignment {assignment} lists in `packages`, is not installed"
-            )
+            what = f"{name}, one of the `packages` of {assignment}.toml, is not installed"
             yield Problem(what, f"python -m pip install {name}")
     if needs.get("exact"):
         yield from other_versions()

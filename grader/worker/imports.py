@@ -100,6 +100,8 @@ class StandInFinder(MetaPathFinder):
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """Find a module that there is a stand-in for."""
+        if fullname == "torchtext":
+            return _torchtext()
         name = FILES.get(fullname)
         if name is None:
             return None
@@ -107,6 +109,13 @@ class StandInFinder(MetaPathFinder):
         return importlib.util.spec_from_file_location(
             fullname, os.path.join(STAND_INS, name), submodule_search_locations=folder
         )
+
+
+def _torchtext() -> ModuleSpec | None:
+    """Find the stand-in for torchtext, which gives the same names on every machine."""
+    from news import torchtext_import
+
+    return torchtext_import.install(stand_in=True).find_spec("torchtext")
 
 
 FILES = {

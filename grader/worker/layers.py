@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from . import landlock, libc, rlimits, seccomp
 
 FILE_SIZE, FILES = 4 << 20, 128  # limits on bytes per file written, and on open files
-    4 << 20,
-    128,
-)  # limits on the size of a file that a worker writes, and on open files
 
 
 @dataclass(frozen=True)

@@ -116,14 +116,6 @@ def limit(memory: int | None, seconds: float | None) -> None:
         rlimits.limit(memory, seconds, FILE_SIZE, FILES)
 
 
-def use_stand_in_for_torchtext() -> None:
-    """Let `import torchtext` give the same names here on every machine, without a download."""
-    with contextlib.suppress(ImportError):  # `news` is not installed: see `operations/load.py`
-        from news import torchtext_import
-
-        torchtext_import.install(stand_in=True)
-
-
 @contextlib.contextmanager
 def time_guard(seconds: float, trace: Any) -> Any:
     """Write a traceback shortly before the deadline.
@@ -154,7 +146,6 @@ def main(trace: BinaryIO) -> None:
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     printed = sys.stdout
     sys.meta_path[:0] = [KitHider(), StandInFinder()]
-    use_stand_in_for_torchtext()
     home = os.getcwd()
     while True:
         try:

@@ -54,7 +54,7 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import spacy; spacy.load('en_core_web_lg')",
         "python -m grader doctor",
     ),
-    "package not installed": ("import no_such_package", "leave the import out"),
+    "package not installed": ("import no_such_package", "remove the import"),
     "indentation": ("x = 1\n          y = 2", "the same number of spaces"),
     "missing block": ("for _ in samples:\n        pass", "the same number of spaces"),
     "tab": ("x = 1\n\tif x:\n        y = 2", "no tabs"),
