@@ -10,7 +10,7 @@ otter-grader needs an environment of its own:
 
     python3 -m venv OTTER
     OTTER/bin/python -m pip install -c constraints.txt otter-grader==7.0.0 \\
-        ./packages/en_core_web_sm -e '.[course]'
+        ./packages/en_core_web_sm -e '.[instructor]'
     python -m bench.classes --otter OTTER/bin/python
 
 `--submissions 8 --growth 4,8` is a short run. `--out FOLDER` gets the plot and the tables in

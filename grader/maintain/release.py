@@ -44,7 +44,7 @@ python -m pip install -c constraints.txt ./packages/en_core_web_sm -e .
 python -m grader doctor
 ```
 
-To use a notebook instead of the files: `-e '.[course]'` instead of `-e .`, then `jupyter lab`.
+To use a notebook instead of the files: `-e '.[notebook]'` instead of `-e .`, then `jupyter lab`.
 
 """
 

@@ -164,7 +164,7 @@ class ForkServer:
             for each in [*self.watched]:
                 try:
                     if too_much := self._excess(each):
-                        each.process.ended_for = too_much
+                        each.process.killed_for = too_much
                         signal.pidfd_send_signal(each.handle, signal.SIGKILL)
                 except (FileNotFoundError, ProcessLookupError):  # the process has ended
                     self.watched.remove(each)

@@ -7,8 +7,9 @@ limits   A separate process group and an empty folder; limits on time, memory, f
          child that leaves the process group (os.setsid) is found on Linux by its folder or HOME,
          unless it changes both; on other systems it survives.
 sandbox  (Linux) Forked by the fork server. It can read only Python, its packages and /dev/null,
-         and write nothing; it has no other processes, signals, sockets or privileges. Landlock
-         and a system call filter enforce this. If bubblewrap works, it runs around the fork
+         and write only to a folder of its own (see `worker/scratch.py`); it has no other
+         processes, signals, sockets or privileges. Landlock and a system call filter enforce
+         this. If bubblewrap works, it runs around the fork
          server and also hides what is forbidden.
 """
 

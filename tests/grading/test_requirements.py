@@ -9,6 +9,7 @@ import pytest
 
 from grader import commands
 from grader.__main__ import main
+from grader.base.files import read_toml
 from grader.base.paths import ROOT
 from grader.contract.enums import Status
 from grader.contract.tasks import assignments
@@ -19,7 +20,7 @@ from grader.sandbox.tiers import LIMITS
 from grader.worker.pipeline import MODEL
 
 SUBMISSION = str(ROOT / "solution" / "dataset.py")
-EXTRAS = requirements.read_toml(requirements.PROJECT)["project"]["optional-dependencies"]
+EXTRAS = read_toml(requirements.PROJECT)["project"]["optional-dependencies"]
 
 
 @pytest.fixture
