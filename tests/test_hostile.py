@@ -297,7 +297,8 @@ print(
     torch.rand(2), random.random(), numpy.random.rand(), sys.getrecursionlimit(),
     torch.nn.LSTM.forward is torch.nn.LSTM.__dict__['forward'], torch.nn.Linear(1, 1).training,
     torch.equal(torch.ones(1), torch.zeros(1)), hasattr(builtins, 'planted'), sys.path,
-    sorted(os.environ), os.getcwd(), sorted(warnings.filters, key=repr)[:3],
+    sorted(os.environ), os.getcwd() == os.environ['HOME'], os.listdir(os.environ['HOME']),
+    sorted(warnings.filters, key=repr)[:3],
     signal.getsignal(signal.SIGTERM), threading.active_count(), 'planted' in sys.modules,
     [name for name in vars(torch) if 'planted' in name], len(gc.callbacks), sys.flags.isolated,
 )
@@ -310,7 +311,7 @@ torch.set_num_threads(3); torch.set_grad_enabled(False); torch.use_deterministic
 torch.manual_seed(99); random.seed(99); numpy.random.seed(99); sys.setrecursionlimit(50_000)
 torch.nn.LSTM.forward = torch.equal = lambda *a, **k: True
 builtins.planted = torch.planted = 1; sys.path.insert(0, '/tmp'); sys.modules['planted'] = torch
-os.environ['PLANTED'] = '1'; os.chdir('/'); warnings.simplefilter('error')
+os.environ['PLANTED'] = '1'; open('planted', 'w').close(); os.chdir('/'); warnings.simplefilter('error')
 signal.signal(signal.SIGTERM, signal.SIG_IGN); gc.callbacks.append(lambda *a: None)
 threading.Thread(target=time.sleep, args=[60], daemon=True).start()
 """
@@ -330,4 +331,5 @@ def test_nothing_that_a_submission_changes_reaches_the_next_one() -> None:
     assert fork_server.running() is process
     assert "torch.float32" in before
     assert "torch.float64" in spoiled
+    assert "['planted']" in spoiled
     assert after == before
