@@ -311,7 +311,8 @@ torch.set_num_threads(3); torch.set_grad_enabled(False); torch.use_deterministic
 torch.manual_seed(99); random.seed(99); numpy.random.seed(99); sys.setrecursionlimit(50_000)
 torch.nn.LSTM.forward = torch.equal = lambda *a, **k: True
 builtins.planted = torch.planted = 1; sys.path.insert(0, '/tmp'); sys.modules['planted'] = torch
-os.environ['PLANTED'] = '1'; open('planted', 'w').close(); os.chdir('/'); warnings.simplefilter('error')
+open('planted', 'w').close()
+os.environ['PLANTED'] = '1'; os.chdir('/'); warnings.simplefilter('error')
 signal.signal(signal.SIGTERM, signal.SIG_IGN); gc.callbacks.append(lambda *a: None)
 threading.Thread(target=time.sleep, args=[60], daemon=True).start()
 """

@@ -1,7 +1,7 @@
-"""The folder in which a worker may write: how much it may hold, what it holds, its removal.
+"""The folder that a worker can write to: its limits, how they are measured, and its removal.
 
-A worker has one of its own, empty at first. There is no quota for it without a privilege, so the
-grader measures it while the worker lives; `layers.FILE_SIZE` bounds each file in the kernel.
+Each worker has its own, empty at first. A quota would need privileges, so the grader measures the
+folder while the worker runs. `layers.FILE_SIZE` limits each file in the kernel.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MAPPED = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+) .* \(deleted\)
 
 
 def excess(folder: str, pid: int) -> str:
-    """Say what a worker's folder holds too much of; nothing if it is within bounds.
+    """Return what a worker's folder holds too much of; "" if it is within its limits.
 
-    Files that were removed count as long as the worker has them open, or mapped into memory.
-    A folder that cannot be looked through counts as too full.
+    Removed files count as long as the worker has them open or mapped into memory. A folder that
+    cannot be listed counts as too full.
     """
     size = entries = 0
     folders = [folder]
@@ -32,7 +32,8 @@ def excess(folder: str, pid: int) -> str:
             with os.scandir(folders.pop()) as found:
                 for entry in found:
                     entries += 1
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                        size += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     if entries > MAX_ENTRIES:
@@ -40,14 +41,14 @@ def excess(folder: str, pid: int) -> str:
         except FileNotFoundError:
             continue
         except OSError:
-            return "folders that cannot be looked through"
+            return "folders that cannot be listed"
     if size + _removed(folder, pid) > MAX_BYTES:
         return f"more than {MAX_BYTES >> 20} MB of files"
     return ""
 
 
 def _removed(folder: str, pid: int) -> int:
-    """Return the bytes of files without a name that a process holds."""
+    """Return the bytes of removed files that a process still holds."""
     sizes: dict[int, int] = {}  # by inode
     with contextlib.suppress(OSError):
         for number in os.listdir(f"/proc/{pid}/fd"):
@@ -66,7 +67,7 @@ def _removed(folder: str, pid: int) -> int:
 
 
 def remove(folder: str) -> None:
-    """Remove a folder, also what was locked in it, and what is nested too deeply for Python."""
+    """Remove a folder, also where permissions are missing or it is nested too deeply for Python."""
     with contextlib.suppress(OSError, RecursionError):
         for place, folders, _ in os.walk(folder):
             for path in (os.path.join(place, name) for name in folders):
