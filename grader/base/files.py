@@ -36,9 +36,16 @@ def to_json(data: Any, **options: Any) -> str:
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a stream whose content replaces `path` at the end, unless an exception occurred.
 
+    What is there and is not a file, such as /dev/null or a pipe, is written to and not replaced.
+
     Raises:
         OSError: the file cannot be written; `path` is unchanged.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(handle, "wb") as stream:
