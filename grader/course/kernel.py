@@ -32,7 +32,7 @@ def kernel_command(folder: Path) -> list[str]:
     """Return the command that starts a kernel which shares only `folder` with the outside."""
     home = str(bubblewrap.HOME)
     environment = launch.environment(bubblewrap.HOME) | {"MPLCONFIGDIR": home}
-    del environment["MPLBACKEND"]  # a kernel shows plots
+    del environment["MPLBACKEND"], environment["NEWS_GRADING"]  # a kernel has plots and the news
     kernel = bubblewrap.command(
         [sys.executable, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         environment,
