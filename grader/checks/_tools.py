@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from grader.contract.messages import Failure, shape, shorten, show
-from grader.grading.answers import unwrap
-from grader.worker.wire import TensorData
+from grader.contract.messages import Failure, shape, shorten, show, show_raised
+from grader.grading.answers import CallResult, unwrap
+from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     import torch
@@ -148,6 +148,24 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     if not is_list(found) or len(found) != 2:
         raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
     return found[0], found[1]
+
+
+def explain_error(called: CallResult, call: str, expected: str, known: Mapping[str, str]) -> None:
+    """Name the known mistake behind an exception, if there is one.
+
+    Args:
+        called: the result of the call.
+        call: the call, for the message.
+        expected: the expected result, for the message.
+        known: known mistakes by a text in the exception's message.
+
+    Raises:
+        Failure: the message of the exception belongs to a known mistake.
+    """
+    if isinstance(raised := called.result, Raised):
+        for words, mistake in known.items():
+            if words in raised.message:
+                raise Failure(call, show_raised(raised), expected, mistake)
 
 
 def require_number(result: Any, call: str) -> float:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, is_list, require_pair, require_tensor
+from grader.checks._tools import draw_each, explain_error, is_list, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     WEIGHTS_APART,
     B,
     F,
     H,
     compare,
-    explain_error,
     frozen,
     parameter,
     require_gradients,

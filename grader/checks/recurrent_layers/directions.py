@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import draw_each, require_tensor
+from grader.checks._tools import draw_each, explain_error, require_tensor
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     B,
     H,
     T,
     compare,
-    explain_error,
 )
 from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence

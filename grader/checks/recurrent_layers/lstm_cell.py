@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import require_pair, require_tensor
+from grader.checks._tools import explain_error, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
     B,
     H,
     compare,
-    explain_error,
     require_by_hand,
     step,
     weights,

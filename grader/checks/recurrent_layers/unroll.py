@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, require_pair, require_tensor
+from grader.checks._tools import draw_each, explain_error, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     WEIGHTS,
@@ -14,7 +14,6 @@ from grader.checks.recurrent_layers._layers import (
     H,
     T,
     compare,
-    explain_error,
     frozen,
     parameter,
     require_gradients,
