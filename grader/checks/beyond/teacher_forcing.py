@@ -130,7 +130,9 @@ def why_other_logits(found: Tensor, right: Tensor) -> str | None:
     import torch
 
     last = right[:, -1:].expand_as(right)
-    shifted = found[:, 0].eq(0).all() and close(found[:, 1:], right[:, :-1], TOLERANCE)
+    others = right[:, :-1], right[:, 1:]
+    if bool(found[:, 0].eq(0).all()) and any(close(found[:, 1:], o, TOLERANCE) for o in others):
+        return "first-row-left-empty"
     choices = torch.nn.functional.one_hot(right.argmax(2), TOKENS).to(right.dtype)
     mistakes = [
         ("probabilities-for-logits", right.softmax(2)),
@@ -141,8 +143,6 @@ def why_other_logits(found: Tensor, right: Tensor) -> str | None:
         ("one-row-for-all-steps", torch.cat([last[:, :1], torch.zeros_like(last[:, 1:])], dim=1)),
         ("steps-and-rows-mixed", right.transpose(0, 1).reshape(right.shape)),
     ]
-    if bool(shifted):
-        return "first-row-left-empty"
     return matching_mistake(found, mistakes, lambda one, other: close(one, other, TOLERANCE))
 
 
