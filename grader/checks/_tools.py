@@ -125,6 +125,7 @@ def require_tensor(
     if is_tensor_of(found, dtype, dims):
         return found.torch()
     mistake = known(found) if callable(known) else _by_form(found, dims, known or {})
+    mistake = mistake or _by_layout(found, dims)
     raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
 
 
@@ -136,6 +137,19 @@ def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str
         return None
     squeezed = found.shape == tuple(size for size in dims if size > 1)
     return "squeezed" if squeezed else known.get(found.shape)
+
+
+def _by_layout(found: Any, dims: tuple[int, ...]) -> str | None:
+    """Return the known mistake behind an extra dimension of size 1, or swapped rows and columns."""
+    if not isinstance(found, TensorData):
+        return None
+    if len(found.shape) == len(dims) + 1 and any(
+        found.shape == (*dims[:place], 1, *dims[place:]) for place in range(len(dims) + 1)
+    ):
+        return "dimension-too-many"
+    if len(dims) == 2 and found.shape == dims[::-1] != dims:
+        return "rows-and-columns-swapped"
+    return None
 
 
 def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:

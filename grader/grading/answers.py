@@ -261,7 +261,7 @@ class TableTraining:
         steps: the steps of its optimizers.
         rate: the learning rate of the last step.
         optimizer: the class of the last optimizer.
-        drawn: whether the negatives of the first loss differ, from each other and from the contexts.
+        drawn: whether the first negatives differ, from each other and from the contexts.
         piled_up: how often `backward` found gradients of the batch before.
         held: whether an optimizer holds the table that the centres, the contexts and the negatives
             of the first loss came from; empty if no loss was computed.

@@ -69,9 +69,10 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
         (rows, steps + 1, H): "start-state-among-outputs",
         list: "list-not-joined",
     }
+    of_state = {(rows, steps, H): "all-steps-as-state", list: "all-steps-as-state"}
     return (
         require_tensor(outputs, f"{UNROLL}[0]", "float32", "(B, T, H)", (rows, steps, H), known),
-        require_tensor(state, f"{UNROLL}[1]", "float32", "(B, H)", (rows, H)),
+        require_tensor(state, f"{UNROLL}[1]", "float32", "(B, H)", (rows, H), of_state),
     )
 
 

@@ -48,7 +48,7 @@ class TableTraining:
         steps: the steps of the optimizer.
         rate: its learning rate at the last step.
         optimizer: the name of its class.
-        drawn: whether the negatives of the first loss differ, from each other and from the contexts.
+        drawn: whether the first negatives differ, from each other and from the contexts.
         piled_up: how many losses found old gradients when `backward` was called.
         learned: the parameters that it holds, each with a copy of its values before a step.
         looked_up: the parameters that the vectors of the first loss came from, by argument.
