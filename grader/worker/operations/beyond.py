@@ -110,7 +110,8 @@ class TableTraining:
 
 def _sources(tensor: Any) -> set[Tensor]:
     """Return the parameters that a tensor was computed from."""
-    found, left, seen = set(), [getattr(tensor, "grad_fn", None)], set()
+    found, seen = set[Tensor](), set[Any]()
+    left = [getattr(tensor, "grad_fn", None)]
     while left:
         node = left.pop()
         if node is None or node in seen or len(seen) > MOST_NODES:
