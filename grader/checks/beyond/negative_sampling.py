@@ -61,7 +61,8 @@ def require_loss(called: CallResult) -> float:
         raise Failure(
             LOSS, f"It returned {show(found)}", "a float32 tensor of shape ()", "gradient-cut"
         )
-    return float(require_tensor(found, LOSS, "float32", "()", ()).item())
+    known = {(B,): "loss-per-pair", (B, 1): "loss-per-pair", (B, K): "loss-per-pair"}
+    return float(require_tensor(found, LOSS, "float32", "()", (), known).item())
 
 
 def scores(given: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:

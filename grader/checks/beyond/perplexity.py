@@ -63,7 +63,12 @@ def surprises(logits: Tensor, targets: Tensor) -> Tensor:
 def check_number(submission: Submission) -> None:
     """The perplexity is a float."""
     call = PERPLEXITY.format(SCENES[0][0])
-    known = {"Expected target size": "classes-not-second"}
+    known = {
+        "Expected target size": "classes-not-second",
+        f"target batch_size ({ROWS})": "targets-not-flattened",
+        f"input batch_size ({ROWS})": "targets-not-flattened",
+        "multi-target not supported": "targets-not-flattened",
+    }
     explain_error(perplexities(submission)[0], call, "a float", known)
     require_number(perplexities(submission)[0].result, call)
 

@@ -19,6 +19,7 @@ RATIO, LONG, TIMES = 0.25, 201, 10
 # Over 2,000 draws the share of forced steps differs from RATIO by more than this with a
 # probability below 1e-9 (Hoeffding: 2 exp(-2 * 2000 * 0.075 ** 2) = 3.4e-10).
 FAR_OFF = 0.075
+BELOW = 0.599  # the share of normal numbers below RATIO
 TOLERANCE = 1e-4
 DECODE = "decode(step, state, targets, start={}, ratio={})"
 
@@ -84,10 +85,16 @@ def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
 def why_not_ids(tokens: Any, rows: int) -> str | None:
     """Return the known mistake behind an input of a step that has a wrong type or shape."""
     if not isinstance(tokens, TensorData):
-        return None
-    if tokens.shape == (rows, TOKENS) or tokens.shape == (rows, 5):
-        return "logits-fed"
-    return "fed-a-column" if tokens.shape in ((rows, 1), (1, rows)) else None
+        return "fed-one-number" if type(tokens) is int else None
+    if tokens.shape == (rows,):
+        return "pairs-not-int64"
+    return {
+        (rows, TOKENS): "logits-fed",
+        (rows, 1): "fed-a-column",
+        (1, rows): "fed-a-column",
+        (TOKENS,): "argmax-over-the-batch",
+        (): "argmax-over-the-batch",
+    }.get(tokens.shape)
 
 
 def fed(submission: Submission, number: int) -> tuple[str, Tensor]:
@@ -152,7 +159,8 @@ def check_start(submission: Submission) -> None:
     if bool((tokens[:, 0] != TOKENS - 1).any()):
         found = f"The first step was fed {tokens[:, 0].tolist()}"
         target = bool((tokens[:, 0] == decoding(submission)["targets"][:, 0]).all())
-        why = "start-is-a-target" if target else None
+        fixed = len({*tokens[:, 0].tolist()}) == 1
+        why = "start-is-a-target" if target else "start-fixed" if fixed else None
         raise Failure(call, found, f"the token start = {TOKENS - 1} in each row", why)
 
 
@@ -166,6 +174,8 @@ def check_state(submission: Submission) -> None:
             continue
         again = state is not None and step > 0 and close(state, first, TOLERANCE)
         why = "decoder-state-not-carried" if again else None
+        if not step and state is not None and not state.any():
+            why = "decoder-starts-from-zeros"
         before = "step before has given" if step else "encoder has made"
         found = f"Step {step + 1} got {'the first state again' if again else 'another state'}"
         raise Failure(call, found, f"the state that the {before}", why)
@@ -235,6 +245,8 @@ def check_mixed(submission: Submission) -> None:
         why = "ratio-not-drawn" if len({*forced}) == 1 else "one-draw-for-all-steps"
     elif abs(share - (1 - RATIO)) <= FAR_OFF:
         why = "ratio-swapped"
+    elif abs(share - BELOW) <= FAR_OFF:
+        why = "normal-numbers-drawn"
     found = f"{share:.0%} of {TIMES * (LONG - 1):,} steps were fed the right token"
     if whole:
         found = f"In {whole} of {TIMES} calls all steps, or none, were fed the right token"

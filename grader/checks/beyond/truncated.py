@@ -24,6 +24,12 @@ RAISED = {  # known mistakes by what torch and Python say
     "'tuple' object has no attribute": "pair-detached",
     "'list' object has no attribute": "pair-detached",
     "Expected target size": "classes-not-second",
+    f"target batch_size ({TEXTS})": "targets-not-flattened",
+    f"input batch_size ({TEXTS})": "targets-not-flattened",
+    "multi-target not supported": "targets-not-flattened",
+    "'NoneType' object has no attribute 'detach": "none-detached",
+    "'NoneType' object has no attribute 'data": "none-detached",
+    "'Writer' object has no attribute": "model-has-no-such-name",
 }
 State = tuple[Any, Any]
 
@@ -222,6 +228,10 @@ def check_state(submission: Submission) -> None:
             why = "state-reset"
         elif _same_state(state, right[::-1]):
             why = "state-parts-swapped"
+        elif _same_state(state, (right[0], 0 * right[1])):
+            why = "cell-state-not-carried"
+        elif _same_state(state, (0 * right[0], right[1])):
+            why = "only-cell-state-carried"
         found = f"Chunk {number} started from {'zeros' if state is None else 'another state'}"
         raise Failure(TRAIN, found, "the state in which the chunk before has ended", why)
 
