@@ -160,7 +160,8 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     """
     found = unwrap(result)
     if not is_list(found) or len(found) != 2:
-        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
+        why = "one-result-of-two" if isinstance(found, TensorData) else None
+        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two", why)
     return found[0], found[1]
 
 

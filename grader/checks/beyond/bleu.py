@@ -14,8 +14,9 @@ from grader.worker.wire import Raised
 Corpus = tuple[list[list[str]], list[list[str]]]  # translations, with one reference each
 
 # Variants of a mistake that the student makes in several ways, by the beginning of their names.
-VARIANTS = ("bleu-orders", "bleu-smoothed", "bleu-short-skipped")
-NO_LOGARITHM = ("math domain error", "expected a positive input")  # of Python before and since 3.14
+VARIANTS = ("bleu-orders", "bleu-smoothed", "bleu-short-skipped", "bleu-counted-once")
+# Python's messages for a logarithm of 0 (before and since 3.14) and a geometric mean with 0.
+NO_LOGARITHM = ("math domain error", "expected a positive input", "geometric mean requires")
 
 WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
 train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
@@ -25,6 +26,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-mean-of-sentences": Bleu(by_sentence=True),
     "bleu-precisions-of-sentences": Bleu(averaged=True),
     "bleu-counted-once": Bleu(counts="once"),
+    "bleu-counted-once-as-a-match": Bleu(counts="matches"),
     "bleu-different-ngrams": Bleu(counts="total"),
     "bleu-short-skipped": Bleu(skips="n"),
     "bleu-short-skipped-whole": Bleu(skips="four"),
@@ -117,7 +119,9 @@ def explain_raised_score(case: str, corpus: Corpus, raised: Raised) -> None:
         BleuFailure: it is the logarithm of 0, or a division by 0.
     """
     why = "bleu-divided-by-zero" if raised.type == "ZeroDivisionError" else None
-    if raised.type == "ValueError" and any(words in raised.message for words in NO_LOGARITHM):
+    if raised.type in ("ValueError", "StatisticsError") and any(
+        words in raised.message for words in NO_LOGARITHM
+    ):
         why = "bleu-logarithm-of-zero"
     if why is not None:
         right = f"{Bleu().score(*corpus):.4f}" if Bleu().score(*corpus) else "0.0"

@@ -100,6 +100,7 @@ def check_values(submission: Submission) -> None:
     mistakes = {
         "sampling-summed-over-pairs": B * right,
         "negatives-averaged": -(near_.mean() + far_.mean()).item(),
+        "sampling-divided-by-negatives": right / K,
         "negatives-sign-missing": -(near_ + log_sigmoid(far).sum(1)).mean().item(),
         "sampling-signs-swapped": -(log_sigmoid(-pair) + log_sigmoid(far).sum(1)).mean().item(),
         "sampling-sigmoid-of-the-sum": -(near_ + log_sigmoid(-far.sum(1))).mean().item(),

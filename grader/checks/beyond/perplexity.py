@@ -98,6 +98,12 @@ def check_values(submission: Submission) -> None:
         "perplexity-inverted": 1 / right,
         "perplexity-of-the-sum": each.sum().exp().item(),
         "perplexity-no-softmax": (-logits.gather(2, targets[..., None]).mean()).exp().item(),
+        "probabilities-in-nll": logits.softmax(2)
+        .gather(2, targets[..., None])
+        .mean()
+        .neg()
+        .exp()
+        .item(),
         "perplexity-by-sentence": each.sum(1).mean().exp().item(),
         "perplexities-of-sentences": each.mean(1).exp().mean().item(),
     }

@@ -264,6 +264,7 @@ def check_losses(submission: Submission) -> None:
         logits, _ = read(call_weights(call), ids, call_state(call))
         rows = logits.flatten(0, 1)
         cross_entropy = torch.nn.functional.cross_entropy
+        nll_loss = torch.nn.functional.nll_loss
         right = cross_entropy(rows, targets.flatten()).item()
         if close_number(loss, right):
             continue
@@ -276,11 +277,15 @@ def check_losses(submission: Submission) -> None:
             "classes-viewed": cross_entropy(
                 logits.reshape(len(logits), LETTERS, -1), targets
             ).item(),
+            "perplexity-no-softmax": nll_loss(rows, targets.flatten()).item(),
+            "probabilities-in-nll": nll_loss(rows.softmax(1), targets.flatten()).item(),
             "perplexity-softmax-twice": cross_entropy(rows.softmax(1), targets.flatten()).item(),
             "loss-of-the-last-character": cross_entropy(logits[:, -1], targets[:, -1]).item(),
         }
         told = f"The loss of chunk {number} is {loss:.4f}"
-        why = matching_mistake(loss, mistakes.items(), close_number)
+        sizes = [*targets.shape, targets.numel()]
+        scaled = [("loss-scaled", right * size) for size in (*sizes, *(1 / size for size in sizes))]
+        why = matching_mistake(loss, [*mistakes.items(), *scaled], close_number)
         raise Failure(TRAIN, told, f"{right:.4f}", why)
 
 

@@ -23,8 +23,8 @@ class Bleu:
         arithmetic: use the arithmetic mean of the precisions.
         by_sentence: average the scores of the sentences.
         averaged: average the precisions of the sentences, for each n.
-        counts: what a repeated n-gram counts: "all" its occurrences, "once", or all as a match and
-            once in the "total".
+        counts: what a repeated n-gram counts: "all" its occurrences, or one of them everywhere
+            ("once"), in the "total" only, or among the "matches" only.
         skips: sentences that are skipped: those with a side shorter than "n", or with a side
             shorter than "four" words; "four-in-the-counts" skips them except in the penalty.
         recall: divide by the n-grams of the references instead of the translations'.
@@ -86,6 +86,8 @@ class Bleu:
                 found, wanted = Counter({*found}), Counter({*wanted})
             bound = everywhere if self.clipping == "corpus" else wanted
             kept = found if self.clipping == "none" else found & bound
+            if self.counts == "matches":
+                kept = Counter({*kept})
             matches += sum(count for ngram, count in kept.items() if ngram in bound)
             divisor = wanted if self.recall else found
             total += len(divisor) if self.counts == "total" else sum(divisor.values())

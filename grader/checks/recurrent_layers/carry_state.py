@@ -185,7 +185,8 @@ def check_in_chunks(submission: Submission) -> None:
     steps, size = LENGTHS[0]
     count = carried(submission)[0].functions.get("lstm", 0)
     if count != (expected := -(-steps // size)):
-        why = "not-in-chunks" if count == 1 else "step-by-step" if count == steps else None
+        known = {1: "not-in-chunks", steps: "step-by-step", size: "chunk-for-split"}
+        why = known.get(count)
         times = "once" if count == 1 else f"{count} times"
         raise Failure(carry_call(0), f"It ran the layer {times}", f"{expected} runs", why)
 

@@ -26,6 +26,7 @@ SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
 ERRORS = {
     "slice indices must be integers": "half-not-an-int",
     "values to unpack (expected 2": "halves-of-the-batch",
+    "Expected size 2 but got size 1 for tensor": "halves-of-the-batch",
 }
 
 
