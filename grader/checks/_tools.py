@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from grader.contract.messages import Failure, shape, shorten, show
-from grader.grading.answers import unwrap
-from grader.worker.wire import TensorData
+from grader.contract.messages import Failure, shape, shorten, show, show_raised
+from grader.grading.answers import CallResult, unwrap
+from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     import torch
@@ -125,6 +125,7 @@ def require_tensor(
     if is_tensor_of(found, dtype, dims):
         return found.torch()
     mistake = known(found) if callable(known) else _by_form(found, dims, known or {})
+    mistake = mistake or _by_layout(found, dims)
     raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
 
 
@@ -138,6 +139,19 @@ def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str
     return "squeezed" if squeezed else known.get(found.shape)
 
 
+def _by_layout(found: Any, dims: tuple[int, ...]) -> str | None:
+    """Return the known mistake behind an extra dimension of size 1, or swapped rows and columns."""
+    if not isinstance(found, TensorData):
+        return None
+    if len(found.shape) == len(dims) + 1 and any(
+        found.shape == (*dims[:place], 1, *dims[place:]) for place in range(len(dims) + 1)
+    ):
+        return "dimension-too-many"
+    if len(dims) == 2 and found.shape == dims[::-1] != dims:
+        return "rows-and-columns-swapped"
+    return None
+
+
 def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     """Return the two parts of a call's result.
 
@@ -146,8 +160,27 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     """
     found = unwrap(result)
     if not is_list(found) or len(found) != 2:
-        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two")
+        why = "one-result-of-two" if isinstance(found, TensorData) else None
+        raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two", why)
     return found[0], found[1]
+
+
+def explain_error(called: CallResult, call: str, expected: str, known: Mapping[str, str]) -> None:
+    """Name the known mistake behind an exception, if there is one.
+
+    Args:
+        called: the result of the call.
+        call: the call, for the message.
+        expected: the expected result, for the message.
+        known: known mistakes by a text in the exception's message.
+
+    Raises:
+        Failure: the message of the exception belongs to a known mistake.
+    """
+    if isinstance(raised := called.result, Raised):
+        for words, mistake in known.items():
+            if words in raised.message:
+                raise Failure(call, show_raised(raised), expected, mistake)
 
 
 def require_number(result: Any, call: str) -> float:

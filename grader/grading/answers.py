@@ -253,6 +253,34 @@ class TextTraining:
 
 
 @dataclass(frozen=True)
+class TableTraining:
+    """Observations of `train_word_vectors`.
+
+    Attributes:
+        result: the result or `Raised`.
+        steps: the steps of its optimizers.
+        rate: the learning rate of the last step.
+        optimizer: the class of the last optimizer.
+        drawn: whether the first negatives differ, from each other and from the contexts.
+        piled_up: how often `backward` found gradients of the batch before.
+        held: whether an optimizer holds the table that the centres, the contexts and the negatives
+            of the first loss came from; empty if no loss was computed.
+        moved: the change of the table that changed least, relative to its first values.
+        returned: whether the result equals a table that an optimizer holds.
+    """
+
+    result: Any
+    steps: int
+    rate: float
+    optimizer: str
+    drawn: bool
+    piled_up: int
+    held: list[bool]
+    moved: float
+    returned: bool
+
+
+@dataclass(frozen=True)
 class Call:
     """A call of student code.
 
@@ -336,5 +364,5 @@ def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[s
 STRUCTURES = {
     *(CallResult, InstanceCalls, ObservedCall, DatasetSeen, CollateSeen, PipelineSeen, Fitted),
     *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen),
-    *(DecodedText, LanguageModelCall, TextTraining),
+    *(DecodedText, LanguageModelCall, TextTraining, TableTraining),
 }  # dataclasses in answers; any other dict stays a dict

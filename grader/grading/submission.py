@@ -25,6 +25,7 @@ from grader.grading.answers import (
     ObservedCall,
     PipelineSeen,
     Sizes,
+    TableTraining,
     TextTraining,
     reject_unless,
     structured,
@@ -169,11 +170,12 @@ class Submission:
         reject_unless(len(found.called) == len(calls))
         return found.weights, found.called
 
-    def word_vectors(self, task: str, text: str, **given: Any) -> Any:
+    def word_vectors(self, task: str, text: str, **given: Any) -> TableTraining:
         """Train word vectors, with the student's loss replaced by the grader's."""
         module = self.module(task)
         operation = "beyond.word_vectors"
-        return self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
+        seen = self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
+        return structured(seen, TableTraining)
 
     def decode(self, task: str, calls: list[dict[str, Any]]) -> list[DecodedText]:
         """Call `decode` with a decoder that returns given logits, once per set of logits."""

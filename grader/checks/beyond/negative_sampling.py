@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close_number, draw_each, matching_mistake, require_tensor
-from grader.contract.messages import Failure, show
+from grader.contract.messages import Failure, show, show_raised
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.submission import Submission, evidence
+from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,17 +18,20 @@ B, F, K = 4, 5, 3
 LOSS = "negative_sampling_loss(centre, context, negatives)"
 PARTS = ("centre", "context", "negatives")
 LARGE = 30.0
+SINGLES = ((B, 1), (1, K))  # B and K of calls with one negative, and with one pair
 
 
-def vectors(submission: Submission, scale: float = 1.0) -> list[Tensor]:
+def vectors(
+    submission: Submission, scale: float = 1.0, pairs: int = B, negatives: int = K
+) -> list[Tensor]:
     """Sample the vectors of centres, contexts and negatives."""
-    parts = draw_each(1000 * submission.seed, (B, F), (B, F), (B, K, F))
-    return [scale * part for part in parts]
+    shapes = (pairs, F), (pairs, F), (pairs, negatives, F)
+    return [scale * part for part in draw_each(1000 * submission.seed, *shapes)]
 
 
 @evidence
 def sampling_losses(submission: Submission) -> list[CallResult]:
-    """Call the loss plainly, with a parameter as each argument, and with large vectors."""
+    """Call the loss plainly, with parameters, with large vectors, and with single ones."""
     plain = vectors(submission)
     calls = [Call(LOSS, plain)]
     for place in range(3):
@@ -35,7 +39,15 @@ def sampling_losses(submission: Submission) -> list[CallResult]:
         arguments[place] = construct("torch.nn.Parameter", plain[place])
         calls.append(Call(LOSS, arguments))
     calls.append(Call(f"{LOSS} of large vectors", vectors(submission, LARGE)))
+    for pairs, negatives in SINGLES:
+        given = vectors(submission, pairs=pairs, negatives=negatives)
+        calls.append(Call(single_call(pairs, negatives), given))
     return submission.call("negative_sampling", "negative_sampling_loss", calls)
+
+
+def single_call(pairs: int, negatives: int) -> str:
+    """Format a call with these numbers of pairs and of negatives."""
+    return f"{LOSS} with B = {pairs} and K = {negatives}"
 
 
 def require_loss(called: CallResult) -> float:
@@ -49,14 +61,15 @@ def require_loss(called: CallResult) -> float:
         raise Failure(
             LOSS, f"It returned {show(found)}", "a float32 tensor of shape ()", "gradient-cut"
         )
-    return float(require_tensor(found, LOSS, "float32", "()", ()).item())
+    known = {(B,): "loss-per-pair", (B, 1): "loss-per-pair", (B, K): "loss-per-pair"}
+    return float(require_tensor(found, LOSS, "float32", "()", (), known).item())
 
 
-def scores(submission: Submission, scale: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+def scores(given: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Compute in float64 the scores of pairs (B,), of negatives with centres and with contexts."""
     import torch
 
-    centre, context, negatives = (part.double() for part in vectors(submission, scale))
+    centre, context, negatives = (part.double() for part in given)
     pairs = (centre * context).sum(1)
     far, of_context = (torch.einsum("bf,bkf->bk", each, negatives) for each in (centre, context))
     return pairs, far, of_context
@@ -75,17 +88,23 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_values(submission: Submission) -> None:
-    """The loss follows the formula, averaged over the pairs."""
+    """The loss follows the formula, averaged over the pairs, even for one pair or one negative."""
     found = require_loss(sampling_losses(submission)[0])
-    pair, far, of_context = scores(submission)
+    pair, far, of_context = scores(vectors(submission))
     near_, far_ = log_sigmoid(pair), log_sigmoid(-far)
     right = -(near_ + far_.sum(1)).mean().item()
     if close_number(found, right):
+        for number, single in enumerate(SINGLES, len(PARTS) + 2):
+            require_single(submission, number, *single)
         return
     mistakes = {
         "sampling-summed-over-pairs": B * right,
         "negatives-averaged": -(near_.mean() + far_.mean()).item(),
+        "sampling-divided-by-negatives": right / K,
         "negatives-sign-missing": -(near_ + log_sigmoid(far).sum(1)).mean().item(),
+        "sampling-signs-swapped": -(log_sigmoid(-pair) + log_sigmoid(far).sum(1)).mean().item(),
+        "sampling-sigmoid-of-the-sum": -(near_ + log_sigmoid(-far.sum(1))).mean().item(),
+        "sampling-sigmoid-of-all": -log_sigmoid(pair - far.sum(1)).mean().item(),
         "negatives-left-out": -near_.mean().item(),
         "negatives-with-context": -(near_ + log_sigmoid(-of_context).sum(1)).mean().item(),
         "loss-not-negated": -right,
@@ -94,7 +113,27 @@ def check_values(submission: Submission) -> None:
         "true-pairs-left-out": -far_.sum(1).mean().item(),
     }
     why = matching_mistake(found, mistakes.items(), close_number)
+    why = "sampling-sigmoid-of-the-sum" if why == "sampling-sigmoid-of-all" else why
     raise Failure(LOSS, f"It returned {found:.4f}", f"{right:.4f}, by the formula", why)
+
+
+def require_single(submission: Submission, number: int, pairs: int, negatives: int) -> None:
+    """Require the correct loss of a call with a single pair or a single negative.
+
+    Raises:
+        Failure: it raised an exception, or the loss differs.
+    """
+    call, result = single_call(pairs, negatives), sampling_losses(submission)[number].result
+    near, far, _ = scores(vectors(submission, pairs=pairs, negatives=negatives))
+    terms, told = -log_sigmoid(near), "by the formula"
+    right = (terms - log_sigmoid(-far).sum(1)).mean().item()
+    if isinstance(result, Raised):
+        raise Failure(call, show_raised(result), f"{right:.4f}, {told}", "sampling-squeezed")
+    found = require_tensor(result, call, "float32", "()", ()).item()
+    if not close_number(found, right):
+        squeezed = terms.mean() - log_sigmoid(-far).sum()
+        why = "sampling-squeezed" if close_number(found, squeezed.item()) else None
+        raise Failure(call, f"It returned {found:.4f}", f"{right:.4f}, {told}", why)
 
 
 def check_gradients(submission: Submission) -> None:
@@ -109,7 +148,7 @@ def check_gradients(submission: Submission) -> None:
 def check_large_scores(submission: Submission) -> None:
     """The loss is correct and finite for scores of any size."""
     found = require_loss(sampling_losses(submission)[4])
-    pair, far, _ = scores(submission, LARGE)
+    pair, far, _ = scores(vectors(submission, LARGE))
     right = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
     if not close_number(found, right):
         call = f"{LOSS} with scores of some hundreds or thousands"

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import close_number, generator, matching_mistake, require_number
+from grader.checks._tools import (
+    close_number,
+    explain_error,
+    generator,
+    matching_mistake,
+    require_number,
+)
 from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
@@ -55,7 +62,15 @@ def surprises(logits: Tensor, targets: Tensor) -> Tensor:
 
 def check_number(submission: Submission) -> None:
     """The perplexity is a float."""
-    require_number(perplexities(submission)[0].result, PERPLEXITY.format(SCENES[0][0]))
+    call = PERPLEXITY.format(SCENES[0][0])
+    known = {
+        "Expected target size": "classes-not-second",
+        f"target batch_size ({ROWS})": "targets-not-flattened",
+        f"input batch_size ({ROWS})": "targets-not-flattened",
+        "multi-target not supported": "targets-not-flattened",
+    }
+    explain_error(perplexities(submission)[0], call, "a float", known)
+    require_number(perplexities(submission)[0].result, call)
 
 
 def check_values(submission: Submission) -> None:
@@ -69,7 +84,13 @@ def check_values(submission: Submission) -> None:
     if close_number(found, right):
         return
     by_two = each.mean().item()
+    viewed = logits.reshape(ROWS, CLASSES, STEPS).transpose(1, 2)
+    mixed = logits.transpose(0, 1).reshape(logits.shape)
     mistakes = {
+        "perplexity-shifted": surprises(logits[:, :-1], targets[:, 1:]).mean().exp().item(),
+        "classes-viewed": surprises(viewed, targets).mean().exp().item(),
+        "rows-in-another-order": surprises(mixed, targets).mean().exp().item(),
+        "exp-of-bits": (each.mean() / math.log(2)).exp().item(),
         "exp-missing": by_two,
         "two-to-the-nats": 2**by_two,
         "mean-of-perplexities": each.exp().mean().item(),
@@ -77,6 +98,12 @@ def check_values(submission: Submission) -> None:
         "perplexity-inverted": 1 / right,
         "perplexity-of-the-sum": each.sum().exp().item(),
         "perplexity-no-softmax": (-logits.gather(2, targets[..., None]).mean()).exp().item(),
+        "probabilities-in-nll": logits.softmax(2)
+        .gather(2, targets[..., None])
+        .mean()
+        .neg()
+        .exp()
+        .item(),
         "perplexity-by-sentence": each.sum(1).mean().exp().item(),
         "perplexities-of-sentences": each.mean(1).exp().mean().item(),
     }
@@ -99,6 +126,10 @@ def check_padding(submission: Submission) -> None:
         means = (each * real).sum(1) / real.sum(1)
         mistakes = {
             "padding-in-the-mean": each.mean().exp().item(),
+            "padding-logits-overwritten": each.where(real, each.new_tensor(math.log(CLASSES)))
+            .mean()
+            .exp()
+            .item(),
             "padding-in-the-number": ((each * real).sum() / real.numel()).exp().item(),
             "mean-over-sentences": means.mean().exp().item(),
             "perplexities-of-sentences": means.exp().mean().item(),

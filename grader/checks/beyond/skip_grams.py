@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 
-from grader.checks._tools import matching_mistake
+from grader.checks._tools import is_list, matching_mistake
 from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, unwrap
 from grader.grading.submission import Submission, evidence
@@ -59,12 +60,40 @@ def require_pairs(call: str, called: CallResult) -> Pairs:
     found = unwrap(called.result)
     fits = isinstance(found, TensorData) and found.dtype == "int64"
     if not fits or len(found.shape) != 2 or found.shape[1] != 2:
-        raise Failure(call, f"It returned {show(found)}", "an int64 tensor of shape (N, 2)")
+        expected = "an int64 tensor of shape (N, 2)"
+        raise Failure(call, f"It returned {show(found)}", expected, _why_form(found))
     if found.shape[0] > MOST_PAIRS:
         raise Failure(
             call, f"It returned {found.shape[0]:,} pairs", f"{MOST_PAIRS} at the very most"
         )
     return Counter((one, other) for one, other in found.tolist())
+
+
+def _why_form(found: object) -> str | None:
+    """Return the known mistake behind a wrong type or shape."""
+    if is_list(found):
+        columns = len(found) == 2 and all(isinstance(part, TensorData) for part in found)
+        return "pairs-in-two-columns" if columns else "pairs-in-a-list"
+    if not isinstance(found, TensorData):
+        return None
+    if len(found.shape) == 2 and found.shape[0] == 2:
+        return "pairs-in-rows"
+    if len(found.shape) == 2 and found.shape[1] == 2:
+        return "pairs-not-int64"
+    return None
+
+
+def random_windows(tokens: list[int], window: int, found: Pairs) -> bool:
+    """Return whether each centre has all neighbours in a window of its own, of 1 to `window`."""
+    places = range(len(tokens))
+    around = [
+        [
+            Counter((tokens[i], tokens[j]) for j in places if 0 < abs(i - j) <= own)
+            for own in range(1, window + 1)
+        ]
+        for i in places
+    ]
+    return any(sum(some_, Counter()) == found for some_ in product(*around))
 
 
 def some(pairs: Pairs) -> str:
@@ -124,6 +153,8 @@ def require_neighbours(submission: Submission, number: int) -> None:
         ],
     }
     why = matching_mistake(found, mistakes.items(), lambda pairs, wrongs: pairs in wrongs)
+    if why is None and random_windows(tokens, window, found):
+        why = "pairs-window-drawn"
     missing, more = right - found, found - right
     parts = [f"It returned {found.total()} pairs"]
     parts += [f"missing are {some(missing)}"] if missing else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, generator, require_tensor
+from grader.checks._tools import close, generator, matching_mistake, require_tensor
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import DecodedText, unwrap
 from grader.grading.submission import Submission, evidence
@@ -19,6 +19,7 @@ RATIO, LONG, TIMES = 0.25, 201, 10
 # Over 2,000 draws the share of forced steps differs from RATIO by more than this with a
 # probability below 1e-9 (Hoeffding: 2 exp(-2 * 2000 * 0.075 ** 2) = 3.4e-10).
 FAR_OFF = 0.075
+BELOW = 0.599  # the share of normal numbers below RATIO
 TOLERANCE = 1e-4
 DECODE = "decode(step, state, targets, start={}, ratio={})"
 
@@ -49,9 +50,10 @@ def long_decoding(submission: Submission, number: int) -> dict[str, Any]:
 
 @evidence
 def decoded(submission: Submission) -> list[DecodedText]:
-    """Decode with ratio 1, with ratio 0, and several times with a ratio between."""
+    """Decode with ratio 1, twice with ratio 0, and several times with a ratio between."""
     scenario = decoding(submission)
     calls = [{**scenario, "ratio": 1.0}, {**scenario, "ratio": 0.0}]
+    calls += [{**scenario, "ratio": 0.0}]  # again: a choice that is drawn differs
     calls += [{**long_decoding(submission, n), "ratio": RATIO} for n in range(TIMES)]
     for call in calls:
         call["text"] = DECODE.format(call["start"], call["ratio"])
@@ -69,13 +71,30 @@ def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
     unwrap(seen.result)
     if len(seen.steps) != steps:
         found = f"`step` was called {len(seen.steps)} times"
-        raise Failure(call, found, f"a call for each of the T = {steps} steps")
+        why = "decoder-starts-at-step-1" if len(seen.steps) == steps - 1 else None
+        raise Failure(call, found, f"a call for each of the T = {steps} steps", why)
     for number, (tokens, _) in enumerate(seen.steps, 1):
         fits = isinstance(tokens, TensorData) and tokens.dtype == "int64"
         if not fits or tokens.shape != (rows,):
             found = f"At step {number} `step` was fed {show(tokens)}"
-            raise Failure(call, found, f"the ids of tokens, an int64 tensor of shape ({rows},)")
+            expected = f"the ids of tokens, an int64 tensor of shape ({rows},)"
+            raise Failure(call, found, expected, why_not_ids(tokens, rows))
     return torch.stack([tokens.torch() for tokens, _ in seen.steps], dim=1)
+
+
+def why_not_ids(tokens: Any, rows: int) -> str | None:
+    """Return the known mistake behind an input of a step that has a wrong type or shape."""
+    if not isinstance(tokens, TensorData):
+        return "fed-one-number" if type(tokens) is int else None
+    if tokens.shape == (rows,):
+        return "pairs-not-int64"
+    return {
+        (rows, TOKENS): "logits-fed",
+        (rows, 1): "fed-a-column",
+        (1, rows): "fed-a-column",
+        (TOKENS,): "argmax-over-the-batch",
+        (): "argmax-over-the-batch",
+    }.get(tokens.shape)
 
 
 def fed(submission: Submission, number: int) -> tuple[str, Tensor]:
@@ -96,9 +115,42 @@ def check_shape(submission: Submission) -> None:
         )
     if isinstance(seen, TensorData) and seen.shape == (SENTENCES, LENGTH):
         raise Failure(call, f"It returned {show(seen)}", f"shape {shape(dims)}", "decoded-tokens")
-    found = require_tensor(seen, call, "float32", "(B, T, C)", dims)
-    if not close(found, decoding(submission)["logits"], TOLERANCE):
-        raise Failure(call, "It returned other logits", "those that `step` gave, in their order")
+    known = {
+        (SENTENCES, TOKENS): "last-step-only",
+        (SENTENCES * LENGTH, TOKENS): "joined-not-stacked",
+        (LENGTH * SENTENCES, TOKENS): "joined-not-stacked",
+        (SENTENCES, LENGTH * TOKENS): "joined-not-stacked",
+        (SENTENCES, LENGTH - 1, TOKENS): "first-row-missing",
+        (SENTENCES, LENGTH + 1, TOKENS): "first-row-added",
+        list: "list-not-joined",
+    }
+    found = require_tensor(seen, call, "float32", "(B, T, C)", dims, known)
+    right = decoding(submission)["logits"]
+    if not close(found, right, TOLERANCE):
+        why = why_other_logits(found, right)
+        expected = "those that `step` gave, in their order"
+        raise Failure(call, "It returned other logits", expected, why)
+
+
+def why_other_logits(found: Tensor, right: Tensor) -> str | None:
+    """Return the known mistake behind other numbers than those of `step`."""
+    import torch
+
+    last = right[:, -1:].expand_as(right)
+    others = right[:, :-1], right[:, 1:]
+    if bool(found[:, 0].eq(0).all()) and any(close(found[:, 1:], o, TOLERANCE) for o in others):
+        return "first-row-left-empty"
+    choices = torch.nn.functional.one_hot(right.argmax(2), TOKENS).to(right.dtype)
+    mistakes = [
+        ("probabilities-for-logits", right.softmax(2)),
+        ("probabilities-for-logits", right.log_softmax(2)),
+        ("choices-for-logits", choices),
+        ("one-row-for-all-steps", last),
+        ("one-row-for-all-steps", torch.cat([torch.zeros_like(last[:, 1:]), last[:, :1]], dim=1)),
+        ("one-row-for-all-steps", torch.cat([last[:, :1], torch.zeros_like(last[:, 1:])], dim=1)),
+        ("steps-and-rows-mixed", right.transpose(0, 1).reshape(right.shape)),
+    ]
+    return matching_mistake(found, mistakes, lambda one, other: close(one, other, TOLERANCE))
 
 
 def check_start(submission: Submission) -> None:
@@ -107,7 +159,8 @@ def check_start(submission: Submission) -> None:
     if bool((tokens[:, 0] != TOKENS - 1).any()):
         found = f"The first step was fed {tokens[:, 0].tolist()}"
         target = bool((tokens[:, 0] == decoding(submission)["targets"][:, 0]).all())
-        why = "start-is-a-target" if target else None
+        fixed = len({*tokens[:, 0].tolist()}) == 1
+        why = "start-is-a-target" if target else "start-fixed" if fixed else None
         raise Failure(call, found, f"the token start = {TOKENS - 1} in each row", why)
 
 
@@ -121,6 +174,8 @@ def check_state(submission: Submission) -> None:
             continue
         again = state is not None and step > 0 and close(state, first, TOLERANCE)
         why = "decoder-state-not-carried" if again else None
+        if not step and state is not None and not state.any():
+            why = "decoder-starts-from-zeros"
         before = "step before has given" if step else "encoder has made"
         found = f"Step {step + 1} got {'the first state again' if again else 'another state'}"
         raise Failure(call, found, f"the state that the {before}", why)
@@ -158,6 +213,10 @@ def require_fed(submission: Submission, number: int) -> None:
         "ratio-not-used": swapped and both,
         "ratio-swapped": swapped,
     }
+    if number and not any(known.values()):
+        again = fed_tokens(decoded(submission)[2], call, SENTENCES, LENGTH)
+        known["choice-drawn"] = not torch.equal(again, tokens)
+        known["choice-smallest"] = torch.equal(found, scenario["logits"].argmin(2)[:, :-1])
     why = next((name for name, fits in known.items() if fits), None)
     step = int((found != right).any(0).nonzero()[0, 0])
     what = ("targets[:, {}]", "the choice at step {}")[number].format(step + (0, 1)[number])
@@ -169,7 +228,7 @@ def check_mixed(submission: Submission) -> None:
     """With a ratio between, this share of the steps is forced, chosen at random at each step."""
     forced = []
     call = DECODE.format(4, RATIO)
-    for number, seen in enumerate(decoded(submission)[2:]):
+    for number, seen in enumerate(decoded(submission)[3:]):
         scenario = long_decoding(submission, number)
         tokens = fed_tokens(seen, call, 2, LONG)[:, 1:]
         right, own = scenario["targets"][:, :-1], scenario["logits"].argmax(2)[:, :-1]
@@ -186,6 +245,8 @@ def check_mixed(submission: Submission) -> None:
         why = "ratio-not-drawn" if len({*forced}) == 1 else "one-draw-for-all-steps"
     elif abs(share - (1 - RATIO)) <= FAR_OFF:
         why = "ratio-swapped"
+    elif abs(share - BELOW) <= FAR_OFF:
+        why = "normal-numbers-drawn"
     found = f"{share:.0%} of {TIMES * (LONG - 1):,} steps were fed the right token"
     if whole:
         found = f"In {whole} of {TIMES} calls all steps, or none, were fed the right token"

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
-from grader.contract.messages import Failure, shape, show
+from grader.contract.messages import Failure, shape, show, show_raised
 from grader.grading.answers import LanguageModelCall, TextTraining, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 TEXTS, CHARACTERS, CHUNK, LETTERS, FEATURES, UNITS, RATE = 2, 12, 4, 6, 5, 4, 0.5
 TRAIN = f"train_on_text(model, optimizer, text, chunk={CHUNK})"
+REST = 2 * CHUNK + 2  # characters of a text whose last chunk has one character to predict
 TOLERANCE = 1e-4
+RAISED = {  # known mistakes by what torch and Python say
+    "'tuple' object has no attribute": "pair-detached",
+    "'list' object has no attribute": "pair-detached",
+    "Expected target size": "classes-not-second",
+    f"target batch_size ({TEXTS})": "targets-not-flattened",
+    f"input batch_size ({TEXTS})": "targets-not-flattened",
+    "multi-target not supported": "targets-not-flattened",
+    "'NoneType' object has no attribute 'detach": "none-detached",
+    "'NoneType' object has no attribute 'data": "none-detached",
+    "'Writer' object has no attribute": "model-has-no-such-name",
+}
 State = tuple[Any, Any]
 
 
@@ -94,21 +106,36 @@ def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
     return weights
 
 
+def training(submission: Submission, text: Tensor) -> TextTraining:
+    """Train the small model on a text with the student's function."""
+    return submission.train_on_text(
+        "truncated",
+        call=TRAIN,
+        weights=start_weights(submission),
+        text=text,
+        chunk=CHUNK,
+        lr=RATE,
+    )
+
+
+@evidence
+def trained_on_a_rest(submission: Submission) -> TextTraining:
+    """Train the small model on a text whose last chunk has a single character."""
+    return training(submission, text_ids(submission)[:, :REST])
+
+
 @evidence
 def trained(submission: Submission) -> TextTraining:
     """Train the small model with the student's function.
 
     Raises:
-        Failure: the function raised because a state was not detached.
+        Failure: the function raised an exception that a known mistake leads to.
     """
-    seen = submission.train_on_text(
-        "truncated",
-        call=TRAIN,
-        weights=start_weights(submission),
-        text=text_ids(submission),
-        chunk=CHUNK,
-        lr=RATE,
-    )
+    seen = training(submission, text_ids(submission))
+    if isinstance(seen.result, Raised):
+        for words, mistake in RAISED.items():
+            if words in seen.result.message:
+                raise Failure(TRAIN, show_raised(seen.result), "a list of losses", mistake)
     if isinstance(seen.result, Raised) and any(call.attached for call in seen.calls):
         found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
         raise Failure(TRAIN, found, "gradients that stay inside of a chunk", "state-not-detached")
@@ -118,8 +145,18 @@ def trained(submission: Submission) -> TextTraining:
 
 def check_chunks(submission: Submission) -> None:
     """The model reads the texts chunk by chunk, in order, including the shorter last one."""
-    found = [call.ids for call in trained(submission).calls]
-    text = text_ids(submission)
+    require_chunks(trained(submission), text_ids(submission))
+    require_chunks(trained_on_a_rest(submission), text_ids(submission)[:, :REST])
+
+
+def require_chunks(seen: TextTraining, text: Tensor) -> None:
+    """Require that the model read the text, without its last character, in chunks.
+
+    Raises:
+        Failure: it read something else.
+    """
+    unwrap(seen.result)
+    found = [call.ids for call in seen.calls]
     right = [part.tolist() for part in text[:, :-1].split(CHUNK, dim=1)]
     read_ = [ids.tolist() if isinstance(ids, TensorData) else None for ids in found]
     if read_ == right:
@@ -129,7 +166,10 @@ def check_chunks(submission: Submission) -> None:
         "last-loss-dropped": right[:-1],
         "last-character-read": [part.tolist() for part in text.split(CHUNK, dim=1)],
         "chunks-overlap": [
-            text[:, start : start + CHUNK].tolist() for start in range(CHARACTERS - CHUNK)
+            text[:, start : start + CHUNK].tolist() for start in range(text.shape[1] - CHUNK)
+        ],
+        "shifted-inside-the-chunks": [
+            part[:, :-1].tolist() for part in text.split(CHUNK, dim=1) if part.shape[1] > 1
         ],
         "chunks-along-the-batch": [part.tolist() for part in text[:, :-1].split(1, dim=0)],
     }
@@ -137,7 +177,7 @@ def check_chunks(submission: Submission) -> None:
     told = ", ".join(show_ids(ids) for ids in found[:4]) or "none"
     told += ", ..." if len(found) > 4 else ""
     shapes = ", ".join(shape((TEXTS, len(part[0]))) for part in right)
-    texts = f"text of shape (B, N) = {shape((TEXTS, CHARACTERS))}"
+    texts = f"text of shape (B, N) = {shape((*text.shape,))}"
     raise Failure(
         f"{TRAIN} with a {texts}",
         f"The model read ids of these shapes: {told}",
@@ -188,6 +228,10 @@ def check_state(submission: Submission) -> None:
             why = "state-reset"
         elif _same_state(state, right[::-1]):
             why = "state-parts-swapped"
+        elif _same_state(state, (right[0], 0 * right[1])):
+            why = "cell-state-not-carried"
+        elif _same_state(state, (0 * right[0], right[1])):
+            why = "only-cell-state-carried"
         found = f"Chunk {number} started from {'zeros' if state is None else 'another state'}"
         raise Failure(TRAIN, found, "the state in which the chunk before has ended", why)
 
@@ -207,8 +251,9 @@ def check_losses(submission: Submission) -> None:
     seen = trained(submission)
     found = seen.result
     if type(found) is not list or len(found) != len(seen.calls):
-        expected = f"a list of {len(seen.calls)} floats, one a chunk"
-        raise Failure(TRAIN, f"It returned {show(found)}", expected)
+        expected = f"a list of {len(seen.calls)} floats, one per chunk"
+        why = "one-loss-returned" if type(found) is float else None
+        raise Failure(TRAIN, f"It returned {show(found)}", expected, why)
     if any(isinstance(loss, TensorData) for loss in found):
         raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats", "losses-are-tensors")
     if any(type(loss) is not float for loss in found):
@@ -219,16 +264,28 @@ def check_losses(submission: Submission) -> None:
         logits, _ = read(call_weights(call), ids, call_state(call))
         rows = logits.flatten(0, 1)
         cross_entropy = torch.nn.functional.cross_entropy
+        nll_loss = torch.nn.functional.nll_loss
         right = cross_entropy(rows, targets.flatten()).item()
         if close_number(loss, right):
             continue
         mistakes = {
             "targets-not-shifted": cross_entropy(rows, ids.flatten()).item(),
             "loss-summed": right * targets.numel(),
+            "rows-in-another-order": cross_entropy(
+                logits.transpose(0, 1).flatten(0, 1), targets.flatten()
+            ).item(),
+            "classes-viewed": cross_entropy(
+                logits.reshape(len(logits), LETTERS, -1), targets
+            ).item(),
+            "perplexity-no-softmax": nll_loss(rows, targets.flatten()).item(),
+            "probabilities-in-nll": nll_loss(rows.softmax(1), targets.flatten()).item(),
+            "perplexity-softmax-twice": cross_entropy(rows.softmax(1), targets.flatten()).item(),
             "loss-of-the-last-character": cross_entropy(logits[:, -1], targets[:, -1]).item(),
         }
         told = f"The loss of chunk {number} is {loss:.4f}"
-        why = matching_mistake(loss, mistakes.items(), close_number)
+        sizes = [*targets.shape, targets.numel()]
+        scaled = [("loss-scaled", right * size) for size in (*sizes, *(1 / size for size in sizes))]
+        why = matching_mistake(loss, [*mistakes.items(), *scaled], close_number)
         raise Failure(TRAIN, told, f"{right:.4f}", why)
 
 

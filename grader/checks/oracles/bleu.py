@@ -18,12 +18,19 @@ class Bleu:
         orders: the length of the longest n-grams.
         clipping: the reference counts that limit those of a translation: of its "sentence", of
             the whole "corpus", or "none".
-        penalty: the brevity penalty: "short" (correct), "none", "inverted" or "unbounded".
+        penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "ratio"
+            (c / r), "exponent" (exp(1 - c / r)) or "linear" (1 - r / c, without exp).
         arithmetic: use the arithmetic mean of the precisions.
         by_sentence: average the scores of the sentences.
+        averaged: average the precisions of the sentences, for each n.
+        counts: what a repeated n-gram counts: "all" its occurrences, or one of them everywhere
+            ("once"), in the "total" only, or among the "matches" only.
+        skips: sentences that are skipped: those with a side shorter than "n", or with a side
+            shorter than "four" words; "four-in-the-counts" skips them except in the penalty.
         recall: divide by the n-grams of the references instead of the translations'.
         skips_zeros: omit precisions of 0 from the mean.
-        smoothing: add this to all counts.
+        smoothing: add this to the counts of all n-grams that are not shorter than `smooth_from`.
+        smooth_from: see `smoothing`.
         multiplied: use the product instead of the mean.
     """
 
@@ -32,9 +39,13 @@ class Bleu:
     penalty: str = "short"
     arithmetic: bool = False
     by_sentence: bool = False
+    averaged: bool = False
+    counts: str = "all"
+    skips: str = ""
     recall: bool = False
     skips_zeros: bool = False
     smoothing: float = 0.0
+    smooth_from: int = 1
     multiplied: bool = False
 
     def score(self, translations: Sentences, references: Sentences) -> float:
@@ -45,22 +56,42 @@ class Bleu:
         return self._corpus(translations, references)
 
     def _corpus(self, translations: Sentences, references: Sentences) -> float:
-        precisions = [
-            self._precision(n, translations, references) for n in range(1, self.orders + 1)
-        ]
-        c, r = (sum(len(each) for each in side) for side in (translations, references))
+        pairs = kept = list(zip(translations, references, strict=True))
+        if self.skips.startswith("four"):
+            kept = [pair for pair in pairs if min(map(len, pair)) >= self.orders]
+        counted = [one for one, _ in kept], [other for _, other in kept]
+        precisions = [self._precision(n, *counted) for n in range(1, self.orders + 1)]
+        measured = kept if self.skips == "four" else pairs
+        c, r = (sum(len(pair[side]) for pair in measured) for side in (0, 1))
         return 100 * self._penalty(c, r) * self._mean(precisions)
 
     def _precision(self, n: int, translations: Sentences, references: Sentences) -> float:
-        matches = total = self.smoothing
+        if not self.averaged:
+            matches, total = self._counts(n, translations, references)
+            return matches / total if total else 0.0
+        pairs = list(zip(translations, references, strict=True))
+        shares = [self._counts(n, [one], [other]) for one, other in pairs]
+        return sum(matches / total for matches, total in shares if total) / len(pairs)
+
+    def _counts(
+        self, n: int, translations: Sentences, references: Sentences
+    ) -> tuple[float, float]:
+        matches = total = self.smoothing if n >= self.smooth_from else 0.0
         everywhere = sum((ngrams(each, n) for each in references), Counter[tuple[str, ...]]())
         counted = [[ngrams(each, n) for each in side] for side in (translations, references)]
         for found, wanted in zip(*counted, strict=True):
+            if self.skips == "n" and not (found and wanted):
+                continue
+            if self.counts == "once":
+                found, wanted = Counter({*found}), Counter({*wanted})
             bound = everywhere if self.clipping == "corpus" else wanted
             kept = found if self.clipping == "none" else found & bound
+            if self.counts == "matches":
+                kept = Counter({*kept})
             matches += sum(count for ngram, count in kept.items() if ngram in bound)
-            total += sum((wanted if self.recall else found).values())
-        return matches / total if total else 0.0
+            divisor = wanted if self.recall else found
+            total += len(divisor) if self.counts == "total" else sum(divisor.values())
+        return matches, total
 
     def _mean(self, precisions: list[float]) -> float:
         if self.skips_zeros:
@@ -75,6 +106,9 @@ class Bleu:
     def _penalty(self, c: int, r: int) -> float:
         if not c or self.penalty == "none":
             return 1.0
+        if self.penalty in ("ratio", "exponent", "linear"):
+            wrong = {"ratio": c / r, "exponent": math.exp(1 - c / r), "linear": 1 - r / c}
+            return 1.0 if c > r else wrong[self.penalty]
         if self.penalty == "inverted":
             return 1.0 if c < r else math.exp(1 - c / r)
         return 1.0 if c > r and self.penalty == "short" else math.exp(1 - r / c)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, draw_each, matching_mistake
-from grader.contract.messages import Failure, show_raised
+from grader.contract.messages import Failure
 from grader.grading.answers import CallResult, construct
 from grader.grading.submission import Submission
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,18 +32,6 @@ def weights(submission: Submission, gates: int) -> list[Tensor]:
     rows = gates * H
     shapes = (rows, F), (rows, H), (rows,), (rows,)
     return [0.6 * each for each in draw_each(submission.seed + WEIGHTS_APART, *shapes)]
-
-
-def explain_error(called: CallResult, call: str, expected: str, known: dict[str, str]) -> None:
-    """Name the known mistake behind an exception, if there is one.
-
-    Raises:
-        Failure: the message of the exception belongs to a known mistake.
-    """
-    if isinstance(raised := called.result, Raised):
-        for words, mistake in known.items():
-            if words in raised.message:
-                raise Failure(call, show_raised(raised), expected, mistake)
 
 
 def compare(

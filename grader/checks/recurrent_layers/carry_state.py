@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, is_list, require_pair, require_tensor
+from grader.checks._tools import draw_each, explain_error, is_list, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     WEIGHTS_APART,
-    B,
     F,
     H,
     compare,
-    explain_error,
     frozen,
     parameter,
     require_gradients,
 )
-from grader.contract.messages import Failure, show
+from grader.contract.messages import Failure, show, show_raised
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised
@@ -29,7 +27,9 @@ if TYPE_CHECKING:
 
 
 LAYERS = 2
-LENGTHS = ((11, 4), (8, 4), (5, 9))  # T and chunk size: not a multiple, a multiple, too short
+B = 6  # larger than the first chunk size, so that chunks of the batch are not the whole batch
+# T and chunk size: a rest of three steps, no rest, a rest of one step, too short, single steps
+LENGTHS = ((11, 4), (8, 4), (9, 4), (5, 9), (3, 1))
 
 
 def carry_call(number: int) -> str:
@@ -105,6 +105,7 @@ def check_shape(submission: Submission) -> None:
         "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
         "stack expects each tensor to be equal size": "stacked-for-joined",
         "Expected sequence length to be larger than 0": "empty-chunk",
+        "Expected hidden": "batch-cut",
     }
     for number, called in enumerate(carried(submission)[: len(LENGTHS)]):
         explain_error(called, carry_call(number), "outputs and (h_n, c_n)", known)
@@ -184,7 +185,8 @@ def check_in_chunks(submission: Submission) -> None:
     steps, size = LENGTHS[0]
     count = carried(submission)[0].functions.get("lstm", 0)
     if count != (expected := -(-steps // size)):
-        why = "not-in-chunks" if count == 1 else "step-by-step" if count == steps else None
+        known = {1: "not-in-chunks", steps: "step-by-step", size: "chunk-for-split"}
+        why = known.get(count)
         times = "once" if count == 1 else f"{count} times"
         raise Failure(carry_call(0), f"It ran the layer {times}", f"{expected} runs", why)
 
@@ -202,6 +204,11 @@ def check_gradients(submission: Submission) -> None:
 def check_one_direction(submission: Submission) -> None:
     """A bidirectional layer raises a ValueError."""
     result = carried(submission)[-1].result
+    if isinstance(result, Raised) and result.type not in ("ValueError", "NotImplementedError"):
+        source = result.frames[-1].source if result.frames else ""
+        is_meant = source.startswith(("assert", "raise"))
+        why = "other-exception-raised" if is_meant else "bidirectional-in-chunks"
+        raise Failure(TWO_DIRECTIONS, show_raised(result), "a ValueError", why)
     if not (isinstance(result, Raised) and result.type == "ValueError"):
         found = f"It returned {show(unwrap(result))}"
         raise Failure(TWO_DIRECTIONS, found, "a ValueError", "bidirectional-in-chunks")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import draw_each, require_tensor
+from grader.checks._tools import draw_each, explain_error, require_tensor
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     B,
     H,
     T,
     compare,
-    explain_error,
 )
 from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
@@ -24,7 +23,11 @@ if TYPE_CHECKING:
 
 
 SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
-FLOAT = {"slice indices must be integers": "half-not-an-int"}
+ERRORS = {
+    "slice indices must be integers": "half-not-an-int",
+    "values to unpack (expected 2": "halves-of-the-batch",
+    "Expected size 2 but got size 1 for tensor": "halves-of-the-batch",
+}
 
 
 def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
@@ -55,8 +58,9 @@ def check_sum_shape(submission: Submission) -> None:
             (rows, 2 * H): "summed-over-time",
             (rows, H): "summed-over-time",
             (rows, steps): "summed-over-features",
+            (-(-rows // 2), steps, 2 * H): "halves-of-the-batch",
         }
-        explain_error(called, SUM, "a tensor of shape (B, T, H)", FLOAT)
+        explain_error(called, SUM, "a tensor of shape (B, T, H)", ERRORS)
         require_tensor(called.result, SUM, "float32", "(B, T, H)", (rows, steps, H), known)
 
 
@@ -89,13 +93,14 @@ def check_join_shape(submission: Submission) -> None:
             (2 * rows, H): "joined-along-the-batch",
             (rows, 2, H): "stacked-for-joined",
             (2, rows, H): "stacked-for-joined",
+            (-(-rows // 2), 4 * H): "halves-of-the-batch",
         }
         if steps > 1:
             known |= {
                 (rows, steps, 2 * H): "every-step-joined",
                 (steps, 2 * H): "time-taken-for-batch",
             }
-        explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", FLOAT)
+        explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", ERRORS)
         require_tensor(called.result, JOIN, "float32", "(B, 2 * H)", (rows, 2 * H), known)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import require_tensor
+from grader.checks._tools import explain_error, require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
     B,
     H,
     compare,
-    explain_error,
     require_by_hand,
     step,
     weights,
@@ -27,6 +26,12 @@ if TYPE_CHECKING:
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
+ERRORS = {
+    **NOT_TRANSPOSED,
+    "values to unpack (expected 3": "not-three-pieces",
+    f"The size of tensor a ({3 * H}) must match the size of tensor b ({H})": "not-three-pieces",
+    f"The size of tensor a ({H}) must match the size of tensor b ({3 * H})": "not-three-pieces",
+}
 GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 
@@ -41,8 +46,9 @@ def gru_cells(submission: Submission) -> list[CallResult]:
 def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), even for one sentence."""
     for rows, called in zip(ROWS, gru_cells(submission), strict=True):
-        explain_error(called, GRU_CELL, "the new state (B, H)", NOT_TRANSPOSED)
-        require_tensor(called.result, GRU_CELL, "float32", "(B, H)", (rows, H))
+        explain_error(called, GRU_CELL, "the new state (B, H)", ERRORS)
+        known = {tuple: "pair-returned", list: "pair-returned"}
+        require_tensor(called.result, GRU_CELL, "float32", "(B, H)", (rows, H), known)
 
 
 def check_values(submission: Submission) -> None:

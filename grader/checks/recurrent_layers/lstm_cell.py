@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import require_pair, require_tensor
+from grader.checks._tools import explain_error, is_list, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
     B,
     H,
     compare,
-    explain_error,
     require_by_hand,
     step,
     weights,
 )
+from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
+from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,16 +47,36 @@ def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor
     Raises:
         Failure: the result has a different type or shape.
     """
-    h, c = require_pair(lstm_cells(submission)[number].result, LSTM_CELL, "h and c")
+    result = lstm_cells(submission)[number].result
+    if (why := why_no_pair(result)) is not None:
+        raise Failure(LSTM_CELL, f"It returned {show(result)}", "h and c, a tuple of two", why)
+    h, c = require_pair(result, LSTM_CELL, "h and c")
     return (
         require_tensor(h, f"{LSTM_CELL}[0]", "float32", "(B, H)", (ROWS[number], H)),
         require_tensor(c, f"{LSTM_CELL}[1]", "float32", "(B, H)", (ROWS[number], H)),
     )
 
 
+def why_no_pair(found: object) -> str | None:
+    """Return the known mistake behind a result that is not the pair (h, c)."""
+    if isinstance(found, TensorData):
+        return "cell-state-not-returned"
+    nested = is_list(found) and any(map(is_list, found))
+    return "layer-outputs-returned" if nested else None
+
+
 def check_shape(submission: Submission) -> None:
     """The hidden state h and the cell state c have shape (B, H), even for one sentence."""
-    known = {**NOT_TRANSPOSED, "values to unpack (expected 4": "not-four-pieces"}
+    whole = f"The size of tensor a ({4 * H}) must match the size of tensor b ({H})"
+    known = {
+        **NOT_TRANSPOSED,
+        "values to unpack (expected 4": "not-four-pieces",
+        "can't multiply sequence by non-int": "pair-not-unpacked",
+        "unsupported operand type(s) for @": "pair-not-unpacked",
+        "must be Tensor, not tuple": "pair-not-unpacked",
+        "'tuple' object has no attribute": "pair-not-unpacked",
+        whole: "not-four-pieces",
+    }
     for number, called in enumerate(lstm_cells(submission)):
         explain_error(called, LSTM_CELL, "h and c, (B, H) each", known)
         lstm_states(submission, number)
@@ -108,6 +129,8 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "gates-not-sigmoid", f * c + i * tanh(g)
     yield "gates-not-sigmoid", tanh(f) * c + tanh(i) * tanh(g)
     yield "cell-state-squashed", tanh(cell_state(total))
+    yield "forget-bias-added", sigmoid(f + 1) * c + sigmoid(i) * tanh(g)
+    yield "forget-gate-coupled", sigmoid(f) * c + (1 - sigmoid(f)) * tanh(g)
 
 
 def check_state(submission: Submission) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import require_tensor
+from grader.checks._tools import explain_error, require_tensor
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
     B,
     H,
     compare,
-    explain_error,
     require_by_hand,
     step,
     weights,
@@ -41,7 +40,8 @@ def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), even for one sentence."""
     for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
         explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
-        require_tensor(called.result, RNN_CELL, "float32", "(B, H)", (rows, H))
+        known = {tuple: "pair-returned", list: "pair-returned"}
+        require_tensor(called.result, RNN_CELL, "float32", "(B, H)", (rows, H), known)
 
 
 def check_values(submission: Submission) -> None:
@@ -67,6 +67,10 @@ def check_values(submission: Submission) -> None:
             ("state-left-out", torch.tanh(own + b_ih)),
             ("state-left-out", torch.tanh(own + b_ih + b_hh)),
             ("tanh-of-each-part", torch.tanh(own + b_ih) + torch.tanh(other + b_hh)),
+            ("tanh-of-one-part", torch.tanh(own + b_ih) + other + b_hh),
+            ("tanh-of-one-part", own + b_ih + torch.tanh(other + b_hh)),
+            ("tanh-of-one-part", torch.tanh(own + other) + b_ih + b_hh),
+            ("relu-for-tanh", torch.relu(total)),
             ("sigmoid-for-tanh", torch.sigmoid(total)),
         ],
     )

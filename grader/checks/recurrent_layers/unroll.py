@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, require_pair, require_tensor
+from grader.checks._tools import draw_each, explain_error, require_pair, require_tensor
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     WEIGHTS,
@@ -14,7 +14,6 @@ from grader.checks.recurrent_layers._layers import (
     H,
     T,
     compare,
-    explain_error,
     frozen,
     parameter,
     require_gradients,
@@ -70,9 +69,10 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
         (rows, steps + 1, H): "start-state-among-outputs",
         list: "list-not-joined",
     }
+    of_state = {(rows, steps, H): "all-steps-as-state", list: "all-steps-as-state"}
     return (
         require_tensor(outputs, f"{UNROLL}[0]", "float32", "(B, T, H)", (rows, steps, H), known),
-        require_tensor(state, f"{UNROLL}[1]", "float32", "(B, H)", (rows, H)),
+        require_tensor(state, f"{UNROLL}[1]", "float32", "(B, H)", (rows, H), of_state),
     )
 
 

@@ -62,10 +62,24 @@ def padded_of(submission: Submission, which: int) -> Tensor:
     lengths = PADDED_LENGTHS[which]
     b, t = len(lengths), max(lengths)
     call, result = f"pad({drawing(lengths)})", pads(submission)[which].result
+    if isinstance(result, Raised) and "stack expects each tensor" in result.message:
+        why = _why_not_stacked(lengths, result.message)
+        expected = tensor_of("float32", "(B, T, F)", (b, t, F))
+        raise Failure(call, show_raised(result), expected, why)
     if which and isinstance(result, Raised):
         raise Failure(call, show_raised(result), tensor_of("float32", "(B, T, F)", (b, t, F)))
     known = functools.partial(_why_form, lengths)
     return require_tensor(result, call, "float32", "(B, T, F)", (b, t, F), known)
+
+
+def _why_not_stacked(lengths: Sequence[int], message: str) -> str | None:
+    """Return the known mistake behind sentences that torch.stack cannot stack."""
+    t, first = max(lengths), lengths[0]
+    if f"[{first}, {F}] at entry 0" in message:
+        return "not-padded-before-stack"
+    shapes = (first, F + t - first), (first, t), (first, F + t)
+    wide = any(f"{list(dims)} at entry 0" in message for dims in shapes)
+    return "features-padded" if wide else None
 
 
 def _why_form(lengths: Sequence[int], found: Any) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import is_list, matching_mistake, require_tensor
 from grader.contract.messages import Failure
@@ -12,13 +13,18 @@ from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 # Two features, so that students can read the input. Each row has a step that a shortcut mistakes
-# for padding: numbers that sum to 0, a first or last feature of 0, negative numbers.
+# for padding: numbers that sum to 0, a first or last feature of 0, negative numbers. Each shortcut
+# gives other lengths than the others, whether steps are counted or the last or first is looked for.
 PLAIN = [
     [[1, -1], [0, 0], [0, 0], [0, 0]],
     [[2, 1], [3, -3], [1, 4], [0, 5]],
     [[0, 2], [2, 2], [3, 0], [0, 0]],
     [[4, 1], [-2, -1], [0, 0], [0, 0]],
+    [[5, 0], [0, 3], [0, 0], [0, 0]],
 ]
 ZEROS_INSIDE = [
     [[1, 2], [0, 0], [3, 1], [0, 0]],
@@ -68,6 +74,10 @@ def _why_form(b: int, t: int, found: Any) -> str | None:
         return None
     if found.shape[:2] == (b, t):
         return "lengths-every-step"
+    if found.shape in ((b, len(PLAIN[0][0])), (t, len(PLAIN[0][0])), (b * len(PLAIN[0][0]),)):
+        return "lengths-every-feature"
+    if found.shape == (t,):
+        return "lengths-of-steps"
     return {(b,): "lengths-not-int64", (b, 1): "lengths-a-column"}.get(found.shape)
 
 
@@ -86,22 +96,42 @@ def require_lengths(submission: Submission, which: int, padded: list[Any]) -> No
         return
     batch = torch.Tensor(padded)
     steps, filled = batch.shape[1], (batch != 0).any(2)
+    # how a step that is not padding is recognised, and how the length is found with that
+    filled_by = {
+        "sum-for-any": [batch.sum(2) != 0, batch.sum(2) > 0],
+        "one-feature-for-all": [batch[..., place] != 0 for place in (0, -1)]
+        + [batch[..., place] > 0 for place in (0, -1)],
+        "all-for-any": [(batch != 0).all(2)],
+        "only-positive": [(batch > 0).any(2)],
+    }
+    shortcuts = [
+        (name, lengths)
+        for name, masks in filled_by.items()
+        for mask in masks
+        for lengths in _lengths_by(mask)
+    ]
     mistakes = {
         "length-t": [steps] * len(padded),
         "zero-step-not-counted": filled.sum(1).tolist(),
         "ends-at-first-zero-step": filled.cumprod(1).sum(1).tolist(),
-        "sum-for-any": (batch.sum(2) != 0).sum(1).tolist(),
-        "one-feature-for-all": (batch[..., 0] != 0).sum(1).tolist(),
-        "all-for-any": (batch != 0).all(2).sum(1).tolist(),
-        "only-positive": (batch > 0).any(2).sum(1).tolist(),
         "padding-counted": (~filled).sum(1).tolist(),
         "numbers-counted": (batch != 0).sum((1, 2)).tolist(),
         "step-for-length": [length - 1 for length in expected],
         "no-step-found": [length % steps for length in filled.cumprod(1).sum(1).tolist()],
         "empty-row-counts": [length or steps for length in expected],
     }
-    why = matching_mistake(found, mistakes.items(), operator.eq)
+    why = matching_mistake(found, [*mistakes.items(), *shortcuts], operator.eq)
     raise Failure(calling_lengths(padded), f"It is {found}", f"{expected}", why)
+
+
+def _lengths_by(mask: Tensor) -> Iterator[list[int]]:
+    """Compute lengths from the steps that count: their number, the last one, the first others."""
+    import torch
+
+    steps = mask.long()
+    yield steps.sum(1).tolist()
+    yield (steps * torch.arange(1, steps.shape[1] + 1)).amax(1).tolist()
+    yield steps.cumprod(1).sum(1).tolist()
 
 
 def check_shape(submission: Submission) -> None:

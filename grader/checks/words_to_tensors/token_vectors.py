@@ -43,9 +43,13 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
     """
     texts = (TEXTS, WITH_EMPTY)[batch]
     lengths = [len(spacy_vectors(text)) for text in texts]
-    found = unwrap(vectors_seen(submission)[batch].result)
+    result, call = vectors_seen(submission)[batch].result, calling_vectors(texts)
+    if isinstance(result, Raised) and "E010" in result.message:
+        expected = f"a list of {len(texts)} float32 tensors, each (tokens, F)"
+        raise Failure(call, show_raised(result), expected, "vocabulary-without-vectors")
+    found = unwrap(result)
     why = functools.partial(why_vectors, lengths)
-    return require_list(found, calling_vectors(texts), lengths, FEATURES, why)
+    return require_list(found, call, lengths, FEATURES, why)
 
 
 def why_vectors(lengths: list[int], found: Any) -> str | None:
@@ -60,6 +64,8 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
         return "arrays-for-tensors" if arrays else None
     if {part.shape for part in tensors} == {(FEATURES,)}:
         return "doc-vector"
+    if len(found) == 1 < sum(map(bool, lengths)) and tensors[0].shape[:1] == (lengths[0],):
+        return "returned-in-the-loop"
     if len(found) != len(lengths):
         return "empty-text-dropped" if len(found) == sum(map(bool, lengths)) else None
     sizes = [part.shape[:1] for part in tensors]

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
 from grader.checks.words_to_tensors._sentences import (
-    LENGTHS,
-    B,
     F,
-    T,
+    by_hand,
     drawing,
     places_of,
     require_list,
@@ -25,6 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# Sorting them, sorting twice, unsorting twice and reversing give different orders.
+LENGTHS = (1, 5, 3, 2)
+B, T = len(LENGTHS), max(LENGTHS)
 SORTED = (4, 3, 1)
 PACKINGS = (
     (LENGTHS, f"unpack(rnn.pack_sequence({drawing(LENGTHS)}, enforce_sorted=False))"),
@@ -60,6 +61,8 @@ def sentences_back(submission: Submission, which: int) -> list[Any]:
         why = "sentences-in-one-tensor"
     elif type(found) is tuple and len(found) == 2:
         why = "box-and-lengths"
+    elif is_list(found) and found and all(map(is_list, found)):
+        why = "numbers-for-tensors"
     elif is_list(found) and len(found) == max(lengths):
         why = "steps-for-sentences"
     raise Failure(call, f"It returned {show(found)}", expected, why)
@@ -105,12 +108,15 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
     """Return the known mistake behind a different result."""
     if len(found) < len(sentences):
         return None
+    steps = by_hand(sentences).transpose(0, 1)
+    if all(close(one, step[: len(one)]) for one, step in zip(found, steps, strict=False)):
+        return "steps-cut-at-lengths"
     if {len(one) for one in found} == {T}:
         return "padding-left"
     if sorted(map(len, found)) == sorted(LENGTHS):
         return "packed-order-cut"
     if sum(map(len, found)) < sum(LENGTHS):
-        return "tokens-dropped"
+        return "unpacked-too-short"
     return None
 
 
@@ -123,7 +129,12 @@ def check_order(submission: Submission) -> None:
         return
     longest_first = sorted(range(B), key=lambda b: -LENGTHS[b])
     twice = [longest_first[place] for place in longest_first]
-    mistakes = {"packed-order-kept": longest_first, "sorted-for-unsorted": twice}
+    again = [longest_first.index(b) for b in range(B)]
+    mistakes = {
+        "packed-order-kept": longest_first,
+        "sorted-for-unsorted": twice,
+        "unsorted-twice": again,
+    }
     why = matching_mistake(places, mistakes.items(), operator.eq)
     text = f"The sentences come in the order {places}"
     raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the order before the packing", why)

@@ -8,27 +8,119 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ..student import PACKAGE, student
 from ..wire import TensorData
 from .call import plain
 
+MOST_NODES = 100  # of the graph behind a looked-up vector; an embedding has two
 MOST = 4  # at most this many times the expected number of calls are recorded
 
 State = tuple[Tensor, Tensor]
 
 
-def word_vectors(module: str, text: str, **given: Any) -> Any:
-    """Call `train_word_vectors`, with the loss in its module replaced by a fast, correct one."""
+def word_vectors(module: str, text: str, **given: Any) -> dict[str, Any]:
+    """Call `train_word_vectors`, with the loss in its module replaced by a fast, correct one.
+
+    Returns:
+        Its `result`, and what its training did, see `TableTraining`.
+    """
     function = student.get(module, "train_word_vectors")
     given["pairs"] = given["pairs"].torch()
     names = vars(sys.modules[f"{PACKAGE}.{module}"])
     own = names.get("negative_sampling_loss")
-    names["negative_sampling_loss"] = _loss
+    seen = TableTraining()
+    names["negative_sampling_loss"] = seen.loss
+    hook = register_optimizer_step_pre_hook(seen.before_step)
     try:
-        return plain(student.attempt(text, function, **given))
+        result = student.attempt(text, function, **given)
     finally:
+        hook.remove()
         names["negative_sampling_loss"] = own
+    return {"result": plain(result), **seen.summary(result)}
+
+
+class TableTraining:
+    """Records what a training of tables of vectors does.
+
+    Attributes:
+        steps: the steps of the optimizer.
+        rate: its learning rate at the last step.
+        optimizer: the name of its class.
+        drawn: whether the first negatives differ, from each other and from the contexts.
+        piled_up: how many losses found old gradients when `backward` was called.
+        learned: the parameters that it holds, each with a copy of its values before a step.
+        looked_up: the parameters that the vectors of the first loss came from, by argument.
+    """
+
+    def __init__(self) -> None:
+        """Start without a step."""
+        self.steps = self.piled_up = 0
+        self.rate, self.optimizer, self.drawn = 0.0, "", True
+        self.learned: dict[Tensor, Tensor] = {}
+        self.looked_up: list[set[Tensor]] = []
+
+    def loss(self, centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
+        """Compute the loss, and look at the gradients when `backward` comes to it."""
+        if not self.looked_up:
+            self.looked_up = [_sources(each) for each in (centre, context, negatives)]
+            others = negatives[:1, :1], context[:, None]
+            self.drawn = not any(bool((negatives == other).all()) for other in others)
+        found = _loss(centre, context, negatives)
+        if found.requires_grad and self.steps:
+            found.register_hook(self._before_backward)
+        return found
+
+    def before_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        """Count a step."""
+        for parameter in (each for group in optimizer.param_groups for each in group["params"]):
+            if parameter not in self.learned:
+                self.learned[parameter] = parameter.detach().clone()
+        self.steps += 1
+        self.rate = float(optimizer.param_groups[0]["lr"])
+        self.optimizer = type(optimizer).__name__
+
+    def _before_backward(self, _gradient: Tensor) -> None:
+        gradients = [parameter.grad for parameter in self.learned]
+        self.piled_up += any(each is not None and bool(each.any()) for each in gradients)
+
+    def summary(self, result: Any) -> dict[str, Any]:
+        """Return the record as plain data; `result` is what the function returned."""
+        pairs = self.learned.items()
+        moves = [((now.detach() - old).norm() / old.norm()).item() for now, old in pairs]
+        return {
+            "steps": self.steps,
+            "rate": self.rate,
+            "optimizer": self.optimizer,
+            "drawn": self.drawn,
+            "piled_up": self.piled_up,
+            "held": [
+                bool(sources) and sources <= self.learned.keys() for sources in self.looked_up
+            ],
+            "moved": min(moves, default=0.0),
+            "returned": any(
+                isinstance(result, Tensor)
+                and parameter.shape == result.shape
+                and torch.equal(parameter.detach(), result.detach())
+                for parameter in self.learned
+            ),
+        }
+
+
+def _sources(tensor: Any) -> set[Tensor]:
+    """Return the parameters that a tensor was computed from."""
+    found, seen = set[Tensor](), set[Any]()
+    left = [getattr(tensor, "grad_fn", None)]
+    while left:
+        node = left.pop()
+        if node is None or node in seen or len(seen) > MOST_NODES:
+            continue
+        seen.add(node)
+        if (variable := getattr(node, "variable", None)) is not None:
+            found.add(variable)
+        left += [each for each, _ in node.next_functions]
+    return found
 
 
 def _loss(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
