@@ -117,6 +117,7 @@ class CollateSeen:
             component is missing or disabled; otherwise None.
         nlp: the attribute itself.
         results: for each batch the return value, or `Raised`.
+        texts: for each batch the texts that the pipeline was given.
         loads_made: the number of pipelines loaded by the constructor.
         loads_called: the number of pipelines loaded by the calls.
     """
@@ -124,6 +125,7 @@ class CollateSeen:
     pipeline: str | None
     nlp: Any
     results: list[Any]
+    texts: list[list[str]]
     loads_made: int
     loads_called: int
 
@@ -211,7 +213,12 @@ class Backward:
 
 @dataclass(frozen=True)
 class LoopSeen:
-    """What the probe model recorded while a training loop or an evaluation ran on it."""
+    """What the probe model recorded while a training loop or an evaluation ran on it.
+
+    Attributes:
+        backwards: how often `backward` was called, whether or not it reached the probe.
+        uses_device: whether a call named the device that the student's function was given.
+    """
 
     result: Any
     weight: TensorData
@@ -219,6 +226,8 @@ class LoopSeen:
     events: list[Forward | Backward]
     unmoved: list[str]
     training: bool
+    backwards: int
+    uses_device: bool
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ class Submission:
         batches = [list(batch) for batch in batches]
         seen = self._do("collate.observe", batches=batches)
         found = structured(seen, CollateSeen)
-        reject_unless(len(found.results) == len(batches))
+        reject_unless(len(found.results) == len(found.texts) == len(batches))
         return found
 
     def build_model(self, sizes: Sizes) -> ModelBuilt:
@@ -229,6 +229,8 @@ class Submission:
         sizes: Sizes,
         inputs: Sequence[Any],
         states: Sequence[tuple[Any, Any, Any] | None] | None = None,
+        *,
+        training: bool = False,
     ) -> list[ModelRun]:
         """Call a model on each padded batch (B, T, F); `states` replace the output of its LSTM."""
         runs = self._do(
@@ -237,6 +239,7 @@ class Submission:
             device=self.device,
             inputs=list(inputs),
             states=[None] * len(inputs) if states is None else list(states),
+            training=training,
         )
         return structured(runs, list[ModelRun], len(inputs))
 

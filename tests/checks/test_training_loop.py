@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from grader.checks.oracles.training_loop import (
+    ADDITIONS,
     EVAL_SCALE,
+    EXAMPLES,
     KNOWN_MISTAKES,
+    LONG_RUN,
     RIGHT,
     LoopVariant,
     Scenario,
@@ -33,7 +36,7 @@ def optimizer_of(loop: LoopVariant, parameters: list[Tensor]) -> torch.optim.Opt
     if loop.optimizer == "adam":
         return torch.optim.Adam(parameters, lr=loop.lr)
     if loop.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=loop.lr)
+        return torch.optim.AdamW(parameters, lr=loop.lr, weight_decay=loop.decay or 0.01)
     momentum = 0.9 if loop.optimizer == "momentum" else 0.0
     return torch.optim.SGD(parameters, lr=loop.lr, momentum=momentum)
 
@@ -43,7 +46,26 @@ def loss_of(loop: LoopVariant, logits: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(logits.softmax(dim=1), targets)
     if loop.loss == "nll":
         return nn.functional.nll_loss(logits, targets)
-    return nn.functional.cross_entropy(logits, targets, reduction=loop.loss)
+    one_hot = nn.functional.one_hot(targets, logits.shape[1]).to(logits)
+    scores = {"mse_softmax": logits.softmax(1), "mse_sigmoid": logits.sigmoid()}
+    if loop.loss == "bce":
+        return nn.functional.binary_cross_entropy_with_logits(logits, one_hot)
+    if loop.loss.startswith("mse"):
+        return nn.functional.mse_loss(scores.get(loop.loss, logits), one_hot)
+    reduction, smoothing = loop.loss, loop.smoothing
+    return nn.functional.cross_entropy(
+        logits, targets, reduction=reduction, label_smoothing=smoothing
+    )
+
+
+def penalty_of(loop: LoopVariant, parameters: list[Tensor]) -> Tensor:
+    """The penalty whose gradient the loop adds; AdamW's decay is not part of the gradient."""
+    if loop.optimizer == "adamw" or not loop.decay:
+        return torch.zeros(())
+    if loop.penalty == "l2":
+        return loop.decay / 2 * sum((p.square().sum() for p in parameters), torch.zeros(()))
+    order = 2 if loop.penalty == "norm" else 1
+    return loop.decay * sum((p.norm(p=order) for p in parameters), torch.zeros(()))
 
 
 def torch_run(stage: Scenario, loop: LoopVariant) -> tuple[Weights, list[float], list[float]]:
@@ -72,7 +94,7 @@ def torch_run(stage: Scenario, loop: LoopVariant) -> tuple[Weights, list[float],
             if loop.renew_optimizer == "batch":
                 optimizer = optimizer_of(loop, [weight, bias])
             scores = logits(padded, scale)
-            loss = loss_of(loop, scores, targets)
+            loss = loss_of(loop, scores, targets) + penalty_of(loop, [weight, bias])
             met.append((scores.detach(), targets))
             if loop.step == "first":
                 optimizer.step()
@@ -84,6 +106,10 @@ def torch_run(stage: Scenario, loop: LoopVariant) -> tuple[Weights, list[float],
             if loop.zero_grad == "batch":
                 optimizer.zero_grad()
             loss.backward()
+            if loop.clip_norm < np.inf:
+                nn.utils.clip_grad_norm_([weight, bias], loop.clip_norm)
+            if loop.clip_value < np.inf:
+                nn.utils.clip_grad_value_([weight, bias], loop.clip_value)
             if loop.step == "batch":
                 optimizer.step()
         if loop.step == "epoch":
@@ -108,6 +134,29 @@ def test_it_goes_where_torch_goes(loop: LoopVariant, seed: int) -> None:
     history = true_history(draw_scenario(seed), run.epochs)
     np.testing.assert_allclose(history["train_loss"], train_losses, rtol=1e-6)
     np.testing.assert_allclose(history["val_loss"], val_losses, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loop", [*EXAMPLES, LONG_RUN, *(loop for _, loop in ADDITIONS)], ids=str)
+def test_what_is_added_goes_where_torch_goes(loop: LoopVariant) -> None:
+    run = Simulation(draw_scenario(0), loop)
+    end, _, _ = torch_run(draw_scenario(0), loop)
+    # Adam divides the losses' scale away up to its eps, which differs for mean and sum.
+    assert run.weights.distance(end) < 1e-4
+
+
+def test_a_scheduler_shows_in_the_learning_rate_of_each_step() -> None:
+    stage = draw_scenario(0)
+    run = Simulation(stage, LoopVariant(epochs=0))
+    rates = [0.05, 0.05, 0.05, 0.005, 0.01, 0.02]
+    moments = []
+    for step, rate in enumerate(rates):
+        moments.append((step % 3, run.weights))
+        run.loop = LoopVariant(epochs=0, lr=rate)
+        run._learn(stage.train[step % 3], 1.0)
+    found = Simulation(stage, LoopVariant(epochs=0)).rates(moments, run.weights)
+    np.testing.assert_allclose(found or [], rates, rtol=1e-6)
+    other = [(batch, Weights(w.weight * 1.01, w.bias)) for batch, w in moments]
+    assert Simulation(stage, LoopVariant(epochs=0)).rates(other, run.weights) is None
 
 
 # --- scenes ----------------------------------------------------------------------------------

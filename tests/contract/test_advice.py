@@ -72,6 +72,123 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "torch.cat([a, b], dim=1)",
     ),
     "number instead of a range": ("for _ in 3: pass", "range(n)"),
+    "tuple indexed": ("pair = (1, 2); pair[:, -1]", "This is a tuple"),
+    "tuple given to a layer": ("import torch; torch.relu((torch.zeros(1),))", "This is a tuple"),
+    "tuple concatenated": (
+        "import torch; torch.cat([torch.zeros(1), torch.max(torch.zeros(1, 1), 1)])",
+        "This is a tuple",
+    ),
+    "attribute of a tuple": ("(1, 2).shape", "This is a tuple"),
+    "array concatenated": (
+        "import torch; import numpy; torch.stack([numpy.zeros(1)])",
+        "torch.from_numpy",
+    ),
+    "too many parts": ("a, b = 1, 2, 3", "Print what is unpacked"),
+    "too few parts": ("a, b = (1,)", "Print what is unpacked"),
+    "embedding of vectors": (
+        "import torch; torch.nn.Embedding(2, 2)(torch.zeros(1))",
+        "remove the Embedding",
+    ),
+    "embedding of a large number": (
+        "import torch; torch.nn.Embedding(2, 2)(torch.tensor([5]))",
+        "remove the Embedding",
+    ),
+    "lengths along the wrong dimension": (
+        "import torch; torch.nn.utils.rnn.pack_padded_sequence(torch.zeros(2, 3, 4), "
+        "torch.ones(2, 4), True, False)",
+        "one number per sentence",
+    ),
+    "lengths not sorted": (
+        "import torch; torch.nn.utils.rnn.pack_padded_sequence(torch.zeros(2, 3, 4), "
+        "torch.tensor([1, 2]), True)",
+        "enforce_sorted",
+    ),
+    "a length of zero": (
+        "import torch; torch.nn.utils.rnn.pack_padded_sequence(torch.zeros(2, 3, 4), "
+        "torch.tensor([2, 0]), True)",
+        "set such lengths to 1",
+    ),
+    "tensors without dimensions": (
+        "import torch; torch.cat([torch.tensor(1), torch.tensor(2)])",
+        "torch.stack joins them",
+    ),
+    "nothing to stack": ("import torch; torch.stack([])", "read only once"),
+    "nothing to pad": ("import torch; torch.nn.utils.rnn.pad_sequence([])", "read only once"),
+    "largest of nothing": ("max(iter([]))", "read only once"),
+    "pair given to spacy": (
+        "import spacy; spacy.blank('en')(('text', 1))",
+        "separate the texts from the targets",
+    ),
+    "vector of a word": (
+        "raise ValueError('[E010] Word vectors set to length 0.')",
+        "token.vector of the tokens",
+    ),
+    "arguments of the loss swapped": (
+        "import torch; torch.nn.functional.cross_entropy(torch.tensor([1, 2]), torch.zeros(2, 3))",
+        "logits come first",
+    ),
+    "targets of floats": (
+        "import torch; torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.zeros(2))",
+        "class indices, dtype int64",
+    ),
+    "targets of two dimensions": (
+        "import torch; torch.nn.functional.nll_loss(torch.zeros(2, 3), torch.zeros(2, 1).long())",
+        "no unsqueeze",
+    ),
+    "another number of targets": (
+        "import torch; torch.nn.functional.cross_entropy(torch.zeros(2, 3), torch.zeros(4).long())",
+        "Print both shapes",
+    ),
+    "binary loss of class indices": (
+        "import torch; torch.nn.BCELoss()(torch.zeros(2, 3), torch.zeros(2))",
+        "the loss is the cross-entropy",
+    ),
+    "binary loss with logits of class indices": (
+        "import torch; torch.nn.BCEWithLogitsLoss()(torch.zeros(2, 3), torch.zeros(2))",
+        "the loss is the cross-entropy",
+    ),
+    "binary loss of logits": (
+        "import torch; torch.nn.BCELoss()(torch.ones(2) * 3, torch.zeros(2))",
+        "yes-or-no",
+    ),
+    "backward twice": (
+        "import torch; x = torch.ones(1, requires_grad=True).exp().sum(); "
+        "x.backward(); x.backward()",
+        "called twice",
+    ),
+    "backward of several numbers": (
+        "import torch; torch.ones(2, requires_grad=True).backward()",
+        "one number",
+    ),
+    "changed in place": (
+        "import torch; x = torch.ones(1, requires_grad=True); x += 1",
+        "changed in place",
+    ),
+    "numpy of a gradient": (
+        "import torch; torch.ones(1, requires_grad=True).numpy()",
+        ".detach() first",
+    ),
+    "item of several": ("import torch; torch.ones(2).item()", "Only a tensor with one element"),
+    "attribute of the probe": ("type('Probe', (), {})().init_hidden()", "a small model of its own"),
+    "device called": ("import torch; torch.device('cpu')(1)", "The third argument of evaluate"),
+    "unexpected argument": ("(lambda x: x)(y=1)", "the parameters in the stub"),
+    "missing argument": ("(lambda x, y: x)(1)", "the parameters in the stub"),
+    "argument given twice": ("(lambda x: x)(1, x=1)", "the same parameter"),
+    "text as a number": ("'text' + 1", "A text, list or tuple"),
+    "text read as a number": ("int('text')", "A text, list or tuple"),
+    "texts as a tensor": ("import torch; torch.tensor(['a'])", "A text, list or tuple"),
+    "dataset without items": (
+        "import torch; torch.utils.data.Dataset()[0]",
+        "__getitem__(self, index)",
+    ),
+    "module without forward": ("import torch; torch.nn.Module()(1)", "forward(self, padded)"),
+    "torchtext": (
+        "raise OSError('Could not load this library: lib/libtorchtext.so')",
+        "from news import AG_NEWS",
+    ),
+    "unknown key": ("{}['loss']", "print its keys"),
+    "divided by zero": ("1 / 0", "increased in the loop"),
+    "too many indices": ("import torch; torch.zeros(2)[0, 0]", "fewer dimensions"),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 

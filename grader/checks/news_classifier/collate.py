@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
@@ -29,6 +30,8 @@ LONG = [
     ("The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 32, 2),
     ("Goal!", 1),
 ]
+# What cleaning changes: digits, entities as AG_NEWS spells them, a tag, a backslash and an accent.
+RAW = [("Oil at #36;54.50 &amp; up\\again", 1), ("A <b>Café</b> &lt;b&gt; #39;05", 0)]
 
 
 @evidence
@@ -39,8 +42,8 @@ def seen(submission: Submission) -> CollateSeen:
 
 @evidence
 def seen_long(submission: Submission) -> CollateSeen:
-    """Create a Collate and call it on the batch with the long sentence."""
-    return submission.collate([LONG])
+    """Create a Collate and call it on the batch with the long sentence, and on the raw texts."""
+    return submission.collate([LONG, RAW])
 
 
 def lengths(batch: list[tuple[str, int]]) -> list[int]:
@@ -86,15 +89,38 @@ def check_shape(submission: Submission) -> None:
     """A batch becomes float32 (B, T, F) and int64 (B,), where T is the longest sentence."""
     found = seen(submission).results[0]
     lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
-    if isinstance(found, Raised) and found.type != "NotImplementedError" and lacks_tok2vec:
-        raise Failure(call(BATCH), show_raised(found), "a pair (padded, targets)", "no-tok2vec")
+    if isinstance(found, Raised) and found.type != "NotImplementedError":
+        mistake = "no-tok2vec" if lacks_tok2vec else _why_raised(found)
+        if mistake:
+            expected = "a pair (padded, targets)"
+            raise Failure(call(BATCH), show_raised(found), expected, mistake)
     _expect_pair(BATCH, unwrap(found))
+
+
+def _why_raised(raised: Raised) -> str | None:
+    """Return the known mistake behind sizes that do not fit together."""
+    stacked = re.search(r"equal size, but got \[(.+?)\] at .* and \[(.+?)\]", raised.message)
+    if stacked:
+        sizes = [part.split(", ") for part in stacked.groups()]
+        if all(len(size) == 2 for size in sizes):
+            features = {int(size[1]) for size in sizes}
+            if max(features) > FEATURES:
+                return "features-padded"
+            return "rows-not-padded" if features == {FEATURES} else None
+    unequal = re.search(r"tensor a \((\d+)\) must match .* tensor b \((\d+)\)", raised.message)
+    if unequal and min(map(int, unequal.groups())) >= FEATURES:
+        return "features-padded"
+    return None
 
 
 def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
     """Require the correct types and shapes."""
     if not is_list(found) or len(found) != 2:
-        raise Failure(call(batch), f"It returned {show(found)}", "a pair (padded, targets)")
+        several = is_list(found) and len(found) > 2 and is_tensor(found[0])
+        mistake = "more-than-a-pair" if several else None
+        raise Failure(
+            call(batch), f"It returned {show(found)}", "a pair (padded, targets)", mistake
+        )
     first, targets = found
     right_shape = (len(batch), max(lengths(batch)), FEATURES)
     if not is_tensor_of(first, "float32", right_shape):
@@ -119,6 +145,8 @@ def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> s
         (t, b, FEATURES): "time-first" if b > 1 else None,
         (t, FEATURES): "one-sentence-squeezed" if b == 1 else None,
         (b, FEATURES): "doc-vector",
+        (sum(lengths(batch)), FEATURES): "sentences-joined" if b > 1 else "one-sentence-squeezed",
+        (b, t): "word-numbers",
     }
     if found.shape in named:
         return named[found.shape]
@@ -136,6 +164,8 @@ def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> s
 def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
     """Return the known mistake that makes T too large or too small."""
     t, shortest = max(lengths(batch)), min(lengths(batch))
+    if rows.shape[1] == sum(lengths(batch)) and holds(rows[-1], spacy_vectors(batch[0][0])):
+        return "list-not-reset"
     if rows.shape[1] > t:
         return None if rows[:, t:].any() else "padded-to-fixed-length"
     cut = [spacy_vectors(text)[:shortest] for text, _ in batch]
@@ -171,12 +201,43 @@ def check_vectors(submission: Submission) -> None:
     rows = padded(submission)
     for text in sorted((text for text, _ in BATCH), key=lambda text: -len(spacy_vectors(text))):
         if not any(holds(row, spacy_vectors(text)) for row in rows):
-            mistake = _why_vectors(BATCH, rows, text)
+            mistake = _why_vectors(BATCH, rows, text) or _why_text(BATCH, seen(submission).texts[0])
             _expect_vectors(BATCH, rows, [text for text, _ in BATCH].index(text), mistake)
     found = unwrap(seen_long(submission).results[0])
     _expect_pair(LONG, found)
     if not any(holds(row, spacy_vectors(LONG[0][0])) for row in found[0].numpy()):
-        _expect_vectors(LONG, found[0].numpy(), 0)
+        _expect_vectors(LONG, found[0].numpy(), 0, _why_text(LONG, seen_long(submission).texts[0]))
+    _expect_raw(submission)
+
+
+def _expect_raw(submission: Submission) -> None:
+    """Compare the vectors of texts that invite cleaning."""
+    found = unwrap(seen_long(submission).results[1])
+    mistake = _why_text(RAW, seen_long(submission).texts[1])
+    try:
+        _expect_pair(RAW, found)
+    except Failure:
+        if not mistake:
+            raise
+        shown = f"It is {show(found[0] if is_list(found) and found else found)}"
+        expected = f"the vectors of {sum(lengths(RAW))} tokens"
+        raise Failure(f"{call(RAW)}[0]", shown, expected, mistake) from None
+    rows = found[0].numpy()
+    for text, _ in RAW:
+        if not any(holds(row, spacy_vectors(text)) for row in rows):
+            _expect_vectors(RAW, rows, [text for text, _ in RAW].index(text), mistake)
+
+
+def _why_text(batch: list[tuple[str, int]], given: list[str]) -> str | None:
+    """Return the known mistake that the texts given to spaCy show."""
+    texts = [text for text, _ in batch]
+    if not given or sorted(given) == sorted(texts):
+        return None
+    if sorted(given) == sorted(text.lower() for text in texts):
+        return "texts-lower-cased"
+    if sorted(given) == sorted(" ".join(text.split()) for text in texts):
+        return "texts-stripped"
+    return "texts-changed" if len(given) % len(texts) == 0 else None
 
 
 def _expect_vectors(
@@ -201,6 +262,8 @@ def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | 
     import numpy as np
     from spacy.tokens import Doc
 
+    if not rows.any():
+        return "batch-all-zeros"
     nlp = pipeline()
     words, tokens = text.split(), [token.text for token in nlp.make_doc(text)]
     mean = spacy_vectors(text).mean(0, keepdims=True)
@@ -273,6 +336,8 @@ def check_order(submission: Submission) -> None:
         raise Failure(f"{call(BATCH)}[0]", found, f"rows {[*range(len(BATCH))]}", "rows-reordered")
     if targets != [*right_targets]:
         mistake = "targets-reordered" if sorted(targets) == sorted(right_targets) else None
+        if targets == [target - 1 for target in right_targets]:
+            mistake = "targets-subtracted-again"
         expected = f"{[*right_targets]}, the targets as they came"
         raise Failure(f"{call(BATCH)}[1]", f"It is {targets}", expected, mistake)
 

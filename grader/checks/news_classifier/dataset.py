@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
-from grader.checks._tools import is_list, is_tensor_of
+from grader.checks._tools import is_list, is_tensor_of, quoted
 from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.submission import Submission, evidence
@@ -20,12 +21,39 @@ FEW = [(2, "Goal")]  # a different number of distinct targets
 N = len(SAMPLES)
 INDICES = [*range(N), -1, -N, N, -N - 1]
 CALL = f"NewsDataset({SAMPLES})"
+# What cleaning and cutting change: digits, punctuation, an entity as AG_NEWS spells it, a tag, a
+# link, a backslash, an accent, and a text longer than common limits.
+RAW_TEXTS = [
+    "Oil at $54.50,#39;again#39;\\up 2% &lt;b&gt;Café&lt;/b&gt; &amp; <i>Co.</i> http://ap.org",
+    "The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 20,
+]
+RAW = [(3, RAW_TEXTS[0]), (1, RAW_TEXTS[1])]
+RAW_CALL = f"NewsDataset([(3, {quoted(RAW_TEXTS[0])}), (1, {quoted(RAW_TEXTS[1])})])"
 
 
 @evidence
 def seen(submission: Submission) -> DatasetSeen:
     """Create a dataset from a list."""
-    return submission.dataset(SAMPLES, INDICES)
+    try:
+        return submission.dataset(SAMPLES, INDICES)
+    except StudentError as error:
+        if not _swaps_pairs(error.raised):
+            raise
+        found, mistake = show_raised(error.raised), "sample-pairs-swapped"
+        raise Failure(CALL, found, "a dataset of these pairs (label, text)", mistake) from None
+
+
+def _swaps_pairs(raised: Raised) -> bool:
+    """Return whether an exception says that a text was used as a label."""
+    literal = raised.message.removeprefix("invalid literal for int() with base 10: ")
+    as_label = "unsupported operand type(s) for -: 'str' and 'int'"
+    return raised.message == as_label or literal in map(repr, TEXTS)
+
+
+@evidence
+def seen_raw(submission: Submission) -> DatasetSeen:
+    """Create a dataset from texts that invite cleaning and cutting."""
+    return submission.dataset(RAW, [0, 1])
 
 
 @evidence
@@ -44,9 +72,54 @@ def check_texts(submission: Submission) -> None:
     """`samples` is a list or tuple of the texts, in order and unchanged."""
     texts = unwrap(seen(submission).samples)
     if is_list(texts) and list(texts) == TEXTS:
+        _expect_raw(unwrap(seen_raw(submission).samples))
         return
     expected = f"the texts in order, {TEXTS}"
     raise Failure(f"{CALL}.samples", f"It is {show_texts(texts)}", expected, _why_texts(texts))
+
+
+def _expect_raw(texts: object) -> None:
+    """Require that texts which invite cleaning and cutting are unchanged."""
+    if not is_list(texts) or len(texts) != len(RAW):
+        expected = f"a list of {len(RAW)} texts"
+        raise Failure(f"{RAW_CALL}.samples", f"It is {show(texts)}", expected)
+    for index, (found, text) in enumerate(zip(texts, RAW_TEXTS, strict=True)):
+        if found != text:
+            _differ(f"{RAW_CALL}.samples[{index}]", found, text)
+
+
+def _differ(call: str, found: object, text: str) -> None:
+    """Fail with the first place where a text differs."""
+    mistake = _why_text(found, text)
+    if not isinstance(found, str):
+        raise Failure(call, f"It is {show(found)}", repr(text[:40]), mistake)
+    if mistake == "texts-cut":
+        found_length = f"It has {len(found)} characters"
+        raise Failure(call, found_length, f"all {len(text)} of the text", mistake)
+    pairs = zip(found, text, strict=False)
+    start = next((i for i, (one, other) in enumerate(pairs) if one != other), len(found))
+    start = max(0, start - 5)
+    part = "..." if start else ""
+    raise Failure(
+        call,
+        f"It is {part}{clean(repr(found[start : start + 30]))}",
+        f"{part}{text[start : start + 30]!r}, unchanged",
+        mistake,
+    )
+
+
+def _why_text(found: object, text: str) -> str | None:
+    """Return the known mistake that turns a text into another."""
+    if not isinstance(found, str):
+        return None
+    if found.split() == text.split():
+        return "texts-stripped"
+    if found == text.lower():
+        return "texts-lower-cased"
+    if found and text.startswith((found, found.rstrip(". "))):
+        return "texts-cut"
+    alike = difflib.SequenceMatcher(None, found.lower(), text.lower(), autojunk=False)
+    return "texts-cleaned" if alike.ratio() > 0.5 else None
 
 
 def show_texts(texts: object) -> str:
@@ -63,6 +136,8 @@ def _why_texts(texts: object) -> str | None:
         return "texts-not-a-list"
     if list(texts) == SAMPLES:
         return "texts-with-labels"
+    if list(texts) == [label for label, _ in SAMPLES]:
+        return "labels-for-texts"
     if not texts or not all(type(text) is str for text in texts):
         return None
     words = [text.split() for text in texts]
@@ -72,7 +147,10 @@ def _why_texts(texts: object) -> str | None:
         return "texts-lower-cased"
     if sorted(texts) == sorted(TEXTS):
         return "texts-reordered"
-    return "texts-dropped" if len(texts) < N and set(texts) <= set(TEXTS) else None
+    if len(texts) < N and set(texts) <= set(TEXTS):
+        return "texts-dropped"
+    known = {_why_text(*pair) for pair in zip(texts, TEXTS, strict=False) if pair[0] != pair[1]}
+    return known.pop() if len(texts) == N and len(known) == 1 else None
 
 
 def check_targets(submission: Submission) -> None:
@@ -171,6 +249,10 @@ def check_item(submission: Submission) -> None:
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
         why = _why_item(found, text, target)
         raise Failure(f"{CALL}[{index}]", f"It returned {show(found)}", expected, why)
+    for index, text in enumerate(RAW_TEXTS):
+        found = unwrap(seen_raw(submission).items[index])
+        if not is_list(found) or not found or found[0] != text:
+            _differ(f"{RAW_CALL}[{index}][0]", found[0] if is_list(found) else found, text)
 
 
 def _why_item(found: object, text: str, target: int) -> str | None:
@@ -180,7 +262,7 @@ def _why_item(found: object, text: str, target: int) -> str | None:
     if second == text and first != text:
         return "item-swapped"
     if first != text:
-        return None
+        return _why_text(first, text)
     if isinstance(second, TensorData):
         if second.shape == (1,):
             return "item-target-one-dimension"

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grader.checks._tools import draw
+from grader.checks.news_classifier._model_mistakes import (
+    expect_real_batches,
+    place,
+    told,
+    why_raised,
+    why_shape,
+)
 from grader.checks.news_classifier._model_runs import (
     LATER,
     N_ROWS,
@@ -30,7 +37,7 @@ from grader.checks.news_classifier._model_runs import (
     substituted,
     token_runs,
 )
-from grader.contract.messages import Blocked, Failure, clean, shape, show
+from grader.contract.messages import Blocked, Failure, shape, show
 from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.pipeline import FEATURES
 from grader.grading.submission import Submission, evidence
@@ -38,19 +45,6 @@ from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def place(raised: Raised) -> str:
-    """Format the student's line that raised."""
-    if not raised.frames:
-        return ""
-    frame = raised.frames[-1]
-    return f" in {clean(frame.file)}, line {frame.line}, `{clean(frame.source)}`"
-
-
-def told(raised: Raised) -> str:
-    """Format an exception as one line."""
-    return f"It raised {raised.type}{place(raised)}: {clean(raised.message)}"
 
 
 # --- builds, shape ---------------------------------------------------------------------------
@@ -99,6 +93,9 @@ def check_shape(submission: Submission) -> None:
 
     for dims, run in plain_runs(submission).items():
         logits, where = run.logits, call(SIZES, *dims)
+        if isinstance(logits, Raised) and (mistake := why_raised(submission, logits)):
+            expected = f"logits of shape (B, C) = {shape((dims[0], C))}"
+            raise Failure(where, told(logits), expected, mistake)
         expected = f"float32 of shape (B, C) = {shape((dims[0], C))}"
         if isinstance(logits, Raised) and logits.kind == "exception" and SHAPES[dims]:
             statistics = "more than 1 value per channel" in logits.message
@@ -109,28 +106,13 @@ def check_shape(submission: Submission) -> None:
             isinstance(logits, TensorData)
             and (logits.dtype, logits.shape) == ("float32", (dims[0], C))
         ):
-            raise Failure(where, f"It returned {show(logits)}", expected, _why_shape(dims, run))
+            raise Failure(
+                where, f"It returned {show(logits)}", expected, why_shape(submission, dims, run)
+            )
         if not bool(torch.isfinite(logits.torch()).all()):
             mistake = "batch-statistics" if dims == (1, T, F) else None
             found = "It returned numbers that are infinite or not a number (nan)"
             raise Failure(where, found, "finite numbers", mistake)
-
-
-def _why_shape(dims: tuple[int, ...], run: ModelRun) -> str | None:
-    logits, (rows, steps, _) = run.logits, dims
-    if rows != steps and rows_read(run) == {steps}:
-        return "batch-first-forgotten"
-    if not isinstance(logits, TensorData):
-        return None
-    if logits.dtype == "int64" and logits.shape == (rows,):
-        return "class-instead-of-scores"
-    if rows == 1 and logits.shape == (C,):
-        return "squeezed"
-    if logits.shape == (rows, steps, C):
-        return "logits-every-step"
-    if len(logits.shape) == 2 and logits.shape[0] == rows and logits.shape[1] != C:
-        return "classes-ignored"
-    return None
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -161,8 +143,10 @@ def check_rows(submission: Submission) -> None:
             f"model(batch[b : b + 1])` and `model(batch)[b : b + 1]` for `{call(SIZES)}.eval()",
             "A sentence alone has other logits than the same sentence in a batch",
             "the same logits",
-            _why_rows(draw(submission.seed, B, T, F), first),
+            _why_rows(draw(submission.seed, B, T, F), first, together),
         )
+
+    expect_real_batches(submission)
 
 
 def _why_again(first: ModelRun, second: ModelRun) -> str | None:
@@ -179,7 +163,7 @@ def _start(run: ModelRun) -> Tensor | None:
     return given.torch() if isinstance(given, TensorData) else None
 
 
-def _why_rows(batch: Tensor, run: ModelRun) -> str:
+def _why_rows(batch: Tensor, run: ModelRun, logits: Tensor) -> str:
     if rows_read(run) == {T}:
         return "batch-first-forgotten"
     given = run.lstm_calls[0].input if run.lstm_calls else None
@@ -188,6 +172,8 @@ def _why_rows(batch: Tensor, run: ModelRun) -> str:
         same_numbers = close_logits(seen.flatten().sort().values, batch.flatten().sort().values)
         if same_numbers and not any(close_logits(seen[0], row) for row in batch):
             return "input-reshaped"
+    if _sum_to_one(logits.T) or _sum_to_one(logits.exp().T):
+        return "softmax-over-batch"
     return "rows-mixed"
 
 
@@ -343,9 +329,14 @@ def _why_directions(seen: ReadSet, forward: bool, backward: bool) -> str | None:
         frozenset({(0, 0), (0, 1)}): "output-first-step",
         frozenset({(0, 0), (T - 1, 1)}): "output-halves-swapped",
     }
+    steps = {step for step, _ in seen.output}
     if seen.output in known:
         return known[seen.output]
-    if len({step for step, _ in seen.output}) == T:
+    if seen.output == {(step, direction) for step in (0, T - 1) for direction in range(D)}:
+        return "both-ends-of-output"
+    if len(steps) == 1 and not steps & {0, T - 1}:
+        return "output-middle-step"
+    if len(steps) == T:
         return "all-steps"
     if not seen.beside and forward != backward:
         return "one-direction-read"

@@ -9,29 +9,37 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
 from grader.checks._tools import close_number, close_numbers, is_list, matching_mistake
+from grader.checks.news_classifier._train_mistakes import (
+    changing_rates,
+    forwards,
+    learned_from,
+    weights,
+    why_other_weights,
+    why_validation,
+)
+from grader.checks.oracles.reports_of_a_pass import Pass
 from grader.checks.oracles.training_loop import (
     EVAL_SCALE,
-    KNOWN_MISTAKES,
+    LONG_RUN,
     RIGHT,
     TOLERANCE,
     Epoch,
     LoopVariant,
-    Pass,
     Scenario,
     Simulation,
-    Weights,
     draw_scenario,
     true_history,
     wrong_histories,
 )
-from grader.contract.messages import Blocked, Failure, show
-from grader.grading.answers import Backward, Forward, LoopSeen, unwrap
+from grader.contract.messages import Blocked, Failure, show, show_raised
+from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.submission import Submission, evidence
-from grader.worker.wire import TensorData
+from grader.worker.wire import Raised, TensorData
 
 EPOCHS, LR = 3, 0.05
 KEYS = ("train_loss", "val_loss", "val_accuracy")
@@ -67,6 +75,13 @@ def evaluated_in_eval(submission: Submission) -> LoopSeen:
 
 
 @evidence
+def evaluated_single(submission: Submission) -> LoopSeen:
+    """Call `evaluate` with one batch of one sample."""
+    scenario = draw_scenario(submission.seed, single=True)
+    return submission.evaluate(training=True, **sent(scenario))
+
+
+@evidence
 def trained(submission: Submission) -> LoopSeen:
     """Call `train` with a probe."""
     return submission.train(epochs=EPOCHS, lr=LR, **sent(stage(submission)))
@@ -80,36 +95,16 @@ def trained_with_other_val(submission: Submission) -> LoopSeen:
     )
 
 
-def weights(seen: LoopSeen | Forward) -> Weights:
-    """Return the probe's weights at the end or at a call."""
-    return Weights(seen.weight.numpy(), seen.bias.numpy())
-
-
-def forwards(seen: LoopSeen) -> list[Forward]:
-    """Return the calls of the probe."""
-    return [event for event in seen.events if isinstance(event, Forward)]
-
-
-def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
-    """Return, for each training batch, the calls of the probe that training could use.
-
-    Calls in eval mode without gradients are measurements. Consecutive calls with the same batch
-    count once.
-    """
-    calls: dict[str, list[Forward]] = {}
-    for batch, events in itertools.groupby(forwards(seen), lambda event: event.batch):
-        learning = [event for event in events if event.training or event.grad]
-        calls.setdefault(batch, []).extend(learning[:1])
-    return [calls.get(f"train {number}", []) for number in range(len(scenario.train))]
-
-
 # --- evaluate --------------------------------------------------------------------------------
 
 
 def check_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
     seen, scenario = evaluated(submission), stage(submission)
-    found = unwrap(seen.result)
+    found = seen.result
+    if isinstance(found, Raised) and _compares_classes(found):
+        raise Failure(EVALUATE, show_raised(found), "(loss, accuracy)", "argmax-over-batch")
+    found = unwrap(found)
     right = scenario.start.over(scenario.val)
     if not is_list(found) or len(found) != 2:
         pair = "a tuple of two floats, (loss, accuracy)"
@@ -123,6 +118,27 @@ def check_evaluate(submission: Submission) -> None:
         shown += f"({found[0]:.4f}, {found[1]:.4f})"
         expected = f"({right.loss:.4f}, {right.accuracy:.4f}), the means over all samples"
         raise Failure(EVALUATE, shown, expected, _why_other_numbers(seen, scenario, *found))
+    _expect_single(submission)
+
+
+def _expect_single(submission: Submission) -> None:
+    """Require that `evaluate` works on a batch of one sample."""
+    scenario = draw_scenario(submission.seed, single=True)
+    found, right = evaluated_single(submission).result, scenario.start.over(scenario.val)
+    numbers = [right.loss, right.accuracy]
+    if is_list(found) and close_numbers(found, numbers, TOLERANCE):
+        return
+    shown = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
+    pair = f"({numbers[0]:.4f}, {numbers[1]:.4f})"
+    call = "evaluate(model, loader, device)` with one batch of one sample in `loader"
+    raise Failure(call, shown, pair, "batch-of-one-fails")
+
+
+def _compares_classes(raised: Raised) -> bool:
+    """Return whether B targets are compared with C classes, because argmax went over the batch."""
+    sizes = r"tensor a \((3|5)\) must match the size of tensor b \((3|5)\)"
+    source = raised.frames[-1].source if raised.frames else ""
+    return bool(re.search(sizes, raised.message)) and "==" in source
 
 
 def _why_other_numbers(
@@ -139,11 +155,24 @@ def _why_other_numbers(
         matching_mistake(found, forms, agree)
         for found, forms in ((loss, right.wrong_losses()), (accuracy, right.wrong_accuracies()))
     ]
+    names[1] = names[1] or matching_mistake(accuracy, right.wrong_hits(), agree)
     if names == ["loss-mean-over-batches", "accuracy-mean-over-batches"]:
         return "means-over-batches"
     if not any(names) and any(event.training for event in forwards(seen)):
         return "eval-mode-missing"
-    return names[0] or names[1]
+    return names[0] or names[1] or _why_one_number(right, loss, accuracy)
+
+
+def _why_one_number(right: Pass, loss: float, accuracy: float) -> str | None:
+    """Return which of two numbers is wrong, if no known mistake leads to it."""
+    agree = functools.partial(close_number, tolerance=TOLERANCE)
+    accuracies = [right.accuracy, *(number for _, number in right.wrong_accuracies())]
+    losses = [right.loss, *(number for _, number in right.wrong_losses())]
+    if any(agree(loss, each) for each in accuracies) and any(agree(accuracy, n) for n in losses):
+        return "swapped-loss-and-accuracy"
+    if agree(loss, right.loss):
+        return "accuracy-above-one" if accuracy > 1 else "only-accuracy-differs"
+    return "only-loss-differs" if agree(accuracy, right.accuracy) else None
 
 
 def check_evaluate_mode(submission: Submission) -> None:
@@ -217,7 +246,8 @@ def check_validation(submission: Submission) -> None:
         raise Blocked("Not looked at yet: fix train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With other batches in val_loader, the model was trained to other weights"
-        raise Failure(TRAIN, found, "the same weights", "learns-from-validation")
+        mistake = why_validation(seen, stage(submission), LR)
+        raise Failure(TRAIN, found, "the same weights", mistake)
 
 
 def _right_run(seen: LoopSeen, scenario: Scenario) -> Simulation | None:
@@ -243,32 +273,44 @@ def check_learns(submission: Submission) -> None:
     start, end, right = scenario.start, weights(seen), Simulation(scenario, LoopVariant()).weights
     if end.distance(start) == 0:
         computed = any(isinstance(event, Backward) for event in seen.events)
-        mistake = "gradients-not-used" if computed else "backward-missing"
+        without = "gradient-cut-off" if seen.backwards else "backward-missing"
+        mistake = "gradients-not-used" if computed else without
         found = "The model's weights did not change"
         raise Failure(TRAIN, found, "each batch to change them", mistake)
     at = abs(end.flat() - right.flat()).argmax()
     before, after, expected = (each.flat()[at] for each in (start, end, right))
     found = f"A weight of the model went from {before:.4f} to {after:.4f}"
     adam = f"{expected:.4f}, where Adam(lr={LR}) takes it by the cross-entropy of each batch"
-    raise Failure(TRAIN, found, adam, _why_other_weights(end, scenario))
+    mistake = why_other_weights(seen, scenario)
+    if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, LR)):
+        shown = ", ".join(f"{rate:.3g}" for rate in rates)
+        found = f"The learning rate of its {len(rates)} steps was {shown}"
+        adam = f"{LR} in each step"
+    raise Failure(TRAIN, found, adam, mistake)
 
 
 def _uses_its_arguments(submission: Submission) -> None:
     """Require that `epochs` and `lr` are not hard-coded."""
-    scenario, epochs, lr = stage(submission), 5, 0.02
+    scenario, epochs, lr = stage(submission), LONG_RUN.epochs, LONG_RUN.lr
     seen = submission.train(epochs=epochs, lr=lr, **sent(scenario))
     unwrap(seen.result)
     right = [Simulation(scenario, replace(loop, epochs=epochs, lr=lr)).weights for loop in RIGHT]
-    if not any(weights(seen).distance(other) <= TOLERANCE for other in right):
-        call = f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"
-        found = f"With epochs={EPOCHS} and lr={LR} the model learned as it should, here it did not"
-        raise Failure(call, found, "both arguments to be used", "arguments-fixed")
-
-
-def _why_other_weights(end: Weights, scenario: Scenario) -> str | None:
-    """Return the known mistake behind the final weights of the student's loop."""
-    known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
-    return matching_mistake(end, known, lambda one, other: one.distance(other) <= TOLERANCE)
+    if any(weights(seen).distance(other) <= TOLERANCE for other in right):
+        return
+    call = f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"
+    passes = [len(events) for events in learned_from(seen, scenario)]
+    if set(passes) != {epochs}:
+        found = f"It trained {passes[0]} of {epochs} epochs"
+        once = submission.train(epochs=1, lr=lr, **sent(scenario))
+        fixed = [len(events) for events in learned_from(once, scenario)] == passes
+        mistake = "arguments-fixed" if fixed else "stops-early"
+        raise Failure(call, found, f"{epochs}, and as many entries in the list", mistake)
+    found = f"With epochs={EPOCHS} and lr={LR} the model learned as it should, here it did not"
+    if rates := changing_rates(seen, scenario, lr):
+        shown = ", ".join(f"{rate:.3g}" for rate in (rates[0], rates[-1]))
+        found = f"The learning rate of the first and of the last step was {shown}"
+        raise Failure(call, found, f"{lr} in each step", "lr-changes")
+    raise Failure(call, found, "both arguments to be used", "arguments-fixed")
 
 
 def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
@@ -303,9 +345,19 @@ def check_losses(submission: Submission) -> None:
         found = [row[key] for row in history]
         if not agree(found, right):
             mistake = matching_mistake(found, wrong[key], agree)
+            if not mistake and key.startswith("val") and _is_stale(found, right):
+                mistake = "validated-too-rarely"
             shown, expected = ([round(number, 4) for number in each] for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
             raise Failure(TRAIN, told, str(expected), mistake)
+
+
+def _is_stale(found: list[float], right: list[float]) -> bool:
+    """Return whether each number is that of its epoch or of an earlier one."""
+    return all(
+        any(close_number(number, each, TOLERANCE) for each in right[: epoch + 1])
+        for epoch, number in enumerate(found)
+    )
 
 
 def check_device(submission: Submission) -> None:
@@ -326,3 +378,7 @@ def check_device(submission: Submission) -> None:
             found = "With the model on another device than the loader's batches, "
             found += f"{' and '.join(unmoved)} of a batch stayed on the loader's device"
             raise Failure(call, found, "padded and targets to be moved to the model's", mistake)
+        if mistake == "device-ignored" and not seen.uses_device:
+            found = "The argument device is not used"
+            expected = "batches and model to be moved to this device"
+            raise Failure(call, found, expected, "device-argument-unused")

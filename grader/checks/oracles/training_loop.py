@@ -11,94 +11,16 @@ from __future__ import annotations
 import functools
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from grader.checks._tools import close_numbers
+from grader.checks.oracles.reports_of_a_pass import Array, Pass, softmax
 
 EVAL_SCALE = 0.5
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
-Array = np.ndarray[Any, Any]
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
 Named = list[tuple[str, list[float]]]  # the numbers that known mistakes lead to, by name
-
-
-def softmax(scores: Array) -> Array:
-    """Compute the softmax of each row."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares: Array = powers / powers.sum(axis=1, keepdims=True)
-    return shares
-
-
-def losses(scores: Array, targets: Array) -> Array:
-    """Compute the cross-entropy of each row."""
-    return -np.log(softmax(scores)[np.arange(len(targets)), targets])
-
-
-# --- what is reported ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Pass:
-    """The logits (B, C) and targets (B,) of each batch in a pass over a loader."""
-
-    batches: tuple[tuple[Array, Array], ...]
-
-    @property
-    def losses(self) -> list[Array]:
-        """The cross-entropies of each batch, one per sample."""
-        return [losses(scores, targets) for scores, targets in self.batches]
-
-    @property
-    def loss(self) -> float:
-        """The mean cross-entropy over all samples."""
-        return float(np.concatenate(self.losses).mean())
-
-    @property
-    def accuracy(self) -> float:
-        """The fraction of samples whose largest logit is at the target."""
-        return float(np.concatenate(self._hits).mean())
-
-    @property
-    def _hits(self) -> list[Array]:
-        return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
-
-    def wrong_losses(self) -> list[tuple[str, float]]:
-        """Yield the losses that known mistakes lead to."""
-        probabilities = Pass(tuple((softmax(scores), targets) for scores, targets in self.batches))
-        picked = [-scores[np.arange(len(targets)), targets] for scores, targets in self.batches]
-        means = [float(part.mean()) for part in self.losses]
-        count = len(np.concatenate(self.losses))
-        return [
-            ("loss-mean-over-batches", sum(means) / len(means)),
-            ("loss-not-weighted", sum(means) / count),
-            ("not-divided", sum(means)),
-            *_wrong_means(self.losses),
-            ("softmax-before-loss", probabilities.loss),
-            ("log-softmax-missing", float(np.concatenate(picked).mean())),
-        ]
-
-    def wrong_accuracies(self) -> list[tuple[str, float]]:
-        """Yield the accuracies that known mistakes lead to."""
-        means = [float(part.mean()) for part in self._hits]
-        return [
-            ("accuracy-mean-over-batches", sum(means) / len(means)),
-            ("accuracy-in-percent", 100 * self.accuracy),
-            *_wrong_means(self._hits),
-        ]
-
-
-def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
-    sums = [float(part.sum()) for part in batches]
-    count = sum(map(len, batches))
-    return [
-        ("not-divided", sum(sums)),
-        ("divided-by-batches", sum(sums) / len(sums)),
-        ("first-batch-only", sums[0] / len(batches[0])),
-        ("last-batch-only", sums[-1] / len(batches[-1])),
-        ("last-batch-only", sums[-1] / count),
-    ]
 
 
 @dataclass(frozen=True)
@@ -180,7 +102,11 @@ def wrong_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Named]
             ("eval-mode-missing", [each.loss for each in loud]),
             *_columns([each.wrong_losses() for each in val]),
         ],
-        "val_accuracy": _columns([each.wrong_accuracies() for each in val]),
+        "val_accuracy": [
+            ("validates-on-training-data", [each.accuracy for each in again]),
+            ("validates-on-training-data", [epoch.met.accuracy for epoch in epochs]),
+            *_columns([each.wrong_accuracies() for each in val]),
+        ],
     }
 
 
@@ -206,11 +132,43 @@ class LoopVariant:
     optimizer: str = "adam"  # adam, adamw, sgd, momentum: SGD with momentum 0.9
     lr: float = 0.05
     epochs: int = 3
-    loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits
+    loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits,
+    # bce or mse against one-hot targets, mse_softmax, mse_sigmoid
+    smoothing: float = 0.0  # of the targets
+    penalty: str = "l2"  # l2: half the square of the weights, norm: of each parameter, l1
+    decay: float = 0.0  # the factor of the penalty, or AdamW's weight decay
+    clip_norm: float = np.inf  # the largest norm of all gradients
+    clip_value: float = np.inf  # the largest gradient of a weight
     zero_grad: str = "batch"  # how often: batch, epoch, never
     step: str = "batch"  # after each batch's backward, before it ("first"), or once per epoch
     renew_optimizer: str = "never"  # never, epoch, batch
     eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
+
+
+RATE_TOLERANCE = 2e-5  # of a weight after one step
+
+
+def _columns_of(weights: Weights) -> Array:
+    return np.column_stack([weights.weight, weights.bias]).ravel().astype(float)
+
+
+def _slope(loss: str, scores: Array, one_hot: Array, smoothing: float) -> Array:
+    """Compute the gradient (B, C) of each row's loss with respect to the logits."""
+    shares = softmax(scores)
+    if loss in ("softmax", "mse_softmax"):
+        outer = (softmax(shares) if loss == "softmax" else shares) - one_hot
+        chained: Array = shares * (outer - (outer * shares).sum(axis=1, keepdims=True))
+        return chained
+    sigmoid = 1 / (1 + np.exp(-scores))
+    known = {
+        "nll": -one_hot,
+        "bce": sigmoid - one_hot,
+        "mse": scores - one_hot,
+        "mse_sigmoid": (sigmoid - one_hot) * sigmoid * (1 - sigmoid),
+    }
+    soft = one_hot * (1 - smoothing) + smoothing / scores.shape[1]
+    slope: Array = known.get(loss, shares - soft)
+    return slope
 
 
 class Simulation:
@@ -256,18 +214,28 @@ class Simulation:
     def _gradient(self, padded: Array, targets: Array, scores: Array, scale: float) -> Array:
         """Compute the gradient (C, F + 1) of a batch's loss, for weight and bias."""
         one_hot = np.eye(scores.shape[1])[targets]
-        shares = softmax(scores)
-        if self.loop.loss == "softmax":
-            outer = softmax(shares) - one_hot
-            slope = shares * (outer - (outer * shares).sum(axis=1, keepdims=True))
-        elif self.loop.loss == "nll":
-            slope = -one_hot
-        else:
-            slope = shares - one_hot
+        slope = _slope(self.loop.loss, scores, one_hot, self.loop.smoothing)
         inputs = np.concatenate([padded.sum(axis=1), np.ones((len(targets), 1))], axis=1)
         divisor = 1 if self.loop.loss == "sum" else len(targets)
         gradient: Array = scale * slope.T @ inputs / divisor
-        return gradient
+        if self.loop.optimizer != "adamw" and self.loop.decay:
+            gradient = gradient + self.loop.decay * self._penalty()
+        return self._clipped(gradient)
+
+    def _penalty(self) -> Array:
+        """Compute the gradient of the penalty on the weights."""
+        weight, bias = self.weights.weight, self.weights.bias
+        if self.loop.penalty == "norm":
+            weight, bias = weight / np.linalg.norm(weight), bias / np.linalg.norm(bias)
+        elif self.loop.penalty == "l1":
+            weight, bias = np.sign(weight), np.sign(bias)
+        return np.column_stack([weight, bias])
+
+    def _clipped(self, gradient: Array) -> Array:
+        norm = float(np.linalg.norm(gradient))
+        if norm > self.loop.clip_norm:
+            gradient = gradient * (self.loop.clip_norm / norm)
+        return np.clip(gradient, -self.loop.clip_value, self.loop.clip_value)
 
     def _step(self) -> None:
         if not self.gradient.any():
@@ -279,19 +247,50 @@ class Simulation:
             self._move(lr * self.first)
             return
         if self.loop.optimizer == "adamw":
-            self._move(lr * 0.01 * np.column_stack([self.weights.weight, self.weights.bias]))
+            decay = self.loop.decay or 0.01
+            self._move(lr * decay * np.column_stack([self.weights.weight, self.weights.bias]))
+        self._move(lr * self._direction())
+
+    def _direction(self) -> Array:
+        """Update Adam's averages; return its step for a learning rate of 1."""
         self.steps += 1
         self.first = 0.9 * self.first + 0.1 * self.gradient
         self.second = 0.999 * self.second + 0.001 * self.gradient**2
         mean = self.first / (1 - 0.9**self.steps)
         spread = np.sqrt(self.second / (1 - 0.999**self.steps))
-        self._move(lr * mean / (spread + 1e-8))
+        direction: Array = mean / (spread + 1e-8)
+        return direction
+
+    def rates(self, moments: list[tuple[int, Weights]], end: Weights) -> list[float] | None:
+        """Return the learning rate of each step, if the steps differ from Adam's in that only.
+
+        Args:
+            moments: for each step the number of its batch, and the weights before it.
+            end: the weights after the last step.
+        """
+        if not moments:
+            return None
+        self._renew()
+        after = [weights for _, weights in moments[1:]] + [end]
+        rates = []
+        for (number, before), then in zip(moments, after, strict=True):
+            padded, targets = self.scenario.train[number]
+            self.weights = before
+            scores = before.scores(padded, 1.0)
+            self.gradient = self._gradient(padded, targets, scores, 1.0)
+            wanted, moved = self._direction().ravel(), _columns_of(before) - _columns_of(then)
+            rate = float(wanted @ moved / (wanted @ wanted))
+            if not np.isfinite(moved).all() or abs(moved - rate * wanted).max() > RATE_TOLERANCE:
+                return None
+            rates.append(rate)
+        return rates
 
     def _move(self, distance: Array) -> None:
         weight, bias = self.weights.weight, self.weights.bias
         self.weights = Weights(weight - distance[:, :-1], bias - distance[:, -1])
 
 
+LONG_RUN = LoopVariant(epochs=12, lr=0.02)
 RIGHT = (
     LoopVariant(),
     LoopVariant(loss="sum"),
@@ -316,19 +315,45 @@ KNOWN_MISTAKES: tuple[tuple[str, LoopVariant], ...] = (
     ("optimizer-each-batch", LoopVariant(renew_optimizer="batch")),
     ("optimizer-each-epoch", LoopVariant(renew_optimizer="epoch")),
 )
+DECAYS = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
+# What is often added to the recipe. Small values of these change little, so they may look alike.
+ADDITIONS: tuple[tuple[str, LoopVariant], ...] = (
+    *(("label-smoothing", LoopVariant(smoothing=each)) for each in (0.05, 0.1, 0.15, 0.2, 0.3)),
+    *(("gradients-clipped", LoopVariant(clip_norm=c)) for c in (0.01, 0.1, 0.25, 0.5, 1, 2, 3, 5)),
+    *(("gradients-clipped", LoopVariant(clip_value=c)) for c in (0.01, 0.05, 0.1, 0.25, 0.5, 1)),
+    *(
+        ("weight-decay", LoopVariant(decay=decay, penalty=penalty))
+        for penalty in ("l2", "norm", "l1")
+        for decay in DECAYS
+    ),
+    *(("optimizer-adamw", LoopVariant(optimizer="adamw", decay=decay)) for decay in DECAYS),
+    *(("another-loss", LoopVariant(loss=f)) for f in ("bce", "mse", "mse_softmax", "mse_sigmoid")),
+)
+EXAMPLES = (  # of ADDITIONS: a scenario must show them
+    LoopVariant(smoothing=0.1),
+    LoopVariant(clip_norm=1),
+    LoopVariant(decay=0.01),
+)
 
 
 # --- where it takes place --------------------------------------------------------------------
 
 
 @functools.cache
-def draw_scenario(seed: int, other_val: bool = False) -> Scenario:
+def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> Scenario:
     """Generate a probe with 3 classes and batches (B, 2, 4); the last of each loader is smaller.
 
     This is repeated until each known mistake leads to numbers of its own.
+
+    Args:
+        seed: of the random numbers.
+        other_val: use other validation data.
+        single: use validation data of one sample.
     """
+    if single:
+        return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 2]), 1))
     if other_val:
-        return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 1))
+        return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 2))
     drawn = (_draw(seed, attempt) for attempt in itertools.count())
     return next(each for each in drawn if is_discriminating(each))
 
@@ -337,7 +362,7 @@ def _draw(seed: int, attempt: int) -> Scenario:
     draw = np.random.default_rng([seed, 0, attempt])
     weight, bias = draw.standard_normal((3, 4)), draw.standard_normal(3)
     start = Weights(weight.astype(np.float32), bias.astype(np.float32))
-    return Scenario(start, _batches(draw, 4, 4, 2), _batches(draw, 5, 5, 1))
+    return Scenario(start, _batches(draw, 4, 4, 2), _batches(draw, 5, 5, 2))
 
 
 def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
@@ -348,19 +373,33 @@ def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
 
 def is_discriminating(scenario: Scenario) -> bool:
     """Return whether all known mistakes differ from each other and from the correct run ("")."""
-    loops = [*(("", loop) for loop in RIGHT), *KNOWN_MISTAKES]
     start = scenario.start.over(scenario.val)
+    if not start.is_mixed:  # most scenarios end here
+        return False
+    accuracies = [*_columns([start.wrong_accuracies()]), *_columns([start.wrong_hits()])]
+    if not _apart([("", [start.accuracy]), *accuracies]):
+        return False
     epochs = Simulation(scenario, LoopVariant()).epochs
-    wrong = wrong_histories(scenario, epochs)
+    wrong, right = wrong_histories(scenario, epochs), true_history(scenario, epochs)
     return (
-        _apart([(name, Simulation(scenario, loop).weights.flat().tolist()) for name, loop in loops])
-        and _apart([("", [start.loss]), *_columns([start.wrong_losses()])])
-        and _apart([("", [start.accuracy]), *_columns([start.wrong_accuracies()])])
-        and all(
-            _apart([("", numbers), *wrong[key]])
-            for key, numbers in true_history(scenario, epochs).items()
-        )
+        _apart([("", [start.loss]), *_columns([start.wrong_losses()])])
+        and all(_apart([("", numbers), *wrong[key]]) for key, numbers in right.items())
+        and _overfits(scenario)
+        and _apart(_ends(scenario, [*(("", loop) for loop in RIGHT), *KNOWN_MISTAKES]))
+        and _apart(_ends(scenario, [("", LoopVariant()), *(("added", each) for each in EXAMPLES)]))
     )
+
+
+def _ends(scenario: Scenario, loops: list[tuple[str, LoopVariant]]) -> Named:
+    """Return the final weights of each loop."""
+    return [(name, Simulation(scenario, loop).weights.flat().tolist()) for name, loop in loops]
+
+
+def _overfits(scenario: Scenario) -> bool:
+    """Return whether the first epoch is the best on the validation data: patience runs out."""
+    epochs = Simulation(scenario, LONG_RUN).epochs
+    first, *later = [epoch.after.over(scenario.val).loss for epoch in epochs]
+    return all(loss > first for loss in later)
 
 
 def _apart(named: Named) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
+from unittest.mock import patch
 
 import spacy
 import torch
@@ -10,9 +13,14 @@ import torch
 from ..student import student
 from .dataset import plain
 
+MAX_TEXTS, MAX_LENGTH = 1000, 10_000  # recorded texts per batch, and characters of each
+
 
 def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
-    """Create a `Collate` and call it on each batch; count how often a pipeline is loaded."""
+    """Create a `Collate` and call it on each batch; count how often a pipeline is loaded.
+
+    `nlp.pipe` runs in this process whatever its `n_process`: a worker cannot start others.
+    """
     loads = 0
     load = spacy.util.load_model_from_path  # all ways to load a pipeline end here
 
@@ -23,30 +31,51 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
 
     make = student.get("collate", "Collate")
     spacy.util.load_model_from_path = counting
+    texts: list[list[str]] = []
     try:
         with student.calling("Collate()"):
             collate = make()
         nlp = student.attempt("Collate().nlp", getattr, collate, "nlp")
         made = loads
-        results = [
-            plain(
-                student.attempt(
-                    f"Collate()({_text(batch)})",
-                    collate,
-                    [(text, torch.tensor(target)) for text, target in batch],
-                )
-            )
-            for batch in batches
-        ]
+        results = []
+        with patch.object(spacy.Language, "make_doc", _recording(texts)), one_process():
+            for batch in batches:
+                texts.append([])
+                call = f"Collate()({_text(batch)})"
+                items = [(text, torch.tensor(target)) for text, target in batch]
+                results.append(plain(student.attempt(call, collate, items)))
     finally:
         spacy.util.load_model_from_path = load
     return {
         "pipeline": _name(nlp),
         "nlp": plain(nlp),
         "results": results,
+        "texts": texts,
         "loads_made": made,
         "loads_called": loads - made,
     }
+
+
+def _recording(texts: list[list[str]]) -> Callable[..., Any]:
+    """Return a `Language.make_doc` that records each text in the last of the lists."""
+    make_doc = spacy.Language.make_doc
+
+    def recording(nlp: spacy.Language, text: Any) -> Any:
+        if type(text) is str and len(texts[-1]) < MAX_TEXTS:
+            texts[-1].append(text[:MAX_LENGTH])
+        return make_doc(nlp, text)
+
+    return recording
+
+
+def one_process() -> AbstractContextManager[Any]:
+    """Return a context in which `nlp.pipe` starts no processes."""
+    pipe = spacy.Language.pipe
+
+    def in_this_process(nlp: spacy.Language, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        return pipe(nlp, *args, **{**kwargs, "n_process": 1})
+
+    return patch.object(spacy.Language, "pipe", in_this_process)
 
 
 def _name(nlp: object) -> str | None:

@@ -168,15 +168,16 @@ def run(
     device: str,
     inputs: list[TensorData],
     states: list[tuple[TensorData, TensorData, TensorData] | None],
+    training: bool,
 ) -> list[Any]:
-    """Call a model on each input in turn, in eval mode.
+    """Call a model on each input in turn, in eval mode or in training mode.
 
     An entry of `states` replaces the LSTM's output, and the random generators are seeded again, so
     that only the states make a difference. Returns a list of
     `{"logits", "lstm_calls", "functions"}`: the logits or the exception, the calls of the LSTM, and
     the names of the torch functions that were called after it.
     """
-    model = _build(sizes, device)
+    model = _build(sizes, device).train(training)
     chance = torch.get_rng_state()
     results = []
     for padded, replacement in zip(inputs, states, strict=True):

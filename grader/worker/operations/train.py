@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +42,7 @@ class TwoDevices(TorchFunctionMode):
         """Start with no tensor on either device."""
         super().__init__()
         self.unmoved: set[str] = set()
+        self.named: set[str] = set()  # the devices that calls name
 
     @staticmethod
     def place(tensor: Tensor, place: str) -> Tensor:
@@ -57,6 +60,8 @@ class TwoDevices(TorchFunctionMode):
     ) -> Any:
         """Execute a call and place the result."""
         kwargs = kwargs or {}
+        devices = (x for x in (*args, *kwargs.values()) if isinstance(x, (str, torch.device)))
+        self.named.update(map(str, devices))
         inputs = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
         # A tensor without dimensions is a number, and numbers are compatible with every device.
         places = {p for tensor in inputs if tensor.dim() and (p := getattr(tensor, "place", None))}
@@ -90,10 +95,21 @@ class Probe(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor, firsts: dict[float, str]) -> None:
         """Start from `weight` (C, F) and `bias` (C,); `firsts` maps first values to batches."""
         super().__init__()
-        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+        self.linear = nn.Linear(weight.shape[1], weight.shape[0])
+        self.linear.weight, self.linear.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.firsts = firsts
         self.events: list[dict[str, Any]] = []
         self.weight.register_hook(lambda _gradient: self.events.append({"backward": True}))
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight (C, F) of its only layer."""
+        return self.linear.weight
+
+    @property
+    def bias(self) -> Tensor:
+        """The bias (C,) of its only layer."""
+        return self.linear.bias
 
     def forward(self, padded: Tensor) -> Tensor:
         """Compute the logits and record the call."""
@@ -128,6 +144,10 @@ class ProbeSetup:
         If `elsewhere`, act as if model and batches were on different devices.
         """
         self.devices = TwoDevices()
+        self.backwards = 0
+        # Another name of the same device shows whether a call uses it.
+        named = f"{device}:0" if elsewhere and ":" not in device else device
+        self.device = torch.device(named)
         self.elsewhere = elsewhere
         firsts: dict[float, str] = {}
         self.loaders: dict[str, DataLoader[Batch]] = {}
@@ -144,9 +164,18 @@ class ProbeSetup:
         rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))
         return TwoDevices.place(rows, "loader"), TwoDevices.place(targets, "loader")
 
-    def watch(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context for the student's code."""
-        return self.devices if self.elsewhere else contextlib.nullcontext()
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[None]:
+        """Count calls of `backward`, and act as two devices if `elsewhere`."""
+        backward = torch.autograd.backward
+
+        def counting(*args: Any, **kwargs: Any) -> None:
+            self.backwards += 1
+            backward(*args, **kwargs)
+
+        devices = self.devices if self.elsewhere else contextlib.nullcontext()
+        with patch.object(torch.autograd, "backward", counting), devices:
+            yield
 
     def seen(self) -> dict[str, Any]:
         """Return the observations after the student's code has run."""
@@ -156,6 +185,8 @@ class ProbeSetup:
             "events": self.probe.events,
             "unmoved": sorted(self.devices.unmoved),
             "training": self.probe.training,
+            "backwards": self.backwards,
+            "uses_device": str(self.device) in self.devices.named,
         }
 
 
@@ -170,7 +201,7 @@ def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
             function,
             setup.probe,
             setup.loaders["val"],
-            torch.device(device),
+            setup.device,
         )
     if isinstance(result, tuple):  # includes named tuples
         result = tuple(result)
@@ -183,7 +214,8 @@ def train(
     """Call `train(model, train_loader, val_loader, epochs=, lr=, device=)` on a probe."""
     function = student.get("train", "train")
     setup = ProbeSetup(device=device, **scenario)
-    told = torch.device(device) if tell_device else None
+    told = setup.device if tell_device else None
+    setup.probe.eval()  # so that a missing model.train() shows
     with setup.watch():
         result = student.attempt(
             f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}"

@@ -1,0 +1,144 @@
+"""Names the mistakes behind wrong shapes and exceptions of a model, also on real batches."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from grader.checks._tools import draw
+from grader.checks.news_classifier._model_runs import (
+    SIZES,
+    B,
+    C,
+    D,
+    F,
+    H,
+    L,
+    T,
+    call,
+    logits_of,
+    rows_read,
+)
+from grader.contract.messages import Failure, clean, shape
+from grader.grading.answers import ModelRun
+from grader.grading.submission import Submission
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PRODUCT = re.compile(r"cannot be multiplied \((\d+)x(\d+) and (\d+)x\d+\)")
+STATES = re.compile(r"Expected hidden\[0\] size \(\d+, (\d+), \d+\), got \[\d+, (\d+), \d+\]")
+
+
+def place(raised: Raised) -> str:
+    """Format the student's line that raised."""
+    if not raised.frames:
+        return ""
+    frame = raised.frames[-1]
+    return f" in {clean(frame.file)}, line {frame.line}, `{clean(frame.source)}`"
+
+
+def told(raised: Raised) -> str:
+    """Format an exception as one line."""
+    return f"It raised {raised.type}{place(raised)}: {clean(raised.message)}"
+
+
+def why_shape(submission: Submission, dims: tuple[int, ...], run: ModelRun) -> str | None:
+    """Return the known mistake behind logits of a wrong shape."""
+    logits, (rows, steps, _) = run.logits, dims
+    if rows != steps and rows_read(run) == {steps}:
+        return _why_axis(submission)
+    if not isinstance(logits, TensorData):
+        return None
+    if logits.dtype == "int64" and logits.shape == (rows,):
+        return "class-instead-of-scores"
+    if rows == 1 and logits.shape == (C,):
+        return "squeezed"
+    known = {
+        (rows, steps, C): "logits-every-step",
+        (steps, rows, C): "logits-every-step",
+        (D, rows, C): "directions-not-joined",
+        (L * D, rows, C): "directions-not-joined",
+        (rows, D, C): "directions-not-joined",
+        (rows, L * D, C): "directions-not-joined",
+        (D * rows, C): "joined-along-batch",
+    }
+    if rows > 1:
+        known |= {(L * D, C): "states-indexed-by-batch", (steps, C): "output-indexed-by-batch"}
+    if logits.shape in known:
+        return known[logits.shape]
+    if len(logits.shape) == 2 and logits.shape[0] == rows and logits.shape[1] != C:
+        return "classes-ignored"
+    return None
+
+
+def _why_axis(submission: Submission) -> str:
+    """Return why the LSTM takes time steps for sentences."""
+    (lstm,) = submission.build_model(SIZES).lstms
+    return "transposed-twice" if lstm.batch_first is True else "batch-first-forgotten"
+
+
+def why_raised(submission: Submission, raised: Raised) -> str | None:
+    """Return the known mistake behind sizes that do not fit together in `forward`."""
+    if states := STATES.search(raised.message):
+        expected, got = map(int, states.groups())
+        return _why_axis(submission) if (expected, got) == (T, B) else None
+    product = PRODUCT.search(raised.message)
+    if not product:
+        return None
+    rows, given, expected = map(int, product.groups())
+    if (given, expected) == (D * H, H):
+        return "linear-not-doubled"
+    if given == H and expected == D * H:
+        return "joined-along-batch" if rows == D * B else "one-direction-to-linear"
+    if given in (T * D * H, T * H) or expected in (T * D * H, T * H):
+        return "steps-flattened"
+    if given == 2 * D * H and expected in (H, D * H):
+        return "four-states"
+    return "steps-flattened" if given % H == expected % H == 0 and given > 2 * D * H else None
+
+
+# Rows of a real batch: unsorted, one without padding, one without a token.
+LENGTHS = (3, 5, 1, 0)
+
+
+def _padded_batch(batch: Tensor) -> Tensor:
+    """Return a batch (4, 5, F) with zeros after the last token of each sentence."""
+    import torch
+
+    steps = torch.arange(max(LENGTHS)).unsqueeze(1)
+    return torch.stack([row * (steps < n) for row, n in zip(batch, LENGTHS, strict=True)])
+
+
+def expect_real_batches(submission: Submission) -> None:
+    """Run the model on a batch with padding, and on one sentence in training mode."""
+    import torch
+
+    padded = _padded_batch(draw(submission.seed, len(LENGTHS), max(LENGTHS), F))
+    (run,) = submission.run_model(SIZES, [padded])
+    where = f"{call(SIZES)}(padded)` with sentences of 3, 5, 1 and 0 tokens in `padded"
+    expected = "four rows of finite logits"
+    if isinstance(run.logits, Raised) and run.logits.kind == "exception":
+        raise Failure(where, told(run.logits), expected, _why_padding(run.logits))
+    if not bool(torch.isfinite(logits_of(run)).all()):
+        found = "Some logits are infinite or not a number (nan)"
+        raise Failure(where, found, expected, "padding-fails")
+    (run,) = submission.run_model(SIZES, [draw(submission.seed, 1, 1, F)], training=True)
+    where = f"{call(SIZES)}.train()(torch.randn{shape((1, 1, F))})"
+    if isinstance(run.logits, Raised) and run.logits.kind == "exception":
+        statistics = "when training" in run.logits.message
+        mistake = "batch-statistics" if statistics else None
+        raise Failure(where, told(run.logits), "logits in training mode, too", mistake)
+    if not bool(torch.isfinite(logits_of(run)).all()):
+        found = "It returned numbers that are infinite or not a number (nan)"
+        raise Failure(where, found, "finite numbers", "batch-statistics")
+
+
+def _why_padding(raised: Raised) -> str:
+    """Return the known mistake behind an exception on a batch with padding."""
+    if "must be sorted in decreasing order" in raised.message:
+        return "lengths-not-sorted"
+    if "greater than 0" in raised.message:
+        return "length-zero"
+    return "padding-fails"

@@ -1,0 +1,109 @@
+"""What the probe model saw of a training loop, and the mistakes behind the weights it ends with."""
+
+from __future__ import annotations
+
+import itertools
+
+from grader.checks._tools import matching_mistake
+from grader.checks.oracles.training_loop import (
+    ADDITIONS,
+    KNOWN_MISTAKES,
+    TOLERANCE,
+    LoopVariant,
+    Scenario,
+    Simulation,
+    Weights,
+)
+from grader.grading.answers import Forward, LoopSeen
+
+
+def weights(seen: LoopSeen | Forward) -> Weights:
+    """Return the probe's weights at the end or at a call."""
+    return Weights(seen.weight.numpy(), seen.bias.numpy())
+
+
+def forwards(seen: LoopSeen) -> list[Forward]:
+    """Return the calls of the probe."""
+    return [event for event in seen.events if isinstance(event, Forward)]
+
+
+def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
+    """Return, for each training batch, the calls of the probe that training could use.
+
+    Calls in eval mode without gradients are measurements. Consecutive calls with the same batch
+    count once.
+    """
+    calls: dict[str, list[Forward]] = {}
+    for batch, events in itertools.groupby(forwards(seen), lambda event: event.batch):
+        learning = [event for event in events if event.training or event.grad]
+        calls.setdefault(batch, []).extend(learning[:1])
+    return [calls.get(f"train {number}", []) for number in range(len(scenario.train))]
+
+
+def why_validation(seen: LoopSeen, scenario: Scenario, lr: float) -> str:
+    """Return the known mistake behind weights that depend on the validation data."""
+    if _is_earlier_epoch(weights(seen), scenario):
+        return "best-weights-loaded"
+    return "lr-changes" if changing_rates(seen, scenario, lr) else "learns-from-validation"
+
+
+def _is_earlier_epoch(end: Weights, scenario: Scenario) -> bool:
+    """Return whether these are the weights of a correct run before its last epoch."""
+    epochs = Simulation(scenario, LoopVariant()).epochs
+    return any(end.distance(epoch.after) <= TOLERANCE for epoch in epochs[:-1])
+
+
+def changing_rates(seen: LoopSeen, scenario: Scenario, lr: float) -> list[float] | None:
+    """Return the learning rate of each step, if it changes and all else is correct."""
+    moments = _moments(seen)
+    rates = Simulation(scenario, LoopVariant(epochs=0)).rates(moments, weights(seen))
+    if not rates or max(rates) - min(rates) <= 0.01 * lr or _unmoved(seen):
+        return None
+    return rates
+
+
+def _moments(seen: LoopSeen) -> list[tuple[int, Weights]]:
+    """Return, for each step of training, the number of its batch and the weights before it."""
+    moments = []
+    for batch, events in itertools.groupby(forwards(seen), lambda event: event.batch):
+        learning = [event for event in events if event.training and event.grad]
+        if learning and batch.startswith("train "):
+            moments.append((int(batch.removeprefix("train ")), weights(learning[0])))
+    return moments
+
+
+def _unmoved(seen: LoopSeen) -> int:
+    """Count the batches after which the weights stay the same."""
+    moments = [each for _, each in _moments(seen)] + [weights(seen)]
+    return sum(one.distance(other) == 0 for one, other in itertools.pairwise(moments))
+
+
+def why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
+    """Return the known mistake behind the final weights of the student's loop."""
+    end, start = weights(seen), scenario.start
+    known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
+    near = matching_mistake(end, known, lambda one, other: one.distance(other) <= TOLERANCE)
+    if near:
+        return near
+    moments = _moments(seen)
+    if moments and moments[0][1].distance(start) > 0:
+        return "weights-reset"
+    if _is_earlier_epoch(end, scenario):
+        return "best-weights-loaded"
+    if _unmoved(seen):
+        return "step-left-out"
+    if rates := Simulation(scenario, LoopVariant(epochs=0)).rates(moments, end):
+        return "lr-ignored" if max(rates) - min(rates) <= 0.01 * max(rates) else "lr-changes"
+    if addition := _addition(end, scenario):
+        return addition
+    right = Simulation(scenario, LoopVariant()).epochs[0].after
+    n = len(scenario.train)
+    later = len(moments) > n and moments[n][1].distance(right) <= TOLERANCE
+    return "later-steps-differ" if later else "first-steps-differ"
+
+
+def _addition(end: Weights, scenario: Scenario) -> str | None:
+    """Return what was added to the recipe, if only one addition leads to these weights."""
+    ends = ((name, Simulation(scenario, loop).weights) for name, loop in ADDITIONS)
+    names = {name for name, each in ends if end.distance(each) <= TOLERANCE}
+    return names.pop() if len(names) == 1 else None

@@ -1,0 +1,104 @@
+"""What a loop reports about a pass over a loader, and the numbers that known mistakes lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def softmax(scores: Array) -> Array:
+    """Compute the softmax of each row."""
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares: Array = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def losses(scores: Array, targets: Array) -> Array:
+    """Compute the cross-entropy of each row."""
+    return -np.log(softmax(scores)[np.arange(len(targets)), targets])
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The logits (B, C) and targets (B,) of each batch in a pass over a loader."""
+
+    batches: tuple[tuple[Array, Array], ...]
+
+    @property
+    def losses(self) -> list[Array]:
+        """The cross-entropies of each batch, one per sample."""
+        return [losses(scores, targets) for scores, targets in self.batches]
+
+    @property
+    def loss(self) -> float:
+        """The mean cross-entropy over all samples."""
+        return float(np.concatenate(self.losses).mean())
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of samples whose largest logit is at the target."""
+        return float(np.concatenate(self._hits).mean())
+
+    @property
+    def _hits(self) -> list[Array]:
+        return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
+
+    def wrong_losses(self) -> list[tuple[str, float]]:
+        """Yield the losses that known mistakes lead to."""
+        probabilities = Pass(tuple((softmax(scores), targets) for scores, targets in self.batches))
+        picked = [-scores[np.arange(len(targets)), targets] for scores, targets in self.batches]
+        means = [float(part.mean()) for part in self.losses]
+        count = len(np.concatenate(self.losses))
+        doubled = 2 * means[-1]  # `loss += loss.item()`, where loss is the batch's
+        return [
+            ("weighted-by-loader-batch-size", len(self.losses[0]) * sum(means) / count),
+            *(("last-batch-only", doubled / n) for n in (1, len(means), count)),
+            ("loss-mean-over-batches", sum(means) / len(means)),
+            ("loss-not-weighted", sum(means) / count),
+            ("not-divided", sum(means)),
+            *_wrong_means(self.losses),
+            ("softmax-before-loss", probabilities.loss),
+            ("log-softmax-missing", float(np.concatenate(picked).mean())),
+        ]
+
+    def wrong_accuracies(self) -> list[tuple[str, float]]:
+        """Yield the accuracies that known mistakes lead to."""
+        means = [float(part.mean()) for part in self._hits]
+        return [
+            ("accuracy-mean-over-batches", sum(means) / len(means)),
+            ("accuracy-in-percent", 100 * self.accuracy),
+            *_wrong_means(self._hits),
+        ]
+
+    def wrong_hits(self) -> list[tuple[str, float]]:
+        """Yield the accuracies that wrong comparisons lead to."""
+        count = len(np.concatenate(self._hits))
+        flat = [targets == scores.argmax() for scores, targets in self.batches]
+        crossed = [scores.argmax(axis=1)[:, None] == targets for scores, targets in self.batches]
+        return [
+            ("no-hits", 0.0),
+            ("argmax-no-dim", sum(int(part.sum()) for part in flat) / count),
+            ("accuracy-broadcast", sum(int(part.sum()) for part in crossed) / count),
+        ]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether each batch has hits and misses."""
+        return all(0 < hits.sum() < len(hits) for hits in self._hits)
+
+
+def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
+    sums = [float(part.sum()) for part in batches]
+    count = sum(map(len, batches))
+    return [
+        ("not-divided", sum(sums)),
+        ("divided-by-batches", sum(sums) / len(sums)),
+        ("first-batch-only", sums[0] / len(batches[0])),
+        ("last-batch-only", sums[-1] / len(batches[-1])),
+        ("last-batch-only", sums[-1] / count),
+        ("divided-by-last-batch", sum(sums) / len(batches[-1])),
+    ]
