@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import sys
@@ -25,7 +24,6 @@ def without_paths(text: str) -> str:
     return SCRATCH.sub("", text)
 
 
-@functools.cache
 def _folders() -> list[str]:
     """List this machine's folders with Python, its packages and the kit, the longest first."""
     found = {*sys.path, sys.prefix, sys.base_prefix, str(ROOT), str(Path.home())}
