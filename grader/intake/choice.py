@@ -66,7 +66,7 @@ def choose(items: Iterable[Item], modules: Sequence[str], name: str) -> RawSubmi
     modules the folder nearest to the root counts.
 
     Raises:
-        UsageError: there is nothing that could be graded, or nobody can tell what is meant.
+        UsageError: there is nothing that could be graded, or it is unclear what is meant.
     """
     items = [item for item in items if not is_skipped(item.path)]
     code = [item for item in items if file_names.suffix(item.path.name) == ".py"]

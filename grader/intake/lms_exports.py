@@ -258,5 +258,4 @@ def read(handed: HandIn, modules: Sequence[str]) -> RawSubmission:
     else:
         items = [files.single(part.place, part.file) for part in handed.parts[:MAX_FILES]]
         raw = choose(items, modules, handed.student)
-    names = {module: f"{module}.py" for module in raw.files}
-    return dataclasses.replace(raw, name=handed.student, names=names)
+    return dataclasses.replace(raw, name=handed.student)

@@ -187,7 +187,7 @@ def _program(cells: Sequence[Cell], assignment: Assignment, beside: Mapping[str,
 
 
 def _inlined(found: list[Statement] | None, written: Mapping[str, Cell]) -> list[Statement] | None:
-    """Put the cell that wrote a module in the place of an import from it."""
+    """Replace an import from a module by the cell that wrote the module."""
     if not found or not written:
         return found
     whole: list[Statement] = []

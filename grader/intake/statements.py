@@ -66,7 +66,7 @@ class Statement:
         attributes: for a class: the attributes that it gives to `self`.
         parameters: for a function.
         loads_data: whether it calls what reads data, a file or the network.
-        always: it is taken whatever is needed: it gives names that nobody can tell.
+        always: it is taken whatever is needed: the names that it gives are unknown.
         first: it has to stand at the top: `from __future__ import ...`.
     """
 
