@@ -11,7 +11,6 @@ from grader.base.paths import ROOT
 from grader.contract.enums import State
 from grader.contract.mistakes import mistakes
 from grader.contract.tasks import assignments, tasks
-from grader.grading import session
 from grader.reports.board import STATUS_WORDS
 
 CHECKS = [check for task in tasks().values() for check in task.checks]
@@ -61,7 +60,7 @@ def test_the_points_of_each_assignment_sum_to_100() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_every_row_of_the_table_has_a_function_that_says_what_it_promises(check) -> None:  # type: ignore[no-untyped-def]
-    assert inspect.getdoc(session.function(check))
+    assert inspect.getdoc(check.load())
 
 
 def test_every_check_function_has_a_row_in_the_table() -> None:
@@ -119,7 +118,7 @@ def test_every_mistake_that_code_names_is_explained_and_the_other_way_round() ->
 
 
 def test_the_readme_shows_the_line_that_installs_the_model() -> None:
-    from grader.commands.doctor import INSTALL_MODEL
+    from grader.grading.requirements import INSTALL_MODEL
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert INSTALL_MODEL.removeprefix("python -m pip") in readme

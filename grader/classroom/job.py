@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from grader.base.errors import UsageError
 from grader.base.files import to_json
+from grader.base.packages import installed_version
 from grader.base.paths import GRADER
 from grader.contract.enums import Status, Tier
 from grader.contract.record import Record
@@ -88,10 +88,7 @@ def versions() -> str:
     python = ".".join(platform.python_version_tuple()[:2])
     found = [f"grader {total.hexdigest()[:12]}", f"Python {python}"]
     for package in PACKAGES:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            found.append(f"{package} missing")
+        found.append(f"{package} {installed_version(package) or 'missing'}")
     return ", ".join(found)
 
 

@@ -18,10 +18,9 @@ from grader.base.errors import UsageError
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import requirements
 from grader.grading.pipeline import FEATURES, MODEL, load_pipeline
+from grader.grading.requirements import INSTALL, INSTALL_MODEL
 from grader.sandbox import fork_server, tiers
 
-INSTALL = "python -m pip install -c constraints.txt"
-INSTALL_MODEL = f"{INSTALL} ./packages/{MODEL}"
 ENOUGH = "nothing, if the layers above are enough; otherwise "
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+import importlib
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,11 @@ class Check:
     def function(self) -> str:
         """The name of the function that implements the check."""
         return f"check_{self.name}"
+
+    def load(self) -> Callable[[Any], dict[str, Any] | None]:
+        """Import the function that implements the check."""
+        module = importlib.import_module(f"grader.checks.{self.module}")
+        return getattr(module, self.function)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

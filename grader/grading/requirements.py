@@ -7,35 +7,32 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import TYPE_CHECKING, Any
 
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
+from grader.base.packages import installed_version
 from grader.base.paths import GRADER, ROOT
 from grader.contract.tasks import assignments
-from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
 from grader.worker.imports import FILES as STAND_INS
 from grader.worker.pipeline import MODEL
-from grader.worker.wire import Raised
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 TABLE = GRADER / "grading" / "requirements.toml"
 PROJECT, CONSTRAINTS = ROOT / "pyproject.toml", ROOT / "constraints.txt"
 KIT = "news-classifier-kit"
 INSTALL = "python -m pip install -c constraints.txt"
+INSTALL_MODEL = f"{INSTALL} ./packages/{MODEL}"
 MODEL_VERSION = "3.8.0"
 # What numbers depend on; other versions of these can give other marks.
 NUMBERS = ("torch", "spacy", "thinc", "blis", "numpy")
 # What a worker need not find among the installed packages.
 PROVIDED = {*STAND_INS, "torchtext", MODEL}
-# Exceptions that a broken installation raises, too: then it is looked at again.
-SUSPECT = ("ImportError", "ModuleNotFoundError", "OSError")
-NOT_LISTED = "while your code is graded, it can import"  # what the worker says by itself
-SECONDS = 120.0  # for importing all packages
 
 
 @dataclass(frozen=True)
@@ -65,14 +62,14 @@ def problems(command: str) -> Iterator[Problem]:
     """Find what a command needs and this machine lacks."""
     needs = _needs(command)
     extra = needs.get("extra", "")
-    install = f"{INSTALL} ./packages/{MODEL} -e '.[{extra}]'" if extra else f"{INSTALL} -e ."
+    install = f"{INSTALL_MODEL} -e '.[{extra}]'" if extra else f"{INSTALL} -e ."
     base, optional = _declared()
     wanted = [*base, *(each for each in optional if each.name.lower() in needs.get("packages", ()))]
     for requirement in wanted:
         if found := _differs(requirement):
             yield Problem(found, install)
     if found := _model_differs():
-        yield Problem(found, f"{INSTALL} ./packages/{MODEL}")
+        yield Problem(found, INSTALL_MODEL)
     for name, assignment in _packages().items():
         if importlib.util.find_spec(name) is None:
             what = f"{name}, one of the `packages` of {assignment}.toml, is not installed"
@@ -128,6 +125,8 @@ def _declared() -> tuple[list[Requirement], list[Requirement]]:
 
 def _parsed(lines: Any) -> list[Requirement]:
     """Return the requirements that hold on this machine, other lines left out."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     found = []
     for line in lines:
         try:
@@ -141,7 +140,7 @@ def _parsed(lines: Any) -> list[Requirement]:
 
 def _differs(requirement: Requirement) -> str:
     """Say how what is installed differs from a requirement; nothing if it does not."""
-    version = _version(requirement.name)
+    version = installed_version(requirement.name)
     if version is None:
         return f"{requirement.name} is not installed"
     if requirement.specifier.contains(version, prereleases=True):
@@ -149,16 +148,9 @@ def _differs(requirement: Requirement) -> str:
     return f"{requirement.name} {version} is installed, and {requirement.specifier} is needed"
 
 
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _model_differs() -> str:
     """Say what is wrong with the spaCy model; the kit's package of that name needs another one."""
-    version = _version(MODEL)
+    version = installed_version(MODEL)
     if version is None:
         return f"the spaCy model {MODEL} is not installed"
     if version != MODEL_VERSION:
@@ -177,34 +169,3 @@ def _packages() -> dict[str, str]:
         for name in each.packages
         if name not in PROVIDED
     }
-
-
-def broken(raised: Raised, worker: Worker) -> str:
-    """Say what is wrong with the environment, where that may be why student code raised.
-
-    A worker without a submission imports all that submissions may import, once per submission.
-
-    Returns:
-        One line, or nothing if the student's code is to blame.
-    """
-    if not isinstance(worker, ProcessWorker) or worker.packages is None:
-        return ""
-    if raised.type not in SUSPECT or NOT_LISTED in raised.message:
-        return ""
-    if worker.faults is None:
-        worker.faults = _faults(worker, worker.packages)
-    return worker.faults
-
-
-def _faults(worker: ProcessWorker, packages: Collection[str]) -> str:
-    probe = ProcessWorker({}, {}, worker.limits, worker.confined_by)
-    try:
-        found = probe.call("load.packages", {"names": [*packages]}, SECONDS, 0, None)
-    except WorkerLost as lost:
-        found = {"the environment": lost.what}
-    finally:
-        probe.close()
-    if not found:
-        return ""
-    name, reason = next(iter(found.items()))
-    return f"{name} cannot be used here: {reason}. Run `python -m grader doctor`, and grade again."

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import platform
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from grader.base.errors import UsageError
+from grader.base.packages import installed_version
 from grader.base.paths import without_paths
 from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import Blocked, Failure, explain_raised
@@ -25,8 +24,8 @@ from grader.contract.tasks import (
     get_assignment,
     tasks,
 )
-from grader.grading import requirements
 from grader.grading.answers import StudentError
+from grader.grading.environment import environment_fault
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
 from grader.intake import reader
@@ -126,7 +125,7 @@ class Session:
                 return Verdict(Status.NOT_STARTED)
             if status is not Status.PASSED:
                 return Verdict(Status.BLOCKED, message=f"Not looked at yet: fix {need} first.")
-        return judge(function(check), self.submission, check)
+        return judge(check.load(), self.submission, check)
 
     def _state(self, task: str) -> State:
         results = [self.run(check) for check in tasks()[task].checks]
@@ -154,12 +153,6 @@ class Session:
         )
 
 
-def function(check: Check) -> Function:
-    """Import the function that implements a check."""
-    module = importlib.import_module(f"grader.checks.{check.module}")
-    return getattr(module, check.function)  # type: ignore[no-any-return]
-
-
 def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     """Call a check's function and turn whatever it raises into a verdict."""
     try:
@@ -169,7 +162,7 @@ def judge(function: Function, submission: Submission, check: Check) -> Verdict:
     except Blocked as blocked:
         return Verdict(blocked.status, message=str(blocked))
     except StudentError as error:
-        if fault := requirements.broken(error.raised, submission.worker):
+        if fault := environment_fault(error.raised, submission.worker):
             return Verdict(Status.ERROR, message=fault)
         return _judge_raised(error, check, submission)
     except WorkerLost as lost:
@@ -279,19 +272,12 @@ def environment(submission: Submission) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
-        "torch": _version("torch"),
-        "spacy": _version("spacy"),
-        "model": f"{MODEL} {_version(MODEL)}",
+        "torch": installed_version("torch") or "missing",
+        "spacy": installed_version("spacy") or "missing",
+        "model": f"{MODEL} {installed_version(MODEL) or 'missing'}",
         "device": submission.__dict__.get("device", submission.wanted_device),
         "confinement": submission.worker.confinement,
         "confinement_layers": list(submission.worker.layers),
         "seed": submission.seed,
         "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "missing"

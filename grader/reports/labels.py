@@ -10,7 +10,6 @@ from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
 from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import tasks
-from grader.grading.session import function
 
 LARGEST = 10**15  # limit for the numbers of a record; every format can write it
 NOT_JUDGED = (
@@ -109,4 +108,4 @@ def promise(id_: str) -> str:
     """Return the requirement that a check tests; empty if the id is unknown."""
     task = tasks().get(id_.partition(".")[0])
     check = next((check for check in task.checks if check.id == id_), None) if task else None
-    return (function(check).__doc__ or "").split("\n")[0] if check else ""
+    return (check.load().__doc__ or "").split("\n")[0] if check else ""

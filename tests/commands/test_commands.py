@@ -18,7 +18,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.base.paths import ROOT
-from grader.contract.tasks import tasks
+from grader.contract.tasks import Check, tasks
 from grader.grading import session
 from grader.grading.submission import Submission
 
@@ -290,7 +290,7 @@ def test_a_fault_of_the_grader_exits_with_2_and_is_no_zero(
     def faulty(_submission: Submission) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(session, "function", lambda _check: faulty)
+    monkeypatch.setattr(Check, "load", lambda _check: faulty)
     file = tmp_path / "r.json"
     assert main(["grade", str(dataset_only), "--json", str(file), "--device", "cpu"]) == 2
     record = json.loads(file.read_text(encoding="utf-8"))

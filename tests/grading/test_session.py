@@ -15,7 +15,7 @@ from grader.base.errors import UsageError
 from grader.base.paths import ROOT
 from grader.contract.enums import Tier
 from grader.contract.record import CheckResult, Record
-from grader.contract.tasks import MAIN, assignments, tasks
+from grader.contract.tasks import MAIN, Check, assignments, tasks
 from grader.grading.session import grade, load, session
 from grader.grading.submission import Submission
 from grader.intake.sources import Sources
@@ -190,7 +190,7 @@ def test_a_fault_of_the_grader_is_an_error_and_says_so(monkeypatch: pytest.Monke
     def faulty(_submission: Submission) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("grader.grading.session.function", lambda _check: faulty)
+    monkeypatch.setattr(Check, "load", lambda _check: faulty)
     results = grade_tasks(reference(), "dataset")["dataset"]
     assert {result.status for result in results if not tasks_needs(result.id)} == {"error"}
     assert "The grader itself failed" in results[0].message

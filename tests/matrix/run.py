@@ -121,11 +121,10 @@ def load_modules() -> None:
     import grader.worker.operations.call
     import grader.worker.operations.fit
     import grader.worker.operations.model  # noqa: F401
-    from grader.grading.session import function
 
     for each in assignments().values():
         for check in each.checks:
-            function(check)
+            check.load()
 
 
 def warm_up() -> None:
