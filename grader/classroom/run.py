@@ -66,19 +66,10 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A submission of the class, with its digest, or the reason why it cannot be read."""
-
-    handed: HandIn
-    digest: str = ""
-    fault: str = ""
-
-
-@dataclass(frozen=True)
 class Class:
     """All that was handed in, how it was exported, and who is on the roster, if there is one."""
 
-    tasks: list[Candidate]
+    handed: list[HandIn]
     layout: str
     students: list[Student] | None
 
@@ -87,7 +78,7 @@ def run(options: RunOptions) -> int:
     """Grade the selected submissions, write the reports and return the exit code."""
     console = plain_console()
     assignment = options.setting.assignment or None
-    modules = reader.module_names(assignment)
+    reader.module_names(assignment)  # refuses one that there is not
     layout, handed, notes = lms_exports.find(options.folder, assignment)
     console.print(f"{options.folder}: {len(handed)} submissions ({layout})", soft_wrap=True)
     students = None
@@ -96,17 +87,16 @@ def run(options: RunOptions) -> int:
         notes += more
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
-    tasks = [_digest(each, modules, options.folder) for each in handed]
     with _journal(options.out) as journal:
-        todo = _select(tasks, journal, options)
-        if kept := len(tasks) - len(todo):
+        todo = _select(handed, journal, options)
+        if kept := len(handed) - len(todo):
             console.print(f"{kept} as graded before, {len(todo)} to grade")
         interrupted = False
         try:
             _grade(todo, journal, options, console)
         except KeyboardInterrupt:
             interrupted = True
-        found = Class(tasks, layout, students)
+        found = Class(handed, layout, students)
         return _report(found, journal, options, console, interrupted)
 
 
@@ -125,14 +115,6 @@ def _journal(out: Path) -> Iterator[Journal]:
         journal.close()
 
 
-def _digest(handed: HandIn, modules: list[str], folder: Path) -> Candidate:
-    """Read a submission and compute its digest."""
-    try:
-        return Candidate(handed, digest=lms_exports.read(handed, modules).digest)
-    except Exception as error:
-        return Candidate(handed, fault=_fault(error, folder))
-
-
 def _fault(error: Exception, folder: Path) -> str:
     """Explain why a submission cannot be read, without the path of the class's folder."""
     if not isinstance(error, UsageError):
@@ -140,57 +122,65 @@ def _fault(error: Exception, folder: Path) -> str:
     return str(error).replace(f"{folder}{os.sep}", "")
 
 
-def _select(tasks: list[Candidate], journal: Journal, options: RunOptions) -> list[Candidate]:
+def _select(handed: list[HandIn], journal: Journal, options: RunOptions) -> list[HandIn]:
     """Select the submissions to grade.
 
     Raises:
         UsageError: a requested student has no submission.
     """
-    known = {task.handed.student for task in tasks}
+    known = {each.student for each in handed}
     for student in options.students:
         if student not in known:
             raise UsageError(
                 f"--student {student}: no student with this id in {options.folder}. "
                 f"Ids look like {min(known)}."
             )
-    asked = [task for task in tasks if task.handed.student in (options.students or known)]
-    return [task for task in asked if _is_to_do(task, journal, options)]
+    asked = [each for each in handed if each.student in (options.students or known)]
+    return [each for each in asked if _is_to_do(each, journal, options)]
 
 
-def _is_to_do(task: Candidate, journal: Journal, options: RunOptions) -> bool:
-    before = journal.entries.get(task.handed.student)
-    if options.only == "failed":
-        return before is None or verdict(before.result) != "full marks"
-    if options.only == "error":
-        return before is None or before.result.faulty
-    if before is None or task.fault or before.submission != task.digest:
+def _is_to_do(handed: HandIn, journal: Journal, options: RunOptions) -> bool:
+    before = journal.entries.get(handed.student)
+    if before is None:
         return True
-    if options.only == "changed":
-        return False
-    return (
-        bool(options.students) or before.result.faulty or before.setting != options.setting.digest
-    )
+    if options.only == "failed":
+        return verdict(before.result) != "full marks"
+    if options.only == "error":
+        return before.result.faulty
+    if options.only != "changed" and (
+        options.students or before.result.faulty or before.setting != options.setting.digest
+    ):
+        return True
+    return _has_changed(handed, before, options)
 
 
-def _grade(todo: list[Candidate], journal: Journal, options: RunOptions, console: Console) -> None:
+def _has_changed(handed: HandIn, before: Entry, options: RunOptions) -> bool:
+    """Tell whether a submission is another one than was graded, or cannot be read."""
+    try:
+        content = lms_exports.read(handed, reader.module_names(options.setting.assignment or None))
+    except Exception:
+        return True
+    return content.digest != before.submission
+
+
+def _grade(todo: list[HandIn], journal: Journal, options: RunOptions, console: Console) -> None:
     """Grade, and append each result to the journal as it arrives."""
-    by_student = {task.handed.student: task for task in todo}
+    by_student = {handed.student: handed for handed in todo}
     digests: dict[str, str] = {}
     modules = reader.module_names(options.setting.assignment or None)
     compare = len(journal.entries.keys() | by_student.keys()) > 1
 
     def keep(result: Result, tokens: dict[str, str]) -> None:
-        handed = by_student[result.student].handed
+        handed = by_student[result.student]
         whole = dataclasses.replace(result, name=handed.name, path=handed.path)
         digest = digests.get(result.student, "")
         journal.add(Entry(whole, digest, options.setting.digest, tokens))
         watching.show(whole)
 
     def jobs() -> Iterator[Job]:
-        for task in todo:
-            student = task.handed.student
+        for student, handed in by_student.items():
             try:
-                content = lms_exports.read(task.handed, modules)
+                content = lms_exports.read(handed, modules)
             except Exception as error:
                 keep(Result(student, fault=_fault(error, options.folder)), {})
                 continue
@@ -236,7 +226,7 @@ def _report(
     found: Class, journal: Journal, options: RunOptions, console: Console, interrupted: bool
 ) -> int:
     """Write the reports of all that was handed in, and say what is in them."""
-    entries = [journal.entries.get(task.handed.student) for task in found.tasks]
+    entries = [journal.entries.get(handed.student) for handed in found.handed]
     there = [entry for entry in entries if entry is not None]
     results, notes = _everybody(found, journal, options)
     title = options.folder.resolve().name
@@ -245,13 +235,13 @@ def _report(
         options.out,
         title,
         found.layout,
-        _tokens(found.tasks, journal),
+        _tokens(found.handed, journal),
         column=options.column,
         decimal=options.decimal,
     )
     verdicts = [verdict(entry.result) for entry in there]
     told = ", ".join(f"{verdicts.count(name)} {name}" for name in STYLES if name in verdicts)
-    console.print(f"{len(there)} of {len(found.tasks)}: {told or 'nothing graded'}")
+    console.print(f"{len(there)} of {len(found.handed)}: {told or 'nothing graded'}")
     for note in notes:
         console.print(note, soft_wrap=True, markup=False)
     if other := sum(entry.setting != options.setting.digest for entry in there):
@@ -276,36 +266,35 @@ def _everybody(
     """Return a result for each hand-in and each student of the roster, and lines about them."""
     results: dict[str, Result] = {}
     sources: dict[str, int] = {}
-    for task in found.tasks:
-        handed = task.handed
+    for handed in found.handed:
         entry = journal.entries.get(handed.student)
         waiting = Result(
             handed.student, handed.name, handed.path, fault=NOT_GRADED, grader_failed=True
         )
         told = lateness(handed, found.layout, options.deadline)
         result = entry.result if entry else waiting
-        results[handed.student] = dataclasses.replace(result, late=told.late)
+        notes = [*handed.notes, *([f"Late by {told.source}."] if told.late else ())]
+        results[handed.student] = dataclasses.replace(result, late=told.late, notes=notes)
         if told.source:
             sources[told.source] = sources.get(told.source, 0) + bool(told.late)
-    notes = [f"late by {source}: {count}" for source, count in sources.items()]
+    lines = [f"late by {source}: {count}" for source, count in sources.items()]
     if options.deadline and any(result.late is None for result in results.values()):
         unknown = sum(result.late is None for result in results.values())
-        notes.append(f"unknown whether late: {unknown}")
+        lines.append(f"unknown whether late: {unknown}")
     if found.students is None:
-        return list(results.values()), notes
-    handed_in = [task.handed for task in found.tasks]
+        return list(results.values()), lines
     assigned, more = matching.assign(
-        results, handed_in, matching.Roster(found.students, found.layout)
+        results, found.handed, matching.Roster(found.students, found.layout)
     )
-    return assigned, [*more, *notes]
+    return assigned, [*more, *lines]
 
 
-def _tokens(tasks: list[Candidate], journal: Journal) -> similarity.Tokens | None:
+def _tokens(handed: list[HandIn], journal: Journal) -> similarity.Tokens | None:
     """Return each student's tokens by module, or None if `copydetect` is not installed."""
     if find_spec("copydetect") is None:
         return None
-    students = [task.handed.student for task in tasks]
-    return {s: journal.entries[s].tokens for s in students if s in journal.entries}
+    students = [each.student for each in handed if each.student in journal.entries]
+    return {student: journal.entries[student].tokens for student in students}
 
 
 def write(

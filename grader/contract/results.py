@@ -45,6 +45,7 @@ class Result:
         late: whether it was handed in late; None if that is not known.
         roster: the student of the roster, if there is a roster and somebody of it fits.
         match: how that student was found; None without a roster, or without a hand-in.
+        notes: a line per thing to know about the hand-in itself; the record has those on its files.
     """
 
     student: str
@@ -59,6 +60,7 @@ class Result:
     late: bool | None = None
     roster: Student | None = None
     match: Match | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def faulty(self) -> bool:

@@ -11,6 +11,7 @@ never a zero; where a person still has to give points, Canvas and Moodle get non
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from nbgrader.plugins import ExportPlugin
 from traitlets import Bool, Enum, Unicode
 
 from grader.base.errors import UsageError
+from grader.base.files import written_whole
 from grader.classroom import lateness, matching
 from grader.contract.enums import Status
 from grader.contract.results import GradingStatus, Match
@@ -33,7 +35,7 @@ from grader.course.marks import GRADER_FAILED
 from grader.intake import roster
 from grader.intake.lms_exports import HandIn, HandInFile
 from grader.reports import table
-from grader.reports.marks import POSSIBLE, canvas_columns
+from grader.reports.marks import POSSIBLE, canvas_columns, notes_cell, points_cell
 from grader.reports.table import Row
 
 TASK = "check-"  # how the names of cells begin that the grader gives points for
@@ -85,9 +87,10 @@ class MarksCsv(ExportPlugin):
     def export(self, gradebook: Gradebook) -> None:
         """Write the CSV file."""
         to = Path(self.to or self.default_file)
-        rows = list(self.rows(gradebook))
-        with to.open("w", encoding="utf-8", newline="") as stream:
-            table.write(rows, stream, self.decimal)
+        text = io.StringIO()
+        table.write(self.rows(gradebook), text, self.decimal)
+        with written_whole(to) as stream:
+            stream.write(text.getvalue().encode())
         self.log.info("Wrote %s", to)
 
     def rows(self, gradebook: Gradebook) -> Iterator[Row]:
@@ -96,6 +99,7 @@ class MarksCsv(ExportPlugin):
             name = assignment.name
             status = _status(name, submission)
             graded = status is GradingStatus.GRADED
+            record = _record(name, person.id)
             row: Row = {
                 "assignment": name,
                 "student_id": person.id,
@@ -119,8 +123,9 @@ class MarksCsv(ExportPlugin):
                 "score": self._total(submission) if graded else None,
                 "max_score": self._most(assignment),
                 "problem": _problem(name, submission) if submission else "",
+                "notes": _notes(record),
                 **self._cells(submission),
-                **_checks(name, person.id),
+                **_checks(record),
             }
 
     def submissions(self, gradebook: Gradebook) -> Iterator[tuple[Any, Person, Any]]:
@@ -278,10 +283,9 @@ class MoodleCsv(MarksCsv):
             id_ = person.roster.id if person.roster else person.id
             row = people.setdefault(person.id, {"ID number": id_, "Email address": person.email})
             mark = None if person.roster in twice else self._final(assignment, submission)
-            points = self._cells(submission).items() if mark is not None else ()
-            told = "; ".join(f"{name}: {score:g}" for name, score in points if score is not None)
+            points = self._cells(submission) if mark is not None else {}
             row[title] = mark
-            row[f"{title} (feedback)"] = told.replace(".", ",") if self.decimal == "comma" else told
+            row[f"{title} (feedback)"] = points_cell(points, self.decimal)
         yield from people.values()
 
 
@@ -338,15 +342,24 @@ def _problem(assignment: str, submission: Any) -> str:
     return next((str(comment.auto_comment) for comment in comments if comment.auto_comment), "")
 
 
-def _checks(assignment: str, student: str) -> Row:
-    """Return the points of each check in the record of the last run."""
+def _record(assignment: str, student: str) -> dict[str, Any]:
+    """Return the record of the last run; an empty one if there is none."""
     file = record_file(assignment, student)
-    if not file.is_file():
-        return {}
-    record = json.loads(file.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return found
+
+
+def _notes(record: dict[str, Any]) -> str:
+    """Return what is to be known of the files that were submitted."""
+    told = record.get("submission", {})
+    return notes_cell([*told.get("left_out", ()), *told.get("notes", ())])
+
+
+def _checks(record: dict[str, Any]) -> Row:
+    """Return the points of each check in a record."""
     return {
         check["id"]: None
         if Status(check.get("status", "passed")).is_provisional
         else check["score"]
-        for check in record["checks"]
+        for check in record.get("checks", ())
     }

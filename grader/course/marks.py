@@ -28,7 +28,7 @@ from grader.intake.notebook_modules import extract_modules
 from grader.intake.notebooks import NotebookCell
 from grader.intake.sources import bounded
 from grader.intake.statements import Cell
-from grader.reports import board, html
+from grader.reports import board, html, labels
 
 SKIP = "skip-execution"  # nbclient's tag
 GRADER_FAILED = "The grader itself failed"
@@ -140,8 +140,8 @@ def _comments(nb: Any, record: Record | None, fault: str) -> dict[str, str | Non
             comments[cell.metadata.nbgrader.grade_id] = "No response." if unanswered else None
     if record is not None and comments:
         first = next(iter(comments))
-        notes = record.submission.get("notes", ())
-        comments[first] = " ".join([*notes, comments[first] or ""]).strip() or None
+        told = [*labels.left_out(record), comments[first] or ""]
+        comments[first] = " ".join(told).strip() or None
     return comments
 
 

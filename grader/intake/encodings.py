@@ -1,4 +1,4 @@
-"""Source code in the encodings that editors write, as UTF-8."""
+"""Text in the encodings that editors write: source code as UTF-8, and what UTF-16 looks like."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def as_utf8(data: bytes, name: str) -> tuple[bytes, list[str]]:
     UTF-16 and UTF-32 are read all the same. Other encodings that the file does not declare cannot
     be told apart: it stays as it is, and Python refuses it.
     """
-    found = _encoding(data)
+    found = wide_encoding(data)
     if found is not None:
         try:
             text = data.decode(found)
@@ -42,7 +42,7 @@ def as_utf8(data: bytes, name: str) -> tuple[bytes, list[str]]:
     return data, []
 
 
-def _encoding(data: bytes) -> str | None:
+def wide_encoding(data: bytes) -> str | None:
     """Return UTF-16 or UTF-32 if a file is in that, by its mark or by where its zeros are."""
     for mark, name in MARKS.items():
         if data.startswith(mark):

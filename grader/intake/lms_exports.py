@@ -10,9 +10,9 @@ import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from grader.base.errors import UsageError
@@ -22,7 +22,7 @@ from grader.contract.names import plain_id
 from grader.contract.tasks import MAIN
 from grader.intake import file_names, files, reader
 from grader.intake.choice import RawSubmission, choose
-from grader.intake.sources import MAX_FILES
+from grader.intake.sources import MAX_FILES, bounded
 
 LAYOUTS = GRADER / "intake" / "lms_layouts.toml"
 NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
@@ -77,12 +77,14 @@ class HandIn:
         name: the student's name, if the export has it.
         path: the path relative to the class's folder.
         parts: the entries: one, or several single modules.
+        notes: lines on what else was handed in, and what counts.
     """
 
     student: str
     name: str
     path: str
     parts: tuple[HandInFile, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def late(self) -> bool | None:
@@ -195,22 +197,33 @@ def _by_student(
         place = entry / layout.inner if layout.inner else entry
         file = f"{told['file'] or ''}{told['suffix'] or ''}"
         parts.setdefault(student, []).append(HandInFile(place, file, newness, late))
-    handed = []
+    handed, more = [], []
     for student, found in parts.items():
-        free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in parts)
-        for number, chosen in enumerate(_choose(found)):
-            path = ", ".join(_shown(folder, part.place) for part in chosen)
-            id_ = next(free) if number else student
-            if number:
-                notes.append(f"{student}: handed in more than once; {path} is graded as {id_}")
-            handed.append(HandIn(id_, names.get(student, ""), path, tuple(chosen)))
-        kept = {part for chosen in _choose(found) for part in chosen}
-        notes += [
-            f"{student}: handed in more than once; {_shown(folder, part.place)} is skipped"
-            for part in found
-            if part not in kept
-        ]
-    return handed, notes
+        several, lines = _hand_ins(student, names.get(student, ""), folder, found, parts)
+        handed += several
+        more += lines
+    return handed, [*notes, *more]
+
+
+def _hand_ins(
+    student: str, name: str, folder: Path, found: list[HandInFile], taken: Container[str]
+) -> tuple[list[HandIn], list[str]]:
+    """Return what a student's entries are graded as, and notes if there is more than one."""
+    groups = _choose(found)
+    free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in taken)
+    ids = [student, *islice(free, len(groups) - 1)]
+    paths = [", ".join(_shown(folder, part.place) for part in chosen) for chosen in groups]
+    kept = {part for chosen in groups for part in chosen}
+    lines = [
+        *(f"{path} is graded as {id_}" for id_, path in zip(ids[1:], paths[1:], strict=True)),
+        *(f"{_shown(folder, part.place)} is skipped" for part in found if part not in kept),
+    ]
+    notes = tuple(bounded([f"Handed in more than once; {line}." for line in lines]))
+    handed = [
+        HandIn(id_, name, path, tuple(chosen), notes)
+        for id_, path, chosen in zip(ids, paths, groups, strict=True)
+    ]
+    return handed, [f"{student}: handed in more than once; {line}" for line in lines]
 
 
 def _number(told: str | None) -> int:

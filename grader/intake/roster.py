@@ -6,7 +6,6 @@ people write by hand are told apart by the titles of their columns, see `roster_
 
 from __future__ import annotations
 
-import codecs
 import csv
 import functools
 import io
@@ -20,6 +19,7 @@ from grader.base.files import read_toml
 from grader.base.paths import GRADER
 from grader.contract.messages import clean, shorten
 from grader.contract.roster import Student
+from grader.intake.encodings import wide_encoding
 
 COLUMNS = GRADER / "intake" / "roster_columns.toml"
 MAX_ROSTER = 16 << 20  # bytes
@@ -27,11 +27,6 @@ MAX_CELL = 200  # characters
 MOST_ABOVE = 20  # lines above and with the titles
 DELIMITERS = ",;\t|"
 WHO = {"id", "name", "last", "email", "login", "canvas_id", "participant"}  # one of these is enough
-BOMS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods; .xls
 CANVAS_ROWS = ("points possible", "student test", "test student")  # not people
 Row = tuple[int, list[str]]  # the number of its line, and its cells
@@ -83,11 +78,8 @@ def _bytes(path: Path) -> bytes:
 def _decode(path: Path, data: bytes) -> str:
     if data.startswith(WORKBOOKS):
         raise UsageError(f"--roster {path}: this is a workbook. Save it as CSV, and give that.")
-    for mark, encoding in BOMS.items():
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    if 3 * data[:300].count(0) > len(data[:300]):  # UTF-16 without its mark: letters have a zero
-        return data.decode("utf-16-le" if data[1:2] == b"\0" else "utf-16-be", "replace")
+    if encoding := wide_encoding(data):
+        return data.decode(encoding, "replace")
     try:
         return data.decode()
     except UnicodeDecodeError:

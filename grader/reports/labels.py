@@ -9,6 +9,7 @@ from grader.contract.enums import State, Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
 from grader.contract.record import CheckResult, Record, TaskResult
+from grader.contract.results import Result
 from grader.contract.tasks import tasks
 
 LARGEST = 10**15  # limit for the numbers of a record; every format can write it
@@ -65,6 +66,11 @@ def for_students(record: Record) -> Record:
         for check in record.checks
     ]
     return replace(record, checks=checks)
+
+
+def notes(result: Result) -> list[str]:
+    """Return a line on whatever is to be known of a hand-in and its files."""
+    return [*result.notes, *(left_out(result.record) if result.record else ())]
 
 
 def left_out(record: Record) -> list[str]:

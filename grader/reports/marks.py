@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from grader.contract.messages import shorten
 from grader.contract.record import Record, TaskResult
 from grader.contract.results import Result
 from grader.contract.roster import Student
 from grader.contract.tasks import Assignment, assignments
-from grader.reports import table
+from grader.reports import labels, table
 
 POSSIBLE = "Points Possible"  # in the first column of the row with the most points
 CANVAS_OWN = ("Student", "LastName", "FirstName", "ID", "SIS User ID", "SIS Login ID", "Section",
@@ -24,6 +25,7 @@ CANVAS_SKIPS = tuple(
     for what in ("Score", "Points", "Grade", "Status")
 )  # Canvas makes these columns itself, and skips any whose title has one of them in it
 LONGEST_COLUMN = 255
+MAX_NOTES = 2000  # characters in a cell of notes
 
 
 def every_check(results: Sequence[Result], decimal: str = "point") -> str:
@@ -147,7 +149,7 @@ def _worksheet(result: Result, twice: set[Student], decimal: str) -> table.Row:
         "Grade": _given(result, twice),
         "Maximum Grade": result.record.max_score if result.record else None,
         "Last modified (grade)": "",
-        "Feedback comments": _points(result.record, decimal),
+        "Feedback comments": _points(result, decimal),
     }
 
 
@@ -161,7 +163,7 @@ def _gradebook(
     }
     if has_roster:
         row["Email address"] = result.roster.email if result.roster else ""
-    told = "" if mark is None else _points(result.record, decimal)
+    told = "" if mark is None else _points(result, decimal)
     return row | {column: mark, f"{column} (feedback)": told}
 
 
@@ -181,6 +183,7 @@ def _every_check(result: Result, has_roster: bool) -> table.Row:
         "late": "" if result.late is None else "yes" if result.late else "no",
         "submission": result.path,
         "fault": result.fault,
+        "notes": notes_cell(labels.notes(result)),
         "final": "" if mark is None else "yes",
         "score": mark,
         "max_score": result.record.max_score if result.record else None,
@@ -200,11 +203,20 @@ def _task(task: TaskResult, record: Record) -> float | None:
     return None if any(status.is_provisional for status in own) else task.score
 
 
-def _points(record: Record | None, decimal: str) -> str:
-    if record is None:
-        return ""
-    told = "; ".join(f"{task.id}: {task.score:g}" for task in record.tasks)
+def _points(result: Result, decimal: str) -> str:
+    points = {task.id: task.score for task in result.record.tasks} if result.record else {}
+    return points_cell(points, decimal)
+
+
+def points_cell(points: Mapping[str, float | None], decimal: str) -> str:
+    """Return the points of each task that has any, as feedback for a student."""
+    told = "; ".join(f"{name}: {score:g}" for name, score in points.items() if score is not None)
     return told.replace(".", ",") if decimal == "comma" else told
+
+
+def notes_cell(notes: Iterable[str]) -> str:
+    """Return the notes on a submission as one cell."""
+    return shorten(" ".join(notes), MAX_NOTES)
 
 
 def _csv(rows: Iterable[table.Row], decimal: str) -> str:

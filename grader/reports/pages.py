@@ -57,6 +57,7 @@ def _environment() -> Environment:
         mistake=labels.mistake,
         name=labels.name,
         not_taken=labels.left_out,
+        notes_of=labels.notes,
         points_of=board.points_of,
         next_line=board.next_line,
         promise=labels.promise,

@@ -30,6 +30,7 @@ from grader.contract.enums import Status, Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.results import GradingStatus, Result
 from grader.grading import session as grading_of_one
+from grader.intake import files
 from grader.intake.choice import RawSubmission
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
@@ -357,6 +358,23 @@ def test_only_what_needs_it_is_graded(tmp_path: Path, noting: Noting) -> None:
     assert again(tmp_path, noting, "--seed", "1") == ["c"]
 
 
+def test_each_submission_is_read_once(
+    tmp_path: Path, noting: Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "class", dict.fromkeys("abc", RIGHT))
+    opened, read_file = [], files.read
+
+    def noted(path: Path, most: int) -> bytes:
+        opened.append(path)
+        return read_file(path, most)
+
+    monkeypatch.setattr(files, "read", noted)
+    for graded in (["a", "b", "c"], []):
+        opened.clear()
+        assert again(tmp_path, noting) == graded
+        assert len(opened) == 3
+
+
 def test_other_options_and_another_secret_are_another_setting(
     tmp_path: Path, noting: Noting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,6 +481,9 @@ def test_late_is_what_canvas_marks_or_what_came_after_the_deadline(
         "a": "no", "b": "yes",
     }  # fmt: skip
     assert "late by the times of files: 1" in capsys.readouterr().out
+    assert {id_: row["notes"] for id_, row in marks_of(tmp_path / "out").items()} == {
+        "a": "", "b": "Late by the times of files.",
+    }  # fmt: skip
     shutil.rmtree(tmp_path)
     (tmp_path / "class").mkdir(parents=True)
     for name in ("lovelaceada_11_900_dataset.py", "hopperg_LATE_12_901_dataset.py"):

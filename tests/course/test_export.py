@@ -76,12 +76,17 @@ def test_the_plain_file_has_a_row_a_student_with_tasks_questions_and_total(
     assert (ann["timestamp"], other["timestamp"]) == ("", "")  # not "None"
 
 
-def test_the_marks_of_checks_come_from_the_record(gradebook: Any, tmp_path: Path) -> None:
+def test_marks_of_checks_and_notes_come_from_the_record(gradebook: Any, tmp_path: Path) -> None:
     place = record_file("news", "ann")
     place.parent.mkdir(parents=True)
-    place.write_text(json.dumps({"checks": [{"id": "dataset.texts", "score": 2.0}]}))
+    told = {"left_out": ["@x was skipped."], "notes": ["news (1).ipynb was read as news.ipynb."]}
+    place.write_text(
+        json.dumps({"submission": told, "checks": [{"id": "dataset.texts", "score": 2.0}]})
+    )
     ann, other = exported(gradebook, MarksCsv, tmp_path / "m.csv")
     assert (ann["dataset.texts"], other["dataset.texts"]) == ("2.0", "")
+    assert ann["notes"] == "'@x was skipped. news (1).ipynb was read as news.ipynb."
+    assert other["notes"] == ""
 
 
 def test_no_cell_is_a_formula_and_every_text_is_quoted(gradebook: Any, tmp_path: Path) -> None:

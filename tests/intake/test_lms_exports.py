@@ -138,6 +138,7 @@ def test_of_two_uploads_the_newer_counts_and_the_older_is_told(tmp_path: Path) -
     _, (handed,), notes = lms_exports.find(tmp_path)
     assert modules(handed)["dataset"] == b"new = 1\n"
     assert notes == ["1: handed in more than once; a_1_100_work.zip is skipped"]
+    assert handed.notes == ("Handed in more than once; a_1_100_work.zip is skipped.",)
 
 
 def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newer(
@@ -148,6 +149,8 @@ def test_two_of_a_name_are_both_graded_and_told_where_nobody_knows_which_is_newe
     assert [each.student for each in handed] == ["ada", "ada~2"]
     assert {modules(each)["dataset"] for each in handed} == {b"a = 1\n", b"b = 1\n"}
     assert notes == ["ada: handed in more than once; ada.zip is graded as ada~2"]
+    told = ("Handed in more than once; ada.zip is graded as ada~2.",)
+    assert [each.notes for each in handed] == [told, told]
 
 
 def test_what_is_no_submission_is_left_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,27 @@ def test_marks_have_a_row_a_student_and_a_column_a_check() -> None:
     assert all(float(ann[check.id]) == check.score for check in record.checks)
     assert (bob["score"], bob["dataset.texts"], bob["fault"]) == ("", "", "bob.zip: no zip.")
     assert (ann["final"], bob["final"]) == ("yes", "")
+
+
+def test_marks_say_what_was_read_in_another_way_and_what_was_not_read() -> None:
+    read_as, skipped = "x (1).py was read as x.py.", "random.py was skipped: Rename it."
+    told = {"left_out": [skipped], "notes": ["=1+1", *[read_as] * 200]}
+    record = graded()["wrong"]
+    record = replace(record, submission=record.submission | told)
+    late = "Late by timestamp.txt."
+    ann, bob, cat, zoe = rows(
+        marks.every_check(
+            [
+                Result("ann", record=record, notes=[late]),
+                Result("bob", fault="no zip", notes=["=1+1"]),
+                Result("cat", record=graded()["wrong"]),
+                Result("zoe"),
+            ]
+        )
+    )
+    assert ann["notes"].startswith(f"{late} {skipped} =1+1 {read_as} {read_as}")
+    assert len(ann["notes"]) == marks.MAX_NOTES
+    assert (bob["notes"], cat["notes"], zoe["notes"]) == ("'=1+1", "", "")
 
 
 @pytest.mark.parametrize(

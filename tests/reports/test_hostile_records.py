@@ -300,15 +300,24 @@ RIGHT = graded()["right"]
 def results_with(name: str) -> Iterator[Result]:
     values: dict[str, Any] = NUMBERS if name in ("seconds", "memory") else TEXTS
     for kind, value in values.items():
-        own = {"student": kind, "record": None if name == "fault" else RIGHT.as_dict()}
+        own: dict[str, Any] = {
+            "student": kind,
+            "record": None if name == "fault" else RIGHT.as_dict(),
+        }
         own[name] = {value: value} if name == "fingerprints" else value
+        if name == "notes":
+            own |= {name: [value, *["x"] * 9]}
         if name == "roster":
             own[name] = dict.fromkeys(vars(Student()), value)
         yield Result.from_dict(own)
 
 
 @pytest.mark.parametrize(
-    "name", ["student", "name", "path", "fault", "seconds", "memory", "fingerprints", "roster"]
+    "name",
+    [
+        *("student", "name", "path", "fault", "notes"),
+        *("seconds", "memory", "fingerprints", "roster"),
+    ],
 )
 def test_a_class_can_be_shown_whatever_a_result_holds(name: str, tmp_path: Path) -> None:
     results = [*results_with(name), Result("as it was", "Ann", record=graded()["wrong"])]

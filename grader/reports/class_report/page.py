@@ -230,6 +230,7 @@ def _shown(result: Result, failures: Failures) -> Result:
         seconds=safe(result.seconds),
         memory=safe(result.memory),
         fingerprints=safe(result.fingerprints),
+        notes=safe(result.notes),
         record=None,
     )
     with failures.noted(f"the record of {plain.shown_name}"):
