@@ -31,6 +31,7 @@ from grader.grading.answers import (
     structured,
     unwrap,
 )
+from grader.grading.replacements import source
 from grader.sandbox.worker_client import Report, Worker
 from grader.worker.wire import Raised, TensorData
 
@@ -90,11 +91,16 @@ class Submission:
         seconds: float | None = None,
         seed: int | None = None,
         report: Report | None = None,
+        apart: bool = False,
         **arguments: Any,
     ) -> Any:
-        """Run an operation of the worker that uses these student modules, within `SECONDS`."""
+        """Run an operation of the worker that uses these student modules, within `SECONDS`.
+
+        `apart` is for operations with replacements: no other operation shares their process, where
+        processes are cheap.
+        """
         modules = modules or [operation.split(".")[0]]
-        self.worker.use_modules(frozenset(modules))
+        self.worker.use_modules(frozenset([*modules, operation] if apart else modules))
         for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed
@@ -174,7 +180,8 @@ class Submission:
         """Train word vectors, with the student's loss replaced by the grader's."""
         module = self.module(task)
         operation = "beyond.word_vectors"
-        seen = self._do(operation, [module], VECTOR_SECONDS, module=module, text=text, **given)
+        arguments = {"module": module, "text": text, "loss": source("sampling_loss"), **given}
+        seen = self._do(operation, [module], VECTOR_SECONDS, apart=True, **arguments)
         return structured(seen, TableTraining)
 
     def decode(self, task: str, calls: list[dict[str, Any]]) -> list[DecodedText]:
@@ -309,21 +316,26 @@ class Submission:
         *,
         seconds: float,
         seed: int,
+        own_model: bool,
+        own_loop: bool,
         report: Report | None = None,
         **settings: Any,
     ) -> Fitted:
         """Train on vectors and classify held-out ones, whose targets the worker does not get.
 
         `settings` are the arguments of the worker's `fit`: n_targets, epochs, lr, batch_size,
-        hidden_size, num_layers, own_model, own_loop.
+        hidden_size, num_layers.
         """
-        own = {"model": settings["own_model"], "train": settings["own_loop"]}
+        own = {"model": own_model, "train": own_loop}
+        missing = {"model": not own_model, "loop": not own_loop}
         seen = self._do(
             "fit.fit",
             modules=[module for module, is_own in own.items() if is_own],
             seconds=seconds,
             seed=seed,
             report=report,
+            apart=True,
+            replacements={name: source(name) for name, is_missing in missing.items() if is_missing},
             train=train.labelled(),
             val=val.labelled(),
             unseen=unseen.unlabelled(),

@@ -45,7 +45,7 @@ def load_torch() -> None:
     torch.set_num_threads(1)
     torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
     serve.reset_random_state(0)
-    from .operations import call, dataset, fit, load, model, train  # noqa: F401
+    from .operations import call, dataset, load, model, train  # noqa: F401
 
 
 def load_spacy() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from .. import replacements
 from ..student import PACKAGE, student
 from ..wire import TensorData
 from .call import plain
@@ -20,8 +21,14 @@ MOST = 4  # at most this many times the expected number of calls are recorded
 State = tuple[Tensor, Tensor]
 
 
-def word_vectors(module: str, text: str, **given: Any) -> dict[str, Any]:
+def word_vectors(module: str, text: str, loss: str, **given: Any) -> dict[str, Any]:
     """Call `train_word_vectors`, with the loss in its module replaced by a fast, correct one.
+
+    Args:
+        module: the student's module.
+        text: the call as shown to the student.
+        loss: the source of the replacement.
+        given: the arguments of the call.
 
     Returns:
         Its `result`, and what its training did, see `TableTraining`.
@@ -30,7 +37,7 @@ def word_vectors(module: str, text: str, **given: Any) -> dict[str, Any]:
     given["pairs"] = given["pairs"].torch()
     names = vars(sys.modules[f"{PACKAGE}.{module}"])
     own = names.get("negative_sampling_loss")
-    seen = TableTraining()
+    seen = TableTraining(replacements.load(loss, "sampling_loss"))
     names["negative_sampling_loss"] = seen.loss
     hook = register_optimizer_step_pre_hook(seen.before_step)
     try:
@@ -54,8 +61,9 @@ class TableTraining:
         looked_up: the parameters that the vectors of the first loss came from, by argument.
     """
 
-    def __init__(self) -> None:
-        """Start without a step."""
+    def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        """Start without a step; `compute` computes the loss."""
+        self.compute = compute
         self.steps = self.piled_up = 0
         self.rate, self.optimizer, self.drawn = 0.0, "", True
         self.learned: dict[Tensor, Tensor] = {}
@@ -67,7 +75,7 @@ class TableTraining:
             self.looked_up = [_sources(each) for each in (centre, context, negatives)]
             others = negatives[:1, :1], context[:, None]
             self.drawn = not any(bool((negatives == other).all()) for other in others)
-        found = _loss(centre, context, negatives)
+        found = self.compute(centre, context, negatives)
         if found.requires_grad and self.steps:
             found.register_hook(self._before_backward)
         return found
@@ -121,12 +129,6 @@ def _sources(tensor: Any) -> set[Tensor]:
             found.add(variable)
         left += [each for each, _ in node.next_functions]
     return found
-
-
-def _loss(centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
-    near = torch.einsum("bf,bf->b", centre, context)
-    far = (negatives @ centre[:, :, None]).squeeze(2)
-    return -(functional.logsigmoid(near) + functional.logsigmoid(-far).sum(dim=1)).mean()
 
 
 class Decoder:

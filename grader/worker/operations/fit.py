@@ -1,7 +1,7 @@
 """Operations that train the student's model with the student's loop on news.
 
-If one of the two is missing, the grader's own replaces it. These replacements work differently from
-what the tasks ask for.
+If one of the two is missing, a replacement of the grader's comes with the request. It works
+differently from what the task asks for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
+from .. import replacements as replacement
 from ..student import student
 from ..wire import TensorData
 
@@ -99,44 +100,6 @@ class Watched(DataLoader[Item]):
         return {"loader": self.name, "pass": self.passes, "learning": self.learning, **figures}
 
 
-class StandInModel(nn.Module):
-    """Classifies sentences by the mean of their token vectors, without recurrence."""
-
-    def __init__(self, n_targets: int, input_size: int, hidden_size: int) -> None:
-        """Create a model for C classes and F features."""
-        super().__init__()
-        self.head = nn.Sequential(
-            nn.Linear(input_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, n_targets)
-        )
-
-    def forward(self, padded: Tensor) -> Tensor:
-        """Return logits (B, C) for padded (B, T, F)."""
-        lengths = padded.any(dim=2).sum(dim=1, keepdim=True).clamp(min=1)
-        return self.head(padded.sum(dim=1) / lengths)  # type: ignore[no-any-return]
-
-
-def stand_in_train(
-    model: nn.Module, train_loader: Any, _val_loader: Any, *, epochs: int, lr: float, device: Any
-) -> list[Any]:
-    """Train with `torch.autograd.grad` and hand-written moment updates, without evaluation."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    means = [torch.zeros_like(weight) for weight in weights]
-    squares = [torch.zeros_like(weight) for weight in weights]
-    batches = (batch for _ in range(epochs) for batch in train_loader)
-    for step, (padded, targets) in enumerate(batches, start=1):
-        loss = nn.functional.cross_entropy(model(padded.to(device)), targets.to(device))
-        gradients = torch.autograd.grad(loss, weights)
-        with torch.no_grad():
-            for weight, gradient, mean, square in zip(
-                weights, gradients, means, squares, strict=True
-            ):
-                mean.lerp_(gradient, 0.1)
-                square.lerp_(gradient.square(), 0.001)
-                size = (square / (1 - 0.999**step)).sqrt_().add_(1e-8)
-                weight.sub_(lr / (1 - 0.9**step) * mean / size)
-    return []
-
-
 def fit(
     train: tuple[TensorData, TensorData, TensorData],
     val: tuple[TensorData, TensorData, TensorData],
@@ -149,8 +112,7 @@ def fit(
     hidden_size: int,
     num_layers: int,
     device: str,
-    own_model: bool,
-    own_loop: bool,
+    replacements: dict[str, str],
     report: Report,
 ) -> dict[str, Any]:
     """Train on vectors, then compute the logits of held-out sentences.
@@ -166,16 +128,16 @@ def fit(
         hidden_size: H.
         num_layers: L.
         device: where to compute.
-        own_model: use the student's model instead of the replacement.
-        own_loop: use the student's loop instead of the replacement.
+        replacements: the source of what replaces the student's "model" or "loop".
         report: called with the loaders' progress.
 
     Returns:
         `history` (the loop's return value), `logits` (N, C) of `unseen`, `weights`, `seconds`.
     """
     sizes = {"n_targets": n_targets, "input_size": train[0].shape[1], "hidden_size": hidden_size}
-    model = _model(sizes, num_layers, own_model, device)
-    loop = student.get("train", "train") if own_loop else stand_in_train
+    model = _model(sizes, num_layers, replacements.get("model"), device)
+    source = replacements.get("loop")
+    loop = replacement.load(source, "train") if source else student.get("train", "train")
     loaders = (
         Watched(TokenVectors(*train), "train", report, batch_size=batch_size, shuffle=True),
         Watched(TokenVectors(*val), "val", report, batch_size=batch_size),
@@ -199,10 +161,11 @@ def fit(
     }
 
 
-def _model(sizes: dict[str, int], num_layers: int, is_own: bool, device: str) -> nn.Module:
-    """Create the student's model or the replacement, and move it to the device."""
-    if not is_own:
-        return StandInModel(**sizes).to(device)
+def _model(sizes: dict[str, int], num_layers: int, source: str | None, device: str) -> nn.Module:
+    """Create the student's model or its replacement, and move it to the device."""
+    if source is not None:
+        made: nn.Module = replacement.load(source, "Classifier")(**sizes)
+        return made.to(device)
     make = student.get("model", "LSTMClassifier")
     with student.calling(f"LSTMClassifier(n_targets={sizes['n_targets']})"):
         model: nn.Module = make(**sizes, num_layers=num_layers).to(device)

@@ -98,7 +98,11 @@ def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
     if not isinstance(made, spacy.Language):
         return {"made": plain(made), "components": None, "vectors": []}
     components = [made.get_pipe_meta(name).factory for name in made.pipe_names]
-    found = student.attempt("fast_pipeline().pipe(texts)", _run, made, texts, batch_size)
+
+    def run() -> list[Tensor]:
+        return [torch.as_tensor(doc.tensor) for doc in made.pipe(texts, batch_size=batch_size)]
+
+    found = student.attempt("fast_pipeline().pipe(texts)", run)
     return {"made": plain(made), "components": components, "vectors": plain(found)}
 
 
@@ -115,9 +119,13 @@ def calls(module: str, batches: list[list[str]], batch_size: int, step: int) -> 
         For each batch, for each text (tokens, F), or `Raised`.
     """
     made = _fast_pipeline(module)
+
+    def run(texts: list[str]) -> list[Tensor]:
+        return [torch.as_tensor(doc.tensor) for doc in made.pipe(texts, batch_size=batch_size)]
+
     with CallCounter(step).counting():
         text = "fast_pipeline().pipe(texts)"
-        found = [student.attempt(text, _run, made, texts, batch_size) for texts in batches]
+        found = [student.attempt(text, run, texts) for texts in batches]
     return plain(found)
 
 
@@ -181,7 +189,3 @@ def _fast_pipeline(module: str) -> Any:
     function = student.get(module, "fast_pipeline")
     with student.calling("fast_pipeline()"):
         return function()
-
-
-def _run(nlp: Any, texts: list[str], batch_size: int) -> list[Tensor]:
-    return [torch.as_tensor(doc.tensor) for doc in nlp.pipe(texts, batch_size=batch_size)]
