@@ -140,7 +140,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session", name="graded")
 def _graded(pytestconfig: pytest.Config) -> Iterator[Any]:
     from grader.grading import requirements
-    from grader.grading.heldout_accuracy import course_secret
+    from grader.grading.keys import course_secret
     from grader.grading.session import session
 
     options = pytestconfig.option

@@ -17,7 +17,7 @@ from grader.base.files import to_json, written_whole
 from grader.classroom.job import take_in
 from grader.contract.enums import Status, Tier
 from grader.grading import requirements, session
-from grader.grading.heldout_accuracy import course_secret
+from grader.grading.keys import course_secret
 from grader.intake import lms_exports, reader
 from grader.intake.sources import Sources
 from grader.reports.gradescope import to_dict

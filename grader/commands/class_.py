@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Grade a class and return the exit code."""
     from grader.classroom import job, run
-    from grader.grading import heldout_accuracy
+    from grader.grading import keys
 
     setting = job.GradingConfig(
         assignment=options.assignment or "",
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         confine=options.confine,
         memory=options.limit_memory,
-        secret=heldout_accuracy.course_secret(),
+        secret=keys.course_secret(),
         versions=job.versions(),
     )
     return run.run(

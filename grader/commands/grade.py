@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Grade a submission and return the exit code."""
-    from grader.grading.heldout_accuracy import course_secret
+    from grader.grading.keys import course_secret
     from grader.grading.session import grade, load
     from grader.reports import board
 

@@ -9,7 +9,7 @@ from traitlets.config import Configurable
 
 from grader.contract.enums import Tier
 from grader.grading import requirements
-from grader.grading.heldout_accuracy import course_secret
+from grader.grading.keys import course_secret
 from grader.sandbox import bubblewrap, fork_server, tiers
 
 REFUSAL = """\

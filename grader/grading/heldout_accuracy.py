@@ -9,8 +9,6 @@ as from the original ones.
 from __future__ import annotations
 
 import functools
-import hmac
-import os
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import news
 from grader.contract.messages import Failure, show
 from grader.grading.calibration import TRAINING
+from grader.grading.keys import derive
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from grader.grading.submission import Submission
     from grader.grading.vectors import Vectors
 
-SECRET = "GRADER_SECRET"  # the environment variable that holds the course's secret
-PUBLISHED = "published"  # replaces the secret if there is none
 SECONDS = 120.0  # for one training run
 TRIES = 3  # at most, each with another split and other weights and batches; the best one counts
 MOST_ROWS = 4800  # used from an instructor's own file; the sample has 1,200
@@ -36,16 +33,9 @@ MOST_EPOCHS, LARGEST = 100, 1e6  # in a history that is kept
 SPLIT = (8, 9, 12)  # of 12 rows, 8 are for training, 1 for validation, 3 for testing
 
 
-def course_secret() -> str:
-    """Return the course's secret from the environment; empty if it is not set."""
-    return os.environ.get(SECRET, "")
-
-
 def key(submission: Submission, attempt: int) -> int:
     """Return the key for one try at one submission."""
-    secret = submission.secret or PUBLISHED
-    text = f"{submission.digest} {submission.seed} {attempt}"
-    return int.from_bytes(hmac.digest(secret.encode(), text.encode(), "sha256"), "big")
+    return derive(submission.secret, submission.digest, submission.seed, attempt)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from grader.contract.tasks import (
 )
 from grader.grading.answers import StudentError
 from grader.grading.environment import environment_fault
+from grader.grading.keys import input_seed
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
 from grader.intake import reader
@@ -56,6 +57,7 @@ class Session:
     Attributes:
         submitted: the submission's files.
         assignment: its assignment.
+        seed: the seed that the user chose; the inputs are generated from `submission.seed`.
         planned: the checks that the record will contain.
         submission: the handle that checks use.
         results: results by check id.
@@ -73,7 +75,7 @@ class Session:
         secret: str = "",
     ) -> None:
         """Plan the checks of a submission whose modules `worker` has; see `session`."""
-        self.submitted, self.assignment = submitted, assignment
+        self.submitted, self.assignment, self.seed = submitted, assignment, seed
         tasks_of_it = [*assignment.tasks.values()]
         self.planned = [
             check
@@ -83,7 +85,7 @@ class Session:
         ]
         self.submission = Submission(
             worker,
-            seed,
+            input_seed(secret, submitted.digest, seed),
             device,
             rows=rows,
             secret=secret,
@@ -148,7 +150,7 @@ class Session:
                 self.results.get(check.id, CheckResult.not_run(check.id, check.task, check.points))
                 for check in self.planned
             ],
-            environment=environment(self.submission),
+            environment=environment(self.submission, self.seed),
             accuracy=self._details.get(ACCURACY, {}),
         )
 
@@ -210,9 +212,9 @@ def session(
         submitted: the submission.
         assignment: the assignment's id; None chooses it by the submission's modules.
         device: one of `devices.DEVICES`.
-        seed: seed of the generated inputs.
+        seed: the inputs are generated from this number, the secret and the submission.
         rows: labelled news for the task accuracy; None means the sample.
-        secret: the course's secret, by which the news are split; empty for the published one.
+        secret: the course's secret; empty for the published one.
         in_process: run the submission in this process, without limits.
         confine: the weakest confinement to accept; the strongest available one is always used.
         limits: the resources that it may use.
@@ -267,7 +269,7 @@ def grade(
         return record
 
 
-def environment(submission: Submission) -> dict[str, Any]:
+def environment(submission: Submission, seed: int) -> dict[str, Any]:
     """Return the versions and settings that the marks depend on."""
     return {
         "python": platform.python_version(),
@@ -278,6 +280,6 @@ def environment(submission: Submission) -> dict[str, Any]:
         "device": submission.__dict__.get("device", submission.wanted_device),
         "confinement": submission.worker.confinement,
         "confinement_layers": list(submission.worker.layers),
-        "seed": submission.seed,
+        "seed": seed,
         "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
     }

@@ -53,7 +53,7 @@ class Submission:
 
     Attributes:
         worker: the worker that has the submission's files.
-        seed: seed of the generated inputs.
+        seed: seed of the generated inputs, see `keys.input_seed`.
         wanted_device: one of `devices.DEVICES`.
         rows: the news for the task accuracy; None means the sample.
         secret: the course's secret; empty for the published one.

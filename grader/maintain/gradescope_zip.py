@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE, SOLUTION
-from grader.grading import heldout_accuracy
+from grader.grading import keys
 from grader.intake import reader
 from grader.maintain import release
 
@@ -42,12 +42,12 @@ exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
 
 def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
     """Build the zip and return the exit code."""
-    secret = heldout_accuracy.course_secret()
+    secret = keys.course_secret()
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
     reader.module_names(assignment)
     options += ["--assignment", assignment] if assignment else []
     script = RUN.format(
-        secret=f"export {heldout_accuracy.SECRET}={shlex.quote(secret)}" if secret else "",
+        secret=f"export {keys.SECRET}={shlex.quote(secret)}" if secret else "",
         options=shlex.join(options),
     )
     scripts = {"setup.sh": SETUP.encode(), "run_autograder": script.encode()}
@@ -57,7 +57,7 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     release.write(out, files, programs=scripts)
     print(f"wrote {out}: upload it to Gradescope, and give it 2 GB of memory there or more")
     if secret:
-        print(f"{heldout_accuracy.SECRET} is in it: keep the file to yourself")
+        print(f"{keys.SECRET} is in it: keep the file to yourself")
     else:
-        print(f"{heldout_accuracy.SECRET} is not set: the published one will be used")
+        print(f"{keys.SECRET} is not set: the published one will be used")
     return 0

@@ -135,7 +135,7 @@ def train(path: Path, settings: Settings, out: Path | None = None) -> int:
 
 
 def _about(settings: Settings, opened: Session) -> dict[str, Any]:
-    surroundings = environment(opened.submission)
+    surroundings = environment(opened.submission, opened.seed)
     del surroundings["data"]  # what grading trains on
     training = asdict(settings)
     del training["device"], training["confine"]  # the environment has the effective ones

@@ -239,6 +239,19 @@ def test_the_reference_passes_with_any_seed(seed: int) -> None:
         assert [r for r in map(opened.run, checks) if r.status != "passed"] == []
 
 
+def test_inputs_depend_on_the_secret_the_submission_and_the_seed() -> None:
+    def opened(text: str = "", seed: int = 0, secret: str = "") -> tuple[int, int]:
+        sources = reference(dataset=text)
+        with session(sources, device="cpu", seed=seed, secret=secret, in_process=True) as one:
+            return one.submission.seed, one.record().environment["seed"]
+
+    found = [opened(), opened("x = 1"), opened(seed=7), opened(secret="ours")]
+    assert opened() == found[0]
+    assert len({seed for seed, _ in found}) == len(found)
+    assert all(0 <= seed < 1 << 32 for seed, _ in found)  # numpy.random.seed takes no other
+    assert [users for _, users in found] == [0, 0, 7, 0]
+
+
 def test_in_process_gives_the_same_marks() -> None:
     checks = [check for task in ("dataset", "train") for check in tasks()[task].checks]
     both = []

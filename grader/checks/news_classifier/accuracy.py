@@ -11,7 +11,7 @@ import news
 from grader.contract.enums import State, Status
 from grader.contract.messages import Blocked, Failure, show
 from grader.contract.tasks import MAIN, assignments
-from grader.grading import heldout_accuracy
+from grader.grading import heldout_accuracy, keys
 from grader.grading.answers import unwrap
 from grader.grading.calibration import TRAINING, calibration, marks
 from grader.grading.submission import Submission
@@ -41,7 +41,7 @@ def check_unseen(submission: Submission) -> dict[str, Any]:
         "none": none,
         "parts": mark,
         "history": measured[accuracies.index(best)].history,
-        "secret": "course" if submission.secret else heldout_accuracy.PUBLISHED,
+        "secret": "course" if submission.secret else keys.PUBLISHED,
         "reference": calibration()["reference"] if submission.rows is None else None,
     }
     if best < full:

@@ -85,6 +85,16 @@ class Pass:
             ("accuracy-broadcast", sum(int(part.sum()) for part in crossed) / count),
         ]
 
+    def unnamed_accuracies(self) -> list[tuple[str, float]]:
+        """Yield accuracies that must not look like those of a known mistake."""
+        count = len(np.concatenate(self._hits))
+        lowest = [scores.argmin(axis=1) == targets for scores, targets in self.batches]
+        rounded = [(s > 0) == np.eye(s.shape[1])[targets] for s, targets in self.batches]
+        return [
+            ("argmin", sum(int(part.sum()) for part in lowest) / count),
+            ("rounded", sum(int(part.sum()) for part in rounded) / count),
+        ]
+
     @property
     def is_mixed(self) -> bool:
         """Whether each batch has hits and misses."""

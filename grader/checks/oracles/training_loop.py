@@ -347,13 +347,16 @@ def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> S
 
     Args:
         seed: of the random numbers.
-        other_val: use other validation data.
+        other_val: use other validation data, by which other epochs are the best.
         single: use validation data of one sample.
     """
     if single:
         return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 2]), 1))
     if other_val:
-        return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 1]), 5, 5, 2))
+        scenario = draw_scenario(seed)
+        draw = np.random.default_rng([seed, 1])
+        others = (replace(scenario, val=_batches(draw, 5, 5, 2)) for _ in itertools.count())
+        return next(each for each in others if _selects_differently(scenario, each))
     drawn = (_draw(seed, attempt) for attempt in itertools.count())
     return next(each for each in drawn if is_discriminating(each))
 
@@ -371,12 +374,23 @@ def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
     )
 
 
+def _selects_differently(scenario: Scenario, other: Scenario) -> bool:
+    """Return whether each way to choose the best epoch chooses differently with other val data."""
+    epochs = Simulation(scenario, LoopVariant()).epochs
+    one, another = (true_history(each, epochs) for each in (scenario, other))
+    return all(
+        best(one[key]) != best(another[key])
+        for key, best in (("val_loss", np.argmin), ("val_accuracy", np.argmax))
+    )
+
+
 def is_discriminating(scenario: Scenario) -> bool:
     """Return whether all known mistakes differ from each other and from the correct run ("")."""
     start = scenario.start.over(scenario.val)
     if not start.is_mixed:  # most scenarios end here
         return False
     accuracies = [*_columns([start.wrong_accuracies()]), *_columns([start.wrong_hits()])]
+    accuracies += _columns([start.unnamed_accuracies()])
     if not _apart([("", [start.accuracy]), *accuracies]):
         return False
     epochs = Simulation(scenario, LoopVariant()).epochs
