@@ -14,6 +14,7 @@ from grader.base.paths import GRADER
 
 GROUPS = {
     "For students": {
+        "watch": "grade on every save and show what to do next",
         "grade": "grade a submission and show its points",
         "hint": "show a hint for a task",
         "report": "show a record in another format",

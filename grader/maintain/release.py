@@ -98,7 +98,9 @@ def _exercise() -> dict[str, bytes]:
     problems = stubs.check(solution, exercise)
     if problems:
         raise UsageError("exercise/ cannot be released: " + "; ".join(problems))
-    return {f"exercise/{path.name}": path.read_bytes() for path in sorted(exercise.glob("*.py"))}
+    found = {path.name: path.read_bytes() for path in sorted(exercise.glob("*.py"))}
+    copies = {f"grader/stubs/{name}": data for name, data in found.items() if name != "__init__.py"}
+    return {f"exercise/{name}": data for name, data in found.items()} | copies
 
 
 def _notebooks() -> dict[str, bytes]:

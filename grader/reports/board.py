@@ -57,7 +57,7 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
     for task in record.tasks:
         failing = [c for c in record.checks if c.task == task.id and c.status.is_broken]
         for check in failing if verbose else failing[:1]:
-            console.print(_details(check, len(failing) - 1 if not verbose else 0))
+            console.print(details(check, len(failing) - 1 if not verbose else 0))
     if left_out := labels.left_out(record):
         console.print(Text("\n" + "\n".join(left_out), style="yellow"))
     console.print(_next_step(record))
@@ -185,7 +185,7 @@ def accuracy(record: Record) -> str:
     return text
 
 
-def _details(check: CheckResult, others: int) -> Group:
+def details(check: CheckResult, others: int) -> Group:
     """Format a check's message with the command for its hint."""
     style = STYLES[State.ERROR if check.status is Status.ERROR else State.WRONG]
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")

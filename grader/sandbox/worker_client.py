@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import queue
@@ -286,6 +287,13 @@ class ProcessWorker:
                 stream.close()
         confined.clean_up()
         return code
+
+    def interrupt(self) -> None:
+        """End the operation that another thread waits for; it raises `WorkerLost` there."""
+        confined = self.confined
+        if confined is not None:
+            with contextlib.suppress(OSError):  # it ends at this very moment
+                confined.process.kill()
 
     def close(self) -> None:
         """Kill the process."""

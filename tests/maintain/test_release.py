@@ -54,6 +54,14 @@ def test_it_holds_what_students_need_and_nothing_of_the_kits_own(unpacked: Path)
             assert (unpacked / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
 
+def test_a_task_can_be_reset_to_its_stub(unpacked: Path) -> None:
+    code = "from grader.commands.watch import _stubs; print(_stubs(['recurrent'])['recurrent'])"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=unpacked, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == f"{(EXERCISE / 'recurrent.py').read_text(encoding='utf-8')}\n"
+
+
 def test_the_notebook_is_without_solutions(unpacked: Path) -> None:
     text = (unpacked / "news-classifier.ipynb").read_text(encoding="utf-8")
     assert "BEGIN SOLUTION" not in text

@@ -1,0 +1,1 @@
+"""`python -m grader watch`: grades on every save and shows the task at hand."""

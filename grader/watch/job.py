@@ -1,0 +1,101 @@
+"""Grades tasks of a submission in a thread, so that a save or a key can interrupt it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from grader.base.errors import UsageError
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import Assignment, Task
+from grader.grading.heldout_accuracy import course_secret
+from grader.grading.session import Session, session
+from grader.intake.sources import Sources
+from grader.sandbox.worker_client import ProcessWorker
+
+AGAIN = 0.05  # seconds between two attempts to interrupt a check
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A task was graded; `record` has the results so far, those of earlier runs included."""
+
+    job: Job
+    task: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job has come to its end; `fault` says in one line why it could not grade."""
+
+    job: Job
+    fault: str = ""
+
+
+class Job(threading.Thread):
+    """Grades tasks one after the other and reports each.
+
+    Attributes:
+        current: the task that is being graded.
+    """
+
+    def __init__(
+        self,
+        submitted: Sources,
+        assignment: Assignment,
+        plan: Sequence[Task],
+        known: Mapping[str, CheckResult],
+        report: Callable[[Graded | Ended], Any],
+    ) -> None:
+        """Plan to grade some tasks.
+
+        Args:
+            submitted: the submission.
+            assignment: its assignment.
+            plan: the tasks to grade, in this order.
+            known: results of other checks that still hold, by the check's id.
+            report: called from the thread, with each result and at the end.
+        """
+        super().__init__(daemon=True)
+        self.submitted, self.assignment = submitted, assignment
+        self.plan, self.known, self.report = plan, known, report
+        self.current: Task | None = None
+        self.cancelled = False
+        self._session: Session | None = None
+
+    def run(self) -> None:
+        """Grade, and report what happened."""
+        try:
+            self._grade()
+        except UsageError as error:
+            self.report(Ended(self, str(error)))
+        except Exception as error:
+            self.report(Ended(self, f"The grader itself failed: {error!r}"))
+        else:
+            self.report(Ended(self))
+
+    def _grade(self) -> None:
+        with session(
+            self.submitted, assignment=self.assignment.id, device="auto", secret=course_secret()
+        ) as opened:
+            self._session = opened
+            opened.results.update(self.known)
+            for task in self.plan:
+                self.current = task
+                for check in task.checks:
+                    if self.cancelled:
+                        return
+                    opened.run(check)
+                self.report(Graded(self, task.id, opened.record()))
+
+    def cancel(self) -> None:
+        """Interrupt the check that is running, and wait for the end of the thread."""
+        self.cancelled = True
+        while self.is_alive():
+            worker = self._session and self._session.submission.worker
+            if isinstance(worker, ProcessWorker):
+                worker.interrupt()
+            self.join(AGAIN)

@@ -1,0 +1,245 @@
+"""`watch` grades on every save, in a terminal and in a pipe, and leaves nothing behind."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from grader.base.console import plain_console
+from grader.base.errors import UsageError
+from grader.base.paths import ROOT
+from grader.contract.enums import Status
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import MAIN, assignments, tasks
+from grader.watch import screen
+from grader.watch.files import Saves
+from grader.watch.reset import reset
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX terminal")
+LIMIT = 120  # seconds for anything to happen on a busy machine
+ENDLESS = "while True:\n    pass\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the stubs of the main assignment."""
+    for module in assignments()[MAIN].modules:
+        shutil.copy(ROOT / "exercise" / f"{module}.py", tmp_path)
+    return tmp_path
+
+
+def save(folder: Path, module: str) -> None:
+    """Save a right module as most editors do: under another name first."""
+    new = folder / f"{module}.py.new"
+    shutil.copy(ROOT / "solution" / f"{module}.py", new)
+    new.replace(folder / f"{module}.py")
+
+
+# --- in a terminal ---------------------------------------------------------------------------
+
+
+class Terminal:
+    """`watch` in a terminal of 80 x 24."""
+
+    def __init__(self, folder: Path) -> None:
+        command = ["-m", "grader", "watch", str(folder)]
+        self.process = pexpect.spawn(
+            sys.executable, command, cwd=str(ROOT), dimensions=(24, 80), timeout=1, encoding="utf-8"
+        )
+        self.output = ""
+
+    @property
+    def frame(self) -> str:
+        """What was written since the screen was cleared, without colours."""
+        last = self.output.rpartition("\x1b[2J")[2]
+        return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", last).replace("\r", "")
+
+    def wait_for(self, *texts: str) -> str:
+        """Wait until all texts are on the screen; return the screen."""
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            with contextlib.suppress(pexpect.TIMEOUT):
+                self.output += self.process.read_nonblocking(1 << 16, 0.1)
+            if all(text in self.frame for text in texts):
+                return self.frame
+        raise AssertionError(f"{texts} did not appear on the screen:\n{self.frame}")
+
+
+@pytest.fixture
+def started(folder: Path) -> Iterator[Terminal]:
+    terminal = Terminal(folder)
+    yield terminal
+    terminal.process.close(force=True)
+
+
+@posix
+def test_a_session_in_a_terminal(folder: Path, started: Terminal) -> None:
+    """From untouched stubs on, with what happens to beginners in between."""
+    started.wait_for("dataset: ", "0/15  not started", "Write dataset.py.")
+    started.process.send("h")
+    started.wait_for("Hint 1 of 3", tasks()["dataset"].hints[0][:30])
+
+    (folder / "dataset.py").write_text("class NewsDataset(:\n")
+    started.wait_for("SyntaxError", "class NewsDataset(:")
+    (folder / "dataset.py").write_text(ENDLESS)  # it is interrupted by the next save
+    started.wait_for("Saved at", "grading ...")
+    began = time.monotonic()
+    save(folder, "dataset")
+    started.wait_for("dataset done. Next: collate.", "collate: ")
+    assert time.monotonic() - began < LIMIT / 2
+
+    (folder / "collate.py").unlink()
+    started.wait_for("collate.py is not there")
+    frame = started.wait_for("collate.py is not there", screen.KEYS)
+    assert len(frame.split("\n")) <= 24
+
+    started.process.send("l")
+    started.wait_for("> collate", "dataset     15/15  done")
+    started.process.send("p")
+    started.wait_for("dataset: ", "15/15  done")
+    started.process.send("r")
+    started.wait_for("Reset dataset to its stub?")
+    started.process.send("y")
+    started.wait_for("0/15  not started", "Your file is kept")
+    (copy,) = (folder / ".copies").glob("dataset-*.py")
+    assert copy.read_bytes() == (ROOT / "solution" / "dataset.py").read_bytes()
+    assert (folder / "dataset.py").read_bytes() == (ROOT / "exercise" / "dataset.py").read_bytes()
+
+    children = psutil.Process(started.process.pid).children(recursive=True)
+    assert children
+    started.process.send("q")
+    assert started.process.wait() == 0
+    assert_gone(children)
+
+
+@posix
+def test_ctrl_c_in_an_endless_loop_leaves_no_process(folder: Path, started: Terminal) -> None:
+    (folder / "dataset.py").write_text(ENDLESS)
+    started.wait_for("dataset: ", "grading ...")
+    time.sleep(1)
+    children = psutil.Process(started.process.pid).children(recursive=True)
+    started.process.sendintr()
+    assert started.process.wait() == 130
+    assert_gone(children)
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert not alive
+
+
+# --- in a pipe -------------------------------------------------------------------------------
+
+
+@posix
+def test_a_pipe_gets_one_line_per_result(folder: Path) -> None:
+    command = [sys.executable, "-m", "grader", "watch", str(folder), "--task", "train"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "train: 0/20 points, not started.\n"
+        (folder / "train.py").write_text("def train(:\n")
+        lines = iter(process.stdout.readline, "")
+        found = next(line for line in lines if line.startswith("train:"))
+        assert found.startswith("train: 0/20 points, wrong, fix: evaluate")
+        assert "\x1b" not in found
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT) == 130
+
+
+def test_a_wrong_path_or_task_is_one_line(tmp_path: Path) -> None:
+    for arguments, said in (
+        ([str(tmp_path / "none")], "no such file or folder"),
+        (["--task", "colate"], "no such task"),
+        (["--assignment", "beyond", "--task", "collate"], "--assignment news-classifier"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "grader", "watch", *arguments],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+# --- saves -----------------------------------------------------------------------------------
+
+
+def test_a_save_counts_once_and_only_when_the_file_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "dataset.py"
+    file.write_text("a = 1\n")
+    saves = Saves(tmp_path)
+    assert not saves.settled()
+    file.write_text("a =")  # an editor that writes in pieces
+    assert not saves.settled()
+    file.write_text("a = 22\n")
+    assert [saves.settled() for _ in range(3)] == [False, True, False]
+    (tmp_path / "new").write_text("a = 33\n")  # an editor that renames
+    (tmp_path / "new").replace(file)
+    assert [saves.settled() for _ in range(3)] == [False, True, False]
+    file.unlink()
+    assert [saves.settled() for _ in range(3)] == [False, True, False]
+    (tmp_path / "notes.txt").write_text("no code")
+    assert [saves.settled() for _ in range(3)] == [False, False, False]
+
+
+# --- reset -----------------------------------------------------------------------------------
+
+
+def test_a_task_that_shares_its_file_is_reset_alone(tmp_path: Path) -> None:
+    file = tmp_path / "recurrent.py"
+    solved = (ROOT / "solution" / "recurrent.py").read_text(encoding="utf-8")
+    stub = (ROOT / "exercise" / "recurrent.py").read_text(encoding="utf-8")
+    file.write_text(solved, encoding="utf-8")
+    copy = reset(file, stub, tasks()["lstm_cell"])
+    assert copy.read_text(encoding="utf-8") == solved
+    left = re.findall(r'NotImplementedError\("Task (\w+):', file.read_text(encoding="utf-8"))
+    assert left == ["lstm_cell"]
+    compile(file.read_text(encoding="utf-8"), "recurrent.py", "exec")
+
+
+def test_a_reset_that_would_lose_other_work_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "recurrent.py"
+    for text, said in (
+        ("def rnn_cell(:\n", "Line 1 has a syntax error"),
+        ("x = 1\n", "no lstm_cell"),
+    ):
+        file.write_text(text)
+        with pytest.raises(UsageError, match=said):
+            reset(file, "def lstm_cell(): ...\n", tasks()["lstm_cell"])
+        assert file.read_text() == text
+
+
+# --- the screen ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 12), (200, 90)])
+def test_the_screen_fits_the_terminal(width: int, height: int) -> None:
+    message = "\n".join(
+        f"line {number} of a long message, as student code can make it" for number in range(60)
+    )
+    checks = [
+        CheckResult(check.id, "collate", Status.FAILED, 0, check.points, message=message)
+        for check in tasks()["collate"].checks
+    ]
+    stream = io.StringIO()
+    console = plain_console(file=stream, width=width, height=height, force_terminal=True)
+    view = screen.View("here", 100, tasks()["collate"], Record({}, checks, {}), "Saved.", True)
+    screen.show(view, console)
+    lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", stream.getvalue()).split("\n")
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= min(width, screen.WIDTH)
+    assert lines[-1].startswith("h hint")
+    assert any(screen.CUT.strip() in line for line in lines) == (height < 90)
