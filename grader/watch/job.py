@@ -10,7 +10,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import Assignment, Task
-from grader.grading.heldout_accuracy import course_secret
+from grader.grading.keys import course_secret
 from grader.grading.session import Session, session
 from grader.intake.sources import Sources
 from grader.sandbox.worker_client import ProcessWorker
