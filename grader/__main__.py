@@ -57,6 +57,13 @@ def check_environment(command: str) -> None:
         print(f"grader: note: {problem}. Marks may differ.", file=sys.stderr)
 
 
+def _tell(problem: str) -> None:
+    """Print what went wrong; it may quote the name of a file that a student handed in."""
+    from grader.contract.messages import clean
+
+    print(clean(f"grader: {problem}"), file=sys.stderr)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -65,13 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
         check_environment(options.command)
         return int(options.run(options))
     except (UsageError, NewsError) as error:
-        print(f"grader: {error}", file=sys.stderr)
+        _tell(f"{error}")
         return 2
     except KeyboardInterrupt:
         print("\ngrader: interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # no traceback, and not the exit code for missing points
-        print(f"grader: the grader itself failed: {error!r}", file=sys.stderr)
+        _tell(f"the grader itself failed: {error!r}")
         return 2
 
 

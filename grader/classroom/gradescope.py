@@ -16,6 +16,7 @@ from grader.base.errors import UsageError
 from grader.base.files import to_json, written_whole
 from grader.classroom.job import take_in
 from grader.contract.enums import Status, Tier
+from grader.contract.messages import clean
 from grader.grading import requirements, session
 from grader.grading.keys import course_secret
 from grader.intake import lms_exports, reader
@@ -81,7 +82,7 @@ def main() -> int:
         requirements.require("at Gradescope")
         return autograde(options.pop("root"), **options)
     except UsageError as error:
-        print(f"grader: {error}", file=sys.stderr)
+        print(clean(f"grader: {error}"), file=sys.stderr)
         return 2
 
 

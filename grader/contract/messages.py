@@ -20,6 +20,15 @@ FORBIDDEN = (
     *("Read-only file system", "File too large", "No space left on device"),
 )
 DIRECTION = re.compile("[\u202a-\u2069]")
+# Commands to GitHub's runner, which reads them in a log, and to others that use the same signs:
+# `::error::`, `##[error]`, `##vso[...]`. https://docs.github.com/actions/reference/workflow-commands
+COMMAND = re.compile(
+    r"::(?=(?:add-mask|add-matcher|add-path|debug|echo|endgroup|error|group"
+    r"|internal-set-repo-path|notice|remove-matcher|save-state|set-env|set-output"
+    r"|stop-commands|warning)(?:\s|::))"
+    r"|##(?=\w*\[)",
+    re.IGNORECASE,
+)
 MAX_SHOWN = 200  # characters of a value in a message
 
 
@@ -61,13 +70,17 @@ class Blocked(Exception):
 
 
 def clean(text: str) -> str:
-    """Remove control and text direction characters, so that text is safe to show."""
-    if text.replace("\n", "").isprintable() and not DIRECTION.search(text):
-        return text  # as most texts are
-    return "".join(
-        char if char == "\n" or (char.isprintable() and not DIRECTION.match(char)) else "?"
-        for char in text
-    )
+    """Make text safe to show: no control or text direction characters, no workflow commands.
+
+    A blank takes the meaning from `::error::` and the like. It does so within a line, too, because
+    whatever prints the line may break it there.
+    """
+    if not text.replace("\n", "").isprintable() or DIRECTION.search(text):
+        text = "".join(
+            char if char == "\n" or (char.isprintable() and not DIRECTION.match(char)) else "?"
+            for char in text
+        )
+    return COMMAND.sub(lambda found: ": :" if found[0] == "::" else "## ", text)
 
 
 def show(value: Any) -> str:

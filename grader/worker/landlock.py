@@ -13,8 +13,10 @@ from . import libc
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # its calls, on every processor
 READ_FILE, READ_DIR, WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
 REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_FILE, TRUNCATE = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 14
+MOVE = 1 << 13  # from one folder to another
 # In a folder of its own: files and folders, but no links, pipes, sockets, devices or programs.
-OWN = READ_FILE | READ_DIR | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_FILE | TRUNCATE
+OWN = READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE
+OWN |= REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_FILE | MOVE
 FILE_RIGHTS = (0, 13, 14, 15, 15, 16)  # how many rights on files each version of its ABI knows
 EPERM, ENOSYS, EOPNOTSUPP = 1, 38, 95
 NO_LANDLOCK = {

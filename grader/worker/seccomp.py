@@ -14,11 +14,10 @@ import struct
 from . import libc, syscalls
 
 PR_SET_SECCOMP = 22
-CLONE_THREAD = 0x10000
 EPERM, ENOSYS = 1, 38
 # struct seccomp_data: number, processor, address, six arguments of 8 bytes
 NUMBER, PROCESSOR, ARGUMENTS = 0, 4, 16
-LOAD, JUMP_EQUAL, JUMP_GREATER, JUMP_SET, RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+LOAD, JUMP_EQUAL, JUMP_GREATER, RETURN = 0x20, 0x15, 0x25, 0x06
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
 
@@ -36,7 +35,7 @@ def filter_calls() -> None:
 
 
 def program(machine: str, pid: int) -> list[bytes]:
-    """Build the filter in classic BPF: self-contained rules, and a final one that allows.
+    """Build the filter in classic BPF: self-contained rules, and a final one that refuses.
 
     Raises:
         OSError: there is no table for this processor.
@@ -46,27 +45,30 @@ def program(machine: str, pid: int) -> list[bytes]:
     column, processor = syscalls.PROCESSORS[machine]
     steps = [
         *(_load(PROCESSOR), _step(JUMP_EQUAL, processor, 1, 0), _step(RETURN, KILL)),
-        *(_load(NUMBER), _step(JUMP_GREATER, syscalls.NEWEST, 0, 1), _refuse(ENOSYS)),
-        # A filter cannot see the flags of clone3; without it, the C library falls back on clone.
-        *(_step(JUMP_EQUAL, syscalls.CLONE3[column], 0, 1), _refuse(ENOSYS)),
+        *(_load(NUMBER), _step(JUMP_GREATER, syscalls.NEWEST, 0, 1), _error(ENOSYS)),
     ]
-    for numbers in syscalls.REFUSED.values():
-        if (number := numbers[column]) is not None:
-            steps += [_step(JUMP_EQUAL, number, 0, 1), _refuse(EPERM)]
-    steps += _only_if(syscalls.CLONE[column], 0, [(JUMP_SET, CLONE_THREAD)])
+    answers = (
+        (syscalls.ALLOWED, _step(RETURN, ALLOW)),
+        (syscalls.IDLE, _error(0)),
+        (syscalls.MISSING, _error(ENOSYS)),
+    )
+    for table, answer in answers:
+        for numbers in table.values():
+            if (number := numbers[column]) is not None:
+                steps += [_step(JUMP_EQUAL, number, 0, 1), answer]
     for numbers in syscalls.SELF.values():
-        steps += _only_if(numbers[column], 0, [(JUMP_EQUAL, pid)])
-    for numbers, argument, values in syscalls.ALLOWED.values():
-        steps += _only_if(numbers[column], argument, [(JUMP_EQUAL, value) for value in values])
-    return [*steps, _step(RETURN, ALLOW)]
+        steps += _only_if(numbers[column], 0, (pid,))
+    for numbers, argument, values in syscalls.CHECKED.values():
+        steps += _only_if(numbers[column], argument, values)
+    return [*steps, _error(EPERM)]
 
 
-def _only_if(number: int, argument: int, tests: list[tuple[int, int]]) -> list[bytes]:
-    """Allow a call only if the lower half of an argument passes one of the tests."""
+def _only_if(number: int, argument: int, values: tuple[int, ...]) -> list[bytes]:
+    """Allow a call only if the lower half of an argument has one of the values."""
     steps = [_load(ARGUMENTS + 8 * argument)]
-    for test, value in tests:
-        steps += [_step(test, value, 0, 1), _step(RETURN, ALLOW)]
-    steps.append(_refuse(EPERM))
+    for value in values:
+        steps += [_step(JUMP_EQUAL, value, 0, 1), _step(RETURN, ALLOW)]
+    steps.append(_error(EPERM))
     return [_step(JUMP_EQUAL, number, 0, len(steps)), *steps]
 
 
@@ -74,7 +76,8 @@ def _load(offset: int) -> bytes:
     return _step(LOAD, offset)
 
 
-def _refuse(error: int) -> bytes:
+def _error(error: int) -> bytes:
+    """Fail with an error, without making the call; error 0 is a call that succeeds."""
     return _step(RETURN, ERRNO | error)
 
 
