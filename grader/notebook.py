@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from grader.base.errors import UsageError
 from grader.contract.record import Record
-from grader.contract.tasks import assignments, tasks
+from grader.contract.tasks import assignments, get_task, tasks
 from grader.intake.choice import modules_beside
 from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.reports import board, html
@@ -76,10 +76,8 @@ def check(task: str, *parts: object) -> float:
 
 
 def _require_parts(task: str, parts: tuple[object, ...]) -> None:
-    if task not in tasks():
-        raise UsageError(f"{task!r}: no such task. Choose from {', '.join(tasks())}.")
     names = [getattr(part, "__name__", None) for part in parts]
-    wanted = tasks()[task].names
+    wanted = get_task(task).names
     if sorted(map(str, names)) != sorted(wanted):
         call = ", ".join([f'"{task}"', *wanted])
         raise UsageError(f"check({task!r}, ...): got other parts than the task has: check({call})")

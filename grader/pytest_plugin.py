@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from grader.base.devices import DEVICES
 from grader.base.errors import UsageError
 from grader.base.paths import CHECKS, EXERCISE, ROOT
 from grader.contract.enums import Status, Tier
+from grader.contract.names import did_you_mean
 from grader.contract.tasks import (
     Assignment,
     Check,
@@ -54,24 +55,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Restart pytest with the kit's configuration if it found a different one.
+    """Restart pytest in the kit's folder if it would not find the checks.
 
     `--submission PATH` without an equals sign makes pytest look for its configuration at PATH, but
-    a submission's pytest.ini and conftest.py must not be used.
+    a submission's pytest.ini and conftest.py must not be used. And pytest finds no tests in the
+    files that students write, whether it is started beside them or given their path.
     """
-    path = early_config.known_args_namespace.submission
-    if path is None or early_config.inipath == CONFIG:
-        return
     invoked = early_config.invocation_params
+    known = early_config.known_args_namespace
     given = [str(argument) for argument in invoked.args]
-    if "--submission" in given:
-        at = given.index("--submission")
-        del given[at : at + 2]
+    path: Path | None = known.submission
+    if path is not None:
+        if early_config.inipath == CONFIG:
+            return
+        if "--submission" in given:
+            at = given.index("--submission")
+            del given[at : at + 2]
+        else:
+            given = [argument for argument in given if not argument.startswith("--submission=")]
+    elif len(known.file_or_dir) <= 1:
+        named = [*known.file_or_dir, "."][0]
+        path = Path(named)
+        if not _is_students(invoked.dir / path):
+            return
+        given = [argument for argument in given if argument != named]
     else:
-        given = [argument for argument in given if not argument.startswith("--submission=")]
+        return
     submission = f"--submission={(invoked.dir / path).resolve()}"
     command = [sys.executable, "-m", "pytest", "-c", str(CONFIG), submission, *given]
     raise SystemExit(subprocess.call(command, cwd=ROOT))
+
+
+def _is_students(path: Path) -> bool:
+    """Return whether a path is a file that students write, or a folder with one."""
+    files = {f"{task.module}.py" for task in tasks().values() if task.module}
+    if path.is_dir():
+        return path.resolve() == EXERCISE or any((path / name).is_file() for name in files)
+    return path.name in files and path.is_file() and not path.resolve().is_relative_to(CHECKS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,6 +119,23 @@ def check_of(item: pytest.Item) -> Check | None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Read the submission before pytest collects its checks."""
+    if _only_checks(session.config):
+        _take_in(session.config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out checks that do not belong to the submission, so that pytest's counts are right."""
+    if collection_path.parent.parent != CHECKS or not _only_checks(config):
+        return None
+    chosen, only = config.stash[ASSIGNMENT], config.stash[TAKEN].only
+    task = chosen.tasks.get(collection_path.stem)
+    mine = collection_path.parent.name == chosen.id.replace("-", "_")
+    return not mine or (task is not None and only not in (None, task.module)) or None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the checks of the assignment, in the order of its table and after all other tests.
 
@@ -118,17 +155,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _take_in(config: pytest.Config) -> Assignment:
-    """Read the submission and return its assignment."""
+    """Read the submission, unless that is done, and return its assignment."""
+    if ASSIGNMENT in config.stash:
+        return config.stash[ASSIGNMENT]
     from grader.grading.session import load
 
     name = config.option.assignment
     try:
         taken = load(config.option.submission or EXERCISE, name)
-        chosen = get_assignment(name) if name else assignment_of(taken.files)
+        named = _named(config.option.keyword, taken.files)
+        chosen = get_assignment(name) if name else named or assignment_of(taken.files)
     except UsageError as error:
         pytest.exit(str(error), returncode=2)
     config.stash[TAKEN], config.stash[ASSIGNMENT] = taken, chosen
     return chosen
+
+
+def _named(keyword: str, modules: Collection[str]) -> Assignment | None:
+    """Return the assignment whose task or module `-k` names, if the submission has that module."""
+    for task in tasks().values():
+        if keyword and keyword in (task.id, task.module) and {task.id, task.module} & {*modules}:
+            return assignments()[task.assignment]
+    return None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -204,11 +252,10 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 def pytest_terminal_summary(config: pytest.Config) -> None:
     """Print the board of the tasks that ran; say so if no check matches `-k`."""
     if config.option.keyword and not config.stash.get(CHOSEN, True) and _only_checks(config):
-        chosen = config.stash[ASSIGNMENT]
-        word, names = config.option.keyword, ", ".join(chosen.tasks)
-        print(f"\n-k {word}: no task or check has this name. Tasks of {chosen.id}: {names}.")
-        others = " or ".join(f"--assignment {id_}" for id_ in assignments() if id_ != chosen.id)
-        print(f"For the tasks of a different assignment, add {others}.")
+        word = config.option.keyword
+        meant = did_you_mean(word, [*tasks(), *(task.module for task in tasks().values())])
+        names = meant or f" Tasks: {', '.join(config.stash[ASSIGNMENT].tasks)}."
+        print(f"\n-k {word}: no task or check has this name.{names}")
     graded = config.stash.get(SESSION, None)
     if graded is not None:
         from grader.reports import board

@@ -17,6 +17,7 @@ GROUPS = {
         "watch": "grade on every save and show what to do next",
         "grade": "grade a submission and show its points",
         "hint": "show a hint for a task",
+        "handin": "pack the exercise for handing in",
         "report": "show a record in another format",
         "train": "train a submission on news",
         "doctor": "check that everything needed is installed",

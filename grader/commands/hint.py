@@ -1,29 +1,50 @@
-"""`python -m grader hint TASK [LEVEL]`: shows a hint for a task."""
+"""`python -m grader hint [TASK] [LEVEL]`: shows a hint for a task."""
 
 from __future__ import annotations
 
 import argparse
 
 from grader.base.errors import UsageError
-from grader.contract.tasks import tasks
+from grader.base.paths import EXERCISE
+from grader.contract.enums import Status
+from grader.contract.tasks import Task, assignment_of, get_task, tasks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the task and the level of the hint."""
-    parser.add_argument("task", help=", ".join(tasks()))
     parser.add_argument(
-        "level", type=int, nargs="?", default=1, help="1 to 3, from vague to explicit [1]"
+        "task", nargs="?", help=f"{', '.join(tasks())} [the first in exercise/ that is not done]"
     )
+    parser.add_argument("level", type=int, nargs="?", help="1 to 3, from vague to explicit [1]")
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the hint and return the exit code."""
-    task = tasks().get(options.task)
-    if task is None:
-        raise UsageError(f"{options.task}: no such task. Choose from {', '.join(tasks())}.")
-    if not 1 <= options.level <= len(task.hints):
-        raise UsageError(f"Hint {options.level}: choose a level from 1 to {len(task.hints)}.")
     from grader.reports import board
 
-    board.show_hint(task, options.level)
+    if options.task is None:
+        found = _first_open()
+        if found is None:
+            print("All done: no hint is needed.")
+            return 0
+        task, level = found
+    else:
+        task, level = get_task(options.task), options.level or 1
+    if not 1 <= level <= len(task.hints):
+        raise UsageError(f"Hint {level}: choose a level from 1 to {len(task.hints)}.")
+    board.show_hint(task, level)
     return 0
+
+
+def _first_open() -> tuple[Task, int] | None:
+    """Grade until a check does not pass; return its task and the hint level that it recommends."""
+    from grader.grading.session import load, session
+
+    submitted = load(EXERCISE)
+    with session(submitted, assignment=assignment_of(submitted.files).id) as opened:
+        for check in opened.planned:
+            result = opened.run(check)
+            if result.status is not Status.PASSED and check.points:
+                task = tasks()[check.task]
+                return task, 1 if result.status is Status.NOT_STARTED else result.hint or 1
+    return None

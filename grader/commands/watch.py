@@ -9,7 +9,7 @@ from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE, GRADER, ROOT
 from grader.commands.arguments import add_assignment
-from grader.contract.tasks import assignment_of, get_assignment, tasks
+from grader.contract.tasks import assignment_of, get_assignment, get_task
 
 STUBS = GRADER / "stubs"  # in a student's kit
 
@@ -32,11 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from grader.grading.session import load
     from grader.watch.loop import Watch
 
-    task = None
-    if options.task is not None:
-        task = tasks().get(options.task)
-        if task is None:
-            raise UsageError(f"{options.task}: no such task. Choose from {', '.join(tasks())}.")
+    task = get_task(options.task) if options.task else None
     if options.assignment:
         chosen = get_assignment(options.assignment)
     elif task is not None:

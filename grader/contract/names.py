@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
+from collections.abc import Collection
 
 from grader.contract.messages import clean
 
@@ -34,6 +36,13 @@ def file_name(student: str) -> str:
     if safe == student and not RESERVED.fullmatch(safe):
         return safe
     return f"{safe.split('.')[0] if RESERVED.fullmatch(safe) else safe}-{_digest(student)}"
+
+
+def did_you_mean(word: str, names: Collection[str]) -> str:
+    """Return " Did you mean X?" for the name closest to a misspelt or shortened word, or ""."""
+    longer = [name for name in names if word and name.startswith(word.lower())]
+    close = longer or difflib.get_close_matches(word.lower(), names, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _digest(name: str) -> str:

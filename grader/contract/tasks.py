@@ -11,6 +11,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
+from grader.contract.names import did_you_mean
 
 MAIN = "news-classifier"  # the default assignment
 ASSIGNMENTS = GRADER / "contract" / "assignments"
@@ -143,8 +144,21 @@ def get_assignment(id_: str) -> Assignment:
     """
     if id_ not in assignments():
         names = ", ".join(assignments())
-        raise UsageError(f"{id_}: no such assignment. Choose from {names}.")
+        meant = did_you_mean(id_, assignments())
+        raise UsageError(f"{id_}: no such assignment.{meant} Choose from {names}.")
     return assignments()[id_]
+
+
+def get_task(id_: str) -> Task:
+    """Return the task with this id.
+
+    Raises:
+        UsageError: the id is unknown.
+    """
+    if id_ not in tasks():
+        meant = did_you_mean(id_, tasks()) or f" Choose from {', '.join(tasks())}."
+        raise UsageError(f"{id_}: no such task.{meant}")
+    return tasks()[id_]
 
 
 def assignment_of(modules: Collection[str]) -> Assignment:

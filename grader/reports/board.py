@@ -13,7 +13,7 @@ from rich.text import Text
 from grader.base.console import plain_console
 from grader.contract.enums import State, Status
 from grader.contract.record import CheckResult, Record, TaskResult
-from grader.contract.tasks import Task, assignments, tasks
+from grader.contract.tasks import MAIN, Task, assignments, tasks
 from grader.reports import labels
 
 STYLES = {
@@ -205,7 +205,8 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state is not State.DONE]
     if not open_tasks:
-        return Text(f"\n{_all_done(record)}", style="bold green")
+        hand_in = f" To hand in: {hand_in_command(record)}" if _is_whole(record) else ""
+        return Text.assemble((f"\n{_all_done(record)}", "bold green"), (hand_in, "cyan"))
     task = open_tasks[0]
     row = tasks().get(task.id)
     checks = [check for check in record.checks if check.task == task.id]
@@ -219,9 +220,27 @@ def _next_step(record: Record) -> Text:
 
 
 def _all_done(record: Record) -> str:
+    if _is_whole(record):
+        return "All done: full marks."
+    done = [task.id for task in record.tasks]
+    known = [tasks()[id_] for id_ in done if id_ in tasks()]
+    others = [id_ for task in known[-1:] for id_ in assignments()[task.assignment].tasks]
+    after = others[others.index(done[-1]) + 1 :] if known else []
+    following = f" Next: {after[0]}." if after else ""
+    return f"{' and '.join(done)} done.{following}"
+
+
+def _is_whole(record: Record) -> bool:
+    """Return whether the record is of a whole assignment."""
     known = [tasks()[task.id] for task in record.tasks if task.id in tasks()]
-    whole = {record.max_score} == {assignments()[task.assignment].points for task in known}
-    return "All done: full marks." if whole else "All of this is done."
+    return {record.max_score} == {assignments()[task.assignment].points for task in known}
+
+
+def hand_in_command(record: Record) -> str:
+    """Return the command that packs the exercise for handing in."""
+    assignment = next(tasks()[task.id].assignment for task in record.tasks)
+    option = "" if assignment == MAIN else f" --assignment {assignment}"
+    return f"python -m grader handin{option}"
 
 
 def show_hint(task: Task, level: int) -> None:

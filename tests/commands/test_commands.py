@@ -382,6 +382,52 @@ def test_every_task_gives_its_hints(task: str, capsys: pytest.CaptureFixture[str
     assert len(texts) == 3
 
 
+def test_hint_alone_is_for_the_first_task_that_is_not_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, source in (("dataset", "solution"), ("collate", "exercise")):
+        (tmp_path / f"{name}.py").write_bytes((ROOT / source / f"{name}.py").read_bytes())
+    monkeypatch.setattr("grader.commands.hint.EXERCISE", tmp_path)
+    assert main(["hint"]) == 0
+    assert capsys.readouterr().out.startswith("collate: ")
+
+
+def test_a_misspelt_name_is_told_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, meant in (
+        (["hint", "lstm"], "Did you mean lstm_cell?"),
+        (["hint", "Collate"], "Did you mean collate?"),
+        (["grade", str(ROOT / "exercise"), "--assignment", "recurrent"], "recurrent-layers?"),
+        (["hint", "xyz"], "Choose from dataset, "),
+    ):
+        assert main(arguments) == 2
+        assert meant in capsys.readouterr().err
+
+
+# --- handin ----------------------------------------------------------------------------------
+
+
+def test_what_handin_packs_is_graded_like_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "exercise", tmp_path / "out.zip"
+    folder.mkdir()
+    for name in ("dataset", "train", "recurrent"):
+        (folder / f"{name}.py").write_bytes((ROOT / "solution" / f"{name}.py").read_bytes())
+    (folder / "my_helpers.py").write_text("x = 1\n", encoding="utf-8")
+    assert main(["handin", str(folder), "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "dataset.py, my_helpers.py, train.py. Hand in this file." in told
+    assert "Not in it" in told
+    assert "collate.py, model.py" in told
+    with zipfile.ZipFile(out) as archive:
+        assert archive.namelist() == ["dataset.py", "my_helpers.py", "train.py"]
+        for name in archive.namelist():
+            assert archive.read(name) == (folder / name).read_bytes()
+    assert session.load(out, "news-classifier").files.keys() == {"dataset", "my_helpers", "train"}
+    assert main(["handin", str(folder), "--assignment", "recurrent-layers", "--out", str(out)]) == 0
+    assert "recurrent.py. Hand in this file." in capsys.readouterr().out
+
+
 def test_the_committed_stubs_are_what_the_reference_makes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -457,11 +503,39 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
     assert "collate" not in done.stdout
 
 
-def test_pytest_k_with_a_name_that_no_check_has_says_which_there_are() -> None:
-    done = run_pytest("-k", "colate")
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("colate", "Did you mean collate?"),
+        ("lstm", "Did you mean lstm_cell?"),
+        pytest.param("zzz", "Tasks: dataset, collate, ", marks=pytest.mark.full),
+    ],
+)
+def test_pytest_k_with_a_name_that_no_check_has_says_what_was_meant(word: str, says: str) -> None:
+    done = run_pytest("-k", word)
     assert done.returncode == 5
-    says = "-k colate: no task or check has this name. Tasks of news-classifier: dataset, collate, "
-    assert says in done.stdout
+    assert f"-k {word}: no task or check has this name. {says}" in done.stdout
+
+
+def test_pytest_k_finds_a_task_of_another_assignment_and_its_counts_agree(tmp_path: Path) -> None:
+    for name in ("dataset", "recurrent"):  # both assignments could be meant
+        (tmp_path / f"{name}.py").write_bytes((ROOT / "exercise" / f"{name}.py").read_bytes())
+    done = run_pytest("-k", "rnn_cell", f"--submission={tmp_path}")
+    count, rest = len(tasks()["rnn_cell"].checks), 27 - len(tasks()["rnn_cell"].checks)
+    assert f"collected 27 items / {rest} deselected / {count} selected" in done.stdout
+    assert f"{rest} deselected, {count} not started" in done.stdout
+    assert "rnn_cell" in done.stdout.split("Task ")[1]
+
+
+@pytest.mark.parametrize("arguments", [["-k", "dataset"], ["dataset.py"], ["./dataset.py"]])
+def test_pytest_grades_where_students_write(dataset_only: Path, arguments: list[str]) -> None:
+    """Started in the folder of the files, or given one: without their own settings and plugins."""
+    folder = dataset_only.parent
+    (folder / "conftest.py").write_text("raise SystemExit('it ran')\n", encoding="utf-8")
+    done = run_pytest(*arguments, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dataset   15/15  done" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-3] == "dataset done. Next: collate."
 
 
 def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:

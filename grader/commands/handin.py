@@ -1,0 +1,53 @@
+"""`python -m grader handin`: packs the exercise into the file that an instructor wants."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import zipfile
+from pathlib import Path
+
+from grader.base.errors import UsageError
+from grader.base.files import written_whole
+from grader.base.paths import EXERCISE
+from grader.commands.arguments import add_assignment
+from grader.contract.tasks import assignment_of, assignments, get_assignment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define what to pack, and where to."""
+    parser.add_argument("path", type=Path, nargs="?", default=EXERCISE, help="a folder [exercise]")
+    add_assignment(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE.zip", help="[the assignment's id .zip]")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the archive and return the exit code."""
+    from grader.grading.session import load
+
+    if not options.path.is_dir():
+        raise UsageError(f"{options.path}: not a folder. Hand in a single file as it is.")
+    found = load(options.path, options.assignment)
+    chosen = (
+        get_assignment(options.assignment) if options.assignment else assignment_of(found.files)
+    )
+    foreign = {name for each in assignments().values() for name in each.modules} - {*chosen.modules}
+    files = {
+        name: data
+        for name, data in found.files.items()
+        if name not in foreign and name != "__init__"
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(f"{name}.py", data)
+    out = options.out or Path(f"{chosen.id}.zip")
+    try:
+        with written_whole(out) as stream:
+            stream.write(content.getvalue())
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror}).") from None
+    print(f"Wrote {out}: {', '.join(f'{name}.py' for name in files)}. Hand in this file.")
+    if missing := [f"{name}.py" for name in chosen.modules if name not in files]:
+        print(f"Not in it, because it is not in {options.path}: {', '.join(missing)}.")
+    return 0
