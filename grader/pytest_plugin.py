@@ -252,10 +252,13 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 def pytest_terminal_summary(config: pytest.Config) -> None:
     """Print the board of the tasks that ran; say so if no check matches `-k`."""
     if config.option.keyword and not config.stash.get(CHOSEN, True) and _only_checks(config):
-        word = config.option.keyword
-        meant = did_you_mean(word, [*tasks(), *(task.module for task in tasks().values())])
-        names = meant or f" Tasks: {', '.join(config.stash[ASSIGNMENT].tasks)}."
-        print(f"\n-k {word}: no task or check has this name.{names}")
+        word, chosen = config.option.keyword, config.stash[ASSIGNMENT]
+        names = {*tasks(), *(task.module for task in tasks().values())}
+        if word in tasks():
+            more = f" It is a task of --assignment {tasks()[word].assignment}."
+        else:
+            more = did_you_mean(word, names) or f" Tasks of {chosen.id}: {', '.join(chosen.tasks)}."
+        print(f"\n-k {word}: no task or check has this name.{more}")
     graded = config.stash.get(SESSION, None)
     if graded is not None:
         from grader.reports import board

@@ -508,7 +508,7 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
     [
         ("colate", "Did you mean collate?"),
         ("lstm", "Did you mean lstm_cell?"),
-        pytest.param("zzz", "Tasks: dataset, collate, ", marks=pytest.mark.full),
+        pytest.param("zzz", "Tasks of news-classifier: dataset, ", marks=pytest.mark.full),
     ],
 )
 def test_pytest_k_with_a_name_that_no_check_has_says_what_was_meant(word: str, says: str) -> None:

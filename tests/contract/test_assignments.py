@@ -74,7 +74,8 @@ def test_one_folder_can_be_graded_as_another_assignment(
     assert '"assignment": "recurrent-layers"' in capsys.readouterr().out
     assert main(["grade", str(ROOT / "solution"), "--assignment", "recurent"]) == 2
     told = capsys.readouterr().err
-    assert f"recurent: no such assignment. Choose from {', '.join(assignments())}." in told
+    assert "recurent: no such assignment. Did you mean recurrent-layers?" in told
+    assert f"Choose from {', '.join(assignments())}." in told
 
 
 def test_pytest_grades_an_assignment_that_is_named() -> None:
@@ -83,7 +84,7 @@ def test_pytest_grades_an_assignment_that_is_named() -> None:
     for more, says in (
         ([], "rnn_cell       0/12  not started  write rnn_cell in recurrent.py"),
         (["-k", "rnn_cell", "--submission=solution"], "rnn_cell   12/12  done"),
-        (["-k", "dataset"], "Tasks of recurrent-layers: rnn_cell, "),
+        (["-k", "dataset"], "It is a task of --assignment news-classifier."),
     ):
         done = subprocess.run(
             [*command, *more],
