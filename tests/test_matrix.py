@@ -20,7 +20,7 @@ from grader.maintain.submission_bank import (
     patched,
     reference,
 )
-from grader.sandbox.worker_client import Worker
+from grader.sandbox.worker_client import Printed, Worker
 from tests.matrix import __main__ as command
 from tests.matrix import changed, page
 from tests.matrix.changed import Changes, changes, in_tree, jobs, shared
@@ -397,6 +397,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.printed: Printed = []
 
     def use_modules(self, modules: frozenset[str]) -> None:
         pass

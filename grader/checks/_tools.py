@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.contract.messages import Failure, shape, shorten, show, show_raised
 from grader.grading.answers import CallResult, unwrap
+from grader.grading.leniency import lenient, local, still_wrong
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -120,13 +121,93 @@ def require_tensor(
 
     Raises:
         Failure: the result has a different type, dtype or shape.
+        Blocked: it has, and it cannot be repaired for a check that is judged leniently.
     """
     found = unwrap(result)
     if is_tensor_of(found, dtype, dims):
         return found.torch()
+    repaired = repair(found, dtype, dims)
+    if lenient():
+        if repaired is None:
+            raise still_wrong()
+        return repaired
     mistake = known(found) if callable(known) else _by_form(found, dims, known or {})
     mistake = mistake or _by_layout(found, dims)
-    raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
+    with local(repaired is not None):
+        raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
+
+
+def repair(found: Any, dtype: str, dims: tuple[int, ...]) -> Tensor | None:
+    """Return what a result would be with this dtype and shape; None if that is not clear.
+
+    A tensor is cast, squeezed, unsqueezed, transposed, or split along dimensions that were joined;
+    a list of numbers or of tensors becomes one tensor. Its numbers stay what they are.
+    """
+    import torch
+
+    tensor = _as_tensor(found, dims)
+    kind: torch.dtype = getattr(torch, dtype)
+    if tensor is None or (tensor := _cast(tensor, kind)) is None:
+        return None
+    if tensor.shape == dims or _split(tuple(tensor.shape), dims):
+        return tensor.reshape(dims)
+    sizes, wanted = (tuple(n for n in each if n != 1) for each in (tensor.shape, dims))
+    if sorted(sizes) != sorted(wanted) or len({*wanted}) < len(wanted):
+        return None
+    return tensor.reshape(sizes).permute([sizes.index(n) for n in wanted]).reshape(dims)
+
+
+def _as_tensor(found: Any, dims: tuple[int, ...]) -> Tensor | None:
+    """Return a tensor, or a list of numbers or tensors as one tensor."""
+    import torch
+
+    if isinstance(found, TensorData):
+        return found.torch()
+    numbers = found if is_list(found) else [found]
+    if numbers and all(type(part) is type(numbers[0]) in (int, float) for part in numbers):
+        if type(numbers[0]) is int and not all(abs(part) < 1 << 63 for part in numbers):
+            return None
+        return torch.tensor(found)
+    if not is_list(found) or not found:
+        return None
+    if not all(isinstance(part, TensorData) and part.dtype == found[0].dtype for part in found):
+        return None
+    parts = [part.torch() for part in found]
+    if all(part.shape == parts[0].shape for part in parts):
+        stacked = torch.stack(parts)
+        if sorted(stacked.shape) == sorted(dims):
+            return stacked
+    for dim in range(len(dims)):
+        fits = [part.dim() == len(dims) for part in parts]
+        others = {(*part.shape[:dim], *part.shape[dim + 1 :]) for part in parts}
+        if all(fits) and others == {(*dims[:dim], *dims[dim + 1 :])}:
+            return torch.cat(parts, dim)
+    return None
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """Return a tensor with this dtype, or None if its numbers would change."""
+    import torch
+
+    if tensor.dtype in (torch.bool, torch.float16, torch.bfloat16) and tensor.dtype != dtype:
+        return None
+    if tensor.is_floating_point() and not dtype.is_floating_point:
+        whole = tensor.isfinite() & (tensor == tensor.round())
+        if not bool(whole.all()):
+            return None
+    return tensor.to(dtype)
+
+
+def _split(found: tuple[int, ...], dims: tuple[int, ...]) -> bool:
+    """Return whether a shape is `dims` with neighbouring dimensions joined, and sizes of 1."""
+    rest = [n for n in dims if n != 1]
+    for size in (n for n in found if n != 1):
+        joined = 1
+        while rest and joined < size:
+            joined *= rest.pop(0)
+        if joined != size:
+            return False
+    return not rest
 
 
 def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str | None:
@@ -160,6 +241,8 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     """
     found = unwrap(result)
     if not is_list(found) or len(found) != 2:
+        if lenient():
+            raise still_wrong()
         why = "one-result-of-two" if isinstance(found, TensorData) else None
         raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two", why)
     return found[0], found[1]
@@ -193,6 +276,8 @@ def require_number(result: Any, call: str) -> float:
     if isinstance(found, TensorData) and found.shape == () and found.dtype.startswith("float"):
         return float(found.torch().item())
     if type(found) is not float:
+        if lenient():
+            raise still_wrong()
         raise Failure(call, f"It returned {show(found)}", "a float")
     return found
 

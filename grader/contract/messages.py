@@ -39,6 +39,7 @@ class Failure(Exception):
         mistake: the id of a known mistake, see `mistakes.toml`, or None.
         share: the fraction of the points that is still earned.
         details: figures for the record.
+        local: whether the checks that depend on this one can still be judged.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Failure(Exception):
             lines.append("Is there a `return`?")
         super().__init__("\n".join(lines))
         self.mistake, self.share, self.details = mistake, share, details or {}
+        self.local = False
 
 
 class Blocked(Exception):

@@ -11,6 +11,7 @@ from grader.contract.messages import clean, shorten
 
 SCHEMA_VERSION = 1
 MAX_MESSAGE = 4000  # characters
+MAX_PRINTED, MAX_LINES = 2000, 20  # characters and lines of what student code printed
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class CheckResult:
             is made of, it holds no control characters and at most `MAX_MESSAGE` characters.
         hint: the hint level to ask for, 1 to 3, if the check failed.
         seconds: wall time.
+        printed: the beginning of what student code printed, as safe to show as the message; empty
+            if the check passed.
     """
 
     id: str
@@ -39,16 +42,24 @@ class CheckResult:
     message: str = ""
     hint: int | None = None
     seconds: float = 0.0
+    printed: str = ""
 
     def __post_init__(self) -> None:
-        """Make the message safe to keep and to show.
+        """Make the texts safe to keep and to show.
 
         Raises:
-            TypeError: it is not a text.
+            TypeError: one is not a text.
         """
-        if not isinstance(self.message, str):
-            raise TypeError(f"the message of {self.id} is {self.message!r}")
+        for name in ("message", "printed"):
+            if not isinstance(text := getattr(self, name), str):
+                raise TypeError(f"the {name} of {self.id} is {text!r}")
         object.__setattr__(self, "message", shorten(clean(self.message), MAX_MESSAGE))
+        object.__setattr__(self, "printed", _beginning(self.printed))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as JSON data; `printed` is there only if something was printed."""
+        found = asdict(self)
+        return found if self.printed else {k: v for k, v in found.items() if k != "printed"}
 
     @classmethod
     def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
@@ -112,7 +123,7 @@ class Record:
             "score": self.score,
             "max_score": self.max_score,
             "tasks": [asdict(task) for task in self.tasks],
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [check.as_dict() for check in self.checks],
             "environment": self.environment,
             "accuracy": self.accuracy,
         }
@@ -128,6 +139,16 @@ class Record:
             CheckResult(**check | {"status": Status(check["status"])}) for check in data["checks"]
         ]
         return cls(data["submission"], checks, data["environment"], data["accuracy"])
+
+
+def _beginning(printed: str) -> str:
+    """Return the first lines of what was printed, and whether there are more."""
+    text = clean(printed[: 2 * MAX_PRINTED].replace("\t", "    ").rstrip())
+    lines = text.split("\n")
+    if len(text) > MAX_PRINTED or len(lines) > MAX_LINES:
+        shown = "\n".join(lines[: MAX_LINES - 1])[: MAX_PRINTED - 4]
+        return f"{shown}\n..."
+    return text
 
 
 def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:

@@ -117,6 +117,15 @@ class Assignment:
         return [check for task in self.tasks.values() for check in task.checks]
 
     @property
+    def parts(self) -> dict[str, dict[str, list[str]]]:
+        """The names that each task defines, for the modules that several tasks share."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for task in self.tasks.values():
+            if task.shares_module:
+                found.setdefault(task.module, {})[task.id] = [*task.names]
+        return found
+
+    @property
     def points(self) -> float:
         """The points of all tasks."""
         return sum(task.points for task in self.tasks.values())

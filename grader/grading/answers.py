@@ -17,12 +17,15 @@ T = TypeVar("T")
 
 
 class StudentError(Exception):
-    """Student code raised; `raised` describes it."""
+    """Student code raised; `raised` describes it.
+
+    `local` says whether the checks that depend on the one that fails can still be judged.
+    """
 
     def __init__(self, raised: Raised) -> None:
         """Wrap the description of an exception."""
         super().__init__(raised.message)
-        self.raised = raised
+        self.raised, self.local = raised, False
 
 
 def reject_unless(fits: bool) -> None:
@@ -99,7 +102,10 @@ def unwrap(seen: Any) -> Any:
 
 @dataclass(frozen=True)
 class DatasetSeen:
-    """Observations of a `NewsDataset`; each field may be `Raised`."""
+    """Observations of a `NewsDataset`; each field may be `Raised`.
+
+    `length` is None unless it was asked for.
+    """
 
     samples: Any
     targets: Any

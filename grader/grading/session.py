@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from grader.base.errors import UsageError
 from grader.base.packages import installed_version
 from grader.base.paths import without_paths
 from grader.contract.enums import State, Status, Tier
-from grader.contract.messages import Blocked, Failure, explain_raised
+from grader.contract.messages import (
+    MAX_SHOWN,
+    Blocked,
+    Failure,
+    clean,
+    explain_raised,
+    shorten,
+)
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import (
     Assignment,
@@ -27,13 +35,20 @@ from grader.contract.tasks import (
 from grader.grading.answers import StudentError
 from grader.grading.environment import environment_fault
 from grader.grading.keys import input_seed
+from grader.grading.leniency import leniently
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
 from grader.intake import reader
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
-from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
+from grader.sandbox.worker_client import (
+    LocalWorker,
+    Printed,
+    ProcessWorker,
+    Worker,
+    WorkerLost,
+)
 
 Details = dict[str, Any]  # figures that a check adds to the record
 Function = Callable[[Submission], Details | None]
@@ -42,13 +57,17 @@ ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accura
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a check ended: status, fraction of the points earned, message, further figures."""
+    """How a check ended: status, fraction of the points earned, message, further figures.
+
+    `local` says whether the checks that depend on it can still be judged, see `leniency`.
+    """
 
     status: Status
     share: float = 0.0
     message: str = ""
     mistake: str | None = None
     details: Details = field(default_factory=dict)
+    local: bool = False
 
 
 class Session:
@@ -95,15 +114,19 @@ class Session:
                 for task in tasks_of_it
             },
             state=self._state,
+            log_probabilities=self._log_probabilities,
         )
         self.results: dict[str, CheckResult] = {}
         self._details: dict[str, Details] = {}
+        self._lenient: set[str] = set()  # checks whose dependents are judged leniently
 
     def run(self, check: Check) -> CheckResult:
         """Run a check, after the checks it needs, unless they have run already."""
         if check.id not in self.results:
             start = time.monotonic()
+            before, self.submission.printed = self.submission.printed, []
             verdict = self._judge(check)
+            printed, self.submission.printed = self.submission.printed, before
             self._details[check.id] = verdict.details
             fixable = verdict.status not in (Status.PASSED, Status.ERROR)
             self.results[check.id] = CheckResult(
@@ -115,23 +138,49 @@ class Session:
                 mistake=verdict.mistake,
                 message=without_paths(self.submitted.explain(verdict.message)),
                 hint=check.hint if fixable else None,
+                printed=_printed(printed, verdict) if verdict.status.is_broken else "",
                 seconds=round(time.monotonic() - start, 3),
             )
         return self.results[check.id]
 
     def _judge(self, check: Check) -> Verdict:
         siblings = {sibling.id: sibling for sibling in tasks()[check.task].checks}
+        failed = ""
         for need in check.needs:
             status = self.run(siblings[need]).status
             if status is Status.NOT_STARTED:
                 return Verdict(Status.NOT_STARTED)
-            if status is not Status.PASSED:
+            if need in self._lenient:
+                failed = failed or need
+            elif status is not Status.PASSED:
                 return Verdict(Status.BLOCKED, message=f"Not looked at yet: fix {need} first.")
-        return judge(check.load(), self.submission, check)
+        verdict = judge(check.load(), self.submission, check, failed)
+        if verdict.local or (failed and verdict.status is Status.PASSED):
+            self._lenient.add(check.id)
+        return verdict
 
     def _state(self, task: str) -> State:
         results = [self.run(check) for check in tasks()[task].checks]
         return State.of({r.status for r in results}, sum(r.score for r in results))
+
+    def _log_probabilities(self) -> bool:
+        loop = self.submitted.files.get("train", b"").lower()
+        logits = {check.id: check for check in self.assignment.checks}.get("model.logits")
+        if logits is None or b"nll" not in loop:
+            return False
+        return self.run(logits).mistake == "log-softmax"
+
+    def _broken(self) -> Iterator[str]:
+        """Yield a line per module that does not run as a whole."""
+        for module, raised in self.submission.broken.items():
+            place = f", line {raised.frames[-1].line}" if raised.frames else ""
+            said = re.sub(r" \([^()]*, line \d+\)$", "", clean(raised.message))
+            error = f"{raised.type}: {shorten(said, MAX_SHOWN)}"
+            line = (
+                f"{self.submitted.names.get(module, module)}{place}: {error}. The file does not "
+                "run as a whole: the task with this line gets no points, the others were graded."
+            )
+            yield without_paths(self.submitted.explain(line).replace("\n", " "))
 
     def record(self) -> Record:
         """Return the record; planned checks that did not run are in it, without points."""
@@ -142,8 +191,8 @@ class Session:
         }
         if self.submitted.left_out:
             submission["left_out"] = [*self.submitted.left_out.values()]
-        if self.submitted.notes:
-            submission["notes"] = [*self.submitted.notes]
+        if notes := [*self.submitted.notes, *self._broken()]:
+            submission["notes"] = notes
         return Record(
             submission=submission,
             checks=[
@@ -155,18 +204,37 @@ class Session:
         )
 
 
-def judge(function: Function, submission: Submission, check: Check) -> Verdict:
-    """Call a check's function and turn whatever it raises into a verdict."""
+def _printed(printed: Printed, verdict: Verdict) -> str:
+    """Return what student code printed in the call that failed, or in all calls of a check."""
+    first = verdict.message.partition("\n")[0]
+    own = [text for call, text in printed if call and f"`{call}" in first]
+    return "".join(own or [text for _, text in printed])
+
+
+def judge(function: Function, submission: Submission, check: Check, failed: str = "") -> Verdict:
+    """Call a check's function and turn whatever it raises into a verdict.
+
+    `failed` is a check that this one needs, if that one failed and this one can be judged.
+    """
     try:
-        details = function(submission)
+        with leniently(failed):
+            details = function(submission)
     except Failure as failure:
-        return Verdict(Status.FAILED, failure.share, str(failure), failure.mistake, failure.details)
+        return Verdict(
+            Status.FAILED,
+            failure.share,
+            str(failure),
+            failure.mistake,
+            failure.details,
+            failure.local,
+        )
     except Blocked as blocked:
         return Verdict(blocked.status, message=str(blocked))
     except StudentError as error:
         if fault := environment_fault(error.raised, submission.worker):
             return Verdict(Status.ERROR, message=fault)
-        return _judge_raised(error, check, submission)
+        verdict = _judge_raised(error, check, submission)
+        return replace(verdict, local=error.local and verdict.status is Status.FAILED)
     except WorkerLost as lost:
         where = f"\n  {lost.where}" if lost.where else ""
         return Verdict(lost.status, message=f"{lost.what}{where}")
@@ -228,10 +296,10 @@ def session(
     if not in_process:
         confined_by = choose(confine, device)
         worker = ProcessWorker(
-            submitted.files, submitted.names, limits, confined_by, chosen.packages
+            submitted.files, submitted.names, limits, confined_by, chosen.packages, chosen.parts
         )
     elif confine in (None, Tier.NONE):
-        worker = LocalWorker(submitted.files, submitted.names, chosen.packages)
+        worker = LocalWorker(submitted.files, submitted.names, chosen.packages, chosen.parts)
     else:
         raise UsageError(f"--in-process --confine {confine}: choose one; in-process has none.")
     opened = Session(submitted, chosen, worker, device=device, seed=seed, rows=rows, secret=secret)

@@ -31,8 +31,9 @@ from grader.grading.answers import (
     structured,
     unwrap,
 )
+from grader.grading.environment import environment_fault
 from grader.grading.replacements import source
-from grader.sandbox.worker_client import Report, Worker
+from grader.sandbox.worker_client import Printed, Report, Worker
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Submission:
         digest: SHA-256 digest of the submission's files.
         modules: the module of a task, where it differs from the table's.
         state: returns the state of a task.
+        log_probabilities: returns whether model and loop agree on log-probabilities: log_softmax
+            in `forward` and nll_loss in the loop. That is one mistake, and it is the model's.
+        broken: why a module does not run as a whole, if only some of its tasks can be graded.
+        printed: what student code printed for the current check, call by call.
         memo: evidence gathered so far, see `evidence`.
     """
 
@@ -71,6 +76,9 @@ class Submission:
     digest: str = ""
     modules: dict[str, str] = field(default_factory=dict)
     state: Callable[[str], State] = lambda _task: State.DONE
+    log_probabilities: Callable[[], bool] = lambda: False
+    broken: dict[str, Raised] = field(default_factory=dict)
+    printed: Printed = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
 
     def module(self, task: str) -> str:
@@ -105,7 +113,10 @@ class Submission:
             self._load(module)
         seed = self.seed if seed is None else seed
         seconds = SECONDS if seconds is None else seconds
-        return unwrap(self.worker.call(operation, arguments, seconds, seed, report))
+        try:
+            return unwrap(self.worker.call(operation, arguments, seconds, seed, report))
+        finally:
+            self.printed += self.worker.printed
 
     def _load(self, module: str) -> None:
         """Import a student module once; later calls raise the same exception.
@@ -117,8 +128,12 @@ class Submission:
             needs = [name for task in written_in(module) for name in task.names]
             arguments = {"name": module, "needs": needs}
             seen = self.worker.call("load.module", arguments, LOAD_SECONDS, self.seed, None)
-            if not (isinstance(seen, Raised) and seen.kind == "missing_name"):
-                unwrap(seen)
+            if isinstance(seen, Raised) and seen.kind == "missing_name":
+                return
+            for raised in structured(unwrap(seen), list[Raised])[:1]:
+                if environment_fault(raised, self.worker):
+                    unwrap(raised)
+                self.broken[module] = raised
 
         self.once(module, load)
 
@@ -130,11 +145,14 @@ class Submission:
     def once(self, key: Any, gather: Callable[[Submission], T]) -> T:
         """Call `gather` once; later calls return the same result or raise the same exception."""
         if key not in self.memo:
+            before, self.printed = self.printed, []
             try:
-                self.memo[key] = (gather(self), None)
+                self.memo[key] = (gather(self), None, self.printed)
             except Exception as error:
-                self.memo[key] = (None, error)
-        found, raised = self.memo[key]
+                self.memo[key] = (None, error, self.printed)
+            self.printed = before
+        found, raised, printed = self.memo[key]
+        self.printed = self.printed + printed
         if raised is not None:
             raise raised
         return found  # type: ignore[no-any-return]
@@ -201,10 +219,21 @@ class Submission:
         return found
 
     def dataset(
-        self, samples: Sequence[tuple[int, str]], indices: Sequence[int], once: bool = False
+        self,
+        samples: Sequence[tuple[int, str]],
+        indices: Sequence[int] = (),
+        *,
+        once: bool = False,
+        length: bool = False,
     ) -> DatasetSeen:
-        """Make a `NewsDataset` from `samples` and read everything that it must provide."""
-        seen = self._do("dataset.observe", samples=list(samples), indices=list(indices), once=once)
+        """Make a `NewsDataset` from `samples` and read its attributes, items and length."""
+        seen = self._do(
+            "dataset.observe",
+            samples=list(samples),
+            indices=list(indices),
+            once=once,
+            length=length,
+        )
         found = structured(seen, DatasetSeen)
         reject_unless(len(found.items) == len(indices))
         return found
@@ -256,7 +285,13 @@ class Submission:
 
     def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
         """Call the student's `evaluate` on a scenario's probe in the given mode."""
-        seen = self._do("train.evaluate", training=training, device=self.device, **scenario)
+        seen = self._do(
+            "train.evaluate",
+            training=training,
+            device=self.device,
+            log_softmax=self.log_probabilities(),
+            **scenario,
+        )
         return _as_sent(structured(seen, LoopSeen), scenario)
 
     def train(
@@ -269,6 +304,7 @@ class Submission:
             lr=lr,
             device=self.device,
             tell_device=tell_device,
+            log_softmax=self.log_probabilities(),
             **scenario,
         )
         return _as_sent(structured(seen, LoopSeen), scenario)

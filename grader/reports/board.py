@@ -31,6 +31,7 @@ STATUS_WORDS = {
     Status.ERROR: "not your fault: the grader could not judge this",
 }
 FIGURES = {"unseen", "value", "full", "none"}  # required keys of the accuracy
+PRINTED = "Your code printed:"
 UNTOLD = {  # texts for checks without a message, by status
     Status.NOT_STARTED: "Not started.",
     Status.BLOCKED: "Not checked yet.",
@@ -78,6 +79,8 @@ def told(check: CheckResult) -> str:
     if check.status is Status.PASSED:
         return ""
     lines = [check.message or UNTOLD.get(check.status, f"{check.status}.")]
+    if check.printed:
+        lines += [PRINTED, *(f"  {line}" for line in check.printed.split("\n"))]
     if check.hint is not None and check.status.is_broken:
         lines.append(f"Hint: {hint_command(check)}")
     return "\n".join(lines)
@@ -190,6 +193,10 @@ def details(check: CheckResult, others: int) -> Group:
     style = STYLES[State.ERROR if check.status is Status.ERROR else State.WRONG]
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
     lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]
+    if check.printed:
+        lines.append(Padding(Text(PRINTED, style="dim"), (0, 0, 0, 2)))
+        printed = Text(check.printed, no_wrap=True, overflow="ellipsis")
+        lines.append(Padding(printed, (0, 0, 0, 4)))
     if check.hint is not None:
         hint = f"Hint: {hint_command(check)}"
         more = f"   ({others} more in {check.task}; -v shows all)" if others else ""

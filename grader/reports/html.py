@@ -12,6 +12,7 @@ GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
 TABLE = "border-collapse: collapse; table-layout: auto; width: 100%; margin: 6px 0 8px 0"
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35)"
 CELL = f"text-align: left; vertical-align: top; padding: 5px 14px 5px 0; {LINE}"
+PRE = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 1em"
 TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 
 
@@ -57,6 +58,8 @@ def _told(check: CheckResult) -> str:
         parts.append(f"<b>{escape(labels.mistake(check.mistake).title)}</b>")
     if check.message:
         parts.append(f'<div style="{TEXT}">{escape(check.message)}</div>')
+    if check.printed:
+        parts.append(f'{board.PRINTED}<pre style="{PRE}">{escape(check.printed)}</pre>')
     if check.hint is not None and not check.status.is_pending:
         parts.append(
             f"<details><summary>Hint {check.hint}</summary>"

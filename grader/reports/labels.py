@@ -30,10 +30,9 @@ def cleaned(record: Record) -> Record:
 
 
 def _cleaned(check: CheckResult) -> CheckResult:
-    """Clean a check, but keep the line breaks of its message."""
-    return CheckResult(
-        **{**safe(vars(check)), "status": check.status, "message": clean(check.message)}
-    )
+    """Clean a check, but keep the line breaks of its message and of what was printed."""
+    texts = {"message": clean(check.message), "printed": clean(check.printed)}
+    return CheckResult(**{**safe(vars(check)), "status": check.status, **texts})
 
 
 def safe(value: Any) -> Any:

@@ -50,6 +50,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(one_line=labels.one_line, short=short, ticks=ticks)
     environment.globals.update(
+        PRINTED=board.PRINTED,
         STATUS_WORDS=board.STATUS_WORDS,
         first=board.first,
         hint=labels.hint,

@@ -22,6 +22,8 @@ from grader.sandbox.tiers import LIMITS, Confinement
 from grader.worker import wire
 
 Report = Callable[[dict[str, Any]], None]
+Printed = list[tuple[str, str]]  # calls, and what student code printed in each
+Parts = dict[str, dict[str, list[str]]]  # names by task, for each module with several tasks
 UNASKED = "it does not belong to the request"
 
 
@@ -53,6 +55,7 @@ class Worker(Protocol):
 
     confinement: Tier
     layers: tuple[str, ...]
+    printed: Printed  # by the last call
 
     def use_modules(self, modules: frozenset[str]) -> None:
         """Prepare for operations that use these modules of the submission."""
@@ -87,6 +90,7 @@ class ProcessWorker:
         limits: launch.Limits,
         confined_by: Confinement = LIMITS,
         packages: Collection[str] | None = None,
+        parts: Parts | None = None,
     ) -> None:
         """Serve a submission.
 
@@ -96,9 +100,11 @@ class ProcessWorker:
             limits: the resources that it may use.
             confined_by: how its process is started.
             packages: what it may import besides Python's standard library; None for everything.
+            parts: the tasks of the modules that hold several, with the names that they define.
         """
         self.files, self.names, self.limits = files, names, limits
         self.packages = None if packages is None else sorted(packages)
+        self.parts = parts or {}
         self.faults: str | None = None  # of the environment; None if nobody looked for them
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
@@ -106,7 +112,8 @@ class ProcessWorker:
         self.reused = False  # whether the process served other modules before
         self.confined: launch.RunningWorker | None = None
         self.threads: list[threading.Thread] = []  # one drains the output, one exchanges messages
-        self.printed = bytearray()
+        self.kept = bytearray()
+        self.printed: Printed = []
         self.memory = 0  # peak bytes of a process; 0 if unknown
         self.ends = time.monotonic() + limits.seconds
 
@@ -172,7 +179,8 @@ class ProcessWorker:
             parts = self._start() + parts
         confined = self.confined
         assert confined is not None
-        mark = confined.trace.seek(0, os.SEEK_END)
+        mark, start = confined.trace.seek(0, os.SEEK_END), len(self.kept)
+        self.printed = []
         try:
             while True:
                 kind, content = self._exchange(confined, parts, deadline, number)
@@ -183,10 +191,12 @@ class ProcessWorker:
         except queue.Empty:
             where = self._where(mark)
             self._end()
+            self._keep_output(start)
             raise TimeUp(f"Timed out after {allowed:.3g} s.", where) from None
         except _Closed:
             where = self._where(mark)
             code = self._end(grace=0.5)
+            self._keep_output(start)
             if getattr(confined.process, "orphaned", False):
                 what = "The fork server, which starts workers, was killed."
                 raise WorkerLost(what, excused=True) from None
@@ -207,7 +217,7 @@ class ProcessWorker:
         self.threads[0].start()
         bounds = {"memory": self.limits.memory, "cpu": self.limits.processor_seconds}
         submission = {"files": self.files, "names": self.names, "packages": self.packages}
-        return wire.encode({**submission, **bounds})
+        return wire.encode({**submission, "parts": self.parts, **bounds})
 
     def _drain(self, confined: launch.RunningWorker) -> None:
         """Read all output, but keep only the beginning."""
@@ -215,7 +225,7 @@ class ProcessWorker:
         assert stream is not None
         with stream:
             while (chunk := stream.read(1 << 16)) and confined is self.confined:
-                self.printed += chunk[: max(self.limits.output - len(self.printed), 0)]
+                self.kept += chunk[: max(self.limits.output - len(self.kept), 0)]
 
     def _exchange(
         self,
@@ -253,13 +263,20 @@ class ProcessWorker:
             raise _Closed
         if isinstance(message, Exception):
             raise message
-        if type(message) is dict and len(message) == 2 and "id" in message:
+        if type(message) is dict and "id" in message:
             if message.pop("id") != number:
                 raise wire.ProtocolError(UNASKED)
-            ((kind, content),) = message.items()
-            if kind == "answer" or (kind == "progress" and type(content) is dict):
-                return kind, content
+            if message.keys() == {"answer", "printed"}:
+                self.printed = _printed(message["printed"])
+                return "answer", message["answer"]
+            if message.keys() == {"progress"} and type(message["progress"]) is dict:
+                return "progress", message["progress"]
         raise wire.ProtocolError("neither progress nor an answer")
+
+    def _keep_output(self, start: int) -> None:
+        """Keep the output of a call that did not return."""
+        output = self.kept[start : start + wire.MAX_TEXT].decode("utf-8", "replace")
+        self.printed = [("", output)] if output else []
 
     def _where(self, mark: int) -> str:
         """Find the student's line in the part of the trace after `mark`."""
@@ -302,7 +319,7 @@ class ProcessWorker:
     @property
     def output(self) -> str:
         """The beginning of the output of student code."""
-        return self.printed.decode("utf-8", "replace")
+        return self.kept.decode("utf-8", "replace")
 
 
 FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MULTILINE)
@@ -310,6 +327,19 @@ FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MU
 
 class _Closed(Exception):
     """The worker's pipes are closed."""
+
+
+def _printed(found: Any) -> Printed:
+    """Return what a worker says was printed.
+
+    Raises:
+        ProtocolError: it does not have the right form.
+    """
+    if type(found) is list and all(
+        type(each) is tuple and list(map(type, each)) == [str, str] for each in found
+    ):
+        return [(call[: wire.MAX_TEXT], text[: wire.MAX_TEXT]) for call, text in found]
+    raise wire.ProtocolError("not what was printed")
 
 
 def _unread(confined: launch.RunningWorker) -> bool:
@@ -356,11 +386,13 @@ class LocalWorker:
         files: dict[str, bytes],
         names: dict[str, str],
         packages: Collection[str] | None = None,
+        parts: Parts | None = None,
     ) -> None:
         """Serve a submission; see `ProcessWorker`."""
         from grader.worker.student import student
 
-        student.receive(files, names, packages)
+        self.printed: Printed = []
+        student.receive(files, names, packages, parts)
 
     def use_modules(self, modules: frozenset[str]) -> None:
         """Do nothing: this process can use all modules."""
@@ -375,7 +407,9 @@ class LocalWorker:
         sent = wire.encode({"id": 0, "do": do, "with": arguments, "seed": seed})
         request = wire.read(io.BytesIO(b"".join(sent)), max_blobs=None)
         parts = answer(request, report or (lambda _news: None))
-        return wire.read(io.BytesIO(b"".join(parts)))["answer"]
+        message = wire.read(io.BytesIO(b"".join(parts)))
+        self.printed = _printed(message["printed"])
+        return message["answer"]
 
     def close(self) -> None:
         """Do nothing: there is no process."""

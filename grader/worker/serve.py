@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from . import rlimits, wire
 from .imports import StandInFinder
+from .printed import kept
 from .student import student
 
 OPERATIONS = {
@@ -61,10 +62,19 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
     Operations with a parameter `report` call it with their progress.
 
     Returns:
-        The frame with the request's id and the operation's result, or `wire.Raised` if student
-        code raised.
+        The frame with the request's id, the operation's result, or `wire.Raised` if student code
+        raised, and what student code printed.
     """
-    number = request["id"]
+    with kept(lambda: student.call) as printed:
+        result = _result(request, report)
+    body = {"id": request["id"], "printed": printed}
+    try:
+        return wire.encode({**body, "answer": result}, wire.MAX_BLOBS)
+    except BaseException as error:  # too large
+        return wire.encode({**body, "answer": student.describe(error)})
+
+
+def _result(request: dict[str, Any], report: Callable[[Any], None]) -> Any:
     module, function = request["do"].split(".")
     assert module in OPERATIONS
     try:
@@ -73,9 +83,9 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
         arguments = request["with"]
         if "report" in inspect.signature(operation).parameters:
             arguments["report"] = report
-        return wire.encode({"id": number, "answer": operation(**arguments)}, wire.MAX_BLOBS)
+        return operation(**arguments)
     except BaseException as error:  # whatever student code raises, even SystemExit
-        return wire.encode({"id": number, "answer": student.describe(error)})
+        return student.describe(error)
 
 
 def reset_random_state(seed: int) -> None:
@@ -154,7 +164,9 @@ def main(trace: BinaryIO) -> None:
             return
         if "files" in request:
             limit(request["memory"], request.get("cpu"))
-            student.receive(request["files"], request["names"], request.get("packages"))
+            student.receive(
+                request["files"], request["names"], request.get("packages"), request.get("parts")
+            )
             continue
         reset_process(home)
 

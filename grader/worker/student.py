@@ -12,10 +12,11 @@ import linecache
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from . import partial
 from .imports import PackageGuard, guarded_builtins
 from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
 
@@ -54,6 +55,7 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         *,
         bare: bool,
         builtins: dict[str, Any] | None = None,
+        parts: Mapping[str, partial.Tasks] | None = None,
     ) -> None:
         """Serve a submission.
 
@@ -62,8 +64,11 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             names: the file names for tracebacks.
             bare: whether modules are found by their bare names, or as `exercise.<name>`.
             builtins: the builtins that the modules use; None for Python's own.
+            parts: the tasks of the modules that hold several.
         """
         self.files, self.names, self.bare = files, names, bare
+        self.parts = parts or {}
+        self.broken: dict[str, dict[str, BaseException]] = {}
         self.builtins = builtins
 
     def find_spec(
@@ -92,7 +97,18 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         linecache.cache[file] = (len(source), None, _lines(source), file)
         if self.builtins is not None:
             module.__dict__["__builtins__"] = self.builtins
-        exec(_compile(source, file), module.__dict__)
+        fresh = dict(module.__dict__)
+        try:
+            exec(_compile(source, file), module.__dict__)
+        except BaseException as error:
+            if stem not in self.parts:
+                raise
+            module.__dict__.clear()
+            module.__dict__.update(fresh)
+            costs = partial.run(_lines(source), file, module.__dict__, error, self.parts[stem])
+            if costs is None:
+                raise
+            self.broken[stem] = costs
 
 
 def _lines(source: bytes) -> list[str]:
@@ -126,12 +142,14 @@ class Student:
         self.call = ""
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
+        self.broken: dict[str, dict[str, BaseException]] = {}
 
     def receive(
         self,
         files: dict[str, bytes],
         names: dict[str, str],
         packages: Collection[str] | None = None,
+        parts: Mapping[str, partial.Tasks] | None = None,
     ) -> None:
         """Take a submission's files, without importing anything.
 
@@ -139,6 +157,7 @@ class Student:
             files: sources by module name.
             names: the file names for tracebacks.
             packages: what it may import besides Python's standard library; None for everything.
+            parts: the tasks of the modules that hold several, with the names that they define.
         """
         # A freshly forked worker has none. Searching would copy the memory of everything it visits.
         earlier = list(sys.modules.items()) if self.files or PACKAGE in sys.modules else []
@@ -152,10 +171,12 @@ class Student:
         if packages is not None:
             builtins = guarded_builtins(packages, {PACKAGE, *files})
             sys.meta_path.insert(0, PackageGuard(packages, {PACKAGE, *files}))
-        sys.meta_path[:0] = [
-            SubmissionFinder(files, names, bare=bare, builtins=builtins) for bare in (False, True)
+        finders = [
+            SubmissionFinder(files, names, bare=bare, builtins=builtins, parts=parts)
+            for bare in (False, True)
         ]
-        self.files, self.names = files, names
+        sys.meta_path[:0] = finders
+        self.files, self.names, self.broken = files, names, finders[0].broken
 
     def get(self, module: str, name: str) -> Any:
         """Import `exercise.<module>` and return its attribute `name`.
@@ -163,11 +184,14 @@ class Student:
         Raises:
             MissingModule: the submission does not have the module.
             MissingName: the module does not define it.
+            BaseException: the module does not run as a whole, and that costs the name's task.
         """
         if module not in self.files:
             raise MissingModule(module)
         with self.calling(f"from {PACKAGE}.{module} import {name}"):
             imported = importlib.import_module(f"{PACKAGE}.{module}")
+            if (error := self.broken.get(module, {}).get(name)) is not None:
+                raise error
             try:
                 return getattr(imported, name)
             except AttributeError:

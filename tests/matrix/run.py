@@ -28,7 +28,7 @@ from grader.contract.tasks import Check, assignments
 from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
 from grader.maintain.submission_bank import Variant
-from grader.sandbox.worker_client import Report, Worker
+from grader.sandbox.worker_client import Printed, Report, Worker
 from grader.worker import wire
 from grader.worker.wire import Raised
 from tests.matrix.code import code_of, helpers, own_checks
@@ -60,6 +60,7 @@ class Sharing:
         self.new: Answers = {}
         self.confinement, self.layers = worker.confinement, worker.layers
         self.output = ""
+        self.printed: Printed = []
 
     def use_modules(self, modules: frozenset[str]) -> None:
         """Prepare for operations that use these modules of the submission."""

@@ -14,7 +14,7 @@ from grader.grading.session import Session
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
-from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
+from grader.sandbox.worker_client import Printed, ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Opaque, Raised, TensorData
 
 REFERENCE = {path.stem: path.read_bytes() for path in (ROOT / "solution").glob("*.py")}
@@ -47,6 +47,7 @@ class Recording:
 
     def __init__(self, worker: Worker) -> None:
         self.worker, self.answers = worker, dict[str, Any]()
+        self.printed: Printed = []
 
     def use_modules(self, modules: frozenset[str]) -> None:
         self.worker.use_modules(modules)

@@ -21,6 +21,7 @@ from grader.checks.news_classifier._model_runs import (
 )
 from grader.contract.messages import Failure, clean, shape
 from grader.grading.answers import ModelRun
+from grader.grading.leniency import lenient
 from grader.grading.submission import Submission
 from grader.worker.wire import Raised, TensorData
 
@@ -124,6 +125,8 @@ def expect_real_batches(submission: Submission) -> None:
     if not bool(torch.isfinite(logits_of(run)).all()):
         found = "Some logits are infinite or not a number (nan)"
         raise Failure(where, found, expected, "padding-fails")
+    if lenient():
+        return
     (run,) = submission.run_model(SIZES, [draw(submission.seed, 1, 1, F)], training=True)
     where = f"{call(SIZES)}.train()(torch.randn{shape((1, 1, F))})"
     if isinstance(run.logits, Raised) and run.logits.kind == "exception":

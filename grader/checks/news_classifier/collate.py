@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
-from grader.checks._tools import beginning, is_list, is_tensor_of, quoted, tensor_of
+from grader.checks._tools import beginning, is_list, is_tensor_of, quoted, repair, tensor_of
 from grader.contract.messages import Failure, is_tensor, show, show_raised
 from grader.grading.answers import CollateSeen, unwrap
+from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -58,8 +59,39 @@ def call(batch: list[tuple[str, int]]) -> str:
 
 def padded(submission: Submission) -> Array:
     """Return the padded vectors (B, T, F) of the first batch."""
-    array: Array = unwrap(seen(submission).results[0])[0].numpy()
-    return array
+    return _pair(BATCH, unwrap(seen(submission).results[0]))[0]
+
+
+def _pair(batch: list[tuple[str, int]], found: Any) -> tuple[Array, list[int]]:
+    """Return the padded vectors (B, T, F) and the targets of a batch.
+
+    Raises:
+        Failure: a type or shape is wrong.
+        Blocked: it is, and it cannot be repaired for a check that is judged leniently.
+    """
+    if not lenient():
+        _expect_pair(batch, found)
+        return found[0].numpy(), found[1].tolist()
+    if (pair := _repaired(batch, found)) is None:
+        raise still_wrong()
+    return pair
+
+
+def _repaired(batch: list[tuple[str, int]], found: Any) -> tuple[Array, list[int]] | None:
+    """Return a pair of other dtypes or shapes, in another order, or padded too far."""
+    b, t = len(batch), max(lengths(batch))
+    for first in found if is_list(found) else ():
+        rows = repair(first, "float32", (b, t, FEATURES))
+        if rows is None and isinstance(first, TensorData) and len(first.shape) == 3:
+            longer = repair(first, "float32", (b, max(first.shape[:2]), FEATURES))
+            if longer is not None and longer.shape[1] > t and not bool(longer[:, t:].any()):
+                rows = longer[:, :t]
+        others = [repair(part, "int64", (b,)) for part in found if part is not first]
+        targets = [part.tolist() for part in others if part is not None]
+        if rows is not None and targets:
+            own = [part for part in targets if part != lengths(batch)]
+            return rows.numpy(), (own or targets)[0]
+    return None
 
 
 def holds(row: Array, vectors: Array) -> bool:
@@ -94,7 +126,8 @@ def check_shape(submission: Submission) -> None:
         if mistake:
             expected = "a pair (padded, targets)"
             raise Failure(call(BATCH), show_raised(found), expected, mistake)
-    _expect_pair(BATCH, unwrap(found))
+    with local(_repaired(BATCH, unwrap(found)) is not None):
+        _expect_pair(BATCH, unwrap(found))
 
 
 def _why_raised(raised: Raised) -> str | None:
@@ -203,10 +236,9 @@ def check_vectors(submission: Submission) -> None:
         if not any(holds(row, spacy_vectors(text)) for row in rows):
             mistake = _why_vectors(BATCH, rows, text) or _why_text(BATCH, seen(submission).texts[0])
             _expect_vectors(BATCH, rows, [text for text, _ in BATCH].index(text), mistake)
-    found = unwrap(seen_long(submission).results[0])
-    _expect_pair(LONG, found)
-    if not any(holds(row, spacy_vectors(LONG[0][0])) for row in found[0].numpy()):
-        _expect_vectors(LONG, found[0].numpy(), 0, _why_text(LONG, seen_long(submission).texts[0]))
+    rows, _ = _pair(LONG, unwrap(seen_long(submission).results[0]))
+    if not any(holds(row, spacy_vectors(LONG[0][0])) for row in rows):
+        _expect_vectors(LONG, rows, 0, _why_text(LONG, seen_long(submission).texts[0]))
     _expect_raw(submission)
 
 
@@ -215,14 +247,13 @@ def _expect_raw(submission: Submission) -> None:
     found = unwrap(seen_long(submission).results[1])
     mistake = _why_text(RAW, seen_long(submission).texts[1])
     try:
-        _expect_pair(RAW, found)
+        rows, _ = _pair(RAW, found)
     except Failure:
         if not mistake:
             raise
         shown = f"It is {show(found[0] if is_list(found) and found else found)}"
         expected = f"the vectors of {sum(lengths(RAW))} tokens"
         raise Failure(f"{call(RAW)}[0]", shown, expected, mistake) from None
-    rows = found[0].numpy()
     for text, _ in RAW:
         if not any(holds(row, spacy_vectors(text)) for row in rows):
             _expect_vectors(RAW, rows, [text for text, _ in RAW].index(text), mistake)
@@ -326,7 +357,7 @@ def _why_padding(row: Array) -> str | None:
 
 def check_order(submission: Submission) -> None:
     """Row b and target b belong to item b of the batch."""
-    rows, targets = padded(submission), unwrap(seen(submission).results[0])[1].tolist()
+    rows, targets = _pair(BATCH, unwrap(seen(submission).results[0]))
     texts, right_targets = zip(*BATCH, strict=True)
     order = [
         next(b for b, row in enumerate(rows) if holds(row, spacy_vectors(text))) for text in texts
@@ -344,9 +375,7 @@ def check_order(submission: Submission) -> None:
 
 def check_one_sentence(submission: Submission) -> None:
     """A batch of one sentence works."""
-    found = unwrap(seen(submission).results[1])
-    _expect_pair(ONE, found)
-    rows = found[0].numpy()
+    rows, _ = _pair(ONE, unwrap(seen(submission).results[1]))
     if not holds(rows[0], spacy_vectors(ONE[0][0])):
         _expect_vectors(ONE, rows, 0)
 
@@ -357,8 +386,7 @@ def check_empty_sentence(submission: Submission) -> None:
     if isinstance(found, Raised):
         expected = "a row of zeros for the empty text"
         raise Failure(call(EMPTY), show_raised(found), expected, "empty-sentence-fails")
-    _expect_pair(EMPTY, found)
-    first, second = found[0].numpy()
+    (first, second), _ = _pair(EMPTY, found)
     if not first.any():
         raise Failure(
             f"{call(EMPTY)}[0][0]", "It holds zeros only", "the vectors of the first text"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from grader.checks._tools import is_list, is_tensor_of, quoted
 from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
+from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Opaque, Raised, TensorData
 
@@ -33,9 +36,9 @@ RAW_CALL = f"NewsDataset([(3, {quoted(RAW_TEXTS[0])}), (1, {quoted(RAW_TEXTS[1])
 
 @evidence
 def seen(submission: Submission) -> DatasetSeen:
-    """Create a dataset from a list."""
+    """Create a dataset from a list and read its attributes."""
     try:
-        return submission.dataset(SAMPLES, INDICES)
+        return submission.dataset(SAMPLES)
     except StudentError as error:
         if not _swaps_pairs(error.raised):
             raise
@@ -50,32 +53,55 @@ def _swaps_pairs(raised: Raised) -> bool:
     return raised.message == as_label or literal in map(repr, TEXTS)
 
 
+# Items and length are read apart from the attributes, so that a loop in one costs that one only.
+@evidence
+def items(submission: Submission) -> list[Any]:
+    """Read items of the dataset from a list."""
+    seen(submission)
+    return submission.dataset(SAMPLES, INDICES).items
+
+
+@evidence
+def length(submission: Submission) -> Any:
+    """Return the length of the dataset from a list."""
+    seen(submission)
+    return submission.dataset(SAMPLES, length=True).length
+
+
 @evidence
 def seen_raw(submission: Submission) -> DatasetSeen:
-    """Create a dataset from texts that invite cleaning and cutting."""
-    return submission.dataset(RAW, [0, 1])
+    """Create a dataset from texts that invite cleaning and cutting, and read its attributes."""
+    return submission.dataset(RAW)
+
+
+@evidence
+def raw_items(submission: Submission) -> list[Any]:
+    """Read items of the dataset from texts that invite cleaning and cutting."""
+    return submission.dataset(RAW, range(len(RAW))).items
 
 
 @evidence
 def seen_once(submission: Submission) -> DatasetSeen:
     """Create a dataset from an iterator."""
-    return submission.dataset(SAMPLES, [], once=True)
+    return submission.dataset(SAMPLES, once=True)
 
 
 @evidence
 def seen_few(submission: Submission) -> DatasetSeen:
     """Create a dataset from one sample."""
-    return submission.dataset(FEW, [])
+    return submission.dataset(FEW)
 
 
 def check_texts(submission: Submission) -> None:
     """`samples` is a list or tuple of the texts, in order and unchanged."""
     texts = unwrap(seen(submission).samples)
     if is_list(texts) and list(texts) == TEXTS:
-        _expect_raw(unwrap(seen_raw(submission).samples))
+        with local():
+            _expect_raw(unwrap(seen_raw(submission).samples))
         return
     expected = f"the texts in order, {TEXTS}"
-    raise Failure(f"{CALL}.samples", f"It is {show_texts(texts)}", expected, _why_texts(texts))
+    with local(is_list(texts) and len(texts) == N):
+        raise Failure(f"{CALL}.samples", f"It is {show_texts(texts)}", expected, _why_texts(texts))
 
 
 def _expect_raw(texts: object) -> None:
@@ -159,7 +185,15 @@ def check_targets(submission: Submission) -> None:
     if is_tensor_of(targets, "int64", (N,)) and targets.tolist() == TARGETS:
         return
     expected = f"an int64 tensor {TARGETS} of shape (N,) = ({N},)"
-    raise Failure(f"{CALL}.targets", f"It is {show(targets)}", expected, _why_targets(targets))
+    with local(_count(targets) == N):
+        raise Failure(f"{CALL}.targets", f"It is {show(targets)}", expected, _why_targets(targets))
+
+
+def _count(targets: object) -> int | None:
+    """Return the number of targets in a list or tensor."""
+    if isinstance(targets, TensorData) and targets.shape:
+        return targets.shape[0]
+    return len(targets) if is_list(targets) else None
 
 
 def _why_targets(targets: object) -> str | None:
@@ -182,6 +216,8 @@ def check_reads_once(submission: Submission) -> None:
     except StudentError as error:
         text = show_raised(error.raised)
         raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
+    if lenient() and (texts, targets) == (seen(submission).samples, seen(submission).targets):
+        return
     if not is_list(texts) or list(texts) != TEXTS:
         expected = f"all {N} texts, as from a list"
         raise Failure(f"{call}.samples", f"It is {show_texts(texts)}", expected, mistake)
@@ -226,7 +262,7 @@ def _number(found: object) -> float | None:
 
 def check_length(submission: Submission) -> None:
     """`len(dataset)` is N."""
-    found = seen(submission).length
+    found = length(submission)
     if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
         raise Failure(f"len({CALL})", f"It raised {show(found)}", str(N), "no-len")
     if unwrap(found) != N:
@@ -236,7 +272,7 @@ def check_length(submission: Submission) -> None:
 def check_item(submission: Submission) -> None:
     """`dataset[i]` is the text and its target, an int64 tensor of shape ()."""
     for index in range(N):
-        found = unwrap(seen(submission).items[index])
+        found = unwrap(items(submission)[index])
         text, target = TEXTS[index], TARGETS[index]
         right = type(found) is tuple and len(found) == 2
         if (
@@ -244,15 +280,31 @@ def check_item(submission: Submission) -> None:
             and found[0] == text
             and is_tensor_of(found[1], "int64", ())
             and found[1].tolist() == target
-        ):
+        ) or (right and _is_own(seen(submission), index, found)):
             continue
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
         why = _why_item(found, text, target)
-        raise Failure(f"{CALL}[{index}]", f"It returned {show(found)}", expected, why)
+        with local(found is not None):
+            raise Failure(f"{CALL}[{index}]", f"It returned {show(found)}", expected, why)
     for index, text in enumerate(RAW_TEXTS):
-        found = unwrap(seen_raw(submission).items[index])
+        found = unwrap(raw_items(submission)[index])
+        if is_list(found) and len(found) == 2 and _is_own(seen_raw(submission), index, found):
+            continue
         if not is_list(found) or not found or found[0] != text:
-            _differ(f"{RAW_CALL}[{index}][0]", found[0] if is_list(found) else found, text)
+            with local():
+                _differ(f"{RAW_CALL}[{index}][0]", found[0] if is_list(found) else found, text)
+
+
+def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:
+    """Return whether an item is what the dataset's own attributes hold, right or wrong."""
+    texts, targets = made.samples, made.targets
+    if not is_list(texts) or len(texts) <= index or found[0] != texts[index]:
+        return False
+    if isinstance(targets, TensorData) and targets.shape and isinstance(found[1], TensorData):
+        own = targets.torch()[index]
+        same_dtype = found[1].dtype == targets.dtype
+        return same_dtype and own.shape == found[1].shape and own.tolist() == found[1].tolist()
+    return is_list(targets) and len(targets) > index and found[1] == targets[index]
 
 
 def _why_item(found: object, text: str, target: int) -> str | None:
@@ -272,10 +324,10 @@ def _why_item(found: object, text: str, target: int) -> str | None:
 
 def check_index(submission: Submission) -> None:
     """Negative indices count from the end; indices beyond the ends raise IndexError."""
-    items = seen(submission).items
-    last, first, beyond, before = items[N:]
+    read = items(submission)
+    last, first, beyond, before = read[N:]
     for index, found, sample in ((-1, last, N - 1), (-N, first, 0)):
-        if found != items[sample]:
+        if found != read[sample]:
             text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
             expected = f"what index {sample} gives, ({TEXTS[sample]!r}, tensor({TARGETS[sample]}))"
             raise Failure(f"{CALL}[{index}]", text, expected, "negative-index")

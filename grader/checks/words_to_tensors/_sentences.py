@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, draw, is_list, is_tensor_of, tensor_of
+from grader.checks._tools import close, draw, is_list, is_tensor_of, repair, tensor_of
 from grader.contract.messages import Failure, show
+from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission
 
 if TYPE_CHECKING:
@@ -47,6 +48,29 @@ def require_list(found: Any, call: str, lengths: Sequence[int], f: int, why: Any
     Raises:
         Failure: the result has a different type, number or lengths.
     """
+    if lenient():
+        return _repaired(found, lengths, f)
+    with local(_as_float(found, lengths, f) is not None):
+        return _strict_list(found, call, lengths, f, why)
+
+
+def _repaired(found: Any, lengths: Sequence[int], f: int) -> list[Tensor]:
+    if (tensors := _as_float(found, lengths, f)) is None:
+        raise still_wrong()
+    return tensors
+
+
+def _as_float(found: Any, lengths: Sequence[int], f: int) -> list[Tensor] | None:
+    """Return sentences of another dtype or with an extra dimension; None for anything else."""
+    if not is_list(found) or len(found) != len(lengths):
+        return None
+    pairs = zip(found, lengths, strict=True)
+    tensors = [repair(part, "float32", (length, f)) for part, length in pairs]
+    sure = [tensor for tensor in tensors if tensor is not None]
+    return sure if len(sure) == len(found) else None
+
+
+def _strict_list(found: Any, call: str, lengths: Sequence[int], f: int, why: Any) -> list[Tensor]:
     expected = f"a list of {len(lengths)} float32 tensors, each (tokens, F)"
     if not is_list(found) or len(found) != len(lengths):
         raise Failure(call, f"It returned {show(found)}", expected, why(found))

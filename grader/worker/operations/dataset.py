@@ -14,13 +14,16 @@ from ..wire import MAX_TEXT, Opaque, Raised, describe
 MAX_PARTS = 1000  # of a sequence
 
 
-def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> dict[str, Any]:
+def observe(
+    samples: list[tuple[int, str]], indices: list[int], once: bool, length: bool
+) -> dict[str, Any]:
     """Create a `NewsDataset` and read everything that it must provide.
 
     Args:
         samples: the argument of the constructor.
         indices: the indices to read.
         once: pass the samples as an iterator that can be read only once.
+        length: call `len`.
     """
     make = student.get("dataset", "NewsDataset")
     call = f"NewsDataset(iter({samples}))" if once else f"NewsDataset({samples})"
@@ -30,7 +33,7 @@ def observe(samples: list[tuple[int, str]], indices: list[int], once: bool) -> d
         name: plain(student.attempt(f"{call}.{name}", getattr, made, name))
         for name in ("samples", "targets", "n_targets")
     }
-    seen["length"] = student.attempt(f"len({call})", len, made)
+    seen["length"] = student.attempt(f"len({call})", len, made) if length else None
     seen["items"] = [
         plain(student.attempt(f"{call}[{index}]", lambda index=index: made[index]))
         for index in indices

@@ -6,13 +6,24 @@ import importlib
 
 from ..pipeline import MODEL
 from ..student import student
-from ..wire import text
+from ..wire import Raised, text
 
 
-def module(name: str, needs: list[str]) -> None:
-    """Import `exercise.<name>` and check that it defines the names in `needs`."""
+def module(name: str, needs: list[str]) -> list[Raised]:
+    """Import `exercise.<name>` and check that it defines the names in `needs`.
+
+    Returns:
+        Why it does not run as a whole, if only some of its tasks can be graded.
+    """
+    broken: list[Raised] = []
     for attribute in needs:
-        student.get(name, attribute)
+        try:
+            student.get(name, attribute)
+        except BaseException as error:
+            if error is not student.broken.get(name, {}).get(attribute):
+                raise
+            broken = broken or [student.describe(error)]
+    return broken
 
 
 def packages(names: list[str]) -> dict[str, str]:

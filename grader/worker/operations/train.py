@@ -92,9 +92,16 @@ class Probe(nn.Module):
     `events` records each call, and each gradient that reaches the probe.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, firsts: dict[float, str]) -> None:
-        """Start from `weight` (C, F) and `bias` (C,); `firsts` maps first values to batches."""
+    def __init__(
+        self, weight: Tensor, bias: Tensor, firsts: dict[float, str], log_softmax: bool
+    ) -> None:
+        """Start from `weight` (C, F) and `bias` (C,).
+
+        `firsts` maps first values to batches; `log_softmax` makes the logits log-probabilities,
+        which have the same cross-entropy.
+        """
         super().__init__()
+        self.log_softmax = log_softmax
         self.linear = nn.Linear(weight.shape[1], weight.shape[0])
         self.linear.weight, self.linear.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.firsts = firsts
@@ -125,7 +132,10 @@ class Probe(nn.Module):
         )
         summed = padded.sum(dim=1).to(self.weight.device)
         logits = nn.functional.linear(summed, self.weight, self.bias)
-        return TwoDevices.place(logits if self.training else EVAL_SCALE * logits, "model")
+        logits = logits if self.training else EVAL_SCALE * logits
+        if self.log_softmax:
+            logits = logits.log_softmax(1)
+        return TwoDevices.place(logits, "model")
 
 
 class ProbeSetup:
@@ -138,6 +148,7 @@ class ProbeSetup:
         batches: dict[str, list[tuple[TensorData, TensorData]]],
         device: str,
         elsewhere: bool,
+        log_softmax: bool = False,
     ) -> None:
         """Load the batches `{"train": [(padded, targets), ...], "val": ...}` in this order.
 
@@ -158,7 +169,7 @@ class ProbeSetup:
             samples = [sample for batch in tensors for sample in zip(*batch, strict=True)]
             size = len(tensors[0][1])
             self.loaders[name] = DataLoader(samples, batch_size=size, collate_fn=self._collate)  # type: ignore[arg-type]
-        self.probe = Probe(weight.torch(), bias.torch(), firsts).to(device)
+        self.probe = Probe(weight.torch(), bias.torch(), firsts, log_softmax).to(device)
 
     def _collate(self, samples: list[Batch]) -> Batch:
         rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))

@@ -1,0 +1,75 @@
+"""One slip costs its own points: what else is in a task is still judged.
+
+What each mutant costs is in docs/kill_matrix.md; this is about what no mutant of one task shows.
+"""
+
+from collections.abc import Mapping
+
+import pytest
+
+from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import tasks
+from grader.grading import submission
+from grader.grading.session import session
+from grader.intake.sources import Sources
+from grader.maintain.submission_bank import REFERENCE, patched
+
+LOG_SOFTMAX = [["self.linear(torch.relu(last))", "self.linear(torch.relu(last)).log_softmax(1)"]]
+NLL = [["cross_entropy(logits", "nll_loss(logits"], ["cross_entropy(model", "nll_loss(model"]]
+
+
+def record_of(files: Mapping[str, bytes], *names: str) -> Record:
+    """Grade some tasks of the reference with other files."""
+    files = {**REFERENCE, **files}
+    sources = Sources("s", files, {name: f"{name}.py" for name in files})
+    assignment = tasks()[names[0]].assignment
+    with session(sources, assignment=assignment, device="cpu") as opened:
+        opened.planned = [check for name in names for check in tasks()[name].checks]
+        for check in opened.planned:
+            opened.run(check)
+        return opened.record()
+
+
+def lost(record: Record) -> dict[str, CheckResult]:
+    return {check.id: check for check in record.checks if check.score < check.max_score}
+
+
+def test_log_softmax_with_nll_loss_is_one_mistake_and_is_paid_once() -> None:
+    model, train = patched("model", LOG_SOFTMAX), patched("train", NLL)
+    both = record_of({"model": model, "train": train}, "model", "train")
+    assert {id_: check.mistake for id_, check in lost(both).items()} == {
+        "model.logits": "log-softmax"
+    }
+    assert {*lost(record_of({"model": model}, "train"))} == set()
+    assert "train.learns" in lost(record_of({"train": train}, "train"))
+
+
+def test_a_loop_in_len_costs_its_own_check_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "SECONDS", 4.0)
+    loop = [["return len(self.samples)", "while True:\n            pass"]]
+    found = lost(record_of({"dataset": patched("dataset", loop)}, "dataset"))
+    assert {id_: check.status for id_, check in found.items()} == {"dataset.length": "timeout"}
+
+
+def test_a_second_mistake_behind_a_first_one_is_still_found() -> None:
+    squeezed = "self.linear(last).squeeze()"
+    text = patched("model", [["self.linear(torch.relu(last))", squeezed]])
+    found = lost(record_of({"model": text}, "model"))
+    assert {id_: check.mistake for id_, check in found.items()} == {
+        "model.shape": "squeezed",
+        "model.relu": "no-relu",
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "raise ValueError('not yet')",
+        "return None",
+        "return torch.zeros(1), (torch.zeros(1), torch.zeros(1))",
+    ],
+)
+def test_what_cannot_be_repaired_earns_nothing(wrong: str) -> None:
+    text = patched("recurrent", [], f"def carry_state(lstm, inputs, state, size):\n    {wrong}\n")
+    record = record_of({"recurrent": text}, "carry_state")
+    assert record.score == 0, [check for check in record.checks if check.score]
