@@ -37,10 +37,14 @@ GROUPS = {
 STUDENTS, *_ = GROUPS
 
 
+def is_whole() -> bool:
+    """Return whether this copy of the kit is an instructor's, not a student's."""
+    return (GRADER / "maintain").is_dir()
+
+
 def groups() -> dict[str, dict[str, str]]:
     """Return the command groups in this copy of the kit; a student's copy has one."""
-    is_whole = (GRADER / "maintain").is_dir()
-    return GROUPS if is_whole else {STUDENTS: GROUPS[STUDENTS]}
+    return GROUPS if is_whole() else {STUDENTS: GROUPS[STUDENTS]}
 
 
 def available() -> dict[str, str]:

@@ -34,10 +34,15 @@ class Line:
     needed: bool = True
 
 
-def examine() -> Iterator[Line]:
-    """Examine Python, the packages, the model, the data, the exercise and the sandbox."""
-    for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise, _sandbox):
+def examine(verbose: bool) -> Iterator[Line]:
+    """Examine Python, the packages, the model, the data, the exercise and the sandbox.
+
+    Unless `verbose`, a student's copy says nothing about the sandbox, which protects an instructor.
+    """
+    for look in (_python, _torch, _spacy, _model, _torchtext, _data, _exercise):
         yield _safely(look)
+    if verbose or commands.is_whole():
+        yield _safely(_sandbox)
     yield from _commands()
 
 
@@ -151,8 +156,7 @@ def _commands() -> Iterator[Line]:
         else:
             needed = name in commands.GROUPS[commands.STUDENTS]
             yield Line(name, problem.what, problem.remedy, needed=needed)
-    is_whole = len(commands.groups()) > 1  # a student's copy has one
-    for name in requirements.ways() if is_whole else ["notebook"]:
+    for name in requirements.ways() if commands.is_whole() else ["notebook"]:
         if problem := next(requirements.problems(name), None):
             yield Line(name, problem.what, problem.remedy, needed=False)
         else:
@@ -163,10 +167,11 @@ def _commands() -> Iterator[Line]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define nothing: the command has no arguments."""
+    """Define how much to say."""
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more about isolation")
 
 
-def run(_options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Print the findings; return 1 if something that grading requires must be fixed."""
     from rich.text import Text
 
@@ -174,7 +179,7 @@ def run(_options: argparse.Namespace) -> int:
 
     console = plain_console()
     to_fix = 0
-    for line in examine():
+    for line in examine(options.verbose):
         word, style = ("ok", "green") if not line.remedy else ("fix", "red")
         if line.remedy and not line.needed:
             word, style = "note", "yellow"
@@ -183,4 +188,6 @@ def run(_options: argparse.Namespace) -> int:
         if line.remedy:
             console.print(f"     -> {line.remedy}", soft_wrap=True)
             to_fix += line.needed
+    if not commands.is_whole() and not to_fix:
+        console.print("\nReady. Next: python -m grader watch", soft_wrap=True)
     return 1 if to_fix else 0

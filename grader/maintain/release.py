@@ -34,8 +34,13 @@ DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the archive is reproducible
 README = """\
 # News classifier
 
-Once, in this folder (Python 3.10 to 3.13; on Windows `py` for `python3` and
-`.venv\\Scripts\\activate` for `source .venv/bin/activate`):
+## Install, once
+
+You need Python 3.10 to 3.13 and about 2 GB of free disk space (on Linux about 8 GB, because PyTorch
+comes with CUDA there). Unpack this archive, open a terminal in the folder `news-classifier`, copy
+the lines for your system and run them. It takes some minutes, most of them for downloading PyTorch.
+
+macOS and Linux:
 
 ```
 python3 -m venv .venv
@@ -44,7 +49,31 @@ python -m pip install -c constraints.txt ./packages/en_core_web_sm -e .
 python -m grader doctor
 ```
 
-To use a notebook instead of the files: `-e '.[notebook]'` instead of `-e .`, then `jupyter lab`.
+Windows (PowerShell; the second line allows scripts such as `activate` in this window only):
+
+```
+py -m venv .venv
+Set-ExecutionPolicy -Scope Process Bypass
+.venv\\Scripts\\Activate.ps1
+python -m pip install -c constraints.txt ./packages/en_core_web_sm -e .
+python -m grader doctor
+```
+
+Windows (Command Prompt): the same with `.venv\\Scripts\\activate.bat` instead of the second and
+third lines.
+
+When you come back tomorrow, open a terminal in this folder and run only the line with `activate`
+for your system (in PowerShell, the line above it, too).
+
+## Files or a notebook
+
+Each assignment can be done in two ways. They are separate: use the one that your course wants.
+
+- **Files** in `exercise/`, with any editor: `python -m grader watch` grades them on every save. To
+  hand in: `python -m grader handin` writes the archive.
+- **A notebook** with the same tasks and more explanation: install once more with `-e ".[notebook]"`
+  instead of `-e .`, run `jupyter lab`, and open the notebook named after your assignment, such as
+  `news-classifier.ipynb`. To hand in: the notebook itself.
 
 """
 

@@ -18,6 +18,7 @@ import pytest
 
 from grader.__main__ import main
 from grader.base.paths import ROOT
+from grader.commands import doctor
 from grader.contract.tasks import Check, tasks
 from grader.grading import session
 from grader.grading.submission import Submission
@@ -441,6 +442,17 @@ def test_the_doctor_finds_this_environment_well(capsys: pytest.CaptureFixture[st
     assert [line.split()[1] for line in lines if line.startswith("ok")][:4] == [
         "Python", "torch", "spaCy", "model",
     ]  # fmt: skip
+
+
+def test_the_doctor_of_a_students_copy_leaves_the_sandbox_to_verbose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("grader.commands.doctor.commands.is_whole", lambda: False)
+    looks = ("_python", "_torch", "_spacy", "_model", "_torchtext", "_data", "_exercise")
+    for name in looks:  # what they find is tested above
+        monkeypatch.setattr(doctor, name, lambda: doctor.Line("seen", ""))
+    told = [{line.what for line in doctor.examine(verbose)} for verbose in (False, True)]
+    assert ["sandbox" in each for each in told] == [False, True]
 
 
 def test_the_doctor_gives_the_command_for_a_missing_model(
