@@ -1,8 +1,11 @@
 """What a student is told to do about a common exception: each kind is tripped once."""
 
+import functools
+
 import pytest
 
 from grader.contract.messages import Failure
+from grader.contract.mistakes import rows
 from grader.contract.tasks import tasks
 from grader.grading.session import session
 from grader.intake.sources import Sources
@@ -18,12 +21,12 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     ),
     "states of another size": (
         "import torch; torch.nn.LSTM(3, 2)(torch.zeros(2, 1, 3), (torch.zeros(1, 2, 2),) * 2)",
-        "Leave them out",
+        "If you pass none",
     ),
-    "sizes that do not fit": ("import torch; torch.zeros(2) + torch.zeros(3)", "Two shapes"),
+    "sizes that do not fit": ("import torch; torch.zeros(2) + torch.zeros(3)", "Shape mismatch"),
     "rows of several lengths": (
         "import torch; torch.stack([torch.zeros(2), torch.zeros(3)])",
-        "Two shapes",
+        "Shape mismatch",
     ),
     "dtype": (
         "import torch; torch.nn.Linear(1, 1)(torch.zeros(1, 1).double())",
@@ -33,22 +36,22 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([2]))",
         "0 to C - 1",
     ),
-    "no gradient": ("import torch; torch.zeros(()).backward()", "the gradient was cut off"),
-    "cuda": ("import torch; torch.zeros(1).to('cuda')", "Name no device"),
+    "no gradient": ("import torch; torch.zeros(()).backward()", "The gradient was cut off"),
+    "cuda": ("import torch; torch.zeros(1).to('cuda')", "Do not name a device"),
     "two devices": (
         "raise RuntimeError('Expected all tensors to be on the same device, but found')",
-        "Name no device",
+        "Do not name a device",
     ),
-    "input": ("input('label: ')", "leave input() out"),
+    "input": ("input('label: ')", "Remove input()"),
     "breakpoint": ("breakpoint()", "--in-process"),
     "self forgotten": (
         "def f(): pass\n        self.f = f; type('A', (), {'f': f})().f()",
         "`self`",
     ),
-    "unknown name": ("pears", "a typing mistake, a missing import"),
+    "unknown name": ("pears", "a typo, a missing import"),
     "before it has a value": ("n += 1", "before the loop"),
-    "missing return": ("print().shape", "missing `return`"),
-    "missing return, unpacked": ("a, b = print()", "missing `return`"),
+    "missing return": ("print().shape", "without a `return`"),
+    "missing return, unpacked": ("a, b = print()", "without a `return`"),
     "unknown attribute": ("self.sample", "`self.name = ...`"),
     "model not installed": (
         "import spacy; spacy.load('en_core_web_lg')",
@@ -57,19 +60,19 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "package not installed": ("import no_such_package", "remove the import"),
     "indentation": ("x = 1\n          y = 2", "the same number of spaces"),
     "missing block": ("for _ in samples:\n        pass", "the same number of spaces"),
-    "tab": ("x = 1\n\tif x:\n        y = 2", "no tabs"),
-    "syntax": ("x = (1", "a missing bracket"),
+    "tab": ("x = 1\n\tif x:\n        y = 2", "Use no tabs"),
+    "syntax": ("x = (1", "perhaps a bracket"),
     "loss made and called at once": (
         "import torch; torch.nn.CrossEntropyLoss(torch.zeros(2, 3), torch.zeros(2))",
-        "made first and then called",
+        "created first, then called",
     ),
     "layer made and called at once": (
         "import torch; torch.nn.functional.relu(torch.nn.ReLU(torch.zeros(2)))",
-        "made first and then called",
+        "created first, then called",
     ),
     "two tensors instead of a list": (
         "import torch; torch.cat(torch.zeros(2), torch.zeros(2))",
-        "torch.cat([a, b], dim=1)",
+        "expects a list of tensors",
     ),
     "number instead of a range": ("for _ in 3: pass", "range(n)"),
     "tuple indexed": ("pair = (1, 2); pair[:, -1]", "This is a tuple"),
@@ -119,6 +122,10 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import spacy; spacy.blank('en')(('text', 1))",
         "separate the texts from the targets",
     ),
+    "text that is too long": (
+        "import spacy; spacy.blank('en')('a' * 1_000_001)",
+        "Are all texts of the batch joined",
+    ),
     "vector of a word": (
         "raise ValueError('[E010] Word vectors set to length 0.')",
         "token.vector of the tokens",
@@ -141,11 +148,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     ),
     "binary loss of class indices": (
         "import torch; torch.nn.BCELoss()(torch.zeros(2, 3), torch.zeros(2))",
-        "the loss is the cross-entropy",
+        "use the cross-entropy",
     ),
     "binary loss with logits of class indices": (
         "import torch; torch.nn.BCEWithLogitsLoss()(torch.zeros(2, 3), torch.zeros(2))",
-        "the loss is the cross-entropy",
+        "use the cross-entropy",
     ),
     "binary loss of logits": (
         "import torch; torch.nn.BCELoss()(torch.ones(2) * 3, torch.zeros(2))",
@@ -154,11 +161,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "backward twice": (
         "import torch; x = torch.ones(1, requires_grad=True).exp().sum(); "
         "x.backward(); x.backward()",
-        "called twice",
+        "the same computation twice",
     ),
     "backward of several numbers": (
         "import torch; torch.ones(2, requires_grad=True).backward()",
-        "one number",
+        "a single number",
     ),
     "changed in place": (
         "import torch; x = torch.ones(1, requires_grad=True); x += 1",
@@ -166,13 +173,13 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     ),
     "numpy of a gradient": (
         "import torch; torch.ones(1, requires_grad=True).numpy()",
-        ".detach() first",
+        "Call .detach()",
     ),
     "item of several": ("import torch; torch.ones(2).item()", "Only a tensor with one element"),
     "attribute of the probe": ("type('Probe', (), {})().init_hidden()", "a small model of its own"),
     "device called": ("import torch; torch.device('cpu')(1)", "The third argument of evaluate"),
-    "unexpected argument": ("(lambda x: x)(y=1)", "the parameters in the stub"),
-    "missing argument": ("(lambda x, y: x)(1)", "the parameters in the stub"),
+    "unexpected argument": ("(lambda x: x)(y=1)", "Compare the parameters"),
+    "missing argument": ("(lambda x, y: x)(1)", "Compare the parameters"),
     "argument given twice": ("(lambda x: x)(1, x=1)", "the same parameter"),
     "text as a number": ("'text' + 1", "A text, list or tuple"),
     "text read as a number": ("int('text')", "A text, list or tuple"),
@@ -189,6 +196,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "unknown key": ("{}['loss']", "print its keys"),
     "divided by zero": ("1 / 0", "increased in the loop"),
     "too many indices": ("import torch; torch.zeros(2)[0, 0]", "fewer dimensions"),
+    "layer before the base class": (
+        "import torch; type('M', (torch.nn.Module,), "
+        "{'__init__': lambda m: setattr(m, 'a', torch.nn.Linear(1, 1))})()",
+        "super().__init__() first",
+    ),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 
@@ -196,6 +208,7 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
 IN_A_PROCESS_OF_ITS_OWN = ("input", "breakpoint")  # pytest itself answers these two
 
 
+@functools.cache
 def told(lines: str, in_process: bool = True) -> str:
     """The message about a `NewsDataset` whose constructor has these lines."""
     text = f"class NewsDataset:\n    def __init__(self, samples):\n        {lines}\n"
@@ -204,11 +217,19 @@ def told(lines: str, in_process: bool = True) -> str:
         return opened.run(tasks()["dataset"].checks[0]).message
 
 
+def told_in(case: str) -> str:
+    return told(CODE[case][0], in_process=case not in IN_A_PROCESS_OF_ITS_OWN)
+
+
 @pytest.mark.parametrize("case", CODE)
 def test_a_common_exception_comes_with_what_to_do_next(case: str) -> None:
-    lines, says = CODE[case]
-    message = told(lines, in_process=case not in IN_A_PROCESS_OF_ITS_OWN)
-    assert says in message.splitlines()[-1], message
+    message = told_in(case)
+    assert CODE[case][1] in message.splitlines()[-1], message
+
+
+def test_each_row_of_advice_is_tripped_by_a_case() -> None:
+    tripped = {told_in(case).splitlines()[-1] for case in CODE}
+    assert [row.says for row in rows() if row.advice not in tripped] == []
 
 
 def test_another_exception_has_no_advice() -> None:
