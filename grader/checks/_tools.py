@@ -290,6 +290,9 @@ def quoted(text: str) -> str:
     return repr(shorten(text, 40))
 
 
-def beginning(vector: Any) -> str:
-    """Format the first numbers of a vector."""
-    return f"[{', '.join(f'{number:.4f}' for number in vector[:3].tolist())}, ...]"
+def first_difference(found: Any, expected: Any, tolerance: float = 1e-5) -> tuple[int, str, str]:
+    """Return where two vectors first differ, and both numbers there, in digits that differ."""
+    at = (~(abs(found - expected) <= tolerance)).tolist().index(True)
+    numbers = float(found[at]), float(expected[at])
+    one, other = (f"{number:.4f}" for number in numbers)
+    return (at, one, other) if one != other else (at, *map(repr, numbers))

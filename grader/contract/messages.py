@@ -1,24 +1,31 @@
 """Composes the message of a failed check, always in the same way.
 
-"Called `the call`. It returned X, expected Y.", followed by an explanation if a known mistake was
-recognised.
+`the call`
+got:      X
+expected: Y
+An explanation, if a known mistake was recognised.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grader.contract.enums import Status
 from grader.contract.mistakes import advice, mistakes
-from grader.worker.wire import Opaque, Raised, TensorData
+from grader.worker.wire import Frame, Opaque, Raised, TensorData
 
 # Errors of the system for what the sandbox forbids; see worker/layers.py and worker/scratch.py.
 FORBIDDEN = (
     *("Operation not permitted", "Permission denied"),
     *("Read-only file system", "File too large", "No space left on device"),
 )
+PREFIX = re.compile("It (returned|is|gave|raised) ")
+SENTENCE = re.compile(r"(?!None|True|False)[A-Z][a-z]* ")
+LABEL = 10  # columns of "expected: "
+COMPARED = re.compile(r"^  got: +(.+)\n  expected: +(.+)", re.MULTILINE)
 DIRECTION = re.compile("[\u202a-\u2069]")
 # Commands to GitHub's runner, which reads them in a log, and to others that use the same signs:
 # `::error::`, `##[error]`, `##vso[...]`. https://docs.github.com/actions/reference/workflow-commands
@@ -52,7 +59,7 @@ class Failure(Exception):
         details: dict[str, Any] | None = None,
     ) -> None:
         """Compose the message from the call, the observed and the expected result."""
-        lines = [f"Called `{call}`.", f"{found}, expected {expected}."]
+        lines = [f"`{call}`", *_compare(found, expected)]
         if mistake is not None:
             lines.append(mistakes()[mistake].explanation)
         elif found == "It returned None":
@@ -60,6 +67,27 @@ class Failure(Exception):
         super().__init__("\n".join(lines))
         self.mistake, self.share, self.details = mistake, share, details or {}
         self.local = False
+
+
+def _compare(found: str, expected: str) -> list[str]:
+    """Return the lines that show what was observed above what was expected.
+
+    `found` is one sentence, such as "It returned X". If it begins with "It raised X", the student's
+    line may follow on lines of its own.
+    """
+    first, *place = found.split("\n")
+    label = "raised:" if first.startswith("It raised ") else "got:"
+    text = PREFIX.sub("", first)
+    if text == first and SENTENCE.match(text):
+        text = text[0].lower() + text[1:]
+    pairs = ((label, text), ("expected:", expected))
+    return [*(f"  {name:<{LABEL}}{shown}" for name, shown in pairs), *place]
+
+
+def compared(message: str) -> str:
+    """Return in one line what a message compares; empty if it compares nothing."""
+    found = COMPARED.search(message)
+    return f"got {found[1]}, expected {found[2]}" if found else ""
 
 
 class Blocked(Exception):
@@ -108,11 +136,16 @@ def show(value: Any) -> str:
 
 def show_raised(raised: Raised) -> str:
     """Format an exception and the student's line that raised it."""
-    text = f"It raised {show(raised)}"
-    if not raised.frames:
-        return text
-    last = raised.frames[-1]
-    return f"{text} ({clean(last.file)}, line {last.line}: `{clean(last.source)}`)"
+    exception = " ".join(show(raised).split())
+    return "\n".join([f"It raised {exception}", *_frames(raised.frames[-1:])])
+
+
+def _frames(frames: Sequence[Frame]) -> Iterator[str]:
+    """Format a traceback."""
+    for frame in frames:
+        yield f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}"
+        if frame.source:
+            yield f"    {clean(frame.source)}"
 
 
 def is_tensor(seen: object) -> bool:
@@ -154,32 +187,26 @@ def explain_raised(raised: Raised, module: str) -> str:
     """Explain an exception in student code, showing only the student's own frames."""
     if raised.kind == "missing_module":
         return (
-            f"{module}.py is not there. Put it beside the other files, "
-            "or take it from the kit again."
+            f"{module}.py is missing. Put it beside the other files, or copy it from the kit again."
         )
     if raised.kind == "missing_name":
-        return (
-            f"{module}.py does not define {raised.message}. "
-            "Keep the name that the exercise gives it."
-        )
-    lines = [f"Called `{shorten(clean(raised.call), MAX_SHOWN)}`."]
-    message = shorten(clean(raised.message), 600)
+        return f"{module}.py does not define {raised.message}. Keep the names of the exercise."
+    call, message = clean(raised.call), shorten(clean(raised.message), 600)
+    imports = call.startswith("from exercise.")
+    lines = [f"Importing your {module}.py failed." if imports else f"`{shorten(call, MAX_SHOWN)}`"]
     if raised.kind == "exit":
-        lines.append("It exited (sys.exit or exit), expected it to return.")
+        lines.append("Your code called exit() or sys.exit(), so it never returned: remove that.")
     elif raised.kind == "memory":
-        lines.append("It asked for more memory than there is, expected it to return.")
+        lines.append("Your code asked for more memory than there is.")
     else:
-        lines.append(f"It raised {raised.type}{': ' if message else ''}{message}")
-    for frame in raised.frames:
-        lines.append(f"  {clean(frame.file)}, line {frame.line}, in {clean(frame.function)}")
-        if frame.source:
-            lines.append(f"    {clean(frame.source)}")
+        lines.append(f"Your code raised {raised.type}{': ' if message else ''}{message}")
+    lines += _frames(raised.frames)
     if raised.kind == "exception" and (known := advice(raised.type, message)):
         lines.append(known)
     if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):
         lines.append(
-            "While your code is graded, it can write files in its working folder only (4 MB each, "
-            "16 MB in all), and can neither start processes nor use the network (for a DataLoader: "
-            "num_workers=0)."
+            "While your code is graded, it can write files only in its working folder (4 MB each, "
+            "16 MB in total), and can neither start processes nor use the network (for a "
+            "DataLoader: num_workers=0)."
         )
     return "\n".join(lines)

@@ -24,7 +24,7 @@ def lenient() -> bool:
 
 def still_wrong() -> Blocked:
     """Return the exception for a result that cannot be repaired."""
-    return Blocked(f"Not looked at yet: fix {_FAILED.get()} first.")
+    return Blocked(f"Not checked yet: fix {_FAILED.get()} first.")
 
 
 @contextlib.contextmanager

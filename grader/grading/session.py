@@ -153,7 +153,7 @@ class Session:
             if need in self._lenient:
                 failed = failed or need
             elif status is not Status.PASSED:
-                return Verdict(Status.BLOCKED, message=f"Not looked at yet: fix {need} first.")
+                return Verdict(Status.BLOCKED, message=f"Not checked yet: fix {need} first.")
         verdict = judge(check.load(), self.submission, check, failed)
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)
@@ -252,7 +252,7 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
     if raised.type == "NotImplementedError" and raised.message.startswith("Task "):
         task = raised.message[len("Task ") :].partition(":")[0]
         if task != check.task and task in tasks():  # a function of this task calls one of that
-            message = f"Not looked at yet: finish the task {task} first."
+            message = f"Not checked yet: finish the task {task} first."
             return Verdict(Status.BLOCKED, message=message)
         return Verdict(Status.NOT_STARTED, message=raised.message)
     missing = raised.kind == "missing_module"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from grader.base.console import plain_console
 from grader.contract.enums import State, Status
+from grader.contract.messages import compared, shorten
 from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import MAIN, Task, assignments, tasks
 from grader.reports import labels
@@ -30,6 +33,8 @@ STATUS_WORDS = {
     Status.CRASHED: "process exited",
     Status.ERROR: "not your fault: the grader could not judge this",
 }
+WIDTH = 88  # columns; longer lines are hard to read
+LABELLED = re.compile(r"  (got|raised|expected): +")
 FIGURES = {"unseen", "value", "full", "none"}  # required keys of the accuracy
 PRINTED = "Your code printed:"
 UNTOLD = {  # texts for checks without a message, by status
@@ -127,7 +132,7 @@ def _table(record: Record) -> Table:
             task.id,
             _points(task.score, task.max_score),
             Text(task.state.words, style=STYLES[task.state]),
-            Text(first(record, task)),
+            Text(first(record, task), no_wrap=True, overflow="ellipsis"),
         )
     total = _points(record.score, record.max_score)
     table.add_section()
@@ -153,11 +158,12 @@ def first(record: Record, task: TaskResult) -> str:
         return f"{labels.name(check)} did not run"
     if not check.status.is_broken:
         return _to_do(check.message) or f"write {_where(task.id)}"
-    return check.message.split("\n")[1 if "\n" in check.message else 0].rstrip(",.")
+    lines = check.message.split("\n")
+    return compared(check.message) or lines[1 if lines[1:] else 0].strip().rstrip(",.")
 
 
 def _to_do(message: str) -> str:
-    """Shorten "Task x: write y in exercise/x.py" or "Not looked at yet: ..." to the action."""
+    """Shorten "Task x: write y in exercise/x.py" or "Not checked yet: ..." to the action."""
     return message.partition(": ")[2].replace("exercise/", "").rstrip(".")
 
 
@@ -192,7 +198,7 @@ def details(check: CheckResult, others: int) -> Group:
     """Format a check's message with the command for its hint."""
     style = STYLES[State.ERROR if check.status is Status.ERROR else State.WRONG]
     title = Text.assemble("\n", (check.id, f"bold {style}"), f"  {_status(check)}")
-    lines: list[Text | Padding] = [title, Padding(Text(check.message), (0, 0, 0, 2))]
+    lines: list[Text | Padding] = [title, Padding(Message(check.message), (0, 0, 0, 2))]
     if check.printed:
         lines.append(Padding(Text(PRINTED, style="dim"), (0, 0, 0, 2)))
         printed = Text(check.printed, no_wrap=True, overflow="ellipsis")
@@ -202,6 +208,25 @@ def details(check: CheckResult, others: int) -> Group:
         more = f"   ({others} more in {check.task}; -v shows all)" if others else ""
         lines.append(Padding(Text.assemble((hint, "cyan"), (more, "dim")), (0, 0, 0, 2)))
     return Group(*lines)
+
+
+class Message:
+    """A message whose prose is wrapped, and whose lines of code are cut, at `WIDTH` columns."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text of a message."""
+        self.text = text
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        width = min(options.max_width, WIDTH - 2)
+        for line in self.text.split("\n"):
+            if line.startswith("    "):
+                yield Text(shorten(line, width))
+                continue
+            indent = LABELLED.match(line)
+            hang = " " * (indent.end() if indent else 0)
+            for part in textwrap.wrap(line, width, subsequent_indent=hang) or [""]:
+                yield Text(part)
 
 
 def _status(check: CheckResult) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
+from itertools import groupby
 
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record, TaskResult
@@ -57,15 +59,33 @@ def _told(check: CheckResult) -> str:
     if check.mistake is not None:
         parts.append(f"<b>{escape(labels.mistake(check.mistake).title)}</b>")
     if check.message:
-        parts.append(f'<div style="{TEXT}">{escape(check.message)}</div>')
+        parts.append(_message(check.message))
     if check.printed:
         parts.append(f'{board.PRINTED}<pre style="{PRE}">{escape(check.printed)}</pre>')
     if check.hint is not None and not check.status.is_pending:
         parts.append(
             f"<details><summary>Hint {check.hint}</summary>"
-            f'<div style="{TEXT}">{escape(labels.hint(check))}</div></details>'
+            f'<div style="{TEXT}">{_prose(labels.hint(check))}</div></details>'
         )
     return "".join(parts)
+
+
+def _message(text: str) -> str:
+    """Format a message: indented lines are code, values and places, and keep their columns."""
+    parts = []
+    for indented, lines in groupby(text.split("\n"), lambda line: line.startswith("  ")):
+        block = "\n".join(lines)
+        parts.append(
+            f'<pre style="{PRE}">{escape(block)}</pre>'
+            if indented
+            else f'<div style="{TEXT}">{_prose(block)}</div>'
+        )
+    return "".join(parts)
+
+
+def _prose(text: str) -> str:
+    """Escape a text, with what is between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _accuracy(record: Record) -> str:

@@ -238,4 +238,4 @@ def test_another_exception_has_no_advice() -> None:
 
 def test_a_missing_return_is_told() -> None:
     message = str(Failure("f()", "It returned None", "a number"))
-    assert message == "Called `f()`.\nIt returned None, expected a number.\nIs there a `return`?"
+    assert message == "`f()`\n  got:      None\n  expected: a number\nIs there a `return`?"

@@ -142,7 +142,7 @@ def test_a_task_that_calls_one_that_is_not_written_waits_for_it() -> None:
     record = of_file("\n\n\n".join(parts))
     assert states(record) == {**NOTHING, "unroll": "blocked"}
     message = next(check.message for check in record.checks if check.id == "unroll.shape")
-    assert message == "Not looked at yet: finish the task rnn_cell first."
+    assert message == "Not checked yet: finish the task rnn_cell first."
 
 
 def test_a_definition_that_no_task_names_cannot_hold_a_region() -> None:

@@ -131,7 +131,7 @@ FAULTS: dict[str, tuple[str | None, str]] = {
         "class NewsDataset:\n    def __init__(self, samples):\n        raise ValueError('mine')\n",
         "ValueError: mine\n  exercise/dataset.py, line 3, in __init__",
     ),
-    "exit on import": ("import sys\nsys.exit(0)\n", "It exited"),
+    "exit on import": ("import sys\nsys.exit(0)\n", "Your code called exit()"),
     "no utf-8": ("# coding: utf-8\n\udcff", "SyntaxError"),
 }
 

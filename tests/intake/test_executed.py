@@ -164,13 +164,12 @@ def test_a_variable_from_data_or_a_run_is_not_handed_in_and_the_message_says_so(
     assert code == f"class Collate: ...\n{part('x')}\n"
     assert found.variables.keys() == {"x"}
     message = found.explain(
-        "It raised NameError: name 'x' is not defined\n"
+        "Your code raised NameError: name 'x' is not defined\n"
         "  notebook-collate, line 3, in __call__\n    return x\n"
-        "Nothing has this name here: look for a typing mistake, a missing import, or a missing "
-        "`self.`."
+        "This name is not defined here: look for a typo, a missing import, or a missing `self.`"
     )
     assert message == (
-        "It raised NameError: name 'x' is not defined\n"
+        "Your code raised NameError: name 'x' is not defined\n"
         "  cell 4, line 2, in __call__\n    return x\n"
         "`x` is a variable of the notebook, not of your object: give it to the object, keep it "
         "there, and write self.x."

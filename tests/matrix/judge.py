@@ -90,7 +90,7 @@ def _of_mutant(entry: Variant, results: list[CheckResult]) -> Iterator[str]:
         yield f"{check} names {first.mistake}, not {mistake}: {_line(first)}"
     elif mistake and mistakes()[mistake].explanation not in first.message:
         yield f"{mistake} is not explained in the message: {_line(first)}"
-    elif entry.expected.get("says", "") not in first.message:
+    elif _spaced(entry.expected.get("says", "")) not in _line(first):
         yield f"the message does not say {entry.expected['says']!r}: {_line(first)}"
     if first.id == check and 0 < first.max_score == first.score:
         yield f"{check} costs no points"
@@ -101,7 +101,12 @@ def _of_mutant(entry: Variant, results: list[CheckResult]) -> Iterator[str]:
 
 
 def _line(result: CheckResult) -> str:
-    return " ".join(result.message.split())
+    return _spaced(result.message)
+
+
+def _spaced(text: str) -> str:
+    """Return a text with single spaces, however it is laid out."""
+    return " ".join(text.split())
 
 
 def problems_of_the_whole(rows: Sequence[Row]) -> list[str]:

@@ -42,14 +42,14 @@ def test_what_failed_comes_before_what_is_not_written(capsys: pytest.CaptureFixt
 
 
 def test_accuracy_has_no_file_to_open(capsys: pytest.CaptureFixture[str]) -> None:
-    waits = ("not_started", "Not looked at yet: finish the task model or train first.")
+    waits = ("not_started", "Not checked yet: finish the task model or train first.")
     out = shown(capsys, "accuracy", unseen=waits, end_to_end=waits)
     assert "Next: accuracy: write model.py and train.py first; a first hint:" in out
     assert "accuracy.py" not in out
 
 
 def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixture[str]) -> None:
-    waits = ("blocked", "Not looked at yet: finish the task dataset first.")
+    waits = ("blocked", "Not checked yet: finish the task dataset first.")
     assert "Next: accuracy: finish the task dataset first;" in shown(
         capsys, "accuracy", end_to_end=waits
     )

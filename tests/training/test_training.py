@@ -380,7 +380,7 @@ BROKEN = [
     (("model", "class LSTMClassifier", "class LSTM"), ["does not define LSTMClassifier"]),
     (("train", "def train(", "def learn("), ["train.py does not define train"]),
     (("train", "optimizer.step()", "optimizer.step("), ["SyntaxError", "handed_in/train.py"]),
-    (("train", "loss.backward()", "exit()"), ["It exited"]),
+    (("train", "loss.backward()", "exit()"), ["Your code called exit()"]),
     (("train", "loss.backward()", "import os; os._exit(3)"), ["exited with status 3"]),
     (
         ("model", "torch.relu(last))", "torch.relu(last))[:, :3]"),

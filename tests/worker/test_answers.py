@@ -216,4 +216,4 @@ def test_what_a_student_returns_is_judged_and_told_whatever_it_is(task: str, ful
         assert told, name
         for result in told:
             assert result.status in ("failed", "memory"), f"{name}: {result.message}"
-            assert result.message.startswith("Called `"), f"{name}: {result.message}"
+            assert result.message.startswith("`"), f"{name}: {result.message}"

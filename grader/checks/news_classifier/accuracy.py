@@ -22,7 +22,7 @@ def check_unseen(submission: Submission) -> dict[str, Any]:
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
         waits = _status(submission, "model", "train")
-        raise Blocked("Not looked at yet: finish the task model or train first.", waits)
+        raise Blocked("Not checked yet: finish the task model or train first.", waits)
     parts = {
         (True, True): ("your model, trained by your loop", "own"),
         (True, False): ("your model, trained by the grader's loop", "own_model"),
@@ -92,7 +92,7 @@ def check_end_to_end(submission: Submission) -> None:
     done = dict(zip(four, _done(submission, *four), strict=True))
     if not all(done.values()):
         first = next(task for task in four if not done[task])
-        message = f"Not looked at yet: finish the task {first} first."
+        message = f"Not checked yet: finish the task {first} first."
         raise Blocked(message, _status(submission, *four))
     history = unwrap(submission.end_to_end(news.sample("train")[:24], news.sample("valid")[:10]))
     if type(history) is not list or len(history) != 1:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
-from grader.checks._tools import beginning, is_list, is_tensor_of, quoted, repair, tensor_of
+from grader.checks._tools import first_difference, is_list, is_tensor_of, quoted, repair, tensor_of
 from grader.contract.messages import Failure, is_tensor, show, show_raised
 from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
@@ -281,11 +281,10 @@ def _expect_vectors(
         zip(tokens, rows[b], spacy_vectors(text), strict=False)
     ):
         if not close_to_spacy(found, vector):
-            start = int((abs(found - vector) <= TOLERANCE).argmin())
-            place = f"{call(batch)}[0][{b}][{step}]" + (f"[{start}:]" if start else "")
-            shown = f"It is {beginning(found[start:])}"
-            expected = f"{beginning(vector[start:])}, from token.vector of {token.text!r}"
-            raise Failure(place, shown, f"{expected} in {quoted(text)}", mistake)
+            at, number, right = first_difference(found, vector, TOLERANCE)
+            place = f"{call(batch)}[0][{b}, {step}, {at}]"
+            expected = f"{right}, from token.vector of {token.text!r} in {quoted(text)}"
+            raise Failure(place, f"It is {number}", expected, mistake)
 
 
 def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | None:

@@ -255,7 +255,7 @@ def check_validation(submission: Submission) -> None:
     seen, other = trained(submission), trained_with_other_val(submission)
     unwrap(other.result)
     if weights(seen).distance(stage(submission).start) == 0:
-        raise Blocked("Not looked at yet: fix train.learns first.")
+        raise Blocked("Not checked yet: fix train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With other batches in val_loader, the model was trained to other weights"
         mistake = why_validation(seen, stage(submission), LR)
@@ -275,7 +275,7 @@ def check_learns(submission: Submission) -> None:
         _uses_its_arguments(submission)
         return
     if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
-        raise Blocked("Not looked at yet: fix train.validation first.")
+        raise Blocked("Not checked yet: fix train.validation first.")
     counts = [len(events) for events in learned_from(seen, scenario)]
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
@@ -331,7 +331,7 @@ def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
         return run.epochs
     calls = learned_from(seen, scenario)
     if {len(events) for events in calls} != {EPOCHS}:
-        raise Blocked("Not looked at yet: fix train.learns first.")
+        raise Blocked("Not checked yet: fix train.learns first.")
     moments = [*map(weights, calls[0]), weights(seen)]
     epochs = []
     for number, (before, after) in enumerate(itertools.pairwise(moments)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, draw_each, matching_mistake
+from grader.checks._tools import close, draw_each, first_difference, matching_mistake
 from grader.contract.messages import Failure
 from grader.grading.answers import CallResult, construct
 from grader.grading.submission import Submission
@@ -48,20 +48,19 @@ def compare(
         candidates: the results of known mistakes.
 
     Raises:
-        Failure: the numbers differ; the message shows the first wrong row.
+        Failure: the numbers differ; the message shows the first wrong one.
     """
     if close(found, expected):
         return
     why = matching_mistake(found, candidates, close)
-    right = ((found - expected).abs() <= TOLERANCE).all(dim=-1)
-    index = (~right).nonzero()[0].tolist()
-    place = ", ".join(f"{axis} {at}" for axis, at in zip(axes.split(), index, strict=True))
-    row, of_torch = (_rounded(tensor[tuple(index)]) for tensor in (found, expected))
-    raise Failure(call, f"At {place} it gave {row}", f"{of_torch}, as {like} gives", why)
-
-
-def _rounded(row: Tensor) -> list[float]:
-    return [round(number, 4) for number in row.tolist()]
+    wrong = ~((found - expected).abs() <= TOLERANCE)
+    *index, _ = wrong.nonzero()[0].tolist()
+    row = tuple(index)
+    feature, number, right = first_difference(found[row], expected[row], TOLERANCE)
+    names = [*axes.split(), "feature"]
+    place = ", ".join(f"{name} {at}" for name, at in zip(names, [*index, feature], strict=True))
+    shown = f"It is {number} at {place} ({int(wrong.sum())} of {wrong.numel()} numbers differ)"
+    raise Failure(call, shown, f"{right} (from {like})", why)
 
 
 def require_by_hand(called: CallResult, call: str) -> None:

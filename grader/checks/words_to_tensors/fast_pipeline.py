@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import pipeline
-from grader.checks._tools import beginning, is_tensor_of, quoted
+from grader.checks._tools import first_difference, is_tensor_of, quoted
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import PipelineSeen, unwrap
 from grader.grading.pipeline import FEATURES, MODEL, UNUSED
@@ -90,9 +90,10 @@ def check_same_vectors(submission: Submission) -> None:
         elif is_tensor_of(one, "float32", expected.shape):
             differs = (one.torch() != expected).any(1)
             step = int(differs.int().argmax())
-            shown = f"{beginning(one.torch()[step])} for token {step}"
-            wanted, why = beginning(expected[step]), "other-vectors"
-        raise Failure(RUN, f"It gave {quoted(text)} {shown}", f"{wanted}, as of the plain one", why)
+            at, number, wanted = first_difference(one.torch()[step], expected[step], 0.0)
+            shown, why = f"{number} as element {at} of token {step}", "other-vectors"
+        wanted = f"{wanted}, as in the plain pipeline"
+        raise Failure(RUN, f"It gave {shown} for {quoted(text)}", wanted, why)
 
 
 def check_components(submission: Submission) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import beginning, close, draw, require_tensor, tensor_of
+from grader.checks._tools import close, draw, first_difference, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import (
     ALIVE,
     LENGTHS,
@@ -115,11 +115,11 @@ def require_states(submission: Submission, which: int) -> None:
         return
     call = calling_states(layers, lengths)
     b = next(b for b in range(len(lengths)) if not close(found[b], expected[b]))
-    text = f"It begins with {beginning(found[b])} and its second half with "
-    text += beginning(found[b, H:])
-    wanted = f"{beginning(expected[b])} and {beginning(expected[b, H:])}, the states of an LSTM "
-    wanted += f"that reads sentence {b} alone"
-    raise Failure(f"{call}[{b}]", text, wanted, why_states(found, lstm, sentences))
+    at, number, right = first_difference(found[b], expected[b])
+    half = "forward" if at < H else "backward"
+    wanted = f"{right}, the {half} state of an LSTM that reads sentence {b} alone"
+    why = why_states(found, lstm, sentences)
+    raise Failure(f"{call}[{b}, {at}]", f"It is {number}", wanted, why)
 
 
 def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | None:

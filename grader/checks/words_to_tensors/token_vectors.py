@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
-from grader.checks._tools import beginning, is_list, matching_mistake, quoted
+from grader.checks._tools import first_difference, is_list, matching_mistake, quoted
 from grader.checks.words_to_tensors._sentences import require_list
 from grader.contract.messages import Failure, show_raised
 from grader.grading.answers import ObservedCall, unwrap
@@ -106,9 +106,10 @@ def check_values(submission: Submission) -> None:
             mistakes["texts-lower-cased"] = torch.from_numpy(lower)
         why = matching_mistake(rows, mistakes.items(), close_to_spacy)
         step = int((rows - expected).abs().amax(1).gt(TOLERANCE).int().argmax())
-        call = f"{calling_vectors(TEXTS)}[{b}][{step}]"
-        shown = f"{beginning(expected[step])}, token.vector of {tokens[step]!r} in {quoted(text)}"
-        raise Failure(call, f"It is {beginning(rows[step])}", shown, why)
+        at, number, right = first_difference(rows[step], expected[step], TOLERANCE)
+        call = f"{calling_vectors(TEXTS)}[{b}][{step}, {at}]"
+        shown = f"{right}, from token.vector of {tokens[step]!r} in {quoted(text)}"
+        raise Failure(call, f"It is {number}", shown, why)
 
 
 def check_empty(submission: Submission) -> None:
