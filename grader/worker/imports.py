@@ -8,10 +8,11 @@ This is no security; the sandbox is.
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib.util
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -68,6 +69,10 @@ class PackageGuard(MetaPathFinder):
     def __init__(self, packages: Collection[str], own: Collection[str]) -> None:
         """Bind the submission; see `guarded_builtins`."""
         self.packages, self.allowed = packages, allowed_modules(packages, own)
+        for place, name in ASKS_NO_FINDER:
+            function = getattr(place, name)
+            if not hasattr(function, "__wrapped__"):
+                setattr(place, name, _asking_guards(function))
 
     def find_spec(self, fullname: str, *_: Any) -> None:
         """Find nothing; refuse what may not be imported, if a module of the submission asks."""
@@ -76,15 +81,36 @@ class PackageGuard(MetaPathFinder):
             raise refusal(package, self.packages)
 
 
+# What finds a module that is loaded already by itself.
+ASKS_NO_FINDER = ((importlib, "import_module"), (importlib, "__import__"))
+
+
+def _asking_guards(function: Callable[..., ModuleType]) -> Callable[..., ModuleType]:
+    """Return an import function that asks the guards first, also for modules that are loaded."""
+
+    @functools.wraps(function)
+    def asking(name: str, *arguments: Any, **options: Any) -> ModuleType:
+        for finder in sys.meta_path:
+            if isinstance(finder, PackageGuard) and isinstance(name, str) and name[:1] != ".":
+                finder.find_spec(name)
+        return function(name, *arguments, **options)
+
+    return asking
+
+
 def _importer() -> str:
     """Return the package of the code that the import system works for."""
     frame = sys._getframe(2)
     while frame is not None:
-        name = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if name not in ("importlib", "_frozen_importlib", "_frozen_importlib_external"):
-            return name
+        name = str(frame.f_globals.get("__name__"))
+        package = name.partition(".")[0]
+        if name != __name__ and package not in IMPORT_SYSTEM:
+            return package
         frame = frame.f_back  # type: ignore[assignment]
     return ""
+
+
+IMPORT_SYSTEM = ("importlib", "_frozen_importlib", "_frozen_importlib_external")
 
 
 class StandInFinder(MetaPathFinder):

@@ -75,6 +75,11 @@ def test_what_is_listed_can_be_imported_and_so_can_ones_own_modules(opened: Open
         "import _worker.operations.fit",
         "import importlib; importlib.import_module('sklearn.metrics')",
         "__import__('joblib')",
+        "import importlib, thinc.api; importlib.import_module('pydantic')",  # is loaded by thinc
+        "import importlib as i, thinc.api; i.import_module(name='pydantic.fields')",
+        "import importlib, thinc.api; importlib.__import__('pydantic')",
+        "from importlib import import_module as load\nimport thinc.api\nload('pydantic')",
+        "import thinc.api; __import__('pydantic')",
         "def f():\n    import nunpy\nf()",
         "import helper",
     ],
