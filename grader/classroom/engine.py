@@ -12,6 +12,7 @@ import signal
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -53,6 +54,7 @@ class Local:
     def _start(self) -> Any:
         from loky import ProcessPoolExecutor
 
+        warnings.filterwarnings("ignore", "A worker was restarted", UserWarning)  # nothing is lost
         threads = os.environ.get("OMP_NUM_THREADS", "1")
         environment = {"OMP_NUM_THREADS": threads, "TMPDIR": self.folder}
         return ProcessPoolExecutor(

@@ -47,11 +47,11 @@ class Journal:
         self.path = path
         self.entries: dict[str, Entry] = {}
         try:
-            self.stream = path.open("ab+")
-            self.stream.seek(0)
+            self.stream = path.open("ab", buffering=0)  # what cannot be written does not wait
             line = b"\n"
-            for line in self.stream:
-                self._take(line)
+            with path.open("rb") as before:
+                for line in before:
+                    self._take(line)
             if not line.endswith(b"\n"):
                 self.stream.write(b"\n")
         except OSError as error:
@@ -79,9 +79,10 @@ class Journal:
             "tokens": entry.tokens,
             "result": entry.result.as_dict(),
         }
+        line = json.dumps(data).encode("ascii") + b"\n"
         try:
-            self.stream.write(json.dumps(data).encode("ascii") + b"\n")
-            self.stream.flush()
+            while line:
+                line = line[self.stream.write(line) :]
             os.fsync(self.stream.fileno())
         except OSError as error:
             raise self._unusable(error) from None
