@@ -35,3 +35,16 @@ def test_a_lesson_runs_and_every_check_gives_full_points(id_: str) -> None:
     }
     tasks = assignments()[id_].tasks.values()
     assert given == {task.id: str(float(task.points)) for task in tasks}
+
+
+@pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
+def test_the_lessons_own_line_works_in_the_first_cell_and_says_that_nothing_is_downloaded() -> None:
+    cells = ["from torchtext.datasets import AG_NEWS", "rows = AG_NEWS(split='train')\nlist(rows)"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    client = NotebookClient(notebook, kernel_manager_class=SandboxedKernel, allow_errors=True)
+    client.execute()
+    first, second = (cell.outputs for cell in notebook.cells)
+    assert first == []
+    assert second[-1].ename == "NewsError"
+    assert "no connection, or a broken one" in second[-1].evalue
+    assert "or go on without it: news.sample('train')" in second[-1].evalue
