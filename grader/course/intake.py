@@ -17,6 +17,7 @@ from grader.base.errors import UsageError
 from grader.course.folders import look_over, notebook_of, take_back
 from grader.course.sandbox_policy import SandboxPolicy
 from grader.intake import files, notebooks
+from grader.intake.choice import refuse_other_content
 from grader.intake.statements import defined
 
 MISSING = "*This cell was missing from the submission; it was put back.*"
@@ -69,6 +70,7 @@ def read(path: Path) -> tuple[Any, list[str]]:
         raise UsageError(f"there is no {path.name}")
     data = files.read(found, notebooks.MAX_NOTEBOOK)
     notes = [] if found == path else [f"{found.name} was read as {path.name}."]
+    refuse_other_content(data, found.parent.name, found.name)
     read = notebooks.read(data)
     cells = [_as_node(cell, number) for number, cell in enumerate(read.cells)]
     return nbformat.v4.new_notebook(cells=cells), [*notes, *read.notes]
