@@ -38,8 +38,6 @@
 # | L | layers |
 # | D | directions (1 or 2) |
 
-# %% setup=true
-
 # %% imports=true
 
 # %%

@@ -31,8 +31,6 @@
 # | L | layers |
 # | D | directions (2) |
 
-# %% setup=true
-
 # %% imports=true
 
 # %%

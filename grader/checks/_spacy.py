@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close
-from grader.grading.pipeline import load_pipeline
+from grader.grading import pipeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,18 +17,10 @@ TOLERANCE = 1e-4  # vectors have a norm of about 1; batching changes them by abo
 
 
 @functools.cache
-def pipeline() -> Any:
-    """Load the pipeline that computes the expected vectors."""
-    return load_pipeline()
-
-
-@functools.cache
 def spacy_vectors(text: str) -> Array:
     """Return spaCy's vectors (tokens, F) for a text."""
-    from grader.grading import vectors
-
-    array: Array = vectors.compute([text], pipeline())[0]
-    return array
+    (found,) = pipeline.vectors([text])
+    return found
 
 
 def close_to_spacy(found: Any, expected: Any) -> bool:

@@ -70,7 +70,7 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
             taken = extract_modules(student, cells, assignment, beside)
             taken = replace(taken, notes=bounded([*nb.metadata.get("notes", ()), *taken.notes]))
             options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
-            record = session.grade(taken, **options)
+            record = session.grade(taken, many=True, **options)
         except UsageError as error:
             return None, f"{error} {BY_HAND}"
         except Exception as error:  # a failure of the grader is never a mark, and ends no run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import platform
 import re
 import time
@@ -24,8 +25,7 @@ from grader.contract.messages import (
     explain_raised,
     shorten,
 )
-from grader.contract.mistakes import mistakes
-from grader.contract.record import PLACEHOLDER, CheckResult, Record, state_of
+from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import (
     Assignment,
     Check,
@@ -33,6 +33,7 @@ from grader.contract.tasks import (
     get_assignment,
     tasks,
 )
+from grader.grading import pipeline
 from grader.grading.answers import StudentError
 from grader.grading.environment import environment_fault
 from grader.grading.keys import input_seed
@@ -161,7 +162,8 @@ class Session:
         return verdict
 
     def _state(self, task: str) -> State:
-        return state_of([self.run(check) for check in tasks()[task].checks])
+        results = [self.run(check) for check in tasks()[task].checks]
+        return State.of({r.status for r in results}, sum(r.score for r in results))
 
     def _log_probabilities(self) -> bool:
         loop = self.submitted.files.get("train", b"").lower()
@@ -236,8 +238,8 @@ def judge(function: Function, submission: Submission, check: Check, failed: str 
         verdict = _judge_raised(error, check, submission)
         return replace(verdict, local=error.local and verdict.status is Status.FAILED)
     except WorkerLost as lost:
-        told = [lost.what, lost.where and f"  {lost.where}", lost.around]
-        return Verdict(lost.status, message="\n".join(filter(None, told)))
+        where = f"\n  {lost.where}" if lost.where else ""
+        return Verdict(lost.status, message=f"{lost.what}{where}")
     except UsageError as error:  # something is missing here, whatever the submission does
         return Verdict(Status.ERROR, message=str(error))
     except Exception as error:  # a fault of the grader, never the student's zero
@@ -254,13 +256,6 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
         if task != check.task and task in tasks():  # a function of this task calls one of that
             message = f"Not checked yet: finish the task {task} first."
             return Verdict(Status.BLOCKED, message=message)
-        if raised.kind == "placeholder" and raised.frames:
-            last = raised.frames[-1]
-            message = (
-                f"In progress: {clean(last.file)}, line {last.line} still raises the placeholder.\n"
-                f"{mistakes()[PLACEHOLDER].explanation}"
-            )
-            return Verdict(Status.FAILED, message=message, mistake=PLACEHOLDER)
         return Verdict(Status.NOT_STARTED, message=raised.message)
     missing = raised.kind == "missing_module"
     module = raised.message if missing else submission.module(check.task)
@@ -328,17 +323,24 @@ def load(path: Path, assignment: str | None = None) -> Sources:
 
 
 def grade(
-    submitted: Sources, on_progress: Callable[[Record], None] = lambda _record: None, **options: Any
+    submitted: Sources,
+    on_progress: Callable[[Record], None] = lambda _record: None,
+    *,
+    many: bool = False,
+    **options: Any,
 ) -> Record:
-    """Grade a submission; the options are those of `session`.
+    """Grade a submission; the options are those of `session`, and `many` if more will follow.
 
     `on_progress` is called with the current record before the first check and after each check. So
     if grading is interrupted, nothing is lost, and an old record is not mistaken for this one.
     """
     with session(submitted, **options) as opened:
-        for check in opened.planned:
-            on_progress(opened.record())
-            opened.run(check)
+        for _, checks in itertools.groupby(opened.planned, lambda check: check.task):
+            for check in checks:
+                on_progress(opened.record())
+                opened.run(check)
+            if not many:
+                pipeline.close()  # it takes memory, and few tasks need it
         record = opened.record()
         on_progress(record)
         return record

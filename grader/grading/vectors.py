@@ -14,7 +14,8 @@ import numpy as np
 import platformdirs
 
 from grader.base.files import written_whole
-from grader.grading.pipeline import FEATURES, MODEL, load_pipeline, no_model
+from grader.grading import pipeline
+from grader.grading.pipeline import FEATURES, MODEL, no_model
 from grader.worker.wire import TensorData
 
 Array = np.ndarray[Any, Any]
@@ -59,13 +60,12 @@ def _plain(array: Array) -> TensorData:
     return TensorData(data.dtype.name, data.shape, data.reshape(-1).view(np.uint8).data)
 
 
-def compute(texts: Iterable[str], nlp: Any) -> tuple[Array, Array]:
+def compute(texts: Iterable[str]) -> tuple[Array, Array]:
     """Compute the vectors (tokens, F) and offsets (N + 1,) of texts."""
     data, lengths = bytearray(), [0]  # grows in place: a list of parts would need twice the memory
-    for doc in nlp.pipe(texts, batch_size=256):
-        lengths.append(len(doc))
-        if len(doc):
-            data += np.ascontiguousarray(doc.tensor, np.float32).data.cast("B")
+    for rows in pipeline.vectors(texts):
+        lengths.append(len(rows))
+        data += rows.tobytes()
     vectors = np.frombuffer(data, np.float32).reshape(-1, FEATURES)
     return vectors, np.cumsum(lengths, dtype=np.int64)
 
@@ -95,7 +95,7 @@ def embed(
     file = (folder or cache_folder()) / f"{_key(texts)}.vectors"
     found = _read(file, len(texts))
     if found is None:
-        found = compute(progress(texts), load_pipeline())
+        found = compute(progress(texts))
         _keep(file, *found)
     return Vectors(*found, targets)
 

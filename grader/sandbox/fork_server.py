@@ -33,6 +33,7 @@ SECONDS = 120.0  # within which the fork server must answer; most of it is for l
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # read when a package is imported
 THREADS = 1000  # limit per worker; the kernel has no such limit that holds for root
 WATCH = 0.05  # seconds between two looks at a worker
+OWN = {"embedding": ("spacy",)}  # modules of the grader's that workers run, and what they need
 SCRATCH = 512 << 20  # bytes of the folder that bubblewrap creates, for the folders of all workers
 
 
@@ -131,10 +132,11 @@ class ForkServer:
             Unavailable: the fork server is gone.
         """
         users = [task for module in sorted(modules) for task in written_in(module)]
-        preload = list(dict.fromkeys(step for task in users for step in task.preload))
+        steps = [step for task in users for step in task.preload]
+        steps += [step for module in sorted(modules) for step in OWN.get(module, ())]
         folder = secrets.token_hex(8)  # a name that no other worker can guess
         request = {
-            "preload": preload,
+            "preload": list(dict.fromkeys(steps)),
             "memory": limits.memory,
             "seconds": limits.processor_seconds,
             "folder": folder,
@@ -237,6 +239,11 @@ _lock = threading.Lock()
 _kept: list[ForkServer] = []
 
 
+def is_running() -> bool:
+    """Return whether this process has a running fork server."""
+    return bool(_kept) and _kept[0].owner == os.getpid() and _kept[0].process.poll() is None
+
+
 def running() -> ForkServer:
     """Return this process's fork server; start one if none is running.
 
@@ -244,7 +251,7 @@ def running() -> ForkServer:
         Unavailable: it cannot be started.
     """
     with _lock:
-        if _kept and _kept[0].owner == os.getpid() and _kept[0].process.poll() is None:
+        if is_running():
             return _kept[0]
         close()
         _kept[:] = [_start()]

@@ -41,3 +41,10 @@ def drop_privileges() -> None:
     call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     call("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     call("capset", buffer("=II", 0x20080522, 0), buffer("=6I", *[0] * 6))
+
+
+def trim() -> None:
+    """Return freed memory to the system, where the C library can do that."""
+    release = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if release is not None:
+        release(0)

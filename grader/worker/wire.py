@@ -43,8 +43,7 @@ ITEM_SIZES = {
     "float32": 4,
     "float64": 8,
 }
-# Kinds of Raised. A placeholder is that of a stub, left in a function that has code of its own.
-KINDS = ("exception", "exit", "memory", "missing_module", "missing_name", "placeholder")
+KINDS = ("exception", "exit", "memory", "missing_module", "missing_name")  # kinds of Raised
 
 
 class ProtocolError(Exception):

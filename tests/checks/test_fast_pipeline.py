@@ -10,10 +10,10 @@ import torch
 from spacy.language import Language
 from thinc.model import Model
 
-from grader.checks._spacy import pipeline
 from grader.checks.words_to_tensors import fast_pipeline
 from grader.checks.words_to_tensors.fast_pipeline import BATCH_SIZE, BATCHES
 from grader.contract.messages import Failure
+from grader.grading import pipeline
 from grader.grading.pipeline import MODEL, UNUSED, load_pipeline
 from grader.grading.submission import Submission
 from grader.worker.operations.text import CallCounter
@@ -24,8 +24,7 @@ TEXTS = fast_pipeline.texts()
 
 def vectors_of(texts: list[str]) -> list[TensorData]:
     """What the right pipeline gives for texts."""
-    docs = pipeline().pipe(texts, batch_size=BATCH_SIZE)
-    return [tensor_data(torch.from_numpy(doc.tensor)) for doc in docs]
+    return [tensor_data(found) for found in pipeline.vectors(texts, BATCH_SIZE)]
 
 
 def counted(most: list[int], last: float) -> Submission:

@@ -1,6 +1,5 @@
 """Token vectors: the same as the whole pipeline's, and a cache that is never trusted blindly."""
 
-import functools
 import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -13,11 +12,10 @@ import spacy
 
 import news
 from grader.base.errors import UsageError
-from grader.grading import vectors
-from grader.grading.pipeline import FEATURES, MODEL, load_pipeline
+from grader.grading import embedding, vectors
+from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.vectors import Vectors, embed
 
-ONE_PIPELINE = functools.cache(load_pipeline)
 ROWS = news.sample("valid")[:12]
 ODD = [(1, ""), (2, "One."), (3, "   "), (4, "\u00dcber \u2014 \U0001f680 #news <b>"), (1, "")]
 
@@ -29,18 +27,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def computations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many texts each computation was asked for: none, where the cache was used.
-
-    The pipeline is loaded once for all of them.
-    """
-    monkeypatch.setattr(vectors, "load_pipeline", ONE_PIPELINE)
+    """How many texts each computation was asked for: none, where the cache was used."""
     calls: list[int] = []
     compute = vectors.compute
 
-    def counting(texts: Any, nlp: Any) -> Any:
+    def counting(texts: Any) -> Any:
         texts = list(texts)
         calls.append(len(texts))
-        return compute(texts, nlp)
+        return compute(texts)
 
     monkeypatch.setattr(vectors, "compute", counting)
     return calls
@@ -201,6 +195,7 @@ def test_a_model_that_does_not_load_is_one_line_with_the_command(
         raise error
 
     monkeypatch.setattr(spacy, "load", load)
+    embedding.loaded.cache_clear()
     with pytest.raises(UsageError, match=MODEL) as caught:
         embed(ROWS, folder=folder)
     assert COMMAND in str(caught.value)
@@ -209,5 +204,6 @@ def test_a_model_that_does_not_load_is_one_line_with_the_command(
 
 def test_a_model_without_tok2vec_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spacy, "load", lambda *_, **__: spacy.blank("en"))
+    embedding.loaded.cache_clear()
     with pytest.raises(UsageError, match="no tok2vec"):
         embed(ROWS, folder=folder)

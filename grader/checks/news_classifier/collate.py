@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
+from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
 from grader.checks._tools import first_difference, is_list, is_tensor_of, quoted, repair, tensor_of
 from grader.contract.messages import Failure, is_tensor, show, show_raised
+from grader.grading import pipeline
 from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.pipeline import FEATURES, MODEL
@@ -276,26 +277,24 @@ def _expect_vectors(
 ) -> None:
     """Compare row b with the vectors of sentence b, step by step."""
     text = batch[b][0]
-    tokens = pipeline().make_doc(text)
+    tokens = pipeline.tokens(text)
     for step, (token, found, vector) in enumerate(
         zip(tokens, rows[b], spacy_vectors(text), strict=False)
     ):
         if not close_to_spacy(found, vector):
             at, number, right = first_difference(found, vector, TOLERANCE)
             place = f"{call(batch)}[0][{b}, {step}, {at}]"
-            expected = f"{right}, from token.vector of {token.text!r} in {quoted(text)}"
+            expected = f"{right}, from token.vector of {token!r} in {quoted(text)}"
             raise Failure(place, f"It is {number}", expected, mistake)
 
 
 def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | None:
     """Compare rows with the results of known mistakes on texts of the batch."""
     import numpy as np
-    from spacy.tokens import Doc
 
     if not rows.any():
         return "batch-all-zeros"
-    nlp = pipeline()
-    words, tokens = text.split(), [token.text for token in nlp.make_doc(text)]
+    words, tokens = text.split(), pipeline.tokens(text)
     mean = spacy_vectors(text).mean(0, keepdims=True)
     known = {
         "words-read-alone": [
@@ -304,7 +303,7 @@ def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | 
         ],
         "texts-lower-cased": [spacy_vectors(text.lower())],
         "texts-stripped": [spacy_vectors(" ".join(words))],
-        "split-at-spaces": [nlp(Doc(nlp.vocab, words)).tensor],
+        "split-at-spaces": [pipeline.vectors_of_words(words)],
         "one-vector-repeated": [mean.repeat(len(tokens), 0)],
     }
     for mistake, made in known.items():

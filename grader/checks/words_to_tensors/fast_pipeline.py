@@ -7,9 +7,9 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import pipeline
 from grader.checks._tools import first_difference, is_tensor_of, quoted
 from grader.contract.messages import Failure, shape, show
+from grader.grading import pipeline
 from grader.grading.answers import PipelineSeen, unwrap
 from grader.grading.pipeline import FEATURES, MODEL, UNUSED
 from grader.grading.submission import Submission, evidence
@@ -72,8 +72,8 @@ def plain_vectors(texts: list[str]) -> Iterator[Tensor]:
     """Compute the plain pipeline's vectors (tokens, F) of each text."""
     import torch
 
-    for doc in pipeline().pipe(texts, batch_size=BATCH_SIZE):
-        yield torch.from_numpy(doc.tensor)
+    for found in pipeline.vectors(texts, BATCH_SIZE):
+        yield torch.from_numpy(found)
 
 
 def check_same_vectors(submission: Submission) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import TOLERANCE, close_to_spacy, pipeline, spacy_vectors
+from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
 from grader.checks._tools import first_difference, is_list, matching_mistake, quoted
 from grader.checks.words_to_tensors._sentences import require_list
 from grader.contract.messages import Failure, show_raised
+from grader.grading import pipeline
 from grader.grading.answers import ObservedCall, unwrap
 from grader.grading.pipeline import FEATURES
 from grader.grading.submission import Submission, evidence
@@ -94,7 +95,7 @@ def check_values(submission: Submission) -> None:
         expected = torch.from_numpy(spacy_vectors(text))
         if close_to_spacy(rows, expected):
             continue
-        tokens = [token.text for token in pipeline().make_doc(text)]
+        tokens = pipeline.tokens(text)
         means = [spacy_vectors(word).mean(0, keepdims=True) for word in tokens]
         alone = torch.cat([*map(torch.from_numpy, means)])
         mistakes = {
