@@ -57,6 +57,14 @@ def judged(entry: Variant, **statuses: Any) -> Row:
     return judge(entry, list(results(**statuses).values()))
 
 
+def test_any_text_may_stand_for_dots_in_what_a_message_says() -> None:
+    entry = Variant("dots", {}, "model", {"check": "model.logits", "says": "It is […], not 2"})
+    right = judged(entry, model__logits=failed(message="It is [3,\n4], not 2."))
+    (problem,) = judged(entry, model__logits=failed(message="It is [3, 4], not 3.")).problems
+    assert right.problems == []
+    assert "does not say 'It is […], not 2'" in problem
+
+
 def test_what_is_caught_and_named_is_no_problem() -> None:
     row = judged(
         SOFTMAX,

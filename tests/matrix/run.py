@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import itertools
 import multiprocessing
 import os
 import sys
@@ -24,10 +23,11 @@ from typing import Any
 
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult
-from grader.contract.tasks import Check, assignments
+from grader.contract.tasks import MAIN, Check, assignments
+from grader.grading.keys import input_seed
 from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
-from grader.maintain.submission_bank import Variant
+from grader.maintain.submission_bank import Variant, reference
 from grader.sandbox.worker_client import Printed, Report, Worker
 from grader.worker import wire
 from grader.worker.wire import Raised
@@ -133,12 +133,14 @@ def warm_up() -> None:
     import torch
 
     from grader.checks import _spacy
-    from grader.checks.news_classifier import collate
+    from grader.checks.news_classifier._batches import draw_batches
 
     load_modules()
     torch.set_num_threads(1)
-    for text, _ in [*itertools.chain(*collate.BATCHES), *collate.LONG]:
-        _spacy.spacy_vectors(text)
+    seed = input_seed("", reference(MAIN).sources.digest, 0)
+    for batch in vars(draw_batches(seed)).values():
+        for text, _ in batch:
+            _spacy.spacy_vectors(text)
 
 
 PIPELINES: list[dict[str, Any]] = [  # what most submissions load, each as often as one loads it

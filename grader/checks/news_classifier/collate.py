@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
 from grader.checks._tools import first_difference, is_list, is_tensor_of, quoted, repair, tensor_of
+from grader.checks.news_classifier._batches import Batch, Batches, draw_batches
 from grader.contract.messages import Failure, is_tensor, show, show_raised
 from grader.grading import pipeline
 from grader.grading.answers import CollateSeen, unwrap
@@ -20,50 +21,43 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# 4, 7, 3 and 2 tokens: the longest is neither first nor last, sorting by length moves a row either
-# way, and B differs from T. Code may lose the stop words, punctuation, upper case or second space;
-# splitting at spaces gives different tokens. No two rows have the same target.
-BATCH = [("It's over.", 2), ("The bank sold all of it!", 0), ("Comet  seen", 3), ("Goal!", 1)]
-ONE = [("Oil rose", 1)]
-EMPTY = [("Rain stops play", 1), ("", 0)]
-BATCHES = [BATCH, ONE, EMPTY]
-# Longer than common limits on the number of tokens, such as 512.
-LONG = [
-    ("The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 32, 2),
-    ("Goal!", 1),
-]
-# What cleaning changes: digits, entities as AG_NEWS spells them, a tag, a backslash and an accent.
-RAW = [("Oil at #36;54.50 &amp; up\\again", 1), ("A <b>Café</b> &lt;b&gt; #39;05", 0)]
+
+def batches_of(submission: Submission) -> Batches:
+    """Return the batches for this submission's seed."""
+    return draw_batches(submission.seed)
 
 
 @evidence
 def seen(submission: Submission) -> CollateSeen:
     """Create a Collate and call it on all batches."""
-    return submission.collate(BATCHES)
+    drawn = batches_of(submission)
+    return submission.collate(drawn.small)
 
 
 @evidence
 def seen_long(submission: Submission) -> CollateSeen:
     """Create a Collate and call it on the batch with the long sentence, and on the raw texts."""
-    return submission.collate([LONG, RAW])
+    drawn = batches_of(submission)
+    return submission.collate([drawn.long, drawn.raw])
 
 
-def lengths(batch: list[tuple[str, int]]) -> list[int]:
+def lengths(batch: Batch) -> list[int]:
     """Return the number of tokens of each sentence."""
     return [len(spacy_vectors(text)) for text, _ in batch]
 
 
-def call(batch: list[tuple[str, int]]) -> str:
+def call(batch: Batch) -> str:
     """Format the call with a batch."""
     return "Collate()([" + ", ".join(f"({quoted(text)}, tensor({t}))" for text, t in batch) + "])"
 
 
 def padded(submission: Submission) -> Array:
     """Return the padded vectors (B, T, F) of the first batch."""
-    return _pair(BATCH, unwrap(seen(submission).results[0]))[0]
+    drawn = batches_of(submission)
+    return _pair(drawn.batch, unwrap(seen(submission).results[0]))[0]
 
 
-def _pair(batch: list[tuple[str, int]], found: Any) -> tuple[Array, list[int]]:
+def _pair(batch: Batch, found: Any) -> tuple[Array, list[int]]:
     """Return the padded vectors (B, T, F) and the targets of a batch.
 
     Raises:
@@ -78,7 +72,7 @@ def _pair(batch: list[tuple[str, int]], found: Any) -> tuple[Array, list[int]]:
     return pair
 
 
-def _repaired(batch: list[tuple[str, int]], found: Any) -> tuple[Array, list[int]] | None:
+def _repaired(batch: Batch, found: Any) -> tuple[Array, list[int]] | None:
     """Return a pair of other dtypes or shapes, in another order, or padded too far."""
     b, t = len(batch), max(lengths(batch))
     for first in found if is_list(found) else ():
@@ -103,16 +97,17 @@ def holds(row: Array, vectors: Array) -> bool:
 
 def check_loads_once(submission: Submission) -> None:
     """The pipeline is loaded once, in the constructor, and kept in `nlp`."""
+    drawn = batches_of(submission)
     found = seen(submission)
     nlp = unwrap(found.nlp)
     if not (found.pipeline or "").startswith(MODEL):
         expected = f'what spacy.load("{MODEL}") gives, loaded in __init__'
         raise Failure("Collate().nlp", f"It is {found.pipeline or show(nlp)}", expected)
     if found.loads_called:
-        every = found.loads_called >= len(BATCHES)
+        every = found.loads_called >= len(drawn.small)
         raise Failure(
-            call(BATCH),
-            f"Pipelines loaded by {len(BATCHES)} such calls: {found.loads_called}",
+            call(drawn.batch),
+            f"Pipelines loaded by {len(drawn.small)} such calls: {found.loads_called}",
             "0, because Collate() loads the one that they use",
             "pipeline-loaded-at-every-call" if every else None,
         )
@@ -120,15 +115,16 @@ def check_loads_once(submission: Submission) -> None:
 
 def check_shape(submission: Submission) -> None:
     """A batch becomes float32 (B, T, F) and int64 (B,), where T is the longest sentence."""
+    drawn = batches_of(submission)
     found = seen(submission).results[0]
     lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
     if isinstance(found, Raised) and found.type != "NotImplementedError":
         mistake = "no-tok2vec" if lacks_tok2vec else _why_raised(found)
         if mistake:
             expected = "a pair (padded, targets)"
-            raise Failure(call(BATCH), show_raised(found), expected, mistake)
-    with local(_repaired(BATCH, unwrap(found)) is not None):
-        _expect_pair(BATCH, unwrap(found))
+            raise Failure(call(drawn.batch), show_raised(found), expected, mistake)
+    with local(_repaired(drawn.batch, unwrap(found)) is not None):
+        _expect_pair(drawn.batch, unwrap(found))
 
 
 def _why_raised(raised: Raised) -> str | None:
@@ -147,7 +143,7 @@ def _why_raised(raised: Raised) -> str | None:
     return None
 
 
-def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
+def _expect_pair(batch: Batch, found: Any) -> None:
     """Require the correct types and shapes."""
     if not is_list(found) or len(found) != 2:
         several = is_list(found) and len(found) > 2 and is_tensor(found[0])
@@ -168,7 +164,7 @@ def _expect_pair(batch: list[tuple[str, int]], found: Any) -> None:
         raise Failure(f"{call(batch)}[1]", f"It is {show(targets)}", expected, mistake)
 
 
-def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> str | None:
+def _why_padded(batch: Batch, found: object, other: object) -> str | None:
     if not isinstance(found, TensorData):
         return None if is_tensor(found) else "not-one-tensor"
     if isinstance(other, TensorData) and (len(found.shape), len(other.shape)) == (1, 3):
@@ -195,7 +191,7 @@ def _why_padded(batch: list[tuple[str, int]], found: object, other: object) -> s
     return None
 
 
-def _why_length(batch: list[tuple[str, int]], rows: Array) -> str | None:
+def _why_length(batch: Batch, rows: Array) -> str | None:
     """Return the known mistake that makes T too large or too small."""
     t, shortest = max(lengths(batch)), min(lengths(batch))
     if rows.shape[1] == sum(lengths(batch)) and holds(rows[-1], spacy_vectors(batch[0][0])):
@@ -222,7 +218,7 @@ def _is_cut(row: Array, vectors: Array) -> bool:
     return close_to_spacy(row[:sure], vectors[:sure])
 
 
-def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
+def _why_targets(batch: Batch, targets: object) -> str | None:
     if not isinstance(targets, TensorData):
         return None if is_tensor(targets) else "not-one-tensor"
     if targets.shape == () and len(batch) == 1:
@@ -232,35 +228,39 @@ def _why_targets(batch: list[tuple[str, int]], targets: object) -> str | None:
 
 def check_vectors(submission: Submission) -> None:
     """Row b holds `token.vector` for each token of one sentence of any length."""
+    drawn = batches_of(submission)
     rows = padded(submission)
-    for text in sorted((text for text, _ in BATCH), key=lambda text: -len(spacy_vectors(text))):
+    for text in sorted(drawn.texts, key=lambda text: -len(spacy_vectors(text))):
         if not any(holds(row, spacy_vectors(text)) for row in rows):
-            mistake = _why_vectors(BATCH, rows, text) or _why_text(BATCH, seen(submission).texts[0])
-            _expect_vectors(BATCH, rows, [text for text, _ in BATCH].index(text), mistake)
-    rows, _ = _pair(LONG, unwrap(seen_long(submission).results[0]))
-    if not any(holds(row, spacy_vectors(LONG[0][0])) for row in rows):
-        _expect_vectors(LONG, rows, 0, _why_text(LONG, seen_long(submission).texts[0]))
+            mistake = _why_vectors(drawn.batch, rows, text)
+            mistake = mistake or _why_text(drawn.batch, seen(submission).texts[0])
+            _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistake)
+    rows, _ = _pair(drawn.long, unwrap(seen_long(submission).results[0]))
+    if not any(holds(row, spacy_vectors(drawn.long[0][0])) for row in rows):
+        mistake = _why_text(drawn.long, seen_long(submission).texts[0])
+        _expect_vectors(drawn.long, rows, 0, mistake)
     _expect_raw(submission)
 
 
 def _expect_raw(submission: Submission) -> None:
     """Compare the vectors of texts that invite cleaning."""
+    drawn = batches_of(submission)
     found = unwrap(seen_long(submission).results[1])
-    mistake = _why_text(RAW, seen_long(submission).texts[1])
+    mistake = _why_text(drawn.raw, seen_long(submission).texts[1])
     try:
-        rows, _ = _pair(RAW, found)
+        rows, _ = _pair(drawn.raw, found)
     except Failure:
         if not mistake:
             raise
         shown = f"It is {show(found[0] if is_list(found) and found else found)}"
-        expected = f"the vectors of {sum(lengths(RAW))} tokens"
-        raise Failure(f"{call(RAW)}[0]", shown, expected, mistake) from None
-    for text, _ in RAW:
+        expected = f"the vectors of {sum(lengths(drawn.raw))} tokens"
+        raise Failure(f"{call(drawn.raw)}[0]", shown, expected, mistake) from None
+    for text, _ in drawn.raw:
         if not any(holds(row, spacy_vectors(text)) for row in rows):
-            _expect_vectors(RAW, rows, [text for text, _ in RAW].index(text), mistake)
+            _expect_vectors(drawn.raw, rows, [text for text, _ in drawn.raw].index(text), mistake)
 
 
-def _why_text(batch: list[tuple[str, int]], given: list[str]) -> str | None:
+def _why_text(batch: Batch, given: list[str]) -> str | None:
     """Return the known mistake that the texts given to spaCy show."""
     texts = [text for text, _ in batch]
     if not given or sorted(given) == sorted(texts):
@@ -272,9 +272,7 @@ def _why_text(batch: list[tuple[str, int]], given: list[str]) -> str | None:
     return "texts-changed" if len(given) % len(texts) == 0 else None
 
 
-def _expect_vectors(
-    batch: list[tuple[str, int]], rows: Array, b: int, mistake: str | None = None
-) -> None:
+def _expect_vectors(batch: Batch, rows: Array, b: int, mistake: str | None = None) -> None:
     """Compare row b with the vectors of sentence b, step by step."""
     text = batch[b][0]
     tokens = pipeline.tokens(text)
@@ -288,7 +286,7 @@ def _expect_vectors(
             raise Failure(place, f"It is {number}", expected, mistake)
 
 
-def _why_vectors(batch: list[tuple[str, int]], rows: Array, text: str) -> str | None:
+def _why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
     """Compare rows with the results of known mistakes on texts of the batch."""
     import numpy as np
 
@@ -322,7 +320,8 @@ def _some_of(row: Array, vectors: Array) -> bool:
 
 def check_padding(submission: Submission) -> None:
     """After the last token of a sentence there are zeros, up to T."""
-    rows, right_lengths = padded(submission), lengths(BATCH)
+    drawn = batches_of(submission)
+    rows, right_lengths = padded(submission), lengths(drawn.batch)
     found = [_length(row) for row in rows]
     if sorted(found) == sorted(right_lengths):
         return
@@ -330,10 +329,12 @@ def check_padding(submission: Submission) -> None:
     zeros = [step for step, is_filled in enumerate(rows[b].any(1)) if not is_filled]
     expected = (
         f"{[*range(right_lengths[b], len(rows[b]))]}, those behind the {right_lengths[b]} tokens "
-        f"of {BATCH[b][0]!r}"
+        f"of {drawn.batch[b][0]!r}"
     )
     text = f"The steps that are all zero are {zeros or 'none'}"
-    raise Failure(f"{call(BATCH)}[0][{b}]", text, expected, _why_padding(rows[b]))
+    raise Failure(
+        f"{call(drawn.batch)}[0][{b}]", text, expected, _why_padding(drawn.batch, rows[b])
+    )
 
 
 def _length(row: Array) -> int:
@@ -343,8 +344,8 @@ def _length(row: Array) -> int:
     return length if filled[:length].all() else -1
 
 
-def _why_padding(row: Array) -> str | None:
-    for text, _ in BATCH:
+def _why_padding(batch: Batch, row: Array) -> str | None:
+    for text, _ in batch:
         n = len(row) - len(spacy_vectors(text))  # number of padding steps
         if n and close_to_spacy(row[n:], spacy_vectors(text)) and not row[:n].any():
             return "padded-in-front"
@@ -355,39 +356,43 @@ def _why_padding(row: Array) -> str | None:
 
 def check_order(submission: Submission) -> None:
     """Row b and target b belong to item b of the batch."""
-    rows, targets = _pair(BATCH, unwrap(seen(submission).results[0]))
-    texts, right_targets = zip(*BATCH, strict=True)
+    drawn = batches_of(submission)
+    rows, targets = _pair(drawn.batch, unwrap(seen(submission).results[0]))
+    texts, right_targets = zip(*drawn.batch, strict=True)
     order = [
         next(b for b, row in enumerate(rows) if holds(row, spacy_vectors(text))) for text in texts
     ]
-    if order != [*range(len(BATCH))]:
+    given = [*range(len(drawn.batch))]
+    if order != given:
         found = f"The sentences of the batch are in rows {order}"
-        raise Failure(f"{call(BATCH)}[0]", found, f"rows {[*range(len(BATCH))]}", "rows-reordered")
+        raise Failure(f"{call(drawn.batch)}[0]", found, f"rows {given}", "rows-reordered")
     if targets != [*right_targets]:
         mistake = "targets-reordered" if sorted(targets) == sorted(right_targets) else None
         if targets == [target - 1 for target in right_targets]:
             mistake = "targets-subtracted-again"
         expected = f"{[*right_targets]}, the targets as they came"
-        raise Failure(f"{call(BATCH)}[1]", f"It is {targets}", expected, mistake)
+        raise Failure(f"{call(drawn.batch)}[1]", f"It is {targets}", expected, mistake)
 
 
 def check_one_sentence(submission: Submission) -> None:
     """A batch of one sentence works."""
-    rows, _ = _pair(ONE, unwrap(seen(submission).results[1]))
-    if not holds(rows[0], spacy_vectors(ONE[0][0])):
-        _expect_vectors(ONE, rows, 0)
+    drawn = batches_of(submission)
+    rows, _ = _pair(drawn.one, unwrap(seen(submission).results[1]))
+    if not holds(rows[0], spacy_vectors(drawn.one[0][0])):
+        _expect_vectors(drawn.one, rows, 0)
 
 
 def check_empty_sentence(submission: Submission) -> None:
     """A sentence without a token is all zeros."""
+    drawn = batches_of(submission)
     found = seen(submission).results[2]
     if isinstance(found, Raised):
         expected = "a row of zeros for the empty text"
-        raise Failure(call(EMPTY), show_raised(found), expected, "empty-sentence-fails")
-    (first, second), _ = _pair(EMPTY, found)
+        raise Failure(call(drawn.empty), show_raised(found), expected, "empty-sentence-fails")
+    (first, second), _ = _pair(drawn.empty, found)
     if not first.any():
         raise Failure(
-            f"{call(EMPTY)}[0][0]", "It holds zeros only", "the vectors of the first text"
+            f"{call(drawn.empty)}[0][0]", "It holds zeros only", "the vectors of the first text"
         )
     if second.any():
-        raise Failure(f"{call(EMPTY)}[0][1]", "It holds numbers that are not 0", "zeros only")
+        raise Failure(f"{call(drawn.empty)}[0][1]", "It holds numbers that are not 0", "zeros only")

@@ -7,111 +7,110 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from grader.checks._tools import is_list, is_tensor_of, quoted
+from grader.checks._tools import is_list, is_tensor_of
+from grader.checks.news_classifier._samples import Samples, draw_samples
 from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Opaque, Raised, TensorData
 
-# The number of samples (6), of distinct texts (5), the largest label (4), the largest target (3)
-# and the number of distinct targets (2) all differ; sorting changes the order; a pair occurs
-# twice; upper case, spaces and an empty text must survive.
-SAMPLES = [(4, "AI wins"), (2, " Goal "), (4, "Rover  lands"), (2, " Goal "), (4, ""), (2, "Won")]
-TEXTS = [text for _, text in SAMPLES]
-TARGETS = [label - 1 for label, _ in SAMPLES]
-FEW = [(2, "Goal")]  # a different number of distinct targets
-N = len(SAMPLES)
-INDICES = [*range(N), -1, -N, N, -N - 1]
-CALL = f"NewsDataset({SAMPLES})"
-# What cleaning and cutting change: digits, punctuation, an entity as AG_NEWS spells it, a tag, a
-# link, a backslash, an accent, and a text longer than common limits.
-RAW_TEXTS = [
-    "Oil at $54.50,#39;again#39;\\up 2% &lt;b&gt;Café&lt;/b&gt; &amp; <i>Co.</i> http://ap.org",
-    "The ferry left at nine with 40 people; nobody aboard knew of the storm, yet. " * 20,
-]
-RAW = [(3, RAW_TEXTS[0]), (1, RAW_TEXTS[1])]
-RAW_CALL = f"NewsDataset([(3, {quoted(RAW_TEXTS[0])}), (1, {quoted(RAW_TEXTS[1])})])"
+SHORT = 20  # characters: two texts of this length may be alike by chance
+
+
+def samples_of(submission: Submission) -> Samples:
+    """Return the samples for this submission's seed."""
+    return draw_samples(submission.seed)
 
 
 @evidence
 def seen(submission: Submission) -> DatasetSeen:
     """Create a dataset from a list and read its attributes."""
+    drawn = samples_of(submission)
     try:
-        return submission.dataset(SAMPLES)
+        return submission.dataset(drawn.pairs)
     except StudentError as error:
-        if not _swaps_pairs(error.raised):
+        if not _swaps_pairs(error.raised, drawn.texts):
             raise
         found, mistake = show_raised(error.raised), "sample-pairs-swapped"
-        raise Failure(CALL, found, "a dataset of these pairs (label, text)", mistake) from None
+        raise Failure(
+            drawn.call, found, "a dataset of these pairs (label, text)", mistake
+        ) from None
 
 
-def _swaps_pairs(raised: Raised) -> bool:
+def _swaps_pairs(raised: Raised, texts: list[str]) -> bool:
     """Return whether an exception says that a text was used as a label."""
     literal = raised.message.removeprefix("invalid literal for int() with base 10: ")
     as_label = "unsupported operand type(s) for -: 'str' and 'int'"
-    return raised.message == as_label or literal in map(repr, TEXTS)
+    return raised.message == as_label or literal in map(repr, texts)
 
 
 # Items and length are read apart from the attributes, so that a loop in one costs that one only.
 @evidence
 def items(submission: Submission) -> list[Any]:
     """Read items of the dataset from a list."""
+    drawn = samples_of(submission)
     seen(submission)
-    return submission.dataset(SAMPLES, INDICES).items
+    return submission.dataset(drawn.pairs, drawn.indices).items
 
 
 @evidence
 def length(submission: Submission) -> Any:
     """Return the length of the dataset from a list."""
+    drawn = samples_of(submission)
     seen(submission)
-    return submission.dataset(SAMPLES, length=True).length
+    return submission.dataset(drawn.pairs, length=True).length
 
 
 @evidence
 def seen_raw(submission: Submission) -> DatasetSeen:
     """Create a dataset from texts that invite cleaning and cutting, and read its attributes."""
-    return submission.dataset(RAW)
+    drawn = samples_of(submission)
+    return submission.dataset(drawn.raw)
 
 
 @evidence
 def raw_items(submission: Submission) -> list[Any]:
     """Read items of the dataset from texts that invite cleaning and cutting."""
-    return submission.dataset(RAW, range(len(RAW))).items
+    drawn = samples_of(submission)
+    return submission.dataset(drawn.raw, range(len(drawn.raw))).items
 
 
 @evidence
 def seen_once(submission: Submission) -> DatasetSeen:
     """Create a dataset from an iterator."""
-    return submission.dataset(SAMPLES, once=True)
+    drawn = samples_of(submission)
+    return submission.dataset(drawn.pairs, once=True)
 
 
 @evidence
 def seen_few(submission: Submission) -> DatasetSeen:
-    """Create a dataset from one sample."""
-    return submission.dataset(FEW)
+    """Create a dataset from few samples."""
+    drawn = samples_of(submission)
+    return submission.dataset(drawn.few)
 
 
 def check_texts(submission: Submission) -> None:
     """`samples` is a list or tuple of the texts, in order and unchanged."""
+    drawn = samples_of(submission)
     texts = unwrap(seen(submission).samples)
-    if is_list(texts) and list(texts) == TEXTS:
+    if is_list(texts) and list(texts) == drawn.texts:
         with local():
-            _expect_raw(unwrap(seen_raw(submission).samples))
+            _expect_raw(drawn, unwrap(seen_raw(submission).samples))
         return
-    expected = f"the texts in order, {TEXTS}"
-    with local(is_list(texts) and len(texts) == N):
-        raise Failure(f"{CALL}.samples", f"It is {show_texts(texts)}", expected, _why_texts(texts))
+    found, expected = f"It is {show_texts(texts)}", f"the texts in order, {drawn.texts}"
+    with local(is_list(texts) and len(texts) == drawn.n):
+        raise Failure(f"{drawn.call}.samples", found, expected, _why_texts(drawn, texts))
 
 
-def _expect_raw(texts: object) -> None:
+def _expect_raw(drawn: Samples, texts: object) -> None:
     """Require that texts which invite cleaning and cutting are unchanged."""
-    if not is_list(texts) or len(texts) != len(RAW):
-        expected = f"a list of {len(RAW)} texts"
-        raise Failure(f"{RAW_CALL}.samples", f"It is {show(texts)}", expected)
-    for index, (found, text) in enumerate(zip(texts, RAW_TEXTS, strict=True)):
+    if not is_list(texts) or len(texts) != len(drawn.raw):
+        expected = f"a list of {len(drawn.raw)} texts"
+        raise Failure(f"{drawn.raw_call}.samples", f"It is {show(texts)}", expected)
+    for index, (found, text) in enumerate(zip(texts, drawn.raw_texts, strict=True)):
         if found != text:
-            _differ(f"{RAW_CALL}.samples[{index}]", found, text)
+            _differ(f"{drawn.raw_call}.samples[{index}]", found, text)
 
 
 def _differ(call: str, found: object, text: str) -> None:
@@ -144,6 +143,8 @@ def _why_text(found: object, text: str) -> str | None:
         return "texts-lower-cased"
     if found and text.startswith((found, found.rstrip(". "))):
         return "texts-cut"
+    if len(text) <= SHORT:
+        return None
     alike = difflib.SequenceMatcher(None, found.lower(), text.lower(), autojunk=False)
     return "texts-cleaned" if alike.ratio() > 0.5 else None
 
@@ -157,36 +158,39 @@ def show_texts(texts: object) -> str:
     return show(texts)
 
 
-def _why_texts(texts: object) -> str | None:
+def _why_texts(drawn: Samples, texts: object) -> str | None:
     if not is_list(texts):
         return "texts-not-a-list"
-    if list(texts) == SAMPLES:
+    if list(texts) == drawn.pairs:
         return "texts-with-labels"
-    if list(texts) == [label for label, _ in SAMPLES]:
+    if list(texts) == [label for label, _ in drawn.pairs]:
         return "labels-for-texts"
     if not texts or not all(type(text) is str for text in texts):
         return None
     words = [text.split() for text in texts]
-    if words == [text.split() for text in TEXTS]:
+    if words == [text.split() for text in drawn.texts]:
         return "texts-stripped"
-    if words == [text.lower().split() for text in TEXTS]:
+    if words == [text.lower().split() for text in drawn.texts]:
         return "texts-lower-cased"
-    if sorted(texts) == sorted(TEXTS):
+    if sorted(texts) == sorted(drawn.texts):
         return "texts-reordered"
-    if len(texts) < N and set(texts) <= set(TEXTS):
+    if len(texts) < drawn.n and set(texts) <= set(drawn.texts):
         return "texts-dropped"
-    known = {_why_text(*pair) for pair in zip(texts, TEXTS, strict=False) if pair[0] != pair[1]}
-    return known.pop() if len(texts) == N and len(known) == 1 else None
+    differ = [pair for pair in zip(texts, drawn.texts, strict=False) if pair[0] != pair[1]]
+    known = {_why_text(*pair) for pair in differ}
+    return known.pop() if len(texts) == drawn.n and len(known) == 1 else None
 
 
 def check_targets(submission: Submission) -> None:
     """`targets` is an int64 tensor of shape (N,): the labels minus one."""
+    drawn = samples_of(submission)
     targets = unwrap(seen(submission).targets)
-    if is_tensor_of(targets, "int64", (N,)) and targets.tolist() == TARGETS:
+    if is_tensor_of(targets, "int64", (drawn.n,)) and targets.tolist() == drawn.targets:
         return
-    expected = f"an int64 tensor {TARGETS} of shape (N,) = ({N},)"
-    with local(_count(targets) == N):
-        raise Failure(f"{CALL}.targets", f"It is {show(targets)}", expected, _why_targets(targets))
+    expected = f"an int64 tensor {drawn.targets} of shape (N,) = ({drawn.n},)"
+    with local(_count(targets) == drawn.n):
+        mistake = _why_targets(drawn, targets)
+        raise Failure(f"{drawn.call}.targets", f"It is {show(targets)}", expected, mistake)
 
 
 def _count(targets: object) -> int | None:
@@ -196,20 +200,21 @@ def _count(targets: object) -> int | None:
     return len(targets) if is_list(targets) else None
 
 
-def _why_targets(targets: object) -> str | None:
+def _why_targets(drawn: Samples, targets: object) -> str | None:
     if not isinstance(targets, TensorData):
         return None if targets is None or is_tensor(targets) else "targets-not-a-tensor"
     numbers = targets.tolist()
-    if numbers == [label for label, _ in SAMPLES]:
+    if numbers == [label for label, _ in drawn.pairs]:
         return "targets-from-one"
-    if numbers == [sorted(set(TARGETS)).index(target) for target in TARGETS]:
+    if numbers == [sorted(set(drawn.targets)).index(target) for target in drawn.targets]:
         return "targets-renumbered"
     return "targets-not-int64" if targets.dtype != "int64" else None
 
 
 def check_reads_once(submission: Submission) -> None:
     """`samples` may be an iterator that can be read only once."""
-    call, mistake = f"NewsDataset(iter({SAMPLES}))", "iterator-not-listed"
+    drawn = samples_of(submission)
+    call, mistake = f"NewsDataset(iter({drawn.pairs}))", "iterator-not-listed"
     try:
         found = seen_once(submission)
         texts, targets = unwrap(found.samples), unwrap(found.targets)
@@ -218,18 +223,19 @@ def check_reads_once(submission: Submission) -> None:
         raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
     if lenient() and (texts, targets) == (seen(submission).samples, seen(submission).targets):
         return
-    if not is_list(texts) or list(texts) != TEXTS:
-        expected = f"all {N} texts, as from a list"
+    if not is_list(texts) or list(texts) != drawn.texts:
+        expected = f"all {drawn.n} texts, as from a list"
         raise Failure(f"{call}.samples", f"It is {show_texts(texts)}", expected, mistake)
-    if not is_tensor_of(targets, "int64", (N,)) or targets.tolist() != TARGETS:
-        expected = f"all {N} targets, as from a list"
+    if not is_tensor_of(targets, "int64", (drawn.n,)) or targets.tolist() != drawn.targets:
+        expected = f"all {drawn.n} targets, as from a list"
         raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, mistake)
 
 
 def check_n_targets(submission: Submission) -> None:
     """`n_targets` is the number of distinct targets, an `int`."""
+    drawn = samples_of(submission)
     several, one = (unwrap(made.n_targets) for made in (seen(submission), seen_few(submission)))
-    for samples, found in ((SAMPLES, several), (FEW, one)):
+    for samples, found in ((drawn.pairs, several), (drawn.few, one)):
         distinct = len({label for label, _ in samples})
         if type(found) is not int or found != distinct:
             mistake = _why_n_targets(found, samples)
@@ -262,18 +268,20 @@ def _number(found: object) -> float | None:
 
 def check_length(submission: Submission) -> None:
     """`len(dataset)` is N."""
+    drawn = samples_of(submission)
     found = length(submission)
     if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
-        raise Failure(f"len({CALL})", f"It raised {show(found)}", str(N), "no-len")
-    if unwrap(found) != N:
-        raise Failure(f"len({CALL})", f"It returned {show(found)}", str(N))
+        raise Failure(f"len({drawn.call})", f"It raised {show(found)}", str(drawn.n), "no-len")
+    if unwrap(found) != drawn.n:
+        raise Failure(f"len({drawn.call})", f"It returned {show(found)}", str(drawn.n))
 
 
 def check_item(submission: Submission) -> None:
     """`dataset[i]` is the text and its target, an int64 tensor of shape ()."""
-    for index in range(N):
+    drawn = samples_of(submission)
+    for index in range(drawn.n):
         found = unwrap(items(submission)[index])
-        text, target = TEXTS[index], TARGETS[index]
+        text, target = drawn.texts[index], drawn.targets[index]
         right = type(found) is tuple and len(found) == 2
         if (
             right
@@ -285,14 +293,15 @@ def check_item(submission: Submission) -> None:
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
         why = _why_item(found, text, target)
         with local(found is not None):
-            raise Failure(f"{CALL}[{index}]", f"It returned {show(found)}", expected, why)
-    for index, text in enumerate(RAW_TEXTS):
+            raise Failure(f"{drawn.call}[{index}]", f"It returned {show(found)}", expected, why)
+    for index, text in enumerate(drawn.raw_texts):
         found = unwrap(raw_items(submission)[index])
         if is_list(found) and len(found) == 2 and _is_own(seen_raw(submission), index, found):
             continue
         if not is_list(found) or not found or found[0] != text:
             with local():
-                _differ(f"{RAW_CALL}[{index}][0]", found[0] if is_list(found) else found, text)
+                first = found[0] if is_list(found) else found
+                _differ(f"{drawn.raw_call}[{index}][0]", first, text)
 
 
 def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:
@@ -324,15 +333,17 @@ def _why_item(found: object, text: str, target: int) -> str | None:
 
 def check_index(submission: Submission) -> None:
     """Negative indices count from the end; indices beyond the ends raise IndexError."""
+    drawn = samples_of(submission)
     read = items(submission)
-    last, first, beyond, before = read[N:]
-    for index, found, sample in ((-1, last, N - 1), (-N, first, 0)):
+    last, first, beyond, before = read[drawn.n :]
+    for index, found, sample in ((-1, last, drawn.n - 1), (-drawn.n, first, 0)):
         if found != read[sample]:
             text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
-            expected = f"what index {sample} gives, ({TEXTS[sample]!r}, tensor({TARGETS[sample]}))"
-            raise Failure(f"{CALL}[{index}]", text, expected, "negative-index")
-    for index, found in ((N, beyond), (-N - 1, before)):
+            item = f"({drawn.texts[sample]!r}, tensor({drawn.targets[sample]}))"
+            expected = f"what index {sample} gives, {item}"
+            raise Failure(f"{drawn.call}[{index}]", text, expected, "negative-index")
+    for index, found in ((drawn.n, beyond), (-drawn.n - 1, before)):
         if not isinstance(found, Raised) or found.type != "IndexError":
             text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
-            expected = f"an IndexError, because there are only {N} samples"
-            raise Failure(f"{CALL}[{index}]", text, expected, "no-index-error")
+            expected = f"an IndexError, because there are only {drawn.n} samples"
+            raise Failure(f"{drawn.call}[{index}]", text, expected, "no-index-error")

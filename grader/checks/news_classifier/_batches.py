@@ -1,0 +1,98 @@
+"""Generates the batches of the task collate."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grader.checks._texts import ACCENTED, Writer
+
+Batch = list[tuple[str, int]]
+LONG = 32  # sentences of 18 tokens: more than common limits, such as 512
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches of texts and targets.
+
+    Attributes:
+        batch: sentences of different lengths; the longest is neither first nor last, and sorting
+            by length, sorting twice and reversing give different orders. B differs from T. Code
+            may lose the stop words, punctuation, upper case or second space; splitting at spaces
+            gives different tokens. No two rows have the same target.
+        one: a batch of one sentence.
+        empty: a sentence, and an empty text.
+        long: a sentence longer than common limits on the number of tokens, and a short one.
+        raw: what cleaning changes: digits, entities as AG_NEWS spells them, a tag, a backslash and
+            an accent.
+    """
+
+    batch: Batch
+    one: Batch
+    empty: Batch
+    long: Batch
+    raw: Batch
+
+    @property
+    def small(self) -> list[Batch]:
+        """The batches without the long one and the one with raw texts."""
+        return [self.batch, self.one, self.empty]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of `batch`."""
+        return [text for text, _ in self.batch]
+
+
+@functools.lru_cache(maxsize=64)
+def draw_batches(seed: int) -> Batches:
+    """Generate batches."""
+    writer = Writer(random.Random(f"{seed} collate"))
+    chance = writer.chance
+    with_numbers = (
+        f"{writer.name()} at #36;{chance.uniform(20, 90):.2f} &amp; up\\{writer.verb()}",
+        f"A <b>{chance.choice(ACCENTED)}</b> &lt;b&gt; #39;{chance.randrange(10, 100)}",
+    )
+    return Batches(
+        batch=_draw_batch(writer),
+        one=[(f"{writer.name()} {writer.verb()}", chance.randrange(4))],
+        empty=_targeted(chance, [f"{writer.name()} {writer.verb()} {writer.noun()}", ""]),
+        long=_targeted(chance, [writer.long(LONG), f"{writer.name()}!"]),
+        raw=_targeted(chance, with_numbers),
+    )
+
+
+def _draw_batch(writer: Writer) -> Batch:
+    """Generate four sentences of 2 and 3, 4 or 5, and 7, 8 or 9 tokens."""
+    chance = writer.chance
+    end = f"all of {chance.choice(['it', f'the {writer.noun()}'])}!"
+    subject = chance.choice([writer.noun(), f"{writer.adjective()} {writer.noun()}"])
+    by_length = [
+        f"{writer.name()}!",
+        f"{writer.name()}  {writer.verb()}",
+        chance.choice(["It's {}.", "That's {}.", "It isn't {}."]).format(writer.adjective()),
+        f"The {subject} {writer.verb()} {end}",
+    ]
+    order: list[int] = []
+    while not _is_telling(order):
+        order = chance.sample(range(4), 4)
+    batch = _targeted(chance, [by_length[place] for place in order])
+    return batch if sorted(batch) != batch else _draw_batch(writer)
+
+
+def _is_telling(order: Sequence[int]) -> bool:
+    """Return whether the longest is inside, and sorting twice does not restore the order."""
+    if not order or order.index(max(order)) in (0, len(order) - 1):
+        return False
+    up = sorted(range(len(order)), key=order.__getitem__)
+    return all([each[place] for place in each] != [*range(len(order))] for each in (up, up[::-1]))
+
+
+def _targeted(chance: random.Random, texts: Sequence[str]) -> Batch:
+    """Add different targets to texts, which are not in order if there are more than two."""
+    targets: list[int] = []
+    while len(targets) != len(texts) or (len(texts) > 2 and targets == sorted(targets)):
+        targets = chance.sample(range(4), len(texts))
+    return [*zip(texts, targets, strict=True)]
