@@ -33,6 +33,8 @@
 # | C | classes: the tokens that could come next |
 # | N | how many there are in all: pairs, or characters of a text |
 
+# %% setup=true
+
 # %% imports=true
 
 # %%

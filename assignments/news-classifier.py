@@ -42,6 +42,8 @@
 #
 # `(B, T, F) = (32, 40, 96)` is a box of 32 sentences, 40 tokens long, with 96 numbers a token.
 
+# %% setup=true
+
 # %% imports=true
 
 # %%

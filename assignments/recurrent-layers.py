@@ -38,6 +38,8 @@
 # | L | layers |
 # | D | directions (1 or 2) |
 
+# %% setup=true
+
 # %% imports=true
 
 # %%

@@ -31,6 +31,8 @@
 # | L | layers |
 # | D | directions (2) |
 
+# %% setup=true
+
 # %% imports=true
 
 # %%

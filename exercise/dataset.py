@@ -1,4 +1,4 @@
-"""Task dataset: labelled news as a PyTorch data set."""
+"""Task dataset: labelled news as a PyTorch dataset."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ from torch.utils.data import Dataset
 
 
 class NewsDataset(Dataset[tuple[str, Tensor]]):
-    """News texts with their class indices.
+    """News articles with their class indices.
 
     Attributes:
-        samples: the N texts as `str`, in the order given, unchanged (a list or tuple).
+        samples: the N texts, unchanged and in the given order (a list or tuple of `str`).
         targets: class indices from 0, shape (N,), dtype `torch.int64`.
-        n_targets: how many distinct targets are present (`int`).
+        n_targets: the number of distinct targets (`int`).
     """
 
     def __init__(self, samples: Iterable[tuple[int, str]]) -> None:
@@ -21,8 +21,8 @@ class NewsDataset(Dataset[tuple[str, Tensor]]):
 
         Args:
             samples: pairs `(label, text)` as `AG_NEWS` yields them: the label is an `int` from
-                1 to C, so its class index is `label - 1`; the text is a `str`. It may be an
-                iterator that can be read only once.
+                1 to C, so its class index is `label - 1`; the text is a `str`. `samples` may be
+                an iterator, which can be read only once.
         """
         raise NotImplementedError("Task dataset: write NewsDataset.__init__ in exercise/dataset.py")
 

@@ -1,4 +1,4 @@
-"""Recurrent layers from their formulas, equal to those of `torch.nn`."""
+"""Recurrent layers from their formulas, with the same results as those of `torch.nn`."""
 
 from collections.abc import Callable
 
@@ -14,15 +14,15 @@ def rnn_cell(
     new state = tanh(inputs W_ih^T + b_ih + state W_hh^T + b_hh)
 
     Args:
-        inputs: one token vector of each sentence, shape (B, F).
-        state: the state that each sentence has reached, shape (B, H).
+        inputs: one token vector per sentence, shape (B, F).
+        state: the hidden state of each sentence, shape (B, H).
         w_ih: the weights for the inputs, shape (H, F).
         w_hh: the weights for the state, shape (H, H).
-        b_ih: the bias that goes with `w_ih`, shape (H,).
-        b_hh: the bias that goes with `w_hh`, shape (H,).
+        b_ih: the bias of `w_ih`, shape (H,).
+        b_hh: the bias of `w_hh`, shape (H,).
 
     Returns:
-        The new state, shape (B, H).
+        The new hidden state, shape (B, H).
     """
     raise NotImplementedError("Task rnn_cell: write rnn_cell in exercise/recurrent.py")
 
@@ -35,7 +35,7 @@ def unroll(
     Args:
         cell: maps the vectors of one step (B, F) and a state (B, H) to the new state (B, H).
         inputs: token vectors, shape (B, T, F).
-        state: the state to start from, shape (B, H).
+        state: the initial state, shape (B, H).
 
     Returns:
         outputs: the states after each step, shape (B, T, H).
@@ -45,22 +45,22 @@ def unroll(
 
 
 def last_state(h_n: Tensor, num_layers: int, num_directions: int) -> Tensor:
-    """Take the states of the last layer out of `h_n`.
+    """Select the states of the last layer from `h_n`.
 
     Args:
-        h_n: the last states of all layers, shape (L * D, B, H), as `nn.RNN`, `nn.LSTM` and
-            `nn.GRU` return them: layer by layer, in each layer the forward direction first.
+        h_n: the final states of all layers, shape (L * D, B, H), as `nn.RNN`, `nn.LSTM` and
+            `nn.GRU` return them: ordered by layer, in each layer the forward direction first.
         num_layers: L, 1 or more.
         num_directions: D, 1 or 2.
 
     Returns:
-        The last layer's states, shape (D, B, H), the forward direction first.
+        The last layer's states, shape (D, B, H), with the forward direction first.
     """
     raise NotImplementedError("Task last_state: write last_state in exercise/recurrent.py")
 
 
 def sum_directions(outputs: Tensor) -> Tensor:
-    """Add up the two directions at every step.
+    """Add the two directions at every step.
 
     Args:
         outputs: of a bidirectional layer with `batch_first=True`, shape (B, T, 2 * H): at each
@@ -76,7 +76,7 @@ def join_directions(outputs: Tensor) -> Tensor:
     """Concatenate the two states that have read the whole sentence.
 
     Args:
-        outputs: as for `sum_directions`, shape (B, T, 2 * H).
+        outputs: the same as for `sum_directions`, shape (B, T, 2 * H).
 
     Returns:
         For each sentence the forward state after its own last step, then the backward state after
@@ -97,21 +97,21 @@ def lstm_cell(
 
     inputs W_ih^T + b_ih + state W_hh^T + b_hh has 4 * H numbers: H for each of i, f, g, o.
 
-    i, f, o = sigmoid of theirs   the input gate, the forget gate, the output gate
-    g = tanh of its own           what could be written
+    i, f, o = sigmoid(their part)   the input gate, the forget gate, the output gate
+    g = tanh(its part)              the cell candidate
     new c = f * c + i * g
     new h = o * tanh(new c)
 
     Args:
-        inputs: one token vector of each sentence, shape (B, F).
-        state: (h, c), the state and the cell state that each sentence has reached, (B, H) each.
+        inputs: one token vector per sentence, shape (B, F).
+        state: (h, c), the hidden state and the cell state of each sentence, (B, H) each.
         w_ih: the weights for the inputs, shape (4 * H, F): H rows for i, then f, then g, then o.
         w_hh: the weights for h, shape (4 * H, H), in the same order.
-        b_ih: the bias that goes with `w_ih`, shape (4 * H,), in the same order.
-        b_hh: the bias that goes with `w_hh`, shape (4 * H,), in the same order.
+        b_ih: the bias of `w_ih`, shape (4 * H,), in the same order.
+        b_hh: the bias of `w_hh`, shape (4 * H,), in the same order.
 
     Returns:
-        h: the new state, shape (B, H).
+        h: the new hidden state, shape (B, H).
         c: the new cell state, shape (B, H).
     """
     raise NotImplementedError("Task lstm_cell: write lstm_cell in exercise/recurrent.py")
@@ -131,15 +131,15 @@ def gru_cell(
     new state = (1 - z) * n + z * state
 
     Args:
-        inputs: one token vector of each sentence, shape (B, F).
-        state: the state that each sentence has reached, shape (B, H).
+        inputs: one token vector per sentence, shape (B, F).
+        state: the hidden state of each sentence, shape (B, H).
         w_ih: the weights for the inputs, shape (3 * H, F): H rows for r, then z, then n.
         w_hh: the weights for the state, shape (3 * H, H), in the same order.
-        b_ih: the bias that goes with `w_ih`, shape (3 * H,), in the same order.
-        b_hh: the bias that goes with `w_hh`, shape (3 * H,), in the same order.
+        b_ih: the bias of `w_ih`, shape (3 * H,), in the same order.
+        b_hh: the bias of `w_hh`, shape (3 * H,), in the same order.
 
     Returns:
-        The new state, shape (B, H).
+        The new hidden state, shape (B, H).
     """
     raise NotImplementedError("Task gru_cell: write gru_cell in exercise/recurrent.py")
 
@@ -147,23 +147,23 @@ def gru_cell(
 def carry_state(
     lstm: nn.LSTM, inputs: Tensor, state: tuple[Tensor, Tensor], size: int
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Run an LSTM over long sequences in chunks, as if it were one run.
+    """Run an LSTM over long sequences in chunks, with the same result as in one run.
 
-    Each chunk starts from the states that the chunk before has given. Gradients flow back through
+    Each chunk starts from the states that the previous chunk returned. Gradients flow back through
     them: nothing is detached.
 
     Args:
         lstm: a layer with `batch_first=True`, of any depth.
         inputs: shape (B, T, F).
-        state: (h_0, c_0), the states to start from, shape (L, B, H) each.
-        size: how many steps a chunk has, 1 or more; the last one may have fewer.
+        state: (h_0, c_0), the initial states, shape (L, B, H) each.
+        size: the number of steps per chunk, 1 or more; the last chunk may have fewer.
 
     Returns:
-        outputs: of all steps, shape (B, T, H).
+        outputs: the outputs at all steps, shape (B, T, H).
         state: (h_n, c_n), the states after the last step, shape (L, B, H) each.
 
     Raises:
-        ValueError: the layer is bidirectional. Its backward direction would have to begin at the
-            end of the whole sequence, and no chunk but the last one knows that.
+        ValueError: the layer is bidirectional. Its backward direction would have to start at the
+            end of the whole sequence, which only the last chunk contains.
     """
     raise NotImplementedError("Task carry_state: write carry_state in exercise/recurrent.py")

@@ -6,11 +6,12 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from grader.base.errors import UsageError
+from grader.contract.enums import Tier
 from grader.contract.record import Record
 from grader.contract.tasks import assignments, get_task, tasks
 from grader.intake.choice import modules_beside
@@ -73,6 +74,17 @@ def check(task: str, *parts: object) -> float:
     if score < most and VALIDATING in os.environ:
         raise PointsMissing(f"{board.line(record, record.tasks[0])} Run the cell to read more.")
     return min(max(score, 0.0), most)
+
+
+def ready(installed: Sequence[str] = ()) -> str:
+    """Say in one line what the first cell installed, and how student code is isolated here."""
+    from grader.sandbox.tiers import choose
+
+    with _silence():
+        tier = choose(None, "auto").tier
+    where = "in a sandbox" if tier is Tier.SANDBOX else "in a process of its own"
+    done = f" Installed {', '.join(installed)}." if installed else ""
+    return f"Ready.{done} Your code is checked {where}."
 
 
 def _require_parts(task: str, parts: tuple[object, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Word vectors, how text that a model writes is measured, and how it is trained to write."""
+"""Word vectors, metrics for generated text, and how to train a model that generates text."""
 
 import math
 from collections import Counter
@@ -10,15 +10,15 @@ from torch.nn import functional
 
 
 def skip_gram_pairs(tokens: Sequence[int], window: int) -> Tensor:
-    """List each token of a sentence with each of its neighbours.
+    """Pair each token of a sentence with each of its neighbours.
 
     Args:
-        tokens: the ids of the sentence's words, in their order.
-        window: how many places a neighbour may be away, to the left and to the right.
+        tokens: the ids of the words in the sentence, in order.
+        window: how many positions away a neighbour may be, to the left and to the right.
 
     Returns:
         The pairs (centre, context) of ids in any order, int64, shape (N, 2); (0, 2) if there are
-        none. A pair that comes up twice in the sentence is listed twice.
+        none. A pair that occurs twice in the sentence is listed twice.
     """
     ### BEGIN SOLUTION
     pairs = [
@@ -40,12 +40,12 @@ def negative_sampling_loss(centre: Tensor, context: Tensor, negatives: Tensor) -
 
     Args:
         centre: the vectors of the centre words, shape (B, F).
-        context: the vectors of the words that stand beside them, shape (B, F).
-        negatives: for each pair the vectors of K words drawn at random, shape (B, K, F).
+        context: the vectors of their neighbours, shape (B, F).
+        negatives: for each pair, the vectors of K random words, shape (B, K, F).
 
     Returns:
-        The mean over the B pairs, shape (). Gradients flow from it to all three. Scores of any
-        size give a finite loss.
+        The mean over the B pairs, shape (). Gradients flow back to all three arguments. The loss
+        is finite for scores of any size.
     """
     ### BEGIN SOLUTION
     near = (centre * context).sum(dim=1)
@@ -58,18 +58,18 @@ def negative_sampling_loss(centre: Tensor, context: Tensor, negatives: Tensor) -
 def train_word_vectors(
     pairs: Tensor, n_words: int, size: int, epochs: int, n_negatives: int = 5
 ) -> Tensor:
-    """Learn a vector for each word, from pairs of words that stand beside each other.
+    """Train a vector for each word, from pairs of neighbouring words.
 
     Each word has two vectors, one as a centre and one as a context; the first ones are the result.
-    Start them small: normal numbers with a standard deviation of 0.1. Batch size, optimizer and
-    learning rate are yours to choose; what counts is that related words come to lie close together.
+    Initialise them with small numbers: normal with a standard deviation of 0.1. Batch size,
+    optimizer and learning rate are your choice; related words must end up close together.
 
     Args:
         pairs: all pairs (centre, context) of ids from 0 to n_words - 1, int64, shape (N, 2).
         n_words: the number of different words, V.
         size: the features of a vector, F.
-        epochs: how many times to go through all pairs, in a new order each time.
-        n_negatives: how many random words go with each pair, K.
+        epochs: how many times to loop over all pairs, in a new order each time.
+        n_negatives: K, the number of random words per pair.
 
     Returns:
         The vectors of all words, float32, shape (V, F).
@@ -93,18 +93,18 @@ def train_word_vectors(
 
 
 def perplexity(logits: Tensor, targets: Tensor, padding: int) -> float:
-    """Measure how surprised a language model is by the tokens that came.
+    """Measure how surprised a language model is by the actual tokens.
 
-    It is e to the power of the mean negative log-likelihood (in nats) of all real tokens of the
-    batch: each token counts the same, in a long sentence or a short one.
+    The perplexity is the exponential of the mean negative log-likelihood (in nats) over all real
+    tokens of the batch: each token counts the same, whether its sentence is long or short.
 
     Args:
-        logits: scores of the C tokens that could come, before any softmax, shape (B, T, C).
-        targets: the ids of the tokens that came, int64, shape (B, T).
-        padding: the id that stands where a sentence has ended already; such steps do not count.
+        logits: raw scores of the C possible tokens, without softmax, shape (B, T, C).
+        targets: the ids of the actual tokens, int64, shape (B, T).
+        padding: the id that fills the steps after the end of a sentence; these do not count.
 
     Returns:
-        The perplexity: 1 for a model that was sure and right, C for one that guesses.
+        The perplexity: 1 for a model that is certain and right, C for one that guesses.
     """
     ### BEGIN SOLUTION
     loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=padding)
@@ -119,17 +119,17 @@ def corpus_bleu(
 
     With n from 1 to 4, over all sentences together:
 
-    p_n = n-grams of the translations that their references hold / n-grams of the translations
+    p_n = n-grams of the translations that match their references / n-grams of the translations
     penalty = 1 if c > r, otherwise exp(1 - r / c)
     BLEU = 100 * penalty * (p_1 p_2 p_3 p_4) ** (1 / 4)
 
-    An n-gram that stands in a translation more often than in its reference counts only as often as
-    there; c and r are the tokens of all translations and of all references. Nothing is smoothed: a
-    p_n without any match, or without any n-gram, makes BLEU 0.
+    An n-gram matches at most as often as it occurs in the reference; c and r are the numbers of
+    tokens in all translations and in all references. Nothing is smoothed: BLEU is 0 if a p_n has no
+    match, or no n-gram at all.
 
     Args:
         translations: the tokens of each translated sentence; one may be empty.
-        references: the tokens of the right translation of each sentence.
+        references: the tokens of the reference translation of each sentence.
 
     Returns:
         BLEU, from 0 to 100.
@@ -160,20 +160,20 @@ def decode(
     start: int,
     ratio: float,
 ) -> Tensor:
-    """Let a decoder write a batch of sentences, with or without its teacher's help.
+    """Let a decoder generate a batch of sentences, with or without teacher forcing.
 
-    The first step is fed the token `start`. Each later one is fed the right token of the step
-    before with the probability `ratio`, and otherwise the decoder's own choice there, which is the
-    token with the largest logit. The draw is made anew at every step, for the whole batch or for
-    each sentence by itself.
+    The input of the first step is the token `start`. The input of each later step is the right
+    token of the previous step with the probability `ratio`, and otherwise the decoder's own choice
+    there, which is the token with the largest logit. A new random decision is made in every step,
+    either for the whole batch or for each sentence.
 
     Args:
-        step: the decoder: maps the tokens that it is fed, int64 (B,), and a state (B, H) to the
-            logits of the next tokens (B, C) and the new state (B, H).
-        state: what the encoder has made of the sentences, shape (B, H).
+        step: the decoder: maps input tokens, int64 (B,), and a state (B, H) to the logits of the
+            next tokens (B, C) and the new state (B, H).
+        state: the final state of the encoder, shape (B, H).
         targets: the right tokens, int64, shape (B, T).
-        start: the token that starts every sentence.
-        ratio: 1 always feeds the right token (teacher forcing), 0 never.
+        start: the id of the token that starts every sentence.
+        ratio: 1 always uses the right token (teacher forcing), 0 never.
 
     Returns:
         The logits of all T steps, shape (B, T, C).
@@ -194,20 +194,20 @@ def train_on_text(
 ) -> list[float]:
     """Train a language model on long texts, chunk by chunk (truncated back-propagation).
 
-    At each character the model is to predict the next one. The characters to predict are taken in
-    chunks of T = `chunk`, in their order; the last chunk may be shorter. Each chunk is one step of
-    the optimizer on its mean cross-entropy. The model reads a chunk from the state in which it has
-    left the one before, but no gradient flows back into that one.
+    At each character the model predicts the next one. The characters to predict are split into
+    chunks of T = `chunk`, in order; the last chunk may be shorter. Each chunk is one step of the
+    optimizer on its mean cross-entropy. The model starts a chunk from its state at the end of the
+    previous one, but no gradient flows back into that one.
 
     Args:
         model: maps ids (B, T) and a state, None at the start of the texts, to logits (B, T, C) and
-            the new state: a pair (h_n, c_n), as of `nn.LSTM`.
-        optimizer: holds the parameters of the model.
-        text: ids of the characters of B texts, int64, shape (B, N), with N at least 2.
-        chunk: the most characters to predict in one step of the optimizer.
+            the new state: a pair (h_n, c_n), like that of `nn.LSTM`.
+        optimizer: has the parameters of the model.
+        text: the ids of the characters of B texts, int64, shape (B, N), with N at least 2.
+        chunk: the maximum number of characters to predict per step of the optimizer.
 
     Returns:
-        The loss of each chunk, as it was met on the way.
+        The loss of each chunk, computed before its step.
     """
     ### BEGIN SOLUTION
     losses = []

@@ -1,4 +1,4 @@
-"""Task collate: sentences to one padded batch of token vectors."""
+"""Task collate: from sentences to one padded batch of token vectors."""
 
 import numpy as np
 import spacy
@@ -10,7 +10,7 @@ FEATURES = 96  # F: the length of `token.vector` in en_core_web_sm
 
 
 class Collate:
-    """Turns a list of samples into tensors; use it as `DataLoader(..., collate_fn=Collate())`.
+    """Combines a list of samples into tensors, as in `DataLoader(..., collate_fn=Collate())`.
 
     Attributes:
         nlp: the spaCy pipeline, loaded once.
@@ -28,7 +28,7 @@ class Collate:
         """Embed and pad a batch.
 
         Args:
-            batch: B items as `NewsDataset` returns them: a text, and its target of shape ().
+            batch: B pairs as `NewsDataset` returns them: a text, and its target of shape ().
 
         Returns:
             padded: shape (B, T, F), dtype `torch.float32`. Row b holds `token.vector` of each

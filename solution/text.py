@@ -1,4 +1,4 @@
-"""From words to tensors: token vectors, padding and packing, and a pipeline that is fast."""
+"""From words to tensors: token vectors, padding, packing, and a fast pipeline."""
 
 import spacy
 import torch
@@ -8,15 +8,15 @@ from torch.nn.utils import rnn
 
 
 def token_vectors(nlp: Language, texts: list[str]) -> list[Tensor]:
-    """Compute the vectors of all tokens of some texts, which go through the pipeline together.
+    """Compute the vectors of all tokens of several texts, which the pipeline processes together.
 
     Args:
-        nlp: a spaCy pipeline whose component tok2vec makes the vectors.
+        nlp: a spaCy pipeline whose component tok2vec computes the vectors.
         texts: B texts.
 
     Returns:
-        For each text, in the order given, `token.vector` of each of its tokens: shape (tokens, F),
-        dtype `torch.float32`. A text without a token gives shape (0, F).
+        For each text, in the given order, `token.vector` of each of its tokens: shape (tokens, F),
+        dtype `torch.float32`; (0, F) for a text without a token.
     """
     ### BEGIN SOLUTION
     return [torch.from_numpy(doc.tensor) for doc in nlp.pipe(texts)]
@@ -24,14 +24,14 @@ def token_vectors(nlp: Language, texts: list[str]) -> list[Tensor]:
 
 
 def pad(sentences: list[Tensor]) -> Tensor:
-    """Make one box of sentences of different lengths.
+    """Combine sentences of different lengths into one padded tensor.
 
     Args:
-        sentences: B tensors of shape (tokens, F); a sentence may have no token, shape (0, F).
+        sentences: B tensors of shape (tokens, F); (0, F) for a sentence without a token.
 
     Returns:
-        Shape (B, T, F), T the length of the longest sentence. Row b holds the vectors of sentence b
-        from step 0 on, and zeros behind them.
+        Shape (B, T, F), where T is the length of the longest sentence. Row b holds the vectors of
+        sentence b from step 0 on, then zeros.
     """
     ### BEGIN SOLUTION
     return rnn.pad_sequence(sentences, batch_first=True)
@@ -39,17 +39,17 @@ def pad(sentences: list[Tensor]) -> Tensor:
 
 
 def sentence_lengths(padded: Tensor) -> Tensor:
-    """Find out from a padded batch how long its sentences are.
+    """Compute the lengths of the sentences in a padded batch.
 
-    A sentence ends with its last step that is not all zeros. What stands before that step belongs
-    to it, also a token in its middle whose vector is all zeros: only behind the last token nobody
-    can tell such a token from padding.
+    A sentence ends with its last step that is not all zeros. All steps before that one belong to
+    the sentence, even a token whose vector is all zeros; only at the end can such a token not be
+    distinguished from padding.
 
     Args:
-        padded: shape (B, T, F), with zeros behind the last token of each sentence.
+        padded: shape (B, T, F), with zeros after the last token of each sentence.
 
     Returns:
-        The number of steps of each sentence, shape (B,), dtype `torch.int64`; 0 where all steps are
+        The number of steps of each sentence, shape (B,), dtype `torch.int64`; 0 if all steps are
         zeros.
     """
     ### BEGIN SOLUTION
@@ -66,8 +66,8 @@ def pack_sentences(sentences: list[Tensor]) -> tuple[rnn.PackedSequence, Tensor]
         sentences: B tensors of shape (tokens, F) with at least one token each, in any order.
 
     Returns:
-        packed: the sentences; unpacked again, they come in the order given.
-        alive: at each step, how many sentences have a token there, shape (T,), dtype `torch.int64`.
+        packed: the sentences; unpacking restores the given order.
+        alive: how many sentences have a token at each step, shape (T,), dtype `torch.int64`.
     """
     ### BEGIN SOLUTION
     packed = rnn.pack_sequence(sentences, enforce_sorted=False)
@@ -76,14 +76,13 @@ def pack_sentences(sentences: list[Tensor]) -> tuple[rnn.PackedSequence, Tensor]
 
 
 def unpack(packed: rnn.PackedSequence) -> list[Tensor]:
-    """Undo a packing.
+    """Unpack sentences.
 
     Args:
         packed: B sentences, packed sorted or unsorted.
 
     Returns:
-        The sentences in the order in which they were given to the packing, each of its own length,
-        shape (tokens, F).
+        The sentences in their original order, each with its own length, shape (tokens, F).
     """
     ### BEGIN SOLUTION
     return rnn.unpack_sequence(packed)
@@ -91,17 +90,17 @@ def unpack(packed: rnn.PackedSequence) -> list[Tensor]:
 
 
 def sentence_states(lstm: nn.LSTM, sentences: list[Tensor]) -> Tensor:
-    """Read each sentence with an LSTM, and return the states after its own last step.
+    """Run an LSTM over each sentence, and return the states after its own last step.
 
-    The LSTM is called once, on all sentences packed, so that it reads no padding.
+    The LSTM is called once, with all sentences packed, so that it reads no padding.
 
     Args:
         lstm: a bidirectional `nn.LSTM` with any number of layers.
         sentences: B tensors of shape (tokens, F) with at least one token each, in any order.
 
     Returns:
-        Of the last layer, the forward state after the last token of each sentence, and behind it
-        the backward state after its first token: shape (B, 2 * H), row b for sentence b.
+        For the last layer, the forward state after the last token of each sentence, then the
+        backward state after its first token: shape (B, 2 * H), row b for sentence b.
     """
     ### BEGIN SOLUTION
     _, (h_n, _) = lstm(rnn.pack_sequence(sentences, enforce_sorted=False))
@@ -110,11 +109,11 @@ def sentence_states(lstm: nn.LSTM, sentences: list[Tensor]) -> Tensor:
 
 
 def fast_pipeline() -> Language:
-    """Load `en_core_web_sm` in such a way that it makes token vectors and nothing else.
+    """Load `en_core_web_sm` so that it computes token vectors and nothing else.
 
     Returns:
-        A pipeline that gives the same vectors as `spacy.load("en_core_web_sm")`, bit for bit. Each
-        batch of texts goes through tok2vec once, and through no other trained or rule-based
+        A pipeline that computes the same vectors as `spacy.load("en_core_web_sm")`, bit for bit.
+        Each batch of texts goes through tok2vec once, and through no other trained or rule-based
         component of the model.
     """
     ### BEGIN SOLUTION

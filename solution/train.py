@@ -1,4 +1,4 @@
-"""Task train: the training loop and the evaluation."""
+"""Task train: training loop and evaluation."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ Batches = Iterable[tuple[Tensor, Tensor]]  # a DataLoader of (padded (B, T, F), 
 def evaluate(model: nn.Module, loader: Batches, device: torch.device | str) -> tuple[float, float]:
     """Measure a model without changing it.
 
-    Runs in eval mode and without gradients, and leaves the model in the mode it was in.
+    Runs in eval mode and without gradients, and restores the mode that the model was in.
 
     Args:
         model: maps padded (B, T, F) to logits (B, C).
@@ -20,7 +20,7 @@ def evaluate(model: nn.Module, loader: Batches, device: torch.device | str) -> t
 
     Returns:
         loss: cross-entropy, the mean over all samples (not over batches).
-        accuracy: the share of samples whose largest logit is at the target, 0 to 1.
+        accuracy: the fraction of samples whose largest logit is at the target, from 0 to 1.
     """
     ### BEGIN SOLUTION
     was_training = model.training
@@ -51,16 +51,16 @@ def train(
 
     Args:
         model: maps padded (B, T, F) to logits (B, C).
-        train_loader: the batches to learn from.
-        val_loader: the batches to evaluate on after each epoch, and never to learn from.
-        epochs: how many times to go through `train_loader`.
+        train_loader: the training batches.
+        val_loader: the batches to evaluate on after each epoch; never train on them.
+        epochs: how many times to loop over `train_loader`.
         lr: Adam's learning rate.
         device: where to compute; None means the device that the model is on.
 
     Returns:
-        One dict an epoch, all values `float`:
-            `train_loss`: mean over the epoch's samples of the loss met on the way,
-            `val_loss`, `val_accuracy`: what `evaluate` gives after the epoch.
+        One dict per epoch, all values `float`:
+            `train_loss`: the running training loss, the mean over the samples of the epoch,
+            `val_loss`, `val_accuracy`: what `evaluate` returns after the epoch.
     """
     ### BEGIN SOLUTION
     if device is None:

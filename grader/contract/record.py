@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from grader.contract.enums import State, Status
 from grader.contract.messages import clean, shorten
 
 SCHEMA_VERSION = 1
+PLACEHOLDER = "placeholder-left"  # the mistake of a task that is in progress, not wrong
 MAX_MESSAGE = 4000  # characters
 MAX_PRINTED, MAX_LINES = 2000, 20  # characters and lines of what student code printed
 
@@ -153,5 +155,11 @@ def _beginning(printed: str) -> str:
 
 def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
     score = round(sum(check.score for check in checks), 2)
-    state = State.of({check.status for check in checks}, score)
-    return TaskResult(id_, score, sum(check.max_score for check in checks), state)
+    return TaskResult(id_, score, sum(check.max_score for check in checks), state_of(checks))
+
+
+def state_of(checks: Sequence[CheckResult]) -> State:
+    """Derive a task's state from its checks."""
+    state = State.of({check.status for check in checks}, sum(check.score for check in checks))
+    unfinished = state is State.WRONG and any(check.mistake == PLACEHOLDER for check in checks)
+    return State.IN_PROGRESS if unfinished else state

@@ -25,7 +25,8 @@ from grader.contract.messages import (
     explain_raised,
     shorten,
 )
-from grader.contract.record import CheckResult, Record
+from grader.contract.mistakes import mistakes
+from grader.contract.record import PLACEHOLDER, CheckResult, Record, state_of
 from grader.contract.tasks import (
     Assignment,
     Check,
@@ -162,8 +163,7 @@ class Session:
         return verdict
 
     def _state(self, task: str) -> State:
-        results = [self.run(check) for check in tasks()[task].checks]
-        return State.of({r.status for r in results}, sum(r.score for r in results))
+        return state_of([self.run(check) for check in tasks()[task].checks])
 
     def _log_probabilities(self) -> bool:
         loop = self.submitted.files.get("train", b"").lower()
@@ -238,8 +238,8 @@ def judge(function: Function, submission: Submission, check: Check, failed: str 
         verdict = _judge_raised(error, check, submission)
         return replace(verdict, local=error.local and verdict.status is Status.FAILED)
     except WorkerLost as lost:
-        where = f"\n  {lost.where}" if lost.where else ""
-        return Verdict(lost.status, message=f"{lost.what}{where}")
+        told = [lost.what, lost.where and f"  {lost.where}", lost.around]
+        return Verdict(lost.status, message="\n".join(filter(None, told)))
     except UsageError as error:  # something is missing here, whatever the submission does
         return Verdict(Status.ERROR, message=str(error))
     except Exception as error:  # a fault of the grader, never the student's zero
@@ -256,6 +256,13 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
         if task != check.task and task in tasks():  # a function of this task calls one of that
             message = f"Not checked yet: finish the task {task} first."
             return Verdict(Status.BLOCKED, message=message)
+        if raised.kind == "placeholder" and raised.frames:
+            last = raised.frames[-1]
+            message = (
+                f"In progress: {clean(last.file)}, line {last.line} still raises the placeholder.\n"
+                f"{mistakes()[PLACEHOLDER].explanation}"
+            )
+            return Verdict(Status.FAILED, message=message, mistake=PLACEHOLDER)
         return Verdict(Status.NOT_STARTED, message=raised.message)
     missing = raised.kind == "missing_module"
     module = raised.message if missing else submission.module(check.task)

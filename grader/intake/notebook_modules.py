@@ -23,6 +23,7 @@ from grader.intake.ipython import require_short, written_module
 from grader.intake.sources import MAX_NOTES, CellLine, Sources, bounded, left_out
 from grader.intake.statements import (
     MAX_CELL,
+    SETUP,
     Cell,
     Statement,
     defined,
@@ -91,6 +92,7 @@ def extract_modules(
     Raises:
         UsageError: there is too much code, or a task needs a cell that is too long to be read.
     """
+    cells = [cell for cell in cells if not cell.text.startswith(SETUP)]
     long = [cell for cell in cells if len(cell.text) > MAX_CELL]
     require_short(name, [cell.text for cell in cells if cell not in long], MAX_CODE)
     program = _program(cells, assignment, beside or {})
@@ -146,6 +148,8 @@ def last_versions(history: Sequence[str]) -> list[Cell]:
     """
     kept: list[str] = []
     for text in history:
+        if text.startswith(SETUP):
+            continue
         names = defined(text)
         old = [index for index, before in enumerate(kept) if _same_cell(before, text, names)]
         place = old[0] if old else len(kept)

@@ -13,6 +13,7 @@ from grader.intake.sources import CellLine
 
 KIT = "grader"  # a submission cannot import it
 MAX_CELL = 1 << 16  # characters
+SETUP = "#@title Setup: run this cell first"  # begins the cell that installs the kit
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),

@@ -1,6 +1,7 @@
 """Builds an assignment's notebook from a jupytext script (the lesson) and `solution/` (the code).
 
 The line that begins a cell of the script says what the cell is:
+    setup=true                          says what to do where the kit is not installed
     imports=true                        the imports of the assignment's modules
     definition="collate.Collate"        TASK.NAME: this definition, with everything between it and
                                         the one before
@@ -18,10 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from grader.contract.tasks import Assignment, assignments, owner
+from grader.intake.statements import SETUP
 from grader.maintain.stubs import REBUILD, BuildError, read, write
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 Cell = dict[str, Any]
+SETUP_CODE = f"""\
+{SETUP}
+try:
+    from grader.notebook import ready
+except ModuleNotFoundError:
+    raise RuntimeError(
+        "This notebook needs the course kit. Unpack the kit's archive, follow its README.md, and "
+        "open the notebook from there. For Colab, Kaggle or a notebook alone, ask your instructor "
+        "for the notebook that needs no other file."
+    ) from None"""
 
 
 def build(script: Path, solution: Path, target: Path) -> list[Path]:
@@ -65,7 +77,7 @@ def notebook(script: Path, solution: Path) -> str:
         remedy = "call the script as its table in grader/contract/assignments/ is called"
         raise BuildError(script.name, 1, f"there is no assignment {script.stem}", remedy)
     modules = {module: read(solution / f"{module}.py") for module in assignment.modules}
-    code = {"imports": _imports(modules)}
+    code = {"setup": SETUP_CODE, "imports": _imports(modules)}
     for module, source in modules.items():
         code |= dict(_definitions(module, source))
     found = jupytext.reads(read(script), fmt="py:percent").cells
@@ -126,8 +138,8 @@ def _cell(
     told = cell.metadata
     source, name = cell.source, f"lesson-{number:02}"
     nbgrader: dict[str, Any] | None = None
-    if "imports" in told:
-        source, name, nbgrader = code["imports"], "imports", {"locked": True}
+    if kind := next((kind for kind in ("setup", "imports") if kind in told), None):
+        source, name, nbgrader = code[kind], kind, {"locked": True}
     elif "definition" in told:
         name, nbgrader = told["definition"], {"solution": True}
         if name not in code:

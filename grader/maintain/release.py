@@ -88,7 +88,7 @@ class Secret:
 
 def run(out: Path) -> int:
     """Build the archive and return the exit code."""
-    files = _exercise() | kit() | _notebooks()
+    files = _exercise() | kit() | notebooks_for_students()
     if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
     write(out, {f"{FOLDER}/{name}": data for name, data in files.items()})
@@ -132,7 +132,7 @@ def _exercise() -> dict[str, bytes]:
     return {f"exercise/{name}": data for name, data in found.items()} | copies
 
 
-def _notebooks() -> dict[str, bytes]:
+def notebooks_for_students() -> dict[str, bytes]:
     """Generate the notebooks with nbgrader's generate_assignment, in a scratch copy.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from grader.base.errors import UsageError
 from grader.contract.enums import Status, Tier
-from grader.sandbox import launch
+from grader.sandbox import launch, lines
 from grader.sandbox.tiers import LIMITS, Confinement
 from grader.worker import wire
 
@@ -33,15 +33,16 @@ class WorkerLost(Exception):
     Attributes:
         what: what happened.
         where: the student's line that was running, if known.
+        around: the text of that line, and the loop that it is in.
         excused: whether the cause was the loss of the fork server.
     """
 
     status = Status.CRASHED
 
-    def __init__(self, what: str, where: str = "", excused: bool = False) -> None:
+    def __init__(self, what: str, where: str = "", excused: bool = False, around: str = "") -> None:
         """Take what happened, and where."""
         super().__init__(what)
-        self.what, self.where, self.excused = what, where, excused
+        self.what, self.where, self.excused, self.around = what, where, excused, around
 
 
 class TimeUp(WorkerLost):
@@ -192,7 +193,8 @@ class ProcessWorker:
             where = self._where(mark)
             self._end()
             self._keep_output(start)
-            raise TimeUp(f"Timed out after {allowed:.3g} s.", where) from None
+            around = lines.around(where, self.names, self.files)
+            raise TimeUp(f"Timed out after {allowed:.3g} s.", where, around=around) from None
         except _Closed:
             where = self._where(mark)
             code = self._end(grace=0.5)
@@ -266,11 +268,10 @@ class ProcessWorker:
         if type(message) is dict and "id" in message:
             if message.pop("id") != number:
                 raise wire.ProtocolError(UNASKED)
-            if message.keys() == {"answer", "printed"}:
-                self.printed = _printed(message["printed"])
-                return "answer", message["answer"]
-            if message.keys() == {"progress"} and type(message["progress"]) is dict:
-                return "progress", message["progress"]
+            self.printed = _printed(message.pop("printed", []))
+            ((kind, content),) = message.items() if len(message) == 1 else [("", None)]
+            if kind == "answer" or (kind == "progress" and type(content) is dict):
+                return kind, content
         raise wire.ProtocolError("neither progress nor an answer")
 
     def _keep_output(self, start: int) -> None:

@@ -321,7 +321,8 @@ def confusion(logits: Any, targets: Array) -> Array:
 def _explain(error: StudentError | WorkerLost | Failure) -> str:
     """Print what is wrong in the same words as grading."""
     if isinstance(error, WorkerLost):
-        return f"{error.what}\n  {error.where}" if error.where else error.what
+        told = [error.what, error.where and f"  {error.where}", error.around]
+        return "\n".join(filter(None, told))
     if isinstance(error, Failure):
         return str(error)
     raised = error.raised

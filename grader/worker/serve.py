@@ -65,9 +65,10 @@ def answer(request: dict[str, Any], report: Callable[[Any], None]) -> list[bytes
         The frame with the request's id, the operation's result, or `wire.Raised` if student code
         raised, and what student code printed.
     """
+    number = request["id"]
     with kept(lambda: student.call) as printed:
         result = _result(request, report)
-    body = {"id": request["id"], "printed": printed}
+    body = {"id": number, "printed": printed}
     try:
         return wire.encode({**body, "answer": result}, wire.MAX_BLOBS)
     except BaseException as error:  # too large

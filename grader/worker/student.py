@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from . import partial
+from . import partial, placeholder
 from .imports import PackageGuard, guarded_builtins
 from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
 
@@ -219,9 +219,12 @@ class Student:
         message = text(str, error)
         if kind == "exception" and any(sign in message for sign in OUT_OF_MEMORY):
             kind = "memory"
-        return Raised(
-            kind, type_name(error), message, self.call[:MAX_TEXT], self._frames(error, trace)
-        )
+        frames = self._frames(error, trace)
+        if type(error) is NotImplementedError and message.startswith(placeholder.SAYS) and frames:
+            last = frames[-1]
+            if placeholder.is_left(linecache.getlines(last.file), last.line):
+                kind = "placeholder"
+        return Raised(kind, type_name(error), message, self.call[:MAX_TEXT], frames)
 
     def _frames(self, error: BaseException, trace: TracebackType | None) -> tuple[Frame, ...]:
         own = set(self.names.values())

@@ -43,7 +43,8 @@ ITEM_SIZES = {
     "float32": 4,
     "float64": 8,
 }
-KINDS = ("exception", "exit", "memory", "missing_module", "missing_name")  # kinds of Raised
+# Kinds of Raised. A placeholder is that of a stub, left in a function that has code of its own.
+KINDS = ("exception", "exit", "memory", "missing_module", "missing_name", "placeholder")
 
 
 class ProtocolError(Exception):

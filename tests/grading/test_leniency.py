@@ -49,6 +49,28 @@ def test_a_loop_in_len_costs_its_own_check_only(monkeypatch: pytest.MonkeyPatch)
     loop = [["return len(self.samples)", "while True:\n            pass"]]
     found = lost(record_of({"dataset": patched("dataset", loop)}, "dataset"))
     assert {id_: check.status for id_, check in found.items()} == {"dataset.length": "timeout"}
+    told = found["dataset.length"].message
+    assert told.startswith("Timed out after 4 s.\n  dataset.py, line ")
+    assert "`" not in told
+    assert "while True:" in told
+    assert told.endswith("still running. Does it end?")
+
+
+def test_code_that_still_raises_the_placeholder_is_in_progress_not_wrong() -> None:
+    stub = 'raise NotImplementedError("Task rnn_cell: write rnn_cell in exercise/recurrent.py")'
+    arguments = "inputs, state, w_ih, w_hh, b_ih, b_hh"
+    states = {}
+    for before in ("", '"""Compute."""; ', "x = inputs @ w_ih.T; ", "if True:\n        pass\n    "):
+        text = f"def rnn_cell({arguments}):\n    {before}{stub}\n"
+        record = record_of({"recurrent": patched("recurrent", [], text)}, "rnn_cell")
+        states[before] = [task.state.value for task in record.tasks]
+    assert [*states.values()] == [
+        ["not_started"],
+        ["not_started"],
+        ["in_progress"],
+        ["in_progress"],
+    ]
+    assert record.checks[0].message.startswith("In progress: recurrent.py, line ")
 
 
 def test_a_second_mistake_behind_a_first_one_is_still_found() -> None:

@@ -122,7 +122,7 @@ def test_a_broken_task_costs_points_in_that_task_alone(task: str, full: bool) ->
 
 
 FAULTS: dict[str, tuple[str | None, str]] = {
-    "no module": (None, "dataset.py is not there"),
+    "no module": (None, "dataset.py is missing"),
     "no name": ("x = 1\n", "dataset.py does not define NewsDataset"),
     "syntax error": ("class NewsDataset\n", "SyntaxError"),
     "broken import": ("import no_such_package\n", "No module named 'no_such_package'"),

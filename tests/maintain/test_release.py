@@ -76,7 +76,7 @@ def test_it_is_the_same_bytes_whenever_it_is_made(archive: Path, tmp_path: Path)
         files = {name: opened.read(name) for name in reversed(opened.namelist())}
     release.write(tmp_path / "again.zip", files)
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
-    for name, data in release._notebooks().items():
+    for name, data in release.notebooks_for_students().items():
         assert files[f"{release.FOLDER}/{name}"] == data
 
 

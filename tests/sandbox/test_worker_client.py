@@ -18,7 +18,7 @@ import pytest
 
 from grader.base.errors import UsageError
 from grader.base.paths import ROOT
-from grader.sandbox import fork_server, launch, worker_client
+from grader.sandbox import fork_server, launch, lines, worker_client
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import Confinement, sandboxed
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, TimeUp, Worker, WorkerLost
@@ -230,7 +230,7 @@ def run(code):
         {noise or "pass"}
 """
     with serving(source) as worker:
-        assert load(worker) is None
+        assert load(worker) == []
         with pytest.raises(TimeUp) as caught:
             run(worker, "x", seconds=0.5)
     assert caught.value.where in [f"exercise/dataset.py, line {n}, in run" for n in (2, 3)]
@@ -260,6 +260,45 @@ def test_the_main_thread_is_named_before_others_and_the_crashed_one_before_it() 
     )
     assert where(f"Fatal\n\nCurrent t{mine}\n{main}", names) == "exercise/a.py, line 2, in <lambda>"
     assert where(other, names) == where("", names) == ""
+
+
+NESTED = """\
+def f(items):
+    for item in items:
+        while item:
+            if item:
+                g(
+                    item,
+                )
+    return [one for one in items]
+
+x = 0
+for y in range(3): x += y
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (3, "    while item:\nThe loop in this line"),
+        (5, "    g(\n  in the loop of a.py, line 3\n    while item:\nThis loop"),
+        (6, "    item,\n  in the loop of a.py, line 3\n"),
+        (2, "    for item in items:\nThe loop in this line"),
+        (8, "    return [one for one in items]"),
+        (10, "    x = 0"),
+        (11, "    for y in range(3): x += y\nThe loop in this line"),
+        (99, ""),
+    ],
+)
+def test_the_loop_around_a_line_is_shown(line: int, expected: str) -> None:
+    found = lines.around(f"a.py, line {line}, in f", {"a": "a.py"}, {"a": NESTED.encode()})
+    assert found.startswith(expected)
+    assert ("loop" in found) == ("loop" in expected)
+
+
+def test_no_loop_is_shown_for_another_file() -> None:
+    assert lines.around("b.py, line 1, in f", {"a": "a.py"}, {"a": NESTED.encode()}) == ""
+    assert lines.around("", {"a": "a.py"}, {"a": NESTED.encode()}) == ""
 
 
 def test_a_line_from_an_earlier_call_is_not_named_again() -> None:
@@ -595,7 +634,7 @@ def test_a_source_that_is_none_is_one_clear_error(name: str) -> None:
     source, line, message, text = BROKEN[name]
     with serving(source, model="class LSTMClassifier: pass") as worker:
         got = load(worker, "dataset", "NewsDataset")
-        assert load(worker, "model", "LSTMClassifier") is None
+        assert load(worker, "model", "LSTMClassifier") == []
     assert isinstance(got, Raised)
     assert (got.kind, got.type) in [
         ("exception", kind) for kind in ("SyntaxError", "IndentationError")
@@ -655,7 +694,7 @@ def test_nothing_but_the_tasks_is_imported_unasked() -> None:
     bad = "import os; os._exit(1)"
     extra = ("conftest", "sitecustomize", "usercustomize", "test_it", "setup", "__main__")
     with serving(RUNNER, DEFAULT, **dict.fromkeys(extra, bad)) as worker:
-        assert load(worker) is None
+        assert load(worker) == []
         assert run(worker, "value = 5") == 5
 
 
@@ -744,7 +783,7 @@ def test_what_is_printed_is_kept_up_to_a_limit() -> None:
             assert word in worker.output
         run(worker, "print('x' * 10**6)")
         worker.close()
-        assert len(worker.printed) == 1000
+        assert len(worker.kept) == 1000
 
 
 @linux
@@ -780,7 +819,7 @@ def test_what_a_module_replaces_does_no_harm(code: str) -> None:
         assert run(worker, f"{code}\nvalue = 5") == 5
         with contextlib.suppress(WorkerLost):
             run(worker, "value = 5")
-        assert load(worker) is None
+        assert load(worker) == []
 
 
 # What comes back
@@ -915,7 +954,7 @@ def test_what_a_module_leaves_costs_no_other_module(what: str) -> None:
             meddling = f"def meddle(*_):\n    {BREAKS[what]}\n"
             run(worker, f"{meddling}\nimport sys\nsys.modules['_worker.serve'].settle = meddle")
         worker.use_modules(frozenset(["model"]))
-        assert load(worker, "model", "LSTMClassifier") is None
+        assert load(worker, "model", "LSTMClassifier") == []
 
 
 def test_a_module_that_breaks_the_worker_itself_is_tried_twice_and_pays() -> None:
@@ -1257,5 +1296,5 @@ def test_a_worker_needs_nothing_but_its_folder(tmp_path: Path) -> None:
         timeout=60,
         check=True,
     )
-    assert done.stdout == b"".join(wire.encode({"id": 7, "answer": None}))
+    assert done.stdout == b"".join(wire.encode({"id": 7, "printed": [], "answer": []}))
     assert done.stderr == b""
