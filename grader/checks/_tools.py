@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.contract.messages import Failure, shape, shorten, show, show_raised
@@ -72,6 +72,28 @@ def close_numbers(found: Sequence[float], expected: Sequence[float], tolerance: 
     """Return whether the numbers of two lists agree, see `close_number`."""
     pairs = zip(found, expected, strict=True)
     return all(close_number(one, other, tolerance) for one, other in pairs)
+
+
+def numbers(result: Any) -> Iterator[float]:
+    """Yield all numbers of a result, whatever its form."""
+    if isinstance(result, (int, float)) and not isinstance(result, bool):
+        yield float(result)
+    elif isinstance(result, TensorData):
+        yield from result.torch().double().flatten().tolist()
+    elif isinstance(result, Mapping):
+        for part in result.values():
+            yield from numbers(part)
+    elif is_list(result):
+        for part in result:
+            yield from numbers(part)
+
+
+def same_numbers(found: Any, other: Any, tolerance: float = 1e-4) -> bool:
+    """Return whether two results hold the same numbers, see `close_number`; NaN equals NaN."""
+    one, two = list(numbers(unwrap(found))), list(numbers(unwrap(other)))
+    return len(one) == len(two) and all(
+        close_number(a, b, tolerance) or (a != a and b != b) for a, b in zip(one, two, strict=True)
+    )
 
 
 def matching_mistake(

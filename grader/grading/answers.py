@@ -222,6 +222,7 @@ class LoopSeen:
     """What the probe model recorded while a training loop or an evaluation ran on it.
 
     Attributes:
+        left: the logits of the first validation batch afterwards, which show the mode.
         backwards: how often `backward` was called, whether or not it reached the probe.
         uses_device: whether a call named the device that the student's function was given.
     """
@@ -231,7 +232,7 @@ class LoopSeen:
     bias: TensorData
     events: list[Forward | Backward]
     unmoved: list[str]
-    training: bool
+    left: TensorData
     backwards: int
     uses_device: bool
 
@@ -323,11 +324,9 @@ class CallResult:
 
     Attributes:
         result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
-        functions: by name, how often each torch function was called.
     """
 
     result: Any
-    functions: dict[str, int]
 
 
 @dataclass(frozen=True)

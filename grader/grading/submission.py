@@ -158,12 +158,21 @@ class Submission:
         return found  # type: ignore[no-any-return]
 
     def call(
-        self, task: str, name: str, calls: Sequence[Call], seconds: float | None = None
+        self,
+        task: str,
+        name: str,
+        calls: Sequence[Call],
+        seconds: float | None = None,
+        without_built_in: bool = False,
     ) -> list[CallResult]:
-        """Call a function of a task several times."""
+        """Call a function of a task several times, with or without torch's recurrent layers."""
         module = self.module(task)
-        plain = [call.plain() for call in calls]
-        seen = self._do("call.function", [module], seconds, module=module, name=name, calls=plain)
+        arguments: dict[str, Any] = {
+            "name": name,
+            "calls": [call.plain() for call in calls],
+            "without_built_in": without_built_in,
+        }
+        seen = self._do("call.function", [module], seconds, module=module, **arguments)
         return structured(seen, list[CallResult], len(calls))
 
     def call_instance(

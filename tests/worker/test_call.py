@@ -118,13 +118,64 @@ def test_a_worker_makes_layers_with_the_weights_that_are_sent(submission: Submis
     assert result(submission, "kinds", construct("torch.nn.Flatten")) == "Flatten"
 
 
-def test_the_torch_functions_that_were_called_are_named(submission: Submission) -> None:
-    by_hand = Call("run(linear, x)", [construct("torch.nn.Linear", 3, 2), torch.zeros(1, 3)])
-    cell = Call("run(cell, x)", [construct("torch.nn.RNNCell", 3, 2), torch.zeros(1, 3)])
-    first, second, again = submission.call("unroll", "run", [by_hand, cell, by_hand])
-    assert "linear" in first.functions
-    assert "rnn_tanh_cell" in second.functions
-    assert first.functions == again.functions
+CELL = construct("torch.nn.RNNCell", 3, 2)
+WAYS = {  # to call a recurrent layer of torch
+    "a module": "cell(x, h)",
+    "a copy of a module": "copy.deepcopy(cell)(x, h)",
+    "a function": "torch.rnn_tanh_cell(x, h, *cell.parameters())",
+    "an operator": "torch.ops.aten.rnn_tanh_cell.default(x, h, *cell.parameters())",
+    "its decomposition": "torch.ops.aten.rnn_tanh_cell.default.decompose(x, h, *cell.parameters())",
+    "a compiled module": "torch.jit.script(cell)(x, h)",
+    "a layer": "nn.RNN(3, 2)(x[None])",
+    "a layer that is packed": "nn.GRU(3, 2)(nn.utils.rnn.pack_sequence([x]))",
+    "an LSTM": "nn.LSTM(3, 2)(x[None])",
+    "a mapped function": "torch.func.vmap(lambda row: cell(row[None], h))(x)",
+}
+AROUND = {
+    "as it is": "{}",
+    "without torch functions": "off(lambda: {})",
+    "in inference": "torch.inference_mode()(lambda: {})()",
+    "in a thread": "thread(lambda: {})",
+}
+
+
+CALLS_A_LAYER = """
+import copy, torch, threading
+from torch import nn
+
+def off(call):
+    with torch._C.DisableTorchFunction():
+        return call()
+
+def thread(call):
+    done = []
+    def run():
+        try: done.append(call())
+        except Exception as error: done.append(error)
+    one = threading.Thread(target=run); one.start(); one.join()
+    if isinstance(done[0], Exception): raise done[0]
+    return done[0]
+
+def unroll(cell, x, h):
+    told = []
+    for way in [{ways}]:
+        try: told.append(type(way()).__name__)
+        except Exception as error: told.append(str(error))
+    return told
+"""
+
+
+def test_no_way_leads_to_a_recurrent_layer_of_torch_while_they_are_refused() -> None:
+    ways = [around.format(way) for around in AROUND.values() for way in WAYS.values()]
+    code = CALLS_A_LAYER.replace("{ways}", ", ".join(f"lambda: {way}" for way in ways))
+    call = Call("unroll", [CELL, torch.zeros(1, 3), torch.zeros(1, 2)])
+    with opened("process", code) as submission:
+        (refused,) = submission.call("unroll", "unroll", [call], without_built_in=True)
+        (free,) = submission.call("unroll", "unroll", [call])
+    for way, told in zip(ways, refused.result, strict=True):
+        assert "torch's own" in told or "Batching rule not implemented" in told, way
+    for way, told in zip(ways, free.result, strict=True):  # the operators are as before
+        assert told in ("Tensor", "tuple") or "vmap" in way, way
 
 
 def test_no_call_reaches_the_arguments_of_another(submission: Submission) -> None:
@@ -201,7 +252,7 @@ def test_an_answer_of_another_form_is_refused() -> None:
 import sys
 def same():
     call = next(m for name, m in sys.modules.items() if name.endswith("operations.call"))
-    call._watched = lambda *_: {"result": 1, "functions": [1]}
+    call._called = lambda *_: {"result": 1, "more": [1]}
 """
     with (
         opened("process", code) as submission,

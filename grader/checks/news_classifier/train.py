@@ -18,7 +18,9 @@ from grader.checks._tools import (
     close_numbers,
     is_list,
     matching_mistake,
+    numbers,
     repair,
+    same_numbers,
 )
 from grader.checks.news_classifier._train_mistakes import (
     changing_rates,
@@ -27,6 +29,23 @@ from grader.checks.news_classifier._train_mistakes import (
     weights,
     why_other_weights,
     why_validation,
+)
+from grader.checks.news_classifier._train_runs import (
+    EPOCHS,
+    EVALUATE,
+    KEYS,
+    LR,
+    TRAIN,
+    evaluated,
+    evaluated_in_eval,
+    evaluated_single,
+    mode_left,
+    modes_used,
+    sent,
+    stage,
+    trained,
+    trained_on_other_data,
+    trained_with_other_val,
 )
 from grader.checks.oracles.reports_of_a_pass import Pass
 from grader.checks.oracles.training_loop import (
@@ -45,62 +64,8 @@ from grader.checks.oracles.training_loop import (
 from grader.contract.messages import Blocked, Failure, show, show_raised
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
-from grader.grading.submission import Submission, evidence
+from grader.grading.submission import Submission
 from grader.worker.wire import Raised, TensorData
-
-EPOCHS, LR = 3, 0.05
-KEYS = ("train_loss", "val_loss", "val_accuracy")
-TRAIN = f"train(model, train_loader, val_loader, epochs={EPOCHS}, lr={LR})"
-EVALUATE = "evaluate(model, loader, device)"
-
-
-def stage(submission: Submission) -> Scenario:
-    """Return the probe and the batches for this submission's seed."""
-    return draw_scenario(submission.seed)
-
-
-def sent(scenario: Scenario, elsewhere: bool = False) -> dict[str, Any]:
-    """Convert a scenario to plain data for the worker."""
-    return {
-        "weight": scenario.start.weight,
-        "bias": scenario.start.bias,
-        "batches": {"train": list(scenario.train), "val": list(scenario.val)},
-        "elsewhere": elsewhere,
-    }
-
-
-@evidence
-def evaluated(submission: Submission) -> LoopSeen:
-    """Call `evaluate` with a probe in training mode."""
-    return submission.evaluate(training=True, **sent(stage(submission)))
-
-
-@evidence
-def evaluated_in_eval(submission: Submission) -> LoopSeen:
-    """Call `evaluate` with a probe in eval mode."""
-    return submission.evaluate(training=False, **sent(stage(submission)))
-
-
-@evidence
-def evaluated_single(submission: Submission) -> LoopSeen:
-    """Call `evaluate` with one batch of one sample."""
-    scenario = draw_scenario(submission.seed, single=True)
-    return submission.evaluate(training=True, **sent(scenario))
-
-
-@evidence
-def trained(submission: Submission) -> LoopSeen:
-    """Call `train` with a probe."""
-    return submission.train(epochs=EPOCHS, lr=LR, **sent(stage(submission)))
-
-
-@evidence
-def trained_with_other_val(submission: Submission) -> LoopSeen:
-    """Call `train` with the same probe and different validation data."""
-    return submission.train(
-        epochs=EPOCHS, lr=LR, **sent(draw_scenario(submission.seed, other_val=True))
-    )
-
 
 # --- evaluate --------------------------------------------------------------------------------
 
@@ -198,10 +163,27 @@ def check_evaluate_mode(submission: Submission) -> None:
         if any(event.grad for event in forwards(seen)):
             found = "Gradients were recorded while the model was evaluated"
             raise Failure(EVALUATE, found, "none", "no-grad-missing")
-        if seen.training is not before:
+        if mode_left(seen.left, weights(seen), stage(submission)) is not before:
             names = {True: "training mode", False: "eval mode"}
-            found = f"The model came in {names[before]} and was left in {names[seen.training]}"
+            found = f"The model came in {names[before]} and was left in {names[not before]}"
             raise Failure(EVALUATE, found, "the mode as it was", "mode-not-restored")
+    _evaluates_in_eval_mode(submission)
+
+
+def _evaluates_in_eval_mode(submission: Submission) -> None:
+    """Require that the result depends on what the model computes in eval mode, and on no other."""
+    if not any(numbers(evaluated(submission).result)):
+        raise Blocked("Not looked at yet: fix train.evaluate first.")
+    used = modes_used(submission)
+    if "train" in used:
+        found = "What it returned depends on what the model computes in training mode"
+        raise Failure(EVALUATE, found, "eval mode", "eval-mode-missing")
+    if "grad" in used:
+        found = "What it returned depends on what the model computes with gradients"
+        raise Failure(EVALUATE, found, "no gradients", "no-grad-missing")
+    if not used:
+        found = "It returned the same numbers for a model that computes other logits"
+        raise Failure(EVALUATE, found, "numbers that depend on the logits")
 
 
 # --- train -----------------------------------------------------------------------------------
@@ -232,6 +214,9 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
             if type(number) is not float or not math.isfinite(number):
                 found = f"{key} is {show(number)}"
                 raise Failure(TRAIN, found, "a finite float", _why_no_float(number))
+    if same_numbers(history, trained_on_other_data(submission).result):
+        found = "With other batches in both loaders, it returned the same numbers"
+        raise Failure(TRAIN, found, "the losses and the accuracy of this training")
 
 
 def _why_other_length(seen: LoopSeen, scenario: Scenario) -> str:
@@ -254,12 +239,19 @@ def check_validation(submission: Submission) -> None:
     """`train` never learns from `val_loader`."""
     seen, other = trained(submission), trained_with_other_val(submission)
     unwrap(other.result)
-    if weights(seen).distance(stage(submission).start) == 0:
+    if not _learns_from_data(submission):
         raise Blocked("Not checked yet: fix train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With other batches in val_loader, the model was trained to other weights"
         mistake = why_validation(seen, stage(submission), LR)
         raise Failure(TRAIN, found, "the same weights", mistake)
+
+
+def _learns_from_data(submission: Submission) -> bool:
+    """Return whether gradients reached the model, and the data decides on its weights."""
+    seen, other = trained(submission), trained_on_other_data(submission)
+    learned = any(isinstance(event, Backward) for event in seen.events)
+    return learned and weights(seen).distance(weights(other)) > 0
 
 
 def _right_run(seen: LoopSeen, scenario: Scenario) -> Simulation | None:
@@ -395,10 +387,11 @@ def check_device(submission: Submission) -> None:
     """Batches are moved to the model's device, or to the given `device`."""
     scenario = sent(stage(submission), elsewhere=True)
     told = f"{TRAIN[:-1]}, device=device)"
+    training = {"epochs": EPOCHS, "lr": LR, **scenario}
     calls = (
         (EVALUATE, "device-ignored", submission.evaluate(training=True, **scenario)),
-        (told, "device-ignored", submission.train(epochs=1, lr=LR, tell_device=True, **scenario)),
-        (TRAIN, "device-not-looked-up", submission.train(epochs=1, lr=LR, **scenario)),
+        (told, "device-ignored", submission.train(tell_device=True, **training)),
+        (TRAIN, "device-not-looked-up", submission.train(**training)),
     )
     for call, mistake, seen in calls:
         unwrap(seen.result)
@@ -413,3 +406,18 @@ def check_device(submission: Submission) -> None:
             found = "The argument device is not used"
             expected = "batches and model to be moved to this device"
             raise Failure(call, found, expected, "device-argument-unused")
+        _same_as_on_one_device(submission, call, seen, mistake)
+
+
+def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mistake: str) -> None:
+    """Require the numbers of one device: a batch that was not moved holds other values."""
+    near = evaluated(submission) if call == EVALUATE else trained(submission)
+    if call == EVALUATE and not modes_used(submission):
+        raise Blocked("Not looked at yet: fix train.evaluate first.")
+    if (
+        same_numbers(seen.result, near.result)
+        and weights(seen).distance(weights(near)) <= TOLERANCE
+    ):
+        return
+    found = "With the model on another device than the loader's batches, the numbers are others"
+    raise Failure(call, found, "padded and targets to be moved to the model's", mistake)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, draw_each, first_difference, matching_mistake
-from grader.contract.messages import Failure
-from grader.grading.answers import CallResult, construct
+from grader.checks._tools import (
+    close,
+    draw_each,
+    first_difference,
+    matching_mistake,
+    same_numbers,
+)
+from grader.contract.messages import Blocked, Failure
+from grader.grading.answers import Call, CallResult, construct
 from grader.grading.submission import Submission
-from grader.worker.wire import TensorData
+from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,10 +24,8 @@ if TYPE_CHECKING:
 
 B, T, F, H = 3, 6, 5, 7  # all different, and none equal to the 4 gates of an LSTM
 TOLERANCE = 1e-5  # the tolerance of `close`
-BUILT_IN = {  # the functions that torch's recurrent layers and cells call
-    *("rnn_tanh", "rnn_relu", "lstm", "gru"),
-    *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
-}
+BUILT_IN = "torch's own "  # in the message of what raises instead of them
+VALUES = {"rnn_cell": "values", "lstm_cell": "cell_state", "gru_cell": "values"}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 WEIGHTS_APART = 1_000_000  # offset of the seed, so that weights differ from inputs
 NOT_TRANSPOSED = {"mat1 and mat2 shapes cannot be multiplied": "weights-not-transposed"}
@@ -63,15 +67,34 @@ def compare(
     raise Failure(call, shown, f"{right} (from {like})", why)
 
 
-def require_by_hand(called: CallResult, call: str) -> None:
-    """Require that a result was not computed by torch's own recurrent layers.
+def require_by_hand(submission: Submission, task: str, called: CallResult, call: Call) -> None:
+    """Require that a cell computes the same without torch's own recurrent layers.
+
+    Args:
+        submission: the submission.
+        task: the task, named like the cell.
+        called: the result of `call` while torch has its layers.
+        call: the call: inputs, state and weights.
 
     Raises:
-        Failure: one of them was called.
+        Failure: it does not.
+        Blocked: the result does not depend on the inputs and their weights.
     """
-    if built_in := BUILT_IN & set(called.functions):
-        found = f"It called torch's own {' and '.join(sorted(built_in))}"
-        raise Failure(call, found, "the formula, written out", "built-in-layer")
+    calls = [call]
+    for place in (0, 2):  # the inputs, their weights
+        args = [*call.args]
+        args[place] = args[place].flip(0)
+        calls.append(Call(call.text, args))
+    alone, *others = submission.call(task, task, calls, without_built_in=True)
+    expected = "the formula, written out"
+    if isinstance(alone.result, Raised) and BUILT_IN in alone.result.message:
+        name = alone.result.message.partition(BUILT_IN)[2].split()[0]
+        raise Failure(call.text, f"It called torch's own {name}", expected, "built-in-layer")
+    if not same_numbers(alone.result, called.result):
+        found = "It gave other numbers where torch has no recurrent layers of its own"
+        raise Failure(call.text, found, expected, "built-in-layer")
+    if any(same_numbers(other.result, alone.result) for other in others):
+        raise Blocked(f"Not looked at yet: fix {task}.{VALUES[task]} first.")
 
 
 def frozen(layer: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ LAYERS = 2
 B = 6  # larger than the first chunk size, so that chunks of the batch are not the whole batch
 # T and chunk size: a rest of three steps, no rest, a rest of one step, too short, single steps
 LENGTHS = ((11, 4), (8, 4), (9, 4), (5, 9), (3, 1))
+PER_STEP, PER_CALL = 4.0, 256.0  # what a coded layer adds to outputs, which are between -1 and 1
 
 
 def carry_call(number: int) -> str:
@@ -182,15 +183,44 @@ def check_state(submission: Submission) -> None:
         compare(call, "layer sentence", found[at], expected[at], like, candidates)
 
 
+@evidence
+def carried_in_code(submission: Submission) -> CallResult:
+    """Run chunks with a layer that adds to its outputs the numbers of the call and of the step."""
+    coded = construct(
+        "..coded_lstm.CodedLSTM",
+        *(F, H, LAYERS),
+        state=lstm_weights(submission),
+        batch_first=True,
+        per_call=PER_CALL,
+        per_step=PER_STEP,
+    )
+    inputs, h, c = sequences(submission, 0)
+    call = Call(carry_call(0), [coded, inputs, (h, c), LENGTHS[0][1]])
+    return submission.call("carry_state", "carry_state", [call])[0]
+
+
 def check_in_chunks(submission: Submission) -> None:
     """The layer is called once per chunk."""
-    steps, size = LENGTHS[0]
-    count = carried(submission)[0].functions.get("lstm", 0)
-    if count != (expected := -(-steps // size)):
-        known = {1: "not-in-chunks", steps: "step-by-step", size: "chunk-for-split"}
-        why = known.get(count)
-        times = "once" if count == 1 else f"{count} times"
-        raise Failure(carry_call(0), f"It ran the layer {times}", f"{expected} runs", why)
+    import torch
+
+    (steps, size), call = LENGTHS[0], carry_call(0)
+    outputs, _ = require_pair(carried_in_code(submission).result, call, "outputs and (h_n, c_n)")
+    found = require_tensor(outputs, f"{call}[0]", "float32", "(B, T, H)", (B, steps, H))
+    code = (found / PER_STEP).round().long()
+    calls, places = (
+        code.div(PER_CALL / PER_STEP, rounding_mode="floor"),
+        code % (PER_CALL / PER_STEP),
+    )
+    numbers = calls.unique().tolist()
+    expected = torch.arange(steps)[:, None] % size
+    in_order = bool((places.sort(dim=1).values == expected.sort(dim=0).values).all())
+    count = -(-steps // size)
+    if numbers == list(range(1, count + 1)) and in_order:
+        return
+    known = {1: "not-in-chunks", steps: "step-by-step", size: "chunk-for-split"}
+    times = "once" if len(numbers) == 1 else f"{len(numbers)} times"
+    why = known.get(len(numbers))
+    raise Failure(call, f"It ran the layer {times}", f"{count} runs", why)
 
 
 def check_gradients(submission: Submission) -> None:

@@ -39,9 +39,13 @@ GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 @evidence
 def gru_cells(submission: Submission) -> list[CallResult]:
     """Call the cell on B sentences and on one."""
-    given = weights(submission, 3)
-    calls = [Call(GRU_CELL, [*step(submission, rows)[:2], *given]) for rows in ROWS]
+    calls = [cell_call(submission, rows) for rows in ROWS]
     return submission.call("gru_cell", "gru_cell", calls)
+
+
+def cell_call(submission: Submission, rows: int) -> Call:
+    """Describe a call on some sentences."""
+    return Call(GRU_CELL, [*step(submission, rows)[:2], *weights(submission, 3)])
 
 
 def check_shape(submission: Submission) -> None:
@@ -103,4 +107,4 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
 
 def check_formula(submission: Submission) -> None:
     """The state is computed from the formulas, without torch's own recurrent layers."""
-    require_by_hand(gru_cells(submission)[0], GRU_CELL)
+    require_by_hand(submission, "gru_cell", gru_cells(submission)[0], cell_call(submission, B))

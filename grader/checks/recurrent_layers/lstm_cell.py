@@ -35,11 +35,14 @@ LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
 @evidence
 def lstm_cells(submission: Submission) -> list[CallResult]:
     """Call the cell on B sentences and on one."""
-    given, calls = weights(submission, 4), []
-    for rows in ROWS:
-        inputs, h, c = step(submission, rows)
-        calls.append(Call(LSTM_CELL, [inputs, (h, c), *given]))
+    calls = [cell_call(submission, rows) for rows in ROWS]
     return submission.call("lstm_cell", "lstm_cell", calls)
+
+
+def cell_call(submission: Submission, rows: int) -> Call:
+    """Describe a call on some sentences."""
+    inputs, h, c = step(submission, rows)
+    return Call(LSTM_CELL, [inputs, (h, c), *weights(submission, 4)])
 
 
 def lstm_states(submission: Submission, number: int = 0) -> tuple[Tensor, Tensor]:
@@ -176,4 +179,4 @@ def check_state(submission: Submission) -> None:
 
 def check_formula(submission: Submission) -> None:
     """The states are computed from the formulas, without torch's own recurrent layers."""
-    require_by_hand(lstm_cells(submission)[0], LSTM_CELL)
+    require_by_hand(submission, "lstm_cell", lstm_cells(submission)[0], cell_call(submission, B))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
-from collections import Counter
+import warnings
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
-from torch.overrides import TorchFunctionMode
 
 from ..student import student
 from ..wire import MAX_TEXT, Opaque, Raised, TensorData, describe
@@ -21,22 +22,57 @@ MAX_DEPTH = 8
 PACKED = ("data", "batch_sizes", "sorted_indices", "unsorted_indices")
 
 Call = dict[str, Any]  # {"text": ..., "args": [...], "kwargs": {...}}
+# The operators that all recurrent layers and cells of torch call.
+BUILT_IN = (
+    *("rnn_tanh_cell", "rnn_relu_cell", "lstm_cell", "gru_cell"),
+    *(
+        f"{name}.{form}"
+        for name in ("rnn_tanh", "rnn_relu", "lstm", "gru")
+        for form in ("input", "data")
+    ),
+)
 
 
-def function(module: str, name: str, calls: list[Call]) -> list[dict[str, Any]]:
+def function(
+    module: str, name: str, calls: list[Call], without_built_in: bool = False
+) -> list[dict[str, Any]]:
     """Call a function several times.
 
     Args:
         module: the student's module.
         name: the function in it.
         calls: for each call its arguments, and its text as shown to the student.
+        without_built_in: let torch's recurrent layers and cells raise an exception.
 
     Returns:
-        For each call `result` (plain data, or `Raised`), and `functions`: by name, how often each
-        torch function was called.
+        For each call `result`: plain data, or `Raised`.
     """
     called = student.get(module, name)
-    return [_watched(called, call) for call in calls]
+    with refused_layers() if without_built_in else contextlib.nullcontext():
+        return [_called(called, call) for call in calls]
+
+
+@contextlib.contextmanager
+def refused_layers() -> Iterator[None]:
+    """Let torch's recurrent layers and cells raise an exception, in all threads.
+
+    It is the operators in torch's dispatcher that raise, because every way to a layer goes through
+    them: modules, `torch.ops`, compiled code, other dispatch keys.
+    """
+
+    def refuse(name: str) -> Callable[..., Any]:
+        def refused(*_args: Any, **_kwargs: Any) -> Any:
+            raise RuntimeError(f"torch's own {name} was called")
+
+        return refused
+
+    with torch.library._scoped_library("aten", "IMPL") as library:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about replaced operators
+            for name in BUILT_IN:
+                library.impl(name, refuse(name.partition(".")[0]), "CompositeImplicitAutograd")
+            library.impl("mkldnn_rnn_layer", refuse("mkldnn_rnn_layer"), "CPU")
+        yield
 
 
 def instance(
@@ -66,41 +102,22 @@ def instance(
         method = call.get("method")
         called = made if method is None else student.attempt(call["text"], getattr, made, method)
         if isinstance(called, Raised):
-            seen.append({"result": called, "functions": {}})
+            seen.append({"result": called})
         else:
-            seen.append(_watched(called, call))
+            seen.append(_called(called, call))
     return {"weights": weights, "called": seen}
 
 
-class FunctionCounter(TorchFunctionMode):
-    """Counts the calls of torch functions by name."""
-
-    def __init__(self) -> None:
-        """Start with all counts at zero."""
-        super().__init__()
-        self.counts = Counter[str]()
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Count a call and execute it."""
-        self.counts[getattr(func, "__name__", "")] += 1
-        return func(*args, **(kwargs or {}))
-
-
-def _watched(called: Any, call: Call) -> dict[str, Any]:
+def _called(called: Any, call: Call) -> dict[str, Any]:
     args, kwargs = _made(call["args"]), _made(call["kwargs"])
-    names = FunctionCounter()
-    with names:
-        result = student.attempt(call["text"], called, *args, **kwargs)
-    return {"result": plain(result), "functions": dict(sorted(names.counts.items()))}
+    return {"result": plain(student.attempt(call["text"], called, *args, **kwargs))}
 
 
 def _made(value: Any) -> Any:
     """Convert plain data to the arguments of student code.
 
     Arrays become tensors; `{"make": "torch.nn.LSTM", "args": ..., "kwargs": ..., "state": ...}`
-    becomes the result of that call.
+    becomes the result of that call. A name that begins with a dot is one of this package.
     """
     if isinstance(value, TensorData):
         return value.torch()
@@ -115,7 +132,9 @@ def _made(value: Any) -> Any:
 
 def _make(make: str, args: list[Any], kwargs: dict[str, Any], state: dict[str, Any] | None) -> Any:
     module, _, name = make.rpartition(".")
-    made = getattr(importlib.import_module(module), name)(*_made(args), **_made(kwargs))
+    made = getattr(importlib.import_module(module, __package__), name)(
+        *_made(args), **_made(kwargs)
+    )
     if state is not None:
         made.load_state_dict(_made(state))
     return made

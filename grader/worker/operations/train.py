@@ -17,15 +17,20 @@ from ..student import student
 from ..wire import TensorData
 
 Batch = tuple[Tensor, Tensor]
-EVAL_SCALE = 0.5  # factor of Probe's logits in eval mode
+# Factors of Probe's logits: in training mode, and in eval mode with gradients and without.
+FACTORS = {"train": 1.0, "grad": 0.5, "eval": 0.5}
 
 
 class TwoDevices(TorchFunctionMode):
     """A mode in which tensors act as if they were on two devices, the loader's and the model's.
 
     `place` puts a tensor on one of the two; results computed from it are on the same device. A
-    moved tensor is compatible with both, because both are actually the same device. A call with
-    tensors from both devices, which would be an error on real devices, is recorded in `unmoved`.
+    moved tensor is compatible with both, because both are actually the same device.
+
+    Numbers show what was not moved. A tensor of the loader holds false values and, in its attribute
+    `real`, the real ones, which it gets where it is moved. A call with tensors from both devices,
+    which would be an error on real devices, computes with the false values. It is also recorded in
+    `unmoved`.
     """
 
     MOVES = (Tensor.cpu, Tensor.cuda, Tensor.type_as)
@@ -45,9 +50,11 @@ class TwoDevices(TorchFunctionMode):
         self.named: set[str] = set()  # the devices that calls name
 
     @staticmethod
-    def place(tensor: Tensor, place: str) -> Tensor:
-        """Put a tensor on the device of the "loader" or of the "model"."""
+    def place(tensor: Tensor, place: str, real: Tensor | None = None) -> Tensor:
+        """Put a tensor on the device of the "loader", with its real values, or of the "model"."""
         tensor.place = place  # type: ignore[attr-defined]
+        if real is not None:
+            tensor.real_values = real  # type: ignore[attr-defined]
         return tensor
 
     @staticmethod
@@ -59,22 +66,43 @@ class TwoDevices(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Execute a call and place the result."""
-        kwargs = kwargs or {}
-        devices = (x for x in (*args, *kwargs.values()) if isinstance(x, (str, torch.device)))
+        given = args, kwargs or {}
+        devices = (x for x in (*args, *given[1].values()) if isinstance(x, (str, torch.device)))
         self.named.update(map(str, devices))
-        inputs = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        inputs = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, Tensor)]
         # A tensor without dimensions is a number, and numbers are compatible with every device.
         places = {p for tensor in inputs if tensor.dim() and (p := getattr(tensor, "place", None))}
-        result = func(*args, **kwargs)
-        if self._moves(func, args, kwargs):
+        if self._moves(func, *given):
+            result = _call(func, _real(given))
             # If no move is necessary, torch returns the tensor itself.
-            same = any(result is tensor for tensor in inputs)
+            same = any(result is tensor for tensor in tree_flatten(_real(given))[0])
             return result.view_as(result) if same else result
-        if len(places) == 2 and func not in self.ALLOWED:
+        if len(places) == 2 and func in self.ALLOWED:
+            return _call(func, _real(given))
+        if len(places) == 2:
             self.unmoved.add("targets")
+            return _call(func, given)
+        if not any(_has_real(tensor) for tensor in inputs):
+            return self._placed(_call(func, given), places)
+        return self._of_loader(func, given)
+
+    def _placed(self, result: Any, places: set[str]) -> Any:
         if len(places) == 1:
             (place,) = places
             tree_map(lambda x: self.place(x, place) if isinstance(x, Tensor) else x, result)
+        return result
+
+    def _of_loader(self, func: Any, given: Any) -> Any:
+        """Execute a call on the loader's device, for the real values and for the false ones."""
+        real = _call(func, _real(given))
+        first = given[0][0] if given[0] else None
+        leaves = [leaf for leaf in tree_flatten(real)[0] if isinstance(leaf, Tensor)]
+        if not any(leaf.dim() for leaf in leaves) or _changes(func, first):
+            return real
+        result = _call(func, given)
+        others = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        for leaf, other in zip(leaves, others, strict=True):
+            self.place(other, "loader", leaf)
         return result
 
     def _moves(self, func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
@@ -85,23 +113,56 @@ class TwoDevices(TorchFunctionMode):
         return func in self.MOVES or kwargs.get("device") is not None
 
 
+def _call(func: Any, given: Any) -> Any:
+    return func(*given[0], **given[1])
+
+
+def _has_real(value: object) -> bool:
+    return isinstance(value, Tensor) and hasattr(value, "real_values")
+
+
+def _real(value: Any) -> Any:
+    """Replace the loader's tensors in a structure by their real values."""
+    return tree_map(lambda x: x.real_values if _has_real(x) else x, value)
+
+
+def _changes(func: Any, first: object) -> bool:
+    """Return whether a call changes its first argument in place, and that is not the loader's."""
+    name = getattr(func, "__name__", "")
+    in_place = name.endswith("_") and not name.endswith("__")
+    is_operator = name.startswith("__i") and name not in ("__invert__", "__index__", "__int__")
+    return (in_place or is_operator) and not _has_real(first)
+
+
+def _false_values(tensor: Tensor) -> Tensor:
+    """Return other values: of rows the negative ones, of targets the next smaller class."""
+    if tensor.is_floating_point():
+        return -tensor
+    return torch.where(tensor > 0, tensor - 1, tensor + 1)
+
+
 class Probe(nn.Module):
     """Logits (B, C) from padded (B, T, F): the sum over T, times `weight.T`, plus `bias`.
 
-    In eval mode they are scaled by `EVAL_SCALE`, so that a wrong mode shows in every number.
-    `events` records each call, and each gradient that reaches the probe.
+    They are scaled by a factor of the mode, so that a wrong mode shows in every number. `events`
+    records each call, and each gradient that reaches the probe.
     """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor, firsts: dict[float, str], log_softmax: bool
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        firsts: dict[float, str],
+        log_softmax: bool,
+        factors: dict[str, float],
     ) -> None:
         """Start from `weight` (C, F) and `bias` (C,).
 
         `firsts` maps first values to batches; `log_softmax` makes the logits log-probabilities,
-        which have the same cross-entropy.
+        which have the same cross-entropy; `factors` are those of the modes, see `FACTORS`.
         """
         super().__init__()
-        self.log_softmax = log_softmax
+        self.log_softmax, self.factors = log_softmax, factors
         self.linear = nn.Linear(weight.shape[1], weight.shape[0])
         self.linear.weight, self.linear.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.firsts = firsts
@@ -130,12 +191,15 @@ class Probe(nn.Module):
                 "bias": self.bias.detach().clone(),
             }
         )
-        summed = padded.sum(dim=1).to(self.weight.device)
-        logits = nn.functional.linear(summed, self.weight, self.bias)
-        logits = logits if self.training else EVAL_SCALE * logits
-        if self.log_softmax:
-            logits = logits.log_softmax(1)
-        return TwoDevices.place(logits, "model")
+        logits = self.scores(padded)
+        return TwoDevices.place(logits.log_softmax(1) if self.log_softmax else logits, "model")
+
+    def scores(self, padded: Tensor) -> Tensor:
+        """Compute the logits."""
+        mode = "train" if self.training else "grad" if torch.is_grad_enabled() else "eval"
+        with torch._C.DisableTorchFunction():  # what was not moved keeps its false values
+            summed = padded.sum(dim=1).to(self.weight.device)
+            return self.factors[mode] * nn.functional.linear(summed, self.weight, self.bias)
 
 
 class ProbeSetup:
@@ -149,6 +213,7 @@ class ProbeSetup:
         device: str,
         elsewhere: bool,
         log_softmax: bool = False,
+        factors: dict[str, float] = FACTORS,
     ) -> None:
         """Load the batches `{"train": [(padded, targets), ...], "val": ...}` in this order.
 
@@ -169,11 +234,16 @@ class ProbeSetup:
             samples = [sample for batch in tensors for sample in zip(*batch, strict=True)]
             size = len(tensors[0][1])
             self.loaders[name] = DataLoader(samples, batch_size=size, collate_fn=self._collate)  # type: ignore[arg-type]
-        self.probe = Probe(weight.torch(), bias.torch(), firsts, log_softmax).to(device)
+        self.probe = Probe(weight.torch(), bias.torch(), firsts, log_softmax, factors).to(device)
+        self.first = batches["val"][0][0].torch()
 
     def _collate(self, samples: list[Batch]) -> Batch:
         rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))
-        return TwoDevices.place(rows, "loader"), TwoDevices.place(targets, "loader")
+        if not self.elsewhere:
+            return rows, targets
+        false_rows, false_targets = map(_false_values, (rows, targets))
+        place = self.devices.place
+        return place(false_rows, "loader", rows), place(false_targets, "loader", targets)
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
@@ -189,13 +259,18 @@ class ProbeSetup:
             yield
 
     def seen(self) -> dict[str, Any]:
-        """Return the observations after the student's code has run."""
+        """Return the observations after the student's code has run.
+
+        `left` are the logits of the first validation batch: they show the mode.
+        """
+        with torch.no_grad():
+            left = self.probe.scores(self.first)
         return {
             "weight": self.probe.weight,
             "bias": self.probe.bias,
             "events": self.probe.events,
             "unmoved": sorted(self.devices.unmoved),
-            "training": self.probe.training,
+            "left": left,
             "backwards": self.backwards,
             "uses_device": str(self.device) in self.devices.named,
         }

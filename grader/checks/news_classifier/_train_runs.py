@@ -1,0 +1,119 @@
+"""Runs a student's loop, and finds out what its numbers depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from grader.checks._tools import same_numbers
+from grader.checks.oracles.training_loop import (
+    EVAL_SCALE,
+    TOLERANCE,
+    Scenario,
+    Weights,
+    draw_scenario,
+)
+from grader.grading.answers import LoopSeen
+from grader.grading.submission import Submission, evidence
+from grader.worker.wire import TensorData
+
+EPOCHS, LR = 3, 0.05
+KEYS = ("train_loss", "val_loss", "val_accuracy")
+TRAIN = f"train(model, train_loader, val_loader, epochs={EPOCHS}, lr={LR})"
+EVALUATE = "evaluate(model, loader, device)"
+# Factors of the probe's logits: in training mode, and in eval mode with gradients and without.
+FACTORS = {"train": 1.0, "grad": EVAL_SCALE, "eval": EVAL_SCALE}
+OTHER = -0.7  # changes the loss, and which logit is the largest
+
+
+def stage(submission: Submission) -> Scenario:
+    """Return the probe and the batches for this submission's seed."""
+    return draw_scenario(submission.seed)
+
+
+def sent(scenario: Scenario, elsewhere: bool = False) -> dict[str, Any]:
+    """Convert a scenario to plain data for the worker."""
+    return {
+        "weight": scenario.start.weight,
+        "bias": scenario.start.bias,
+        "batches": {"train": list(scenario.train), "val": list(scenario.val)},
+        "elsewhere": elsewhere,
+    }
+
+
+@evidence
+def evaluated(submission: Submission) -> LoopSeen:
+    """Call `evaluate` with a probe in training mode."""
+    return submission.evaluate(training=True, **sent(stage(submission)))
+
+
+@evidence
+def evaluated_in_eval(submission: Submission) -> LoopSeen:
+    """Call `evaluate` with a probe in eval mode."""
+    return submission.evaluate(training=False, **sent(stage(submission)))
+
+
+@evidence
+def evaluated_single(submission: Submission) -> LoopSeen:
+    """Call `evaluate` with one batch of one sample."""
+    scenario = draw_scenario(submission.seed, single=True)
+    return submission.evaluate(training=True, **sent(scenario))
+
+
+@evidence
+def modes_used(submission: Submission) -> set[str]:
+    """Return the modes of the probe that the result of `evaluate` depends on, see `FACTORS`."""
+    scenario = sent(stage(submission))
+    others = {
+        mode: submission.evaluate(training=True, factors={**FACTORS, mode: OTHER}, **scenario)
+        for mode in FACTORS
+    }
+    results = {mode: seen.result for mode, seen in others.items()}
+    return uses_of_modes(evaluated(submission).result, results)
+
+
+@evidence
+def trained(submission: Submission) -> LoopSeen:
+    """Call `train` with a probe."""
+    return submission.train(epochs=EPOCHS, lr=LR, **sent(stage(submission)))
+
+
+@evidence
+def trained_with_other_val(submission: Submission) -> LoopSeen:
+    """Call `train` with the same probe and different validation data."""
+    return submission.train(
+        epochs=EPOCHS, lr=LR, **sent(draw_scenario(submission.seed, other_val=True))
+    )
+
+
+@evidence
+def trained_on_other_data(submission: Submission) -> LoopSeen:
+    """Call `train` with the same probe and the two loaders swapped."""
+    scenario = stage(submission)
+    swapped = replace(scenario, train=scenario.val, val=scenario.train)
+    return submission.train(epochs=EPOCHS, lr=LR, **sent(swapped))
+
+
+# --- what the numbers show ---------------------------------------------------------------------
+
+
+def uses_of_modes(right: Any, others: Mapping[str, Any]) -> set[str]:
+    """Return the modes whose logits the result of an evaluation depends on.
+
+    Args:
+        right: the result with the factors `FACTORS`.
+        others: for each mode the result with another factor for this mode.
+    """
+    return {mode for mode, result in others.items() if not same_numbers(result, right)}
+
+
+def mode_left(left: TensorData, weights: Weights, scenario: Scenario) -> bool | None:
+    """Return whether a probe was left in training mode, by its logits; None if they are neither."""
+    padded, _ = scenario.val[0]
+    logits = left.numpy()
+    for training, scale in ((True, FACTORS["train"]), (False, FACTORS["eval"])):
+        expected = weights.scores(padded, scale)
+        if logits.shape == expected.shape and abs(logits - expected).max() <= TOLERANCE:
+            return training
+    return None
