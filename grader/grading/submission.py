@@ -319,11 +319,15 @@ class Submission:
         return _as_sent(structured(seen, LoopSeen), scenario)
 
     def token_vectors(
-        self, task: str, batches: Sequence[tuple[str, list[str]]]
+        self, task: str, batches: Sequence[tuple[str, list[str], float | None]]
     ) -> list[ObservedCall]:
-        """Call `token_vectors` on batches, each with its text; observe the inputs of tok2vec."""
+        """Call `token_vectors` on batches; observe the inputs of tok2vec.
+
+        A batch is the call as shown to the student, the texts, and what tok2vec adds to vectors
+        that it computes for several texts at a time; with None the result becomes plain data.
+        """
         module = self.module(task)
-        plain = [{"text": text, "texts": texts} for text, texts in batches]
+        plain = [{"text": text, "texts": texts, "shift": shift} for text, texts, shift in batches]
         seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
         return structured(seen, list[ObservedCall], len(plain))
 

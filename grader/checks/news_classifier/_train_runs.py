@@ -98,6 +98,13 @@ def trained_on_other_data(submission: Submission) -> LoopSeen:
 # --- what the numbers show ---------------------------------------------------------------------
 
 
+def figures(result: Any) -> Any:
+    """Return a history with the three keys only: others may hold times. Else the result itself."""
+    if type(result) is not list or not all(type(row) is dict for row in result):
+        return result
+    return [{key: row.get(key) for key in KEYS} for row in result]
+
+
 def uses_of_modes(right: Any, others: Mapping[str, Any]) -> set[str]:
     """Return the modes whose logits the result of an evaluation depends on.
 

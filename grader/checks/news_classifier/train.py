@@ -39,6 +39,7 @@ from grader.checks.news_classifier._train_runs import (
     evaluated,
     evaluated_in_eval,
     evaluated_single,
+    figures,
     mode_left,
     modes_used,
     sent,
@@ -172,7 +173,7 @@ def check_evaluate_mode(submission: Submission) -> None:
 
 def _evaluates_in_eval_mode(submission: Submission) -> None:
     """Require that the result depends on what the model computes in eval mode, and on no other."""
-    if not any(numbers(evaluated(submission).result)):
+    if not list(numbers(evaluated(submission).result)):
         raise Blocked("Not looked at yet: fix train.evaluate first.")
     used = modes_used(submission)
     if "train" in used:
@@ -214,7 +215,7 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
             if type(number) is not float or not math.isfinite(number):
                 found = f"{key} is {show(number)}"
                 raise Failure(TRAIN, found, "a finite float", _why_no_float(number))
-    if same_numbers(history, trained_on_other_data(submission).result):
+    if same_numbers(figures(history), figures(trained_on_other_data(submission).result)):
         found = "With other batches in both loaders, it returned the same numbers"
         raise Failure(TRAIN, found, "the losses and the accuracy of this training")
 
@@ -415,7 +416,7 @@ def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mi
     if call == EVALUATE and not modes_used(submission):
         raise Blocked("Not looked at yet: fix train.evaluate first.")
     if (
-        same_numbers(seen.result, near.result)
+        same_numbers(figures(seen.result), figures(near.result))
         and weights(seen).distance(weights(near)) <= TOLERANCE
     ):
         return

@@ -14,6 +14,7 @@ from thinc.model import Model
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from ..coded_lstm import CodedLSTM
 from ..pipeline import MODEL
 from ..student import student
 from ..wire import TensorData
@@ -25,27 +26,33 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         module: the student's module.
-        batches: for each call its `texts`, and its `text` as shown to the student.
+        batches: for each call its `texts`, its `text` as shown to the student, and `shift`: what
+            tok2vec adds to its vectors if it is given several documents at a time, or None.
 
     Returns:
-        For each call `result`, and `given`: how many documents tok2vec was given at a time.
+        For each call `result` (as it is, unless `shift` is None), and `given`: how many documents
+        tok2vec was given at a time.
     """
     function = student.get(module, "token_vectors")
     nlp = spacy.load(MODEL)
     tok2vec: Any = nlp.get_pipe("tok2vec")
     predict = tok2vec.predict
     sizes: list[int] = []
+    shift: float | None = None
 
     def counting(docs: Any) -> Any:
         sizes.append(len(docs))
-        return predict(docs)
+        computed = predict(docs)
+        return _shifted(computed, shift) if shift and len(docs) > 1 else computed
 
     tok2vec.predict = counting
     seen = []
     for batch in batches:
         sizes.clear()
+        shift = batch["shift"]
         result = student.attempt(batch["text"], function, nlp, batch["texts"])
-        seen.append({"result": plain(result), "given": [*sizes]})
+        result = plain(result) if shift is None else result
+        seen.append({"result": result, "given": [*sizes]})
     return seen
 
 
@@ -54,8 +61,8 @@ def states(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         module: the student's module.
-        calls: for each call the `sizes` and weights (`state`) of the LSTM, the `sentences`, and the
-            `text` as shown to the student.
+        calls: for each call the `sizes`, weights (`state`) and code (`per_call`) of the LSTM, see
+            `CodedLSTM`, the `sentences`, and the `text` as shown to the student.
 
     Returns:
         For each call `result`, and `given`: for each call of the LSTM the batch sizes of its packed
@@ -71,8 +78,9 @@ def _states(
     sizes: dict[str, int],
     state: dict[str, TensorData],
     sentences: list[TensorData],
+    per_call: float,
 ) -> dict[str, Any]:
-    lstm = nn.LSTM(**sizes, batch_first=True, bidirectional=True)
+    lstm = CodedLSTM(**sizes, batch_first=True, bidirectional=True, per_call=per_call)
     lstm.load_state_dict({name: weight.torch() for name, weight in state.items()})
     given: list[list[int] | None] = []
 
@@ -175,7 +183,7 @@ class CallCounter:
         return counted
 
 
-def _shifted(computed: Any, shift: int) -> Any:
+def _shifted(computed: Any, shift: float) -> Any:
     """Add to the vectors in a network's output: a list of them, or the first part of a pair."""
     if isinstance(computed, tuple):
         return (*(_shifted(each, shift) for each in computed[:1]), *computed[1:])
