@@ -174,7 +174,7 @@ def check_evaluate_mode(submission: Submission) -> None:
 def _evaluates_in_eval_mode(submission: Submission) -> None:
     """Require that the result depends on what the model computes in eval mode, and on no other."""
     if not list(numbers(evaluated(submission).result)):
-        raise Blocked("Not looked at yet: fix train.evaluate first.")
+        raise Blocked("Not checked yet: fix train.evaluate first.")
     used = modes_used(submission)
     if "train" in used:
         found = "What it returned depends on what the model computes in training mode"
@@ -420,9 +420,9 @@ def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mi
     """Require the numbers of one device: a batch that was not moved holds other values."""
     near = evaluated(submission) if call == EVALUATE else trained(submission)
     if call == EVALUATE and not modes_used(submission):
-        raise Blocked("Not looked at yet: fix train.evaluate first.")
+        raise Blocked("Not checked yet: fix train.evaluate first.")
     if call != EVALUATE and not (_learns_from_data(submission) or _tells_of_data(submission)):
-        raise Blocked("Not looked at yet: fix train.learns first.")
+        raise Blocked("Not checked yet: fix train.learns first.")
     if (
         same_numbers(figures(seen.result), figures(near.result))
         and weights(seen).distance(weights(near)) <= TOLERANCE

@@ -97,7 +97,7 @@ def require_by_hand(submission: Submission, task: str, called: CallResult, call:
         found = "It gave other numbers where torch has no recurrent layers of its own"
         raise Failure(call.text, found, expected, "built-in-layer")
     if any(same_numbers(other.result, alone.result) for other in others):
-        raise Blocked(f"Not looked at yet: fix {task}.{VALUES[task]} first.")
+        raise Blocked(f"Not checked yet: fix {task}.{VALUES[task]} first.")
 
 
 def frozen(layer: dict[str, Any]) -> dict[str, Any]:

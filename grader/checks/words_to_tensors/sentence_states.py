@@ -218,7 +218,7 @@ def _require_first_call(submission: Submission, call: str, expected: str) -> Non
     """Require that all numbers come from the first call of a coded LSTM, on packed sentences."""
     coded = list(numbers(unwrap(states_seen(submission)[-1].result)))
     if not coded:
-        raise Blocked("Not looked at yet: fix sentence_states.shape first.")
+        raise Blocked("Not checked yet: fix sentence_states.shape first.")
     calls = {round(each / PER_CALL) for each in coded if math.isfinite(each)} - {0}
     if calls != {1}:
         found = "What it returned does not come from one call of its LSTM on packed sentences"

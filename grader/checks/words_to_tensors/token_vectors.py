@@ -145,7 +145,7 @@ def check_pipe(submission: Submission) -> None:
         raise Failure(call, found, expected, "texts-one-by-one")
     same, shifted = (each.result for each in vectors_seen(submission)[2:])
     if not list(numbers(unwrap(same))):
-        raise Blocked("Not looked at yet: fix token_vectors.shape first.")
+        raise Blocked("Not checked yet: fix token_vectors.shape first.")
     if same_numbers(same, shifted):
         found = "What it returned was not computed for several texts at a time"
         raise Failure(call, found, expected)
