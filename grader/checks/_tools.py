@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -157,6 +158,16 @@ def require_tensor(
     mistake = mistake or _by_layout(found, dims)
     with local(repaired is not None):
         raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
+
+
+@contextlib.contextmanager
+def showing(trace: str) -> Iterator[None]:
+    """Show the shapes on the way in the message of what fails inside."""
+    try:
+        yield
+    except Failure as failure:
+        failure.add_trace(trace)
+        raise
 
 
 def repair(found: Any, dtype: str, dims: tuple[int, ...]) -> Tensor | None:

@@ -37,6 +37,7 @@ COMMAND = re.compile(
     re.IGNORECASE,
 )
 MAX_SHOWN = 200  # characters of a value in a message
+MAX_TRACE = 400  # characters of the shapes on the way to an error
 
 
 class Failure(Exception):
@@ -67,6 +68,18 @@ class Failure(Exception):
         super().__init__("\n".join(lines))
         self.mistake, self.share, self.details = mistake, share, details or {}
         self.local = False
+
+    def add_trace(self, trace: str) -> None:
+        """Show the shapes on the way, below what was observed and expected."""
+        if trace and f"\n{traced(trace)}" not in str(self):
+            lines = str(self).split("\n")
+            at = len(lines) - (self.mistake is not None)
+            self.args = ("\n".join([*lines[:at], traced(trace), *lines[at:]]),)
+
+
+def traced(trace: str) -> str:
+    """Format the shapes on the way to a result or an exception."""
+    return f"  {'shapes:':<{LABEL}}{clean(shorten(trace, MAX_TRACE))}"
 
 
 def _compare(found: str, expected: str) -> list[str]:
@@ -201,6 +214,8 @@ def explain_raised(raised: Raised, module: str) -> str:
     else:
         lines.append(f"Your code raised {raised.type}{': ' if message else ''}{message}")
     lines += _frames(raised.frames)
+    if raised.trace:
+        lines.append(traced(raised.trace).lstrip())
     if raised.kind == "exception" and (known := advice(raised.type, message)):
         lines.append(known)
     if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):

@@ -182,11 +182,13 @@ class ModelRun:
         logits: the return value, or `Raised`.
         lstm_calls: the calls of LSTMs, in order.
         functions: names of the torch functions that were called.
+        trace: the shapes on the way.
     """
 
     logits: Any
     lstm_calls: list[LSTMCall]
     functions: list[str]
+    trace: str
 
 
 @dataclass(frozen=True)
@@ -324,9 +326,11 @@ class CallResult:
 
     Attributes:
         result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
+        trace: the shapes on the way.
     """
 
     result: Any
+    trace: str
 
 
 @dataclass(frozen=True)
@@ -339,10 +343,11 @@ class InstanceCalls:
 
 @dataclass(frozen=True)
 class ObservedCall:
-    """The result of a call, and the inputs of a component or layer during it, call by call."""
+    """The result of a call, the inputs of a component or layer during it, and its shapes."""
 
     result: Any
     given: list[Any]
+    trace: str
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import partial, placeholder
 from .imports import PackageGuard, guarded_builtins
 from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
+
+if TYPE_CHECKING:
+    from .shape_trace import ShapeTrace
 
 PACKAGE = "exercise"
 
@@ -37,6 +40,7 @@ KINDS: dict[str, type[BaseException]] = {
     "exit": SystemExit,
     "memory": MemoryError,
 }
+SHAPE_SIGNS = ("shape", "size", "dimension", "mat1", "out of bounds", "out of range", "Expected")
 OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA out of memory", "MPS backend out of memory")
 
 
@@ -140,6 +144,7 @@ class Student:
     def __init__(self) -> None:
         """Start without a submission."""
         self.call = ""
+        self.trace: ShapeTrace | None = None  # of the current call
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
         self.broken: dict[str, dict[str, BaseException]] = {}
@@ -200,7 +205,7 @@ class Student:
     @contextlib.contextmanager
     def calling(self, call: str) -> Iterator[None]:
         """Store the text of the current call, as shown to the student."""
-        self.call = call
+        self.call, self.trace = call, None
         yield
 
     def attempt(self, call: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -224,7 +229,8 @@ class Student:
             last = frames[-1]
             if placeholder.is_left(linecache.getlines(last.file), last.line):
                 kind = "placeholder"
-        return Raised(kind, type_name(error), message, self.call[:MAX_TEXT], frames)
+        trace = self.trace.text if self.trace is not None and about_shapes(error, message) else ""
+        return Raised(kind, type_name(error), message, self.call[:MAX_TEXT], frames, trace)
 
     def _frames(self, error: BaseException, trace: TracebackType | None) -> tuple[Frame, ...]:
         own = set(self.names.values())
@@ -241,6 +247,12 @@ class Student:
             if type(file) is str and type(line) is int and file in own:
                 frames.append(Frame(file, line, "<module>", _source(file, line)))
         return tuple(frames)
+
+
+def about_shapes(error: BaseException, message: str) -> bool:
+    """Return whether an exception says that shapes do not fit together."""
+    kinds = (RuntimeError, ValueError, IndexError, AssertionError)
+    return type(error) in kinds and any(sign in message for sign in SHAPE_SIGNS)
 
 
 def _source(file: str, line: int) -> str:

@@ -114,6 +114,7 @@ class Raised:
     message: str
     call: str
     frames: tuple[Frame, ...] = field(default=())
+    trace: str = ""  # the shapes on the way to an exception about shapes
 
 
 def text(function: Callable[[Any], str], value: object) -> str:
@@ -364,4 +365,5 @@ def _raised(content: dict[str, Any]) -> Raised:
         for frame in _a(list, content["frames"])[-MAX_FRAMES:]
     )
     name, message, call = _text(content["type"], MAX_NAME), content["message"], content["call"]
-    return Raised(content["kind"], name, _text(message), _text(call), frames)
+    trace = _text(content["trace"])
+    return Raised(content["kind"], name, _text(message), _text(call), frames, trace)

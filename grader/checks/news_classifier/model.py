@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import draw
+from grader.checks._tools import draw, showing
 from grader.checks.news_classifier._model_mistakes import (
     expect_real_batches,
     place,
@@ -102,7 +102,8 @@ def check_shape(submission: Submission) -> None:
     for dims, run in plain_runs(submission).items():
         others = dims != (B, T, F)  # the other checks can do with more sentences and steps
         try:
-            with local(others or repaired(run.logits, dims[0]) is not None):
+            repairable = others or repaired(run.logits, dims[0]) is not None
+            with local(repairable), showing(run.trace):
                 _require_logits(submission, dims, run)
         except Failure as failure:
             failure.local &= failure.mistake != "batch-statistics"

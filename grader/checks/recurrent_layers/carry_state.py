@@ -12,6 +12,7 @@ from grader.checks._tools import (
     numbers,
     require_pair,
     require_tensor,
+    showing,
 )
 from grader.checks.recurrent_layers._layers import (
     WEIGHTS_APART,
@@ -117,7 +118,8 @@ def check_shape(submission: Submission) -> None:
         "Expected hidden": "batch-cut",
     }
     for number, called in enumerate(carried(submission)[: len(LENGTHS)]):
-        with local():  # each of the others asks for one thing that it can judge, or is blocked
+        # Each of the other checks asks for one thing that it can judge, or is blocked.
+        with local(), showing(called.trace):
             explain_error(called, carry_call(number), "outputs and (h_n, c_n)", known)
             carried_through(submission, number)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import draw_each, explain_error, require_tensor
+from grader.checks._tools import draw_each, explain_error, require_tensor, showing
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     B,
@@ -61,7 +61,7 @@ def check_sum_shape(submission: Submission) -> None:
             (rows, steps): "summed-over-features",
             (-(-rows // 2), steps, 2 * H): "halves-of-the-batch",
         }
-        with local((rows, steps) != (B, T)):
+        with local((rows, steps) != (B, T)), showing(called.trace):
             explain_error(called, SUM, "a tensor of shape (B, T, H)", ERRORS)
             require_tensor(called.result, SUM, "float32", "(B, T, H)", (rows, steps, H), known)
 
@@ -102,7 +102,7 @@ def check_join_shape(submission: Submission) -> None:
                 (rows, steps, 2 * H): "every-step-joined",
                 (steps, 2 * H): "time-taken-for-batch",
             }
-        with local((rows, steps) != (B, T)):
+        with local((rows, steps) != (B, T)), showing(called.trace):
             explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", ERRORS)
             require_tensor(called.result, JOIN, "float32", "(B, 2 * H)", (rows, 2 * H), known)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import explain_error, require_tensor
+from grader.checks._tools import explain_error, require_tensor, showing
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -52,7 +52,7 @@ def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), even for one sentence."""
     for rows, called in zip(ROWS, gru_cells(submission), strict=True):
         known = {tuple: "pair-returned", list: "pair-returned"}
-        with local(rows != B):
+        with local(rows != B), showing(called.trace):
             explain_error(called, GRU_CELL, "the new state (B, H)", ERRORS)
             require_tensor(called.result, GRU_CELL, "float32", "(B, H)", (rows, H), known)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, require_tensor
+from grader.checks._tools import draw_each, require_tensor, showing
 from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import Call, CallResult
@@ -70,7 +70,8 @@ def check_shape(submission: Submission) -> None:
         list: "list-not-joined",
         tuple: "list-not-joined",
     }
-    last_state_of(submission, 0, known)
+    with showing(last_states(submission)[0].trace):
+        last_state_of(submission, 0, known)
 
 
 def check_layers(submission: Submission) -> None:

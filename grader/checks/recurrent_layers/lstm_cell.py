@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import explain_error, is_list, require_pair, require_tensor
+from grader.checks._tools import explain_error, is_list, require_pair, require_tensor, showing
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -82,7 +82,7 @@ def check_shape(submission: Submission) -> None:
         whole: "not-four-pieces",
     }
     for number, called in enumerate(lstm_cells(submission)):
-        with local(number > 0):
+        with local(number > 0), showing(called.trace):
             explain_error(called, LSTM_CELL, "h and c, (B, H) each", known)
             lstm_states(submission, number)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import explain_error, require_tensor
+from grader.checks._tools import explain_error, require_tensor, showing
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -45,7 +45,7 @@ def check_shape(submission: Submission) -> None:
     """The new state has shape (B, H), even for one sentence."""
     for rows, called in zip(ROWS, rnn_cells(submission), strict=True):
         known = {tuple: "pair-returned", list: "pair-returned"}
-        with local(rows != B):
+        with local(rows != B), showing(called.trace):
             explain_error(called, RNN_CELL, "the new state (B, H)", NOT_TRANSPOSED)
             require_tensor(called.result, RNN_CELL, "float32", "(B, H)", (rows, H), known)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, explain_error, require_pair, require_tensor
+from grader.checks._tools import draw_each, explain_error, require_pair, require_tensor, showing
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     WEIGHTS,
@@ -80,9 +80,9 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
 def check_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H) and the state (B, H), even for one sentence and one step."""
     known = {"doesn't match hidden0 batch size": "sentences-for-steps"}
-    for number in range(len(BATCHES)):
-        with local(number > 0):
-            explain_error(unrolled(submission)[number], UNROLL, "outputs and state", known)
+    for number, called in enumerate(unrolled(submission)[: len(BATCHES)]):
+        with local(number > 0), showing(called.trace):
+            explain_error(called, UNROLL, "outputs and state", known)
             unrolled_batch(submission, number)
 
 

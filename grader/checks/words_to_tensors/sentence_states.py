@@ -12,6 +12,7 @@ from grader.checks._tools import (
     first_difference,
     numbers,
     require_tensor,
+    showing,
     tensor_of,
 )
 from grader.checks.words_to_tensors._sentences import (
@@ -176,7 +177,8 @@ def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | N
 
 def check_shape(submission: Submission) -> None:
     """The states have shape (B, 2 * H)."""
-    states_of(submission, 0)
+    with showing(states_seen(submission)[0].trace):
+        states_of(submission, 0)
 
 
 def check_states(submission: Submission) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
+from ..shape_trace import traced
 from ..student import student
 from ..wire import MAX_TEXT, Opaque, Raised, TensorData, describe
 
@@ -45,7 +46,7 @@ def function(
         without_built_in: let torch's recurrent layers and cells raise an exception.
 
     Returns:
-        For each call `result`: plain data, or `Raised`.
+        For each call `result`: plain data, or `Raised`; and `trace`: the shapes on the way.
     """
     called = student.get(module, name)
     with refused_layers() if without_built_in else contextlib.nullcontext():
@@ -102,7 +103,7 @@ def instance(
         method = call.get("method")
         called = made if method is None else student.attempt(call["text"], getattr, made, method)
         if isinstance(called, Raised):
-            seen.append({"result": called})
+            seen.append({"result": called, "trace": ""})
         else:
             seen.append(_called(called, call))
     return {"weights": weights, "called": seen}
@@ -110,7 +111,8 @@ def instance(
 
 def _called(called: Any, call: Call) -> dict[str, Any]:
     args, kwargs = _made(call["args"]), _made(call["kwargs"])
-    return {"result": plain(student.attempt(call["text"], called, *args, **kwargs))}
+    result = plain(student.attempt(call["text"], traced, called, *args, **kwargs))
+    return {"result": result, "trace": "" if student.trace is None else student.trace.text}
 
 
 def _made(value: Any) -> Any:

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
+from ..shape_trace import ShapeTrace
 from ..student import student
 from ..wire import TensorData
 
@@ -110,6 +111,7 @@ class LstmSpy(TorchFunctionMode):
         self.calls: list[dict[str, Any]] = []
         self.functions: set[str] = set()
         self.rows = 0
+        self.trace = ShapeTrace()
 
     def run(self, model: nn.Module, padded: Tensor) -> Any:
         """Call the model under observation."""
@@ -117,6 +119,7 @@ class LstmSpy(TorchFunctionMode):
         def forward(lstm: nn.LSTM, input: Any, hx: Any = None) -> Any:  # noqa: A002
             return self._forward(lstm, input, hx)
 
+        student.trace = self.trace = ShapeTrace(padded=padded)
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with torch.no_grad(), exact, self, patch.object(nn.LSTM, "forward", forward):
             return model(padded)
@@ -126,7 +129,7 @@ class LstmSpy(TorchFunctionMode):
     ) -> Any:
         """Record a call and execute it."""
         self.functions.add(getattr(func, "__name__", ""))
-        return func(*args, **(kwargs or {}))
+        return self.trace.call(func, args, kwargs or {})
 
     def _forward(self, lstm: nn.LSTM, given: Any, start: Any) -> Any:
         output, (h_n, c_n) = LSTM_FORWARD(lstm, given, start)
@@ -174,8 +177,8 @@ def run(
 
     An entry of `states` replaces the LSTM's output, and the random generators are seeded again, so
     that only the states make a difference. Returns a list of
-    `{"logits", "lstm_calls", "functions"}`: the logits or the exception, the calls of the LSTM, and
-    the names of the torch functions that were called after it.
+    `{"logits", "lstm_calls", "functions", "trace"}`: the logits or the exception, the calls of the
+    LSTM, the names of the torch functions that were called after it, and the shapes on the way.
     """
     model = _build(sizes, device).train(training)
     chance = torch.get_rng_state()
@@ -189,7 +192,14 @@ def run(
         call = f"{_call(sizes)}(torch.randn({shape}))"
         logits = student.attempt(call, watch.run, model, padded.torch().to(device))
         functions = sorted(watch.functions)
-        results.append({"logits": logits, "lstm_calls": watch.calls, "functions": functions})
+        results.append(
+            {
+                "logits": logits,
+                "lstm_calls": watch.calls,
+                "functions": functions,
+                "trace": watch.trace.text,
+            }
+        )
     return results
 
 

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..coded_lstm import CodedLSTM
 from ..pipeline import MODEL
+from ..shape_trace import traced
 from ..student import student
 from ..wire import TensorData
 from .call import plain
@@ -52,7 +53,7 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
         shift = batch["shift"]
         result = student.attempt(batch["text"], function, nlp, batch["texts"])
         result = plain(result) if shift is None else result
-        seen.append({"result": result, "given": [*sizes]})
+        seen.append({"result": result, "given": [*sizes], "trace": ""})
     return seen
 
 
@@ -66,7 +67,7 @@ def states(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Returns:
         For each call `result`, and `given`: for each call of the LSTM the batch sizes of its packed
-        input, or None if the input was not packed.
+        input, or None if the input was not packed; and `trace`: the shapes on the way.
     """
     function = student.get(module, "sentence_states")
     return [_states(function, **call) for call in calls]
@@ -89,8 +90,10 @@ def _states(
         given.append(inputs[0].batch_sizes.tolist() if packed else None)
 
     lstm.register_forward_pre_hook(note)
-    result = student.attempt(text, function, lstm, [sentence.torch() for sentence in sentences])
-    return {"result": plain(result), "given": given}
+    read = [sentence.torch() for sentence in sentences]
+    result = student.attempt(text, traced, function, lstm, read)
+    trace = "" if student.trace is None else student.trace.text
+    return {"result": plain(result), "given": given, "trace": trace}
 
 
 def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.data import DataLoader
 
+from ..shape_trace import traced
 from ..student import student
 from ..wire import TensorData
 
@@ -284,6 +285,7 @@ def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
     with setup.watch():
         result = student.attempt(
             f"evaluate(model, loader, {device!r})",
+            traced,
             function,
             setup.probe,
             setup.loaders["val"],
@@ -306,6 +308,7 @@ def train(
         result = student.attempt(
             f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}"
             + (f", device={device!r})" if tell_device else ")"),
+            traced,
             function,
             setup.probe,
             setup.loaders["train"],
