@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write or check the generated files and return the exit code."""
-    from grader.maintain import notebooks, stubs
+    from grader.maintain import notebooks, signatures, stubs
 
     if not SOLUTION.is_dir():
         raise UsageError("solution/ is missing: the exercise can be built only where it exists.")
@@ -25,13 +25,13 @@ def run(options: argparse.Namespace) -> int:
         if script.name != "nbgrader_config.py"
     }
     if options.check:
-        problems = stubs.check(SOLUTION, EXERCISE)
+        problems = [*stubs.check(SOLUTION, EXERCISE), *signatures.check(SOLUTION)]
         for script, notebook in lessons.items():
             problems += notebooks.check(script, SOLUTION, notebook)
         print("\n".join(problems) or "exercise/ and the notebooks are up to date.")
         return 1 if problems else 0
     try:
-        written = stubs.build(SOLUTION, EXERCISE)
+        written = [*stubs.build(SOLUTION, EXERCISE), *signatures.build(SOLUTION)]
         for script, notebook in lessons.items():
             written += notebooks.build(script, SOLUTION, notebook)
     except (stubs.BuildError, OSError) as error:

@@ -16,6 +16,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.packages import installed_version
 from grader.base.paths import without_paths
+from grader.contract import signatures
 from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import (
     MAX_SHOWN,
@@ -25,7 +26,7 @@ from grader.contract.messages import (
     explain_raised,
     shorten,
 )
-from grader.contract.mistakes import mistakes
+from grader.contract.mistakes import advice, mistakes
 from grader.contract.record import PLACEHOLDER, CheckResult, Record, state_of
 from grader.contract.tasks import (
     Assignment,
@@ -158,6 +159,7 @@ class Session:
             elif status is not Status.PASSED:
                 return Verdict(Status.BLOCKED, message=f"Not checked yet: fix {need} first.")
         verdict = judge(check.load(), self.submission, check, failed)
+        verdict = _compare_parameters(verdict, check.task, self.submission)
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)
         return verdict
@@ -268,6 +270,29 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
     module = raised.message if missing else submission.module(check.task)
     status = Status.MEMORY if raised.kind == "memory" else Status.FAILED
     return Verdict(status, message=explain_raised(raised, module))
+
+
+def _compare_parameters(verdict: Verdict, task: str, submission: Submission) -> Verdict:
+    """Explain a failure by parameters that differ from the exercise's, if they do."""
+    if verdict.status is not Status.FAILED or not tasks()[task].module:
+        return verdict
+    raised = re.search(r"raised:? +TypeError: (.*)", verdict.message)
+    message = raised[1] if raised else ""
+    sources = re.findall("^    (.*)", verdict.message, re.MULTILINE) if raised else []
+    try:
+        own = submission.once(("signatures", task), lambda opened: opened.signatures(task))
+    except (StudentError, WorkerLost):
+        return verdict
+    found = signatures.difference(task, own, message, sources[-1] if sources else "")
+    if found is None:
+        return verdict
+    if found.mistake is None:
+        return replace(verdict, message="\n".join([verdict.message, *found.lines]))
+    known = verdict.mistake
+    general = mistakes()[known].explanation if known else advice("TypeError", message)
+    lines = [line for line in verdict.message.split("\n") if line != general]
+    lines += [*found.lines, mistakes()[found.mistake].explanation]
+    return replace(verdict, message="\n".join(lines), mistake=found.mistake)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader.base import devices
+from grader.contract import signatures
 from grader.contract.enums import State, Tier
 from grader.contract.tasks import MAIN, assignments, tasks, written_in
 from grader.grading.answers import (
@@ -136,6 +137,12 @@ class Submission:
                 self.broken[module] = raised
 
         self.once(module, load)
+
+    def signatures(self, task: str) -> dict[str, str]:
+        """Return the parameters of a task's functions, see `grader.contract.signatures`."""
+        module, names = self.module(task), [*signatures.expected().get(task, {})]
+        found = self._do("load.signatures", [module], module=module, names=names)
+        return structured(found, dict[str, str])
 
     def end_to_end(self, rows: list[tuple[int, str]], val_rows: list[tuple[int, str]]) -> Any:
         """Run all four parts together for one epoch and return the history."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import FunctionType
 
 from ..pipeline import MODEL
 from ..student import student
 from ..wire import Raised, text
+
+MAX_PARAMETERS = 300  # characters
 
 
 def module(name: str, needs: list[str]) -> list[Raised]:
@@ -42,3 +46,42 @@ def packages(names: list[str]) -> dict[str, str]:
     except OSError as error:
         found["the working folder"] = text(str, error)
     return found
+
+
+def signatures(module: str, names: list[str]) -> dict[str, str]:
+    """Describe the parameters of a module's functions and of its classes' methods.
+
+    Args:
+        module: the student's module.
+        names: functions, or methods as "Class.method".
+
+    Returns:
+        For each plain function its parameters, such as "self, padded, lengths, *, mode=".
+    """
+    found = {}
+    for name in names:
+        owner, _, method = name.rpartition(".")
+        value = student.get(module, owner or method)
+        if owner and isinstance(value, type):
+            value = vars(type)["__dict__"].__get__(value).get(method)
+        if type(value) is FunctionType:
+            found[name] = _parameters(value)
+    return found
+
+
+def _parameters(function: FunctionType) -> str:
+    code, defaults = function.__code__, len(function.__defaults__ or ())
+    names, count = code.co_varnames, code.co_argcount
+    parts = [
+        f"{name}=" if at >= count - defaults else name for at, name in enumerate(names[:count])
+    ]
+    end = count + code.co_kwonlyargcount
+    if code.co_flags & CO_VARARGS:
+        parts.append("*args")
+    elif end > count:
+        parts.append("*")
+    given = function.__kwdefaults__ or {}
+    parts += [f"{name}=" if name in given else name for name in names[count:end]]
+    if code.co_flags & CO_VARKEYWORDS:
+        parts.append("**kwargs")
+    return ", ".join(parts)[:MAX_PARAMETERS]
