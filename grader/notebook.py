@@ -1,4 +1,4 @@
-"""Functions for notebooks: `check` for test cells, `progress` for training runs."""
+"""Functions for notebooks: `check` for test cells, `hint`, `progress` for training runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from grader.contract.record import Record
 from grader.contract.tasks import assignments, get_task, tasks
 from grader.intake.choice import modules_beside
 from grader.intake.notebook_modules import extract_modules, last_versions
-from grader.reports import board, html
+from grader.reports import board, hints, html
 
 T = TypeVar("T")
 VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it if Validate runs a notebook
@@ -85,6 +85,26 @@ def ready(installed: Sequence[str] = ()) -> str:
     where = "in a sandbox" if tier is Tier.SANDBOX else "in a process of its own"
     done = f" Installed {', '.join(installed)}." if installed else ""
     return f"Ready.{done} Your code is checked {where}."
+
+
+def hint(task: str, level: int = 1) -> None:
+    """Print a hint: `hint("collate")`, or `hint("collate", 2)` for a more explicit one.
+
+    Args:
+        task: the task's id.
+        level: 1 to 3, from vague to explicit.
+
+    Raises:
+        UsageError: there is no such task or level.
+    """
+    texts = get_task(task).hints
+    if not 1 <= level <= len(texts):
+        raise UsageError(f"Hint {level}: choose a level from 1 to {len(texts)}.")
+    print(texts[level - 1])
+    if level < len(texts):
+        print(f'More: hint("{task}", {level + 1})')
+    if told := hints.record(Path.cwd(), task, level):
+        print(told)
 
 
 def _require_parts(task: str, parts: tuple[object, ...]) -> None:

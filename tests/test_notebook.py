@@ -17,6 +17,7 @@ from grader.base.errors import UsageError
 from grader.base.paths import ROOT
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
+from grader.contract.tasks import tasks
 from grader.grading import session
 from grader.intake.sources import Sources
 from grader.reports import board, html
@@ -211,3 +212,18 @@ def test_validate_names_the_cell_that_fails_and_no_other(stub: Path) -> None:
 @pytest.mark.full
 def test_validate_passes_the_solution() -> None:
     assert validated(SOURCE) == {}
+
+
+def test_a_hint_is_printed_and_recorded_where_there_is_a_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hints.json").write_text("{}", encoding="utf-8")
+    notebook.hint("collate", 2)
+    out = capsys.readouterr().out
+    assert out.startswith(tasks()["collate"].hints[1])
+    assert 'More: hint("collate", 3)' in out
+    assert out.endswith("your instructor may see which hints you asked for.\n")
+    assert (tmp_path / "hints.json").read_text(encoding="utf-8") == '{"collate": [2]}'
+    with pytest.raises(UsageError, match="choose a level from 1 to 3"):
+        notebook.hint("collate", 4)

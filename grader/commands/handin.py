@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the archive and return the exit code."""
     from grader.grading.session import load
+    from grader.reports import hints
 
     if not options.path.is_dir():
         raise UsageError(f"{options.path}: not a folder. Hand in a single file as it is.")
@@ -41,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(f"{name}.py", data)
+        if (recorded := options.path / hints.FILE).is_file():
+            archive.write(recorded, hints.FILE)
     out = options.out or Path(f"{chosen.id}.zip")
     try:
         with written_whole(out) as stream:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the hint and return the exit code."""
-    from grader.reports import board
+    from grader.reports import board, hints
 
     if options.task is None:
         found = _first_open()
@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
     if not 1 <= level <= len(task.hints):
         raise UsageError(f"Hint {level}: choose a level from 1 to {len(task.hints)}.")
     board.show_hint(task, level)
+    if told := hints.record(EXERCISE, task.id, level):
+        print(told)
     return 0
 
 

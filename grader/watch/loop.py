@@ -16,7 +16,7 @@ from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import Assignment, Task
 from grader.grading.session import load
 from grader.intake.sources import Sources
-from grader.reports import board, labels
+from grader.reports import board, hints, labels
 from grader.watch import keyboard, screen
 from grader.watch.files import Saves
 from grader.watch.job import Ended, Graded, Job
@@ -211,6 +211,8 @@ class Watch:
                 confirmed()
         elif key == "h":
             self._hint = (self._hint + 1) % (len(self.task.hints) + 1)
+            folder = self.path if self.path.is_dir() else self.path.parent
+            self._say(hints.record(folder, self.task.id, self._hint) if self._hint else "")
         elif key in ("n", "p"):
             self._move(1 if key == "n" else -1)
         elif key == "r":

@@ -383,6 +383,25 @@ def test_every_task_gives_its_hints(task: str, capsys: pytest.CaptureFixture[str
     assert len(texts) == 3
 
 
+def test_hints_are_recorded_only_where_the_course_asks_for_it_and_the_student_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("grader.commands.hint.EXERCISE", tmp_path)
+    assert main(["hint", "collate", "2"]) == 0
+    assert "Recorded" not in capsys.readouterr().out
+    assert [*tmp_path.iterdir()] == []
+    recorded = tmp_path / "hints.json"
+    recorded.write_text("{}", encoding="utf-8")
+    for task, level in (("collate", "2"), ("collate", "1"), ("collate", "2"), ("model", "3")):
+        assert main(["hint", task, level]) == 0
+    out = capsys.readouterr().out
+    assert out.count("Recorded in hints.json: your instructor may see") == 4
+    assert json.loads(recorded.read_text(encoding="utf-8")) == {"collate": [1, 2], "model": [3]}
+    recorded.write_text("[]", encoding="utf-8")
+    assert main(["hint", "collate"]) == 0
+    assert "Not recorded: hints.json cannot be used" in capsys.readouterr().out
+
+
 def test_hint_alone_is_for_the_first_task_that_is_not_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
