@@ -193,7 +193,7 @@ def validated(path: Path) -> Any:
 def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The notebook without the task collate, and without the try-it cells, to save time."""
     content = nbformat.read(SOURCE, 4)
-    kept = ("imports", "lesson-04", "dataset-NewsDataset", "check-dataset", "collate-Collate")
+    kept = ("imports", "lesson-05", "dataset-NewsDataset", "check-dataset", "collate-Collate")
     content.cells = [cell for cell in content.cells if cell.id in (*kept, "check-collate")]
     path = tmp_path_factory.mktemp("stub") / "stub.ipynb"
     collate = next(cell for cell in content.cells if cell.id == "collate-Collate")
