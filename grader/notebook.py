@@ -43,7 +43,14 @@ class PointsMissing(Exception):
         return [str(self)]
 
 
-def check(task: str, *parts: object) -> float:
+class Points(float):
+    """Points that a notebook does not echo below the table, which shows them already."""
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
+def check(task: str, *parts: object) -> Points:
     """Check a task: `check("collate", Collate)` shows a table and returns the points.
 
     The source of the cells that were run is passed to a worker process as a submission, exactly as
@@ -60,7 +67,7 @@ def check(task: str, *parts: object) -> float:
         parts: the classes and functions of the task.
 
     Returns:
-        The points, a float from 0 to the task's points.
+        The points, from 0 to the task's points.
 
     Raises:
         UsageError: the task is unknown, or `parts` are not its parts.
@@ -73,7 +80,7 @@ def check(task: str, *parts: object) -> float:
     score, most = float(record.score), float(record.max_score)
     if score < most and VALIDATING in os.environ:
         raise PointsMissing(f"{board.line(record, record.tasks[0])} Run the cell to read more.")
-    return min(max(score, 0.0), most)
+    return Points(min(max(score, 0.0), most))
 
 
 def ready(installed: Sequence[str] = ()) -> str:

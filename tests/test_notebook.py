@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from nbgrader.validator import Validator
 from traitlets.config import Config
 
@@ -53,11 +54,12 @@ def graded_as_file(source: str) -> Record:
 def test_a_check_says_and_gives_what_the_command_line_does(
     monkeypatch: pytest.MonkeyPatch, shown: list[Record], mistake: str
 ) -> None:
+    monkeypatch.setattr(session, "input_seed", lambda *_: 1)  # inputs depend on the files' names
     source = DATASET.replace("label - 1 for", f"{mistake} for")
     ran(monkeypatch, "print('an earlier cell')", source, 'check("dataset", NewsDataset)')
     points = notebook.check("dataset", NewsDataset)
     expected = graded_as_file(source)
-    assert type(points) is float
+    assert isinstance(points, float)
     assert points == expected.score
     told = [(c.id, c.status, c.score, c.mistake, c.message, c.hint) for c in shown[0].checks]
     assert told == [
@@ -91,14 +93,21 @@ def test_nothing_appears_on_stderr(
     assert capfd.readouterr().err == "afterwards"
 
 
+def test_a_notebook_does_not_echo_the_points() -> None:
+    formatter = DisplayFormatter()
+    assert formatter.format(15.0)[0]
+    assert formatter.format(notebook.Points(15.0)) == ({}, {})
+
+
 @pytest.mark.parametrize(("score", "points"), [(7.0, 2.0), (-1.0, 0.0), (1, 1.0)])
-def test_the_points_are_a_plain_float_within_the_tasks_points(
+def test_the_points_are_a_float_within_the_tasks_points(
     monkeypatch: pytest.MonkeyPatch, shown: list[Record], score: float, points: float
 ) -> None:
     record = Record({}, [CheckResult("dataset.texts", "dataset", Status.PASSED, score, 2)], {})
     monkeypatch.setattr(notebook, "_grade", lambda _: record)
     given = notebook.check("dataset", NewsDataset)
-    assert (type(given), given) == (float, points)
+    assert isinstance(given, float)
+    assert given == points
     assert shown == [record]
 
 
