@@ -159,8 +159,8 @@ def check_gradients(submission: Submission) -> None:
     for part, called in zip(PARTS, sampling_losses(submission)[1:4], strict=True):
         require_loss(called)
         if not unwrap(called.result).requires_grad:
-            found = f"`{part}` wants a gradient, and none flows back from the loss to it"
-            raise Failure(LOSS, found, "a loss that gradients flow back from", "gradient-cut")
+            found = f"`{part}` needs a gradient, but none flows back to it from the loss"
+            raise Failure(LOSS, found, "a loss from which gradients flow back", "gradient-cut")
 
 
 def check_large_scores(submission: Submission) -> None:

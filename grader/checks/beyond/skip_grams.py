@@ -67,9 +67,7 @@ def require_pairs(call: str, called: CallResult) -> Pairs:
         with local(_count(found) is not None):
             raise Failure(call, f"It returned {show(found)}", expected, _why_form(found))
     if found.shape[0] > MOST_PAIRS:
-        raise Failure(
-            call, f"It returned {found.shape[0]:,} pairs", f"{MOST_PAIRS} at the very most"
-        )
+        raise Failure(call, f"It returned {found.shape[0]:,} pairs", f"{MOST_PAIRS} at most")
     return Counter((one, other) for one, other in found.tolist())
 
 

@@ -73,7 +73,7 @@ def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
     if len(seen.steps) != steps:
         found = f"`step` was called {len(seen.steps)} times"
         why = "decoder-starts-at-step-1" if len(seen.steps) == steps - 1 else None
-        raise Failure(call, found, f"a call for each of the T = {steps} steps", why)
+        raise Failure(call, found, f"one call for each of the T = {steps} steps", why)
     for number, (tokens, _) in enumerate(seen.steps, 1):
         fits = isinstance(tokens, TensorData) and tokens.dtype == "int64"
         if not fits or tokens.shape != (rows,):
@@ -134,8 +134,8 @@ def _require_logits(submission: Submission) -> None:
     right = decoding(submission)["logits"]
     if not close(found, right, TOLERANCE):
         why = why_other_logits(found, right)
-        expected = "those that `step` gave, in their order"
-        raise Failure(call, "It returned other logits", expected, why)
+        expected = "those that `step` returned, in order"
+        raise Failure(call, "It returned different logits", expected, why)
 
 
 def why_other_logits(found: Tensor, right: Tensor) -> str | None:
@@ -163,7 +163,7 @@ def check_start(submission: Submission) -> None:
     """The input of the first step is the start token."""
     call, tokens = fed(submission, 0)
     if bool((tokens[:, 0] != TOKENS - 1).any()):
-        found = f"The first step was fed {tokens[:, 0].tolist()}"
+        found = f"The first input is {tokens[:, 0].tolist()}"
         target = bool((tokens[:, 0] == decoding(submission)["targets"][:, 0]).all())
         fixed = len({*tokens[:, 0].tolist()}) == 1
         why = "start-is-a-target" if target else "start-fixed" if fixed else None
@@ -182,7 +182,7 @@ def check_state(submission: Submission) -> None:
         why = "decoder-state-not-carried" if again else None
         if not step and state is not None and not state.any():
             why = "decoder-starts-from-zeros"
-        before = "step before has given" if step else "encoder has made"
+        before = "previous step returned" if step else "encoder returned"
         found = f"Step {step + 1} got {'the first state again' if again else 'another state'}"
         raise Failure(call, found, f"the state that the {before}", why)
 
@@ -239,8 +239,8 @@ def check_mixed(submission: Submission) -> None:
         tokens = fed_tokens(seen, call, 2, LONG)[:, 1:]
         right, own = scenario["targets"][:, :-1], scenario["logits"].argmax(2)[:, :-1]
         if bool(((tokens != right) & (tokens != own)).any()):
-            found = "A step was fed neither the right token nor the decoder's choice"
-            raise Failure(call, found, "one of the two of the step before")
+            found = "The input of a step is neither the right token nor the decoder's choice"
+            raise Failure(call, found, "one of the two at the previous step")
         forced.append((tokens == right).double().mean().item())
     share = sum(forced) / len(forced)
     whole = sum(one in (0.0, 1.0) for one in forced)
@@ -256,4 +256,4 @@ def check_mixed(submission: Submission) -> None:
     found = f"{share:.0%} of {TIMES * (LONG - 1):,} steps were fed the right token"
     if whole:
         found = f"In {whole} of {TIMES} calls all steps, or none, were fed the right token"
-    raise Failure(call, found, f"a share of about {RATIO:.0%} in each call", why)
+    raise Failure(call, found, f"a fraction of about {RATIO:.0%} in each call", why)

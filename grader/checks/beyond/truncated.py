@@ -139,7 +139,7 @@ def trained(submission: Submission) -> TextTraining:
                 raise Failure(TRAIN, show_raised(seen.result), "a list of losses", mistake)
     if isinstance(seen.result, Raised) and any(call.attached for call in seen.calls):
         found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
-        raise Failure(TRAIN, found, "gradients that stay inside of a chunk", "state-not-detached")
+        raise Failure(TRAIN, found, "gradients that stay inside a chunk", "state-not-detached")
     unwrap(seen.result)
     return seen
 
@@ -235,14 +235,14 @@ def check_state(submission: Submission) -> None:
         elif _same_state(state, (0 * right[0], right[1])):
             why = "only-cell-state-carried"
         found = f"Chunk {number} started from {'zeros' if state is None else 'another state'}"
-        raise Failure(TRAIN, found, "the state in which the chunk before has ended", why)
+        raise Failure(TRAIN, found, "the state at the end of the previous chunk", why)
 
 
 def check_detached(submission: Submission) -> None:
     """No gradient flows from a chunk into the previous one."""
     for number, call in enumerate(trained(submission).calls, 1):
         if call.attached:
-            found = f"The state that chunk {number} starts from still hangs on the chunk before"
+            found = f"The first state of chunk {number} is still connected to the previous chunk"
             raise Failure(TRAIN, found, "a state without its history", "state-not-detached")
 
 
@@ -310,4 +310,4 @@ def check_learns(submission: Submission) -> None:
     told = "The final weights differ from those of one step per chunk"
     if why == "no-step":
         told = "The final weights equal the initial ones"
-    raise Failure(TRAIN, told, "zero_grad, backward and step once for each chunk", why)
+    raise Failure(TRAIN, told, "zero_grad, backward and step once per chunk", why)

@@ -90,7 +90,7 @@ def check_neighbours(submission: Submission) -> None:
         "Of 100 times, two words that stand together in news lie nearer to each other than two "
         f"that never do {math.floor(100 * share)} times"
     )
-    expected = f"at least {100 * ENOUGH:.0f} (drawn vectors reach 50, trained ones about 80)"
+    expected = f"at least {100 * ENOUGH:.0f} (random vectors reach 50, trained ones about 80)"
     raise Failure(call, told, expected, why)
 
 

@@ -101,7 +101,7 @@ def check_loads_once(submission: Submission) -> None:
     found = seen(submission)
     nlp = unwrap(found.nlp)
     if not (found.pipeline or "").startswith(MODEL):
-        expected = f'what spacy.load("{MODEL}") gives, loaded in __init__'
+        expected = f'the result of spacy.load("{MODEL}"), loaded in __init__'
         raise Failure("Collate().nlp", f"It is {found.pipeline or show(nlp)}", expected)
     if found.loads_called:
         every = found.loads_called >= len(drawn.small)
@@ -328,7 +328,7 @@ def check_padding(submission: Submission) -> None:
     b = next(b for b, length in enumerate(found) if length != right_lengths[b])
     zeros = [step for step, is_filled in enumerate(rows[b].any(1)) if not is_filled]
     expected = (
-        f"{[*range(right_lengths[b], len(rows[b]))]}, those behind the {right_lengths[b]} tokens "
+        f"{[*range(right_lengths[b], len(rows[b]))]}, those after the {right_lengths[b]} tokens "
         f"of {drawn.batch[b][0]!r}"
     )
     text = f"The steps that are all zero are {zeros or 'none'}"
@@ -370,7 +370,7 @@ def check_order(submission: Submission) -> None:
         mistake = "targets-reordered" if sorted(targets) == sorted(right_targets) else None
         if targets == [target - 1 for target in right_targets]:
             mistake = "targets-subtracted-again"
-        expected = f"{[*right_targets]}, the targets as they came"
+        expected = f"{[*right_targets]}, the targets of the batch"
         raise Failure(f"{call(drawn.batch)}[1]", f"It is {targets}", expected, mistake)
 
 
@@ -392,7 +392,7 @@ def check_empty_sentence(submission: Submission) -> None:
     (first, second), _ = _pair(drawn.empty, found)
     if not first.any():
         raise Failure(
-            f"{call(drawn.empty)}[0][0]", "It holds zeros only", "the vectors of the first text"
+            f"{call(drawn.empty)}[0][0]", "It contains only zeros", "the vectors of the first text"
         )
     if second.any():
-        raise Failure(f"{call(drawn.empty)}[0][1]", "It holds numbers that are not 0", "zeros only")
+        raise Failure(f"{call(drawn.empty)}[0][1]", "It is not all zeros", "only zeros")

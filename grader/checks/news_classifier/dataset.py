@@ -340,7 +340,7 @@ def check_index(submission: Submission) -> None:
         if found != read[sample]:
             text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
             item = f"({drawn.texts[sample]!r}, tensor({drawn.targets[sample]}))"
-            expected = f"what index {sample} gives, {item}"
+            expected = f"the same as index {sample} gives, {item}"
             raise Failure(f"{drawn.call}[{index}]", text, expected, "negative-index")
     for index, found in ((drawn.n, beyond), (-drawn.n - 1, before)):
         if not isinstance(found, Raised) or found.type != "IndexError":

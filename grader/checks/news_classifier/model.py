@@ -154,14 +154,14 @@ def check_rows(submission: Submission) -> None:
     if not close_logits(logits_of(second), together):
         raise Failure(
             f"model(batch)` twice with the same batch, for `{call(SIZES)}.eval()",
-            "The second answer differs from the first",
+            "The second result differs from the first",
             "the same logits",
             _why_again(first, second),
         )
     if not close_logits(torch.cat([logits_of(run)[:1] for run in others]), together):
         raise Failure(
             f"model(batch[b : b + 1])` and `model(batch)[b : b + 1]` for `{call(SIZES)}.eval()",
-            "A sentence alone has other logits than the same sentence in a batch",
+            "A sentence has different logits alone and in a batch",
             "the same logits",
             _why_rows(draw(submission.seed, B, T, F), first, together),
         )
@@ -273,14 +273,14 @@ def _reads_true_states(submission: Submission) -> None:
     seen = real.lstm_calls[0]
     given = seen.input
     if not isinstance(given, TensorData) or given.shape[-2:] != (T, F):
-        found = f"The nn.LSTM was given {show(given)}"
+        found = f"The input of the nn.LSTM is {show(given)}"
         raise Failure(where, found, f"the whole batch, of shape {shape((rows, T, F))}")
     weights = submission.lstm_weights(SIZES)
     bias = "bias_ih_l0" in weights
     lstm = torch.nn.LSTM(F, H, L, batch_first=True, bidirectional=True, bias=bias)
     forms = {name: tuple(weight.shape) for name, weight in lstm.named_parameters()}
     if {name: weight.shape for name, weight in weights.items()} != forms:
-        found = f"Its nn.LSTM has weights of the shapes {show(weights)}"
+        found = f"Its nn.LSTM has weights with the shapes {show(weights)}"
         raise Failure(where, found, "those of nn.LSTM with these sizes")
     lstm.load_state_dict({name: weight.torch() for name, weight in weights.items()})
     start = None
@@ -291,8 +291,8 @@ def _reads_true_states(submission: Submission) -> None:
     for other in (-padded, 2 * padded.flip(1).cos()):
         (read,) = substituted(submission, SIZES, other, [(output, h_n, c_n)])
         if not close_logits(logits_of(read), logits):
-            found = "The logits depend on more than the states that its nn.LSTM computes"
-            raise Failure(where, found, "nothing else to be read out")
+            found = "The logits depend on more than the states of the nn.LSTM"
+            raise Failure(where, found, "logits computed only from these states")
 
 
 def _learns(submission: Submission) -> None:
@@ -338,9 +338,9 @@ def _tokens_come_in_order(submission: Submission) -> None:
             is_reversed = bool(reached.flip(1).diagonal().all())
             raise Failure(
                 call(SIZES, N_ROWS, T, F),
-                f"When token {token} of {T} changes, step {token} of what its nn.LSTM is given "
+                f"When token {token} of {T} changes, step {token} of the input of its nn.LSTM "
                 "stays the same",
-                "the tokens in their order, the first at the first step",
+                "the tokens in order, the first at the first step",
                 "input-reversed" if is_reversed else None,
             )
 
@@ -377,7 +377,7 @@ def check_logits(submission: Submission) -> None:
         found = "The exponentials of the logits sum to 1, whatever the states of the LSTM"
         with local():
             raise Failure(where, found, "plain scores", "log-softmax")
-    expected = "plain scores, of either sign and any size"
+    expected = "raw logits, which can have any sign and size"
     used = sorted(functions & SQUASHING)
     if used and bool((scores.abs() <= 1).all()):
         found = f"All logits lie between -1 and 1, and forward calls {' and '.join(used)}"
@@ -444,7 +444,7 @@ def check_device(submission: Submission) -> None:
             raise
         mistake = "lengths-on-device" if "lengths" in raised.message else "fixed-device"
         found = f"On a device that is not the CPU it fails{place(raised)}"
-        raise Failure(where, found, "a model that runs where it was moved to", mistake) from None
+        raise Failure(where, found, "a model that runs on its device", mistake) from None
     if device == "cpu":
-        expected = "them on the device of the model"
+        expected = "logits on the device of the model"
         raise Failure(where, "Its logits are on the CPU", expected, "fixed-device")

@@ -166,8 +166,8 @@ def check_evaluate_mode(submission: Submission) -> None:
             raise Failure(EVALUATE, found, "none", "no-grad-missing")
         if mode_left(seen.left, weights(seen), stage(submission)) is not before:
             names = {True: "training mode", False: "eval mode"}
-            found = f"The model came in {names[before]} and was left in {names[not before]}"
-            raise Failure(EVALUATE, found, "the mode as it was", "mode-not-restored")
+            found = f"The model was in {names[before]} and was left in {names[not before]}"
+            raise Failure(EVALUATE, found, "the same mode as before", "mode-not-restored")
     _evaluates_in_eval_mode(submission)
 
 
@@ -183,7 +183,7 @@ def _evaluates_in_eval_mode(submission: Submission) -> None:
         found = "What it returned depends on what the model computes with gradients"
         raise Failure(EVALUATE, found, "no gradients", "no-grad-missing")
     if not used:
-        found = "It returned the same numbers for a model that computes other logits"
+        found = "It returned the same numbers for a model with different logits"
         raise Failure(EVALUATE, found, "numbers that depend on the logits")
 
 
@@ -199,7 +199,7 @@ def check_history(submission: Submission) -> None:
 
 
 def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> None:
-    expected = f"a list of {EPOCHS} dicts, one an epoch, with the keys {', '.join(KEYS)}"
+    expected = f"a list of {EPOCHS} dicts, one per epoch, with the keys {', '.join(KEYS)}"
     if type(history) is not list or not all(type(row) is dict for row in history):
         mistake = "history-dict-of-lists" if type(history) is dict else None
         raise Failure(TRAIN, f"It returned {show(history)}", expected, mistake)
@@ -216,7 +216,7 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
                 found = f"{key} is {show(number)}"
                 raise Failure(TRAIN, found, "a finite float", _why_no_float(number))
     if not _tells_of_data(submission):
-        found = "With other batches in both loaders, it returned the same numbers"
+        found = "With different batches in both loaders, it returned the same numbers"
         raise Failure(TRAIN, found, "the losses and the accuracy of this training")
 
 
@@ -249,7 +249,7 @@ def check_validation(submission: Submission) -> None:
     if not _learns_from_data(submission):
         raise Blocked("Not checked yet: fix train.learns first.")
     if weights(seen).distance(weights(other)) > TOLERANCE:
-        found = "With other batches in val_loader, the model was trained to other weights"
+        found = "With different batches in val_loader, training ended with different weights"
         mistake = why_validation(seen, stage(submission), LR)
         raise Failure(TRAIN, found, "the same weights", mistake)
 
@@ -279,19 +279,19 @@ def check_learns(submission: Submission) -> None:
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
         *others, last = map(str, counts)
-        found = f"It learned {', '.join(others)} and {last} times from the batches of train_loader"
-        raise Failure(TRAIN, found, f"{EPOCHS} times from each, once an epoch", mistake)
+        found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
+        raise Failure(TRAIN, found, f"{EPOCHS} times on each, once per epoch", mistake)
     start, end, right = scenario.start, weights(seen), Simulation(scenario, LoopVariant()).weights
     if end.distance(start) == 0:
         computed = any(isinstance(event, Backward) for event in seen.events)
         without = "gradient-cut-off" if seen.backwards else "backward-missing"
         mistake = "gradients-not-used" if computed else without
         found = "The model's weights did not change"
-        raise Failure(TRAIN, found, "each batch to change them", mistake)
+        raise Failure(TRAIN, found, "changed weights after each batch", mistake)
     at = abs(end.flat() - right.flat()).argmax()
     before, after, expected = (each.flat()[at] for each in (start, end, right))
     found = f"A weight of the model went from {before:.4f} to {after:.4f}"
-    adam = f"{expected:.4f}, where Adam(lr={LR}) takes it by the cross-entropy of each batch"
+    adam = f"{expected:.4f} after Adam(lr={LR}) on the cross-entropy of each batch"
     mistake = why_other_weights(seen, scenario)
     if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, LR)):
         shown = ", ".join(f"{rate:.3g}" for rate in rates)
@@ -316,12 +316,12 @@ def _uses_its_arguments(submission: Submission) -> None:
         fixed = [len(events) for events in learned_from(once, scenario)] == passes
         mistake = "arguments-fixed" if fixed else "stops-early"
         raise Failure(call, found, f"{epochs}, and as many entries in the list", mistake)
-    found = f"With epochs={EPOCHS} and lr={LR} the model learned as it should, here it did not"
+    found = f"With epochs={EPOCHS} and lr={LR} the model was trained correctly, but here it was not"
     if rates := changing_rates(seen, scenario, lr):
         shown = ", ".join(f"{rate:.3g}" for rate in (rates[0], rates[-1]))
         found = f"The learning rate of the first and of the last step was {shown}"
         raise Failure(call, found, f"{lr} in each step", "lr-changes")
-    raise Failure(call, found, "both arguments to be used", "arguments-fixed")
+    raise Failure(call, found, "training with these arguments", "arguments-fixed")
 
 
 def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
@@ -406,12 +406,12 @@ def check_device(submission: Submission) -> None:
             raise Failure(call, "The model was not called", "logits = model(padded)")
         padded = [] if all(event.moved for event in forwards(seen)) else ["padded"]
         if unmoved := [*padded, *seen.unmoved]:
-            found = "With the model on another device than the loader's batches, "
+            found = "With the model on a different device than the loader's batches, "
             found += f"{' and '.join(unmoved)} of a batch stayed on the loader's device"
-            raise Failure(call, found, "padded and targets to be moved to the model's", mistake)
+            raise Failure(call, found, "padded and targets on the device of the model", mistake)
         if mistake == "device-ignored" and not seen.uses_device:
             found = "The argument device is not used"
-            expected = "batches and model to be moved to this device"
+            expected = "batches and model on this device"
             raise Failure(call, found, expected, "device-argument-unused")
         _same_as_on_one_device(submission, call, seen, mistake)
 
@@ -428,5 +428,5 @@ def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mi
         and weights(seen).distance(weights(near)) <= TOLERANCE
     ):
         return
-    found = "With the model on another device than the loader's batches, the numbers are others"
-    raise Failure(call, found, "padded and targets to be moved to the model's", mistake)
+    found = "With the model on a different device than the loader's batches, the numbers differ"
+    raise Failure(call, found, "padded and targets on the device of the model", mistake)

@@ -86,7 +86,7 @@ def require_by_hand(submission: Submission, task: str, called: CallResult, call:
         args[place] = args[place].flip(0)
         calls.append(Call(call.text, args))
     alone, *others = submission.call(task, task, calls, without_built_in=True)
-    expected = "the formula, written out"
+    expected = "the formula itself"
     if isinstance(alone.result, Raised) and BUILT_IN in alone.result.message:
         name = alone.result.message.partition(BUILT_IN)[2].split()[0]
         raise Failure(call.text, f"It called torch's own {name}", expected, "built-in-layer")
@@ -94,7 +94,7 @@ def require_by_hand(submission: Submission, task: str, called: CallResult, call:
         found = f"{show_raised(alone.result)} where torch has no recurrent layers of its own"
         raise Failure(call.text, found, expected, "built-in-layer")
     if not same_numbers(alone.result, called.result):
-        found = "It gave other numbers where torch has no recurrent layers of its own"
+        found = "It computed different numbers where torch has no recurrent layers of its own"
         raise Failure(call.text, found, expected, "built-in-layer")
     if any(same_numbers(other.result, alone.result) for other in others):
         raise Blocked(f"Not checked yet: fix {task}.{VALUES[task]} first.")
@@ -119,8 +119,8 @@ def require_gradients(call: str, **found: Any) -> None:
     """
     for name, result in found.items():
         if not (isinstance(result, TensorData) and result.requires_grad):
-            what = f"No gradient flows from `{name}` back to the states it started from"
-            raise Failure(call, what, "that it does", "state-detached")
+            what = f"No gradient flows from `{name}` back to the initial states"
+            raise Failure(call, what, "a gradient", "state-detached")
 
 
 ROWS = (B, 1)

@@ -48,7 +48,7 @@ def fast_seen(submission: Submission) -> PipelineSeen:
 def check_pipeline(submission: Submission) -> None:
     """The function returns a pipeline that computes vectors."""
     seen = fast_seen(submission)
-    expected = f'a pipeline, what spacy.load("{MODEL}", ...) gives'
+    expected = f'a pipeline, the result of spacy.load("{MODEL}", ...)'
     if seen.components is None:
         raise Failure(FAST, f"It returned {show(seen.made)}", expected)
     if "tok2vec" not in seen.components:
@@ -100,8 +100,8 @@ def check_components(submission: Submission) -> None:
     """Only components that the vectors need are enabled."""
     running = [name for name in fast_seen(submission).components or [] if name in NOT_NEEDED]
     if running:
-        text = f"These of its components run: {', '.join(running)}"
-        raise Failure(FAST, text, "none of these: they make no vectors", "components-not-needed")
+        text = f"It runs the components {', '.join(running)}"
+        raise Failure(FAST, text, "none of these: they compute no vectors", "components-not-needed")
 
 
 def check_calls(submission: Submission) -> None:
@@ -123,7 +123,7 @@ def check_calls(submission: Submission) -> None:
         raise Failure(
             RUN,
             f"It called components {count} times for {len(most)} texts",
-            f"{BATCHES} calls, of tok2vec: one for each batch of {BATCH_SIZE} texts",
+            f"{BATCHES} calls of tok2vec, one per batch of {BATCH_SIZE} texts",
             "texts-one-by-one" if one_by_one else "called-too-often",
         )
 

@@ -117,11 +117,11 @@ def check_sentences(submission: Submission) -> None:
     if all(map(close, back, sentences)):
         return
     places = places_of(back, sentences)
-    expected = f"{[*range(B)]}, the order given"
+    expected = f"{[*range(B)]}, the given order"
     if None not in places:
-        text = f"Unpacked again, the sentences come in the order {places}"
+        text = f"Unpacking returns the sentences in the order {places}"
         raise Failure(f"{PACK}[0]", text, expected, "order-lost" if order is None else None)
-    text = "Unpacked again, these are not the sentences that were packed"
+    text = "Unpacking does not return the sentences that were packed"
     raise Failure(f"{PACK}[0]", text, "the same vectors, sentence by sentence")
 
 

@@ -50,7 +50,7 @@ def require_padded(submission: Submission, which: int) -> None:
     if not close(found[b, :length], expected[b, :length]):
         text = f"Its first {length} steps are not the vectors of sentence {b}"
         raise Failure(f"{call}[{b}]", text, f"those {length} vectors, then zeros", why)
-    text = f"Behind the {length} tokens of sentence {b} stand numbers that are not 0"
+    text = f"After the {length} tokens of sentence {b} there are numbers that are not 0"
     raise Failure(f"{call}[{b}]", text, "zeros only", why)
 
 

@@ -206,7 +206,7 @@ def check_packed(submission: Submission) -> None:
         _require_first_call(submission, call, expected)
         return
     if not seen.given:
-        raise Failure(call, "The LSTM that it was given was not called", expected)
+        raise Failure(call, "The given LSTM was not called", expected)
     times = len(seen.given)
     how = "once" if times == 1 else f"{times} times"
     if ALIVE not in seen.given:
@@ -223,5 +223,5 @@ def _require_first_call(submission: Submission, call: str, expected: str) -> Non
         raise Blocked("Not checked yet: fix sentence_states.shape first.")
     calls = {round(each / PER_CALL) for each in coded if math.isfinite(each)} - {0}
     if calls != {1}:
-        found = "What it returned does not come from one call of its LSTM on packed sentences"
+        found = "The result does not come from one call of the LSTM on packed sentences"
         raise Failure(call, found, expected)

@@ -136,16 +136,16 @@ def check_pipe(submission: Submission) -> None:
     """The texts go through the pipeline as one batch."""
     seen = vectors_seen(submission)[0]
     unwrap(seen.result)
-    call, expected = calling_vectors(TEXTS), f"all {len(TEXTS)} at a time, by nlp.pipe"
+    call, expected = calling_vectors(TEXTS), f"all {len(TEXTS)} together, with nlp.pipe"
     if not seen.given:
-        found = "The pipeline nlp that it was given has read none of the texts"
+        found = "The given pipeline nlp did not process any text"
         raise Failure(call, found, expected, "given-pipeline-unused")
     if max(seen.given) == 1:
-        found = f"The pipeline has read one text at a time, {len(seen.given)} times"
+        found = f"The pipeline processed one text at a time, {len(seen.given)} times"
         raise Failure(call, found, expected, "texts-one-by-one")
     same, shifted = (each.result for each in vectors_seen(submission)[2:])
     if not list(numbers(unwrap(same))):
         raise Blocked("Not checked yet: fix token_vectors.shape first.")
     if same_numbers(same, shifted):
-        found = "What it returned was not computed for several texts at a time"
+        found = "The result was not computed for several texts together"
         raise Failure(call, found, expected)

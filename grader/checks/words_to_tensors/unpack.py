@@ -79,7 +79,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
     sentences = sentences_of(submission, lengths)
     for b, (one, other) in enumerate(zip(found, sentences, strict=True)):
         if not close(one, other):
-            text = f"It is not the sentence {b} that was packed, though it is as long"
+            text = f"It is not sentence {b}, although its length is right"
             raise Failure(f"{call}[{b}]", text, "the same vectors", "packed-order-cut")
 
 
@@ -136,8 +136,8 @@ def check_order(submission: Submission) -> None:
         "unsorted-twice": again,
     }
     why = matching_mistake(places, mistakes.items(), operator.eq)
-    text = f"The sentences come in the order {places}"
-    raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the order before the packing", why)
+    text = f"The sentences are in the order {places}"
+    raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the original order", why)
 
 
 def check_sorted(submission: Submission) -> None:
