@@ -44,6 +44,14 @@ def test_log_softmax_with_nll_loss_is_one_mistake_and_is_paid_once() -> None:
     assert "train.learns" in lost(record_of({"train": train}, "train"))
 
 
+def test_a_model_and_a_loop_that_agree_on_log_probabilities_are_trained_together() -> None:
+    model, train = patched("model", LOG_SOFTMAX), patched("train", NLL)
+    for loop, state in ((train, "done"), (REFERENCE["train"], "in_progress")):
+        files = {"model": model, "train": loop}
+        with session(Sources("s", files, {name: f"{name}.py" for name in files})) as opened:
+            assert opened.submission.state("model") == state
+
+
 def test_a_loop_in_len_costs_its_own_check_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "SECONDS", 4.0)
     loop = [["return len(self.samples)", "while True:\n            pass"]]
