@@ -71,7 +71,8 @@ class Failure(Exception):
 
     def add_trace(self, trace: str) -> None:
         """Show the shapes on the way, below what was observed and expected."""
-        if trace and f"\n{traced(trace)}" not in str(self):
+        alone = trace.startswith("matmul (") and "->" not in trace  # says nothing of its own
+        if trace and not alone and f"\n{traced(trace)}" not in str(self):
             lines = str(self).split("\n")
             at = len(lines) - (self.mistake is not None)
             self.args = ("\n".join([*lines[:at], traced(trace), *lines[at:]]),)
