@@ -23,11 +23,9 @@ from grader.course.folders import record_file
 from grader.course.intake import MISSING
 from grader.course.sandbox_policy import SandboxPolicy
 from grader.grading import session
-from grader.intake.choice import modules_beside
-from grader.intake.notebook_modules import extract_modules
-from grader.intake.notebooks import NotebookCell
+from grader.intake import reader
+from grader.intake.choice import RawSubmission, modules_beside
 from grader.intake.sources import bounded
-from grader.intake.statements import Cell
 from grader.reports import board, html, labels
 
 SKIP = "skip-execution"  # nbclient's tag
@@ -60,14 +58,12 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
         """Return the record, or why there is none."""
         if "unreadable" in nb.metadata:
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
-        cells = [
-            Cell(cell.source, NotebookCell("code", "", _name(cell)).label)
-            for cell in nb.cells
-            if cell.cell_type == "code"
-        ]
         try:
             assignment = _assignment(nb)
-            taken = extract_modules(student, cells, assignment, beside)
+            content = RawSubmission(
+                student, beside, main=nbformat.writes(nb).encode(), main_name="notebook.ipynb"
+            )
+            taken = reader.extract_limited(content, assignment.modules, assignment.id)
             taken = replace(taken, notes=bounded([*nb.metadata.get("notes", ()), *taken.notes]))
             options = {"assignment": assignment.id, "seed": self.seed, **self.grading_options()}
             record = session.grade(taken, many=True, **options)
@@ -77,11 +73,6 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
             self.log.exception("The grader failed on %s", student)
             return None, f"{GRADER_FAILED} ({type(error).__name__}). {BY_HAND}"
         return record, ""
-
-
-def _name(cell: Any) -> str | None:
-    """Return the name of a cell, as the gradebook has it."""
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 def _save(gradebook: Any, told: Any, nb: Any, record: Record | None, fault: str) -> None:

@@ -19,7 +19,7 @@ CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 WRITTEN = re.compile(r"\s*%%writefile[ \t]+(?:-a[ \t]+)?[\"']?(?:\./)?(\w+)\.py[\"']?[ \t]*\n")
 RUNS_THE_LINE = re.compile(r"^(\s*)%(?:time|prun|memit)[ \t]+(?!-)(?=\S)")
 MAGIC_LINE = re.compile(
-    r"^(\s*)(?!%(?:time|prun|memit)[ \t]+[^-\s])"
+    r"^(\s*)(?=\S)(?!%(?:time|prun|memit)[ \t]+[^-\s])"
     r"(?:[!%]|\?{1,2}\w|[\w.]+\?{1,2}\s*$|([\w, ]+)=\s*[!%])"
 )
 LONG_IMPORT = re.compile(rf"\b(?:import|from)\b[\s\\]+(?:\w+[\s\\]*\.[\s\\]*){{{MAX_DOTTED}}}")

@@ -99,8 +99,8 @@ def defined(text: str) -> set[str]:
 
 def probably_given(text: str) -> set[str]:
     """List the names that a text too long to be parsed seems to bind, by how its lines begin."""
-    bound = re.findall(r"^(\w+)[^=\n]{0,200}=", text, re.MULTILINE)
-    imported = re.findall(r"^(?:import|from)\b[^\n]{0,200}?\b(\w+)[ \t]*$", text, re.MULTILINE)
+    bound = re.findall(r"^(\w{1,99})\b[^=\n]{0,200}=", text, re.MULTILINE)
+    imported = re.findall(r"^(?:import|from)\b[^\n]{0,200}?\b(\w{1,99})[ \t]*$", text, re.MULTILINE)
     return {*defined(text), *bound, *imported}
 
 

@@ -91,6 +91,7 @@ ATTACKS: dict[str, Callable[[int], str | bytes]] = {
     "cell-name-no-name.ipynb": lambda _: notebook(cell(WRONG, {"a": []})),  # type: ignore[arg-type]
     "chain.ipynb": chain,
     "magics.ipynb": magics,
+    "blanks.ipynb": lambda size: notebook(*[cell("x = 1" + indented(size))] * 4, cell(RIGHT)),
     "left-out.zip": left_out,
     "quotes.py": lambda size: RIGHT + quoted(size),
     "quotes-in-a-comment.py": lambda size: RIGHT + "# " + quoted(size),
@@ -105,6 +106,7 @@ ATTACKS: dict[str, Callable[[int], str | bytes]] = {
     "strings.py": lambda size: RIGHT + "x = " + 'f"{1}"' * (100 * size),
 }
 HONEST = {"alice": 15.0, "zoe": 15.0}
+RIGHT_ALL_THE_SAME = ("blanks", "magics")  # what costs nothing where it is read with care
 
 
 @pytest.fixture(scope="module", params=[100, pytest.param(1000, marks=pytest.mark.full)])
@@ -145,6 +147,9 @@ def test_an_attacker_has_a_mark_or_a_reason(name: str, graded: Graded) -> None:
         assert result.fault.isprintable()
     else:
         assert 0 <= result.record.score <= 15
+    if name in RIGHT_ALL_THE_SAME:
+        assert result.record is not None
+        assert result.record.score == 15
 
 
 def test_all_reports_are_written_and_none_is_large(graded: Graded) -> None:
