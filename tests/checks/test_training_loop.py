@@ -46,6 +46,8 @@ def loss_of(loop: LoopVariant, logits: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(logits.softmax(dim=1), targets)
     if loop.loss == "nll":
         return nn.functional.nll_loss(logits, targets)
+    if loop.loss == "likelihood":
+        return nn.functional.nll_loss(logits.softmax(dim=1), targets)
     one_hot = nn.functional.one_hot(targets, logits.shape[1]).to(logits)
     scores = {"mse_softmax": logits.softmax(1), "mse_sigmoid": logits.sigmoid()}
     if loop.loss == "bce":
@@ -53,8 +55,10 @@ def loss_of(loop: LoopVariant, logits: Tensor, targets: Tensor) -> Tensor:
     if loop.loss.startswith("mse"):
         return nn.functional.mse_loss(scores.get(loop.loss, logits), one_hot)
     reduction, smoothing = loop.loss, loop.smoothing
+    if loop.ignored in targets and set(targets.tolist()) == {loop.ignored}:
+        return 0 * logits.sum()  # torch's mean over no sample is not a number
     return nn.functional.cross_entropy(
-        logits, targets, reduction=reduction, label_smoothing=smoothing
+        logits, targets, None, None, loop.ignored, None, reduction, smoothing
     )
 
 

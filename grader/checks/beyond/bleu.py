@@ -44,6 +44,10 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-smoothed-from-two": Bleu(smoothing=1.0, smooth_from=2),
     "bleu-zeros-left-out": Bleu(skips_zeros=True),
     "bleu-product": Bleu(multiplied=True),
+    "bleu-two-bases": Bleu(base_two=True),
+    "bleu-lower-cased": Bleu(tokens="lower"),
+    "bleu-of-characters": Bleu(tokens="characters"),
+    "bleu-one-too-few": Bleu(missed=1),
     **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},
 }
 
@@ -57,18 +61,25 @@ def sentences_of(submission: Submission, more: int, *lengths: int) -> list[list[
 def corpora(submission: Submission) -> dict[str, Corpus]:
     """Generate corpora (translations and references) by what they test."""
     long, short = sentences_of(submission, 0, 11, 6)
-    changed = [[*long[:5], "nobody", *long[6:], "here"], [*short[:4], "no", short[5], "one"]]
+    # The translations are longer by different numbers of words, and differ from the references in
+    # a word and in upper case.
+    long[0] = long[0].title()
+    one, other = (
+        [*long[:5], "nobody", *long[6:], "here"],
+        [*short[:4], "no", short[5], "one", "two"],
+    )
+    changed = [[one[0].lower(), *one[1:]], other]
     first, second = sentences_of(submission, 1, 9, 8)
     twice = [*first, *first[:3]]  # of the n-grams of `again`, some match twice
     again = [[*first[:5], *first[:5], "so"], [*second[:6], first[0], second[6], second[0]]]
-    brief, other = sentences_of(submission, 2, 12, 5)
+    brief, rest = sentences_of(submission, 2, 12, 5)
     four, five = sentences_of(submission, 3, 7, 9)
     broken = [[*four[:3], "but", *four[4:]], [*five[:2], "or", *five[3:6], "and", *five[7:]]]
     few = sentences_of(submission, 4, 3, 2)
     return {
         "with a word changed in each sentence": (changed, [long, short]),
         "with words repeated": (again, [twice, second]),
-        "with a translation cut short": ([brief[:6], [*other, "indeed"]], [brief, other]),
+        "with a translation cut short": ([brief[:6], [*rest, "indeed"]], [brief, rest]),
         "without a match of four words": (broken, [four, five]),
         "with an empty translation": ([[], changed[0]], [short, long]),
         "with sentences of at most three words": (few, few),
@@ -110,6 +121,7 @@ def require_bleu(submission: Submission, case: str) -> None:
     why = matching_mistake(found, differ, close_number)
     if why is None and case == "without a match of four words" and found > 0:
         why = "bleu-smoothed"
+    why = why or "bleu-differs"
     why = next((name for name in VARIANTS if why is not None and why.startswith(name)), why)
     said = f"{right:.4f}" if right else "0.0"
     with local(why == "bleu-not-in-percent"):

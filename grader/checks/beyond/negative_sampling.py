@@ -86,6 +86,12 @@ def scores(given: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     return pairs, far, of_context
 
 
+def cosine_loss(given: list[Tensor]) -> float:
+    """Compute the loss of vectors that are normalised first."""
+    pair, far, _ = scores([part / part.norm(dim=-1, keepdim=True) for part in given])
+    return -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
+
+
 def log_sigmoid(x: Tensor) -> Tensor:
     """Compute log(sigmoid(x)) without overflow."""
     import torch
@@ -124,9 +130,12 @@ def check_values(submission: Submission) -> None:
         "logarithm-missing": -(pair.sigmoid() + (-far).sigmoid().sum(1)).mean().item(),
         "sigmoid-missing": -(pair - far.sum(1)).mean().item(),
         "true-pairs-left-out": -far_.sum(1).mean().item(),
+        "scores-in-a-softmax": (far.exp().sum(1) + pair.exp()).log().sub(pair).mean().item(),
+        "cosine-for-dot-product": cosine_loss(vectors(submission)),
     }
     why = matching_mistake(found, mistakes.items(), close_number)
     why = "sampling-sigmoid-of-the-sum" if why == "sampling-sigmoid-of-all" else why
+    why = why or "sampling-differs"
     with local(why in SCALED):
         raise Failure(LOSS, f"It returned {found:.4f}", f"{right:.4f}, by the formula", why)
 

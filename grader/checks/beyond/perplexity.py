@@ -92,6 +92,7 @@ def check_values(submission: Submission) -> None:
         "rows-in-another-order": surprises(mixed, targets).mean().exp().item(),
         "exp-of-bits": (each.mean() / math.log(2)).exp().item(),
         "exp-missing": by_two,
+        "bits-returned": by_two / math.log(2),
         "two-to-the-nats": 2**by_two,
         "mean-of-perplexities": each.exp().mean().item(),
         "perplexity-softmax-twice": surprises(logits.softmax(2), targets).mean().exp().item(),
@@ -108,7 +109,7 @@ def check_values(submission: Submission) -> None:
         "perplexities-of-sentences": each.mean(1).exp().mean().item(),
     }
     told = f"{right:.4f} (without padding)"
-    why = matching_mistake(found, mistakes.items(), close_number)
+    why = matching_mistake(found, mistakes.items(), close_number) or "perplexity-differs"
     raise Failure(call, f"It returned {found:.4f}", told, why)
 
 
@@ -137,5 +138,5 @@ def check_padding(submission: Submission) -> None:
         if padding:
             mistakes["padding-id-fixed"] = each[targets != SCENES[1][0]].mean().exp().item()
         told = f"{right:.4f} (the mean over {int(real.sum())} real tokens)"
-        why = matching_mistake(found, mistakes.items(), close_number)
+        why = matching_mistake(found, mistakes.items(), close_number) or "padding-differs"
         raise Failure(call, f"It returned {found:.4f}", told, why)

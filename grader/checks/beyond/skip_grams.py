@@ -16,8 +16,8 @@ from grader.worker.wire import TensorData
 
 Pairs = Counter[tuple[int, int]]
 
-WINDOW = 2
-MOST_PAIRS = 500  # that are compared; the longest sentence has 22
+WINDOW = 3  # half of it, and 1 less, differ
+MOST_PAIRS = 500  # that are compared; the longest sentence has 30
 
 
 def sentence(submission: Submission) -> list[int]:
@@ -159,6 +159,16 @@ def require_neighbours(submission: Submission, number: int) -> None:
             pairs_of(tokens, lambda i, j: j >= 0 and j != i and -window <= j - i < window),
             pairs_of(tokens, lambda i, j: j >= 0 and j != i and abs(j - i) < window),
         ],
+        "pairs-half-window": [
+            pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(j - i) <= window // 2),
+        ],
+        "pairs-negative-slice": [
+            pairs_of(
+                tokens,
+                lambda i, j: j >= 0 and 0 < abs(i - j) <= window and (j > i or i >= window),
+            )
+        ],
+        "pairs-listed-twice": [right + right],
         "pairs-with-itself": [pairs_of(tokens, lambda i, j: j >= 0 and abs(i - j) <= window)],
         "pairs-of-places": [
             pairs_of([*range(len(tokens))], lambda i, j: j >= 0 and 0 < abs(i - j) <= window)

@@ -174,6 +174,10 @@ def require_chunks(seen: TextTraining, text: Tensor) -> None:
             part[:, :-1].tolist() for part in text.split(CHUNK, dim=1) if part.shape[1] > 1
         ],
         "chunks-along-the-batch": [part.tolist() for part in text[:, :-1].split(1, dim=0)],
+        "texts-one-by-one-in-chunks": [
+            part.tolist() for row in text.split(1) for part in row[:, :-1].split(CHUNK, dim=1)
+        ],
+        "targets-two-ahead": [part.tolist() for part in text[:, :-2].split(CHUNK, dim=1)],
     }
     why = matching_mistake(read_, known.items(), operator.eq)
     told = ", ".join(show_ids(ids) for ids in found[:4]) or "none"
@@ -306,7 +310,7 @@ def check_learns(submission: Submission) -> None:
     if fits(learned(submission)):
         return
     known = ("gradients-not-cleared", "no-step", "one-step-for-the-text", "loss-summed")
-    why = next((name for name in known if fits(learned(submission, name))), None)
+    why = next((name for name in known if fits(learned(submission, name))), "steps-not-these")
     told = "The final weights differ from those of one step per chunk"
     if why == "no-step":
         told = "The final weights equal the initial ones"

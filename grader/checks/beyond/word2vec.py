@@ -86,6 +86,7 @@ def check_neighbours(submission: Submission) -> None:
     why = why_untrained(word_vectors(submission), share)
     if why is None:
         why = "vectors-alike" if alike > ALIKE else "vectors-know-nothing" if share < 0.55 else None
+        why = why or "vectors-learned-little"
     told = (
         "Of 100 times, two words that stand together in news lie nearer to each other than two "
         f"that never do {math.floor(100 * share)} times"

@@ -23,7 +23,7 @@ from grader.contract.messages import Failure, clean, shape, show_raised
 from grader.grading.answers import ModelRun
 from grader.grading.leniency import lenient
 from grader.grading.submission import Submission
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,8 @@ def why_shape(submission: Submission, dims: tuple[int, ...], run: ModelRun) -> s
     if rows != steps and rows_read(run) == {steps}:
         return _why_axis(submission)
     if not isinstance(logits, TensorData):
-        return None
+        is_layer = isinstance(logits, Opaque) and "features=" in logits.text
+        return "layer-returned" if is_layer else None
     if logits.dtype == "int64" and logits.shape == (rows,):
         return "class-instead-of-scores"
     if rows == 1 and logits.shape == (C,):
@@ -60,6 +61,10 @@ def why_shape(submission: Submission, dims: tuple[int, ...], run: ModelRun) -> s
         (rows, L * D, C): "directions-not-joined",
         (D * rows, C): "joined-along-batch",
     }
+    if logits.shape == (rows,) and logits.dtype.startswith("float"):
+        return "one-score-per-sentence"
+    if rows > 1 and logits.shape == (C,):
+        return "one-row-of-logits"
     if rows > 1:
         known |= {(L * D, C): "states-indexed-by-batch", (steps, C): "output-indexed-by-batch"}
     if logits.shape in known:
@@ -75,8 +80,22 @@ def _why_axis(submission: Submission) -> str:
     return "transposed-twice" if lstm.batch_first is True else "batch-first-forgotten"
 
 
-def why_raised(submission: Submission, raised: Raised) -> str | None:
+def why_depth(raised: Raised, layers: int) -> str:
+    """Return the known mistake behind an exception with another number of layers."""
+    product = PRODUCT.search(raised.message)
+    by_layers = product and product.groups()[1:] == (str(D * H), str(layers * H))
+    return "linear-by-layers" if by_layers else "depth-hard-coded"
+
+
+def why_raised(submission: Submission, run: ModelRun, raised: Raised) -> str | None:
     """Return the known mistake behind sizes that do not fit together in `forward`."""
+    if f"Expected {F}, got {T * F}" in raised.message:
+        return "input-flattened"
+    if f"shape '[{T}, {B}, {F}]' is invalid" in raised.message:
+        return "packed-time-first"
+    read = run.lstm_calls[0].input if run.lstm_calls else None
+    if isinstance(read, TensorData) and len(read.shape) == 2:
+        return "input-without-batch"
     if states := STATES.search(raised.message):
         expected, got = map(int, states.groups())
         return _why_axis(submission) if (expected, got) == (T, B) else None
@@ -87,7 +106,8 @@ def why_raised(submission: Submission, raised: Raised) -> str | None:
     if (given, expected) == (D * H, H):
         return "linear-not-doubled"
     if given == H and expected == D * H:
-        return "joined-along-batch" if rows == D * B else "one-direction-to-linear"
+        known = {B: "one-direction-to-linear", D * B: "joined-along-batch"}
+        return known.get(rows, "not-one-row-per-sentence")
     if given in (T * D * H, T * H) or expected in (T * D * H, T * H):
         return "steps-flattened"
     if given == 2 * D * H and expected in (H, D * H):

@@ -78,7 +78,7 @@ def _unmoved(seen: LoopSeen) -> int:
     return sum(one.distance(other) == 0 for one, other in itertools.pairwise(moments))
 
 
-def why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
+def why_other_weights(seen: LoopSeen, scenario: Scenario, lr: float) -> str:
     """Return the known mistake behind the final weights of the student's loop."""
     end, start = weights(seen), scenario.start
     known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
@@ -93,7 +93,11 @@ def why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
     if _unmoved(seen):
         return "step-left-out"
     if rates := Simulation(scenario, LoopVariant(epochs=0)).rates(moments, end):
+        if all(abs(rate - lr) <= 0.01 * lr for rate in rates):
+            return "batches-reordered"
         return "lr-ignored" if max(rates) - min(rates) <= 0.01 * max(rates) else "lr-changes"
+    if (end.bias == start.bias).all() != (end.weight == start.weight).all():
+        return "parameters-left-out"
     if addition := _addition(end, scenario):
         return addition
     right = Simulation(scenario, LoopVariant()).epochs[0].after

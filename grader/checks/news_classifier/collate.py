@@ -14,7 +14,7 @@ from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.submission import Submission, evidence
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,6 +148,8 @@ def _expect_pair(batch: Batch, found: Any) -> None:
     if not is_list(found) or len(found) != 2:
         several = is_list(found) and len(found) > 2 and is_tensor(found[0])
         mistake = "more-than-a-pair" if several else None
+        if isinstance(found, Opaque) and found.type == "generator":
+            mistake = "yield-for-return"
         raise Failure(
             call(batch), f"It returned {show(found)}", "a pair (padded, targets)", mistake
         )
@@ -177,6 +179,7 @@ def _why_padded(batch: Batch, found: object, other: object) -> str | None:
         (b, FEATURES): "doc-vector",
         (sum(lengths(batch)), FEATURES): "sentences-joined" if b > 1 else "one-sentence-squeezed",
         (b, t): "word-numbers",
+        (b, 1, FEATURES): "doc-vector",
     }
     if found.shape in named:
         return named[found.shape]
@@ -186,6 +189,10 @@ def _why_padded(batch: Batch, found: object, other: object) -> str | None:
         return "no-tok2vec"
     if found.shape[0] == b - lengths(batch).count(0) < b:
         return "empty-sentence-dropped"
+    if found.shape[:2] == (b, t):
+        return "features-changed"
+    if found.shape[0] != b and found.shape[2] == FEATURES:
+        return "rows-not-of-the-batch"
     if found.shape[0] == b and found.shape[2] == FEATURES:
         return _why_length(batch, found.numpy())
     return None
@@ -234,6 +241,7 @@ def check_vectors(submission: Submission) -> None:
         if not any(holds(row, spacy_vectors(text)) for row in rows):
             mistake = _why_vectors(drawn.batch, rows, text)
             mistake = mistake or _why_text(drawn.batch, seen(submission).texts[0])
+            mistake = mistake or _why_altered(drawn.batch, rows)
             _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistake)
     rows, _ = _pair(drawn.long, unwrap(seen_long(submission).results[0]))
     if not any(holds(row, spacy_vectors(drawn.long[0][0])) for row in rows):
@@ -312,6 +320,12 @@ def _why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
     return None
 
 
+def _why_altered(batch: Batch, rows: Array) -> str | None:
+    """Return the fallback for rows that are as long as the sentences, with different numbers."""
+    found = sorted(_length(row) for row in rows)
+    return "vectors-altered" if found == sorted(lengths(batch)) else None
+
+
 def _some_of(row: Array, vectors: Array) -> bool:
     """Return whether the nonzero steps of a row are a subsequence of these vectors."""
     rest = iter(vectors)
@@ -370,6 +384,8 @@ def check_order(submission: Submission) -> None:
         mistake = "targets-reordered" if sorted(targets) == sorted(right_targets) else None
         if targets == [target - 1 for target in right_targets]:
             mistake = "targets-subtracted-again"
+        if targets == lengths(drawn.batch):
+            mistake = "lengths-for-targets"
         expected = f"{[*right_targets]}, the targets of the batch"
         raise Failure(f"{call(drawn.batch)}[1]", f"It is {targets}", expected, mistake)
 

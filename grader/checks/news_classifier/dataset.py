@@ -143,6 +143,8 @@ def _why_text(found: object, text: str) -> str | None:
         return "texts-lower-cased"
     if found and text.startswith((found, found.rstrip(". "))):
         return "texts-cut"
+    if text in found:
+        return "texts-added-to"
     if len(text) <= SHORT:
         return None
     alike = difflib.SequenceMatcher(None, found.lower(), text.lower(), autojunk=False)
@@ -165,6 +167,8 @@ def _why_texts(drawn: Samples, texts: object) -> str | None:
         return "texts-with-labels"
     if list(texts) == [label for label, _ in drawn.pairs]:
         return "labels-for-texts"
+    if texts and not any(type(text) is str for text in texts):
+        return "texts-not-strings"
     if not texts or not all(type(text) is str for text in texts):
         return None
     words = [text.split() for text in texts]
@@ -208,7 +212,9 @@ def _why_targets(drawn: Samples, targets: object) -> str | None:
         return "targets-from-one"
     if numbers == [sorted(set(drawn.targets)).index(target) for target in drawn.targets]:
         return "targets-renumbered"
-    return "targets-not-int64" if targets.dtype != "int64" else None
+    if targets.dtype != "int64":
+        return "targets-not-int64"
+    return "targets-not-label-less-one" if targets.shape == (len(numbers),) else None
 
 
 def check_reads_once(submission: Submission) -> None:
@@ -248,11 +254,25 @@ def check_n_targets(submission: Submission) -> None:
 def _why_n_targets(found: object, samples: list[tuple[int, str]]) -> str | None:
     number = _number(found)
     labels = [label for label, _ in samples]
+    if _counts(found, len(set(labels))):
+        return "n-targets-not-counted"
     if number == len(set(labels)):
         return "n-targets-not-int"
     if number in (max(labels), max(labels) - 1):
         return "n-targets-largest"
     return "n-targets-all" if number == len(samples) else None
+
+
+COLLECTIONS = {"Counter", "dict", "dict_keys", "set", "frozenset"}
+
+
+def _counts(found: object, distinct: int) -> bool:
+    """Return whether a value is a collection of the distinct targets instead of their number."""
+    if isinstance(found, TensorData):
+        return found.shape == (distinct,) and distinct > 1
+    if isinstance(found, (list, tuple)):
+        return len(found) == distinct
+    return isinstance(found, Opaque) and found.type in COLLECTIONS
 
 
 def _number(found: object) -> float | None:
@@ -323,7 +343,8 @@ def _why_item(found: object, text: str, target: int) -> str | None:
     if second == text and first != text:
         return "item-swapped"
     if first != text:
-        return _why_text(first, text)
+        is_character = isinstance(first, str) and len(first) == 1 < len(text) and first in text
+        return "item-one-character" if is_character else _why_text(first, text)
     if isinstance(second, TensorData):
         if second.shape == (1,):
             return "item-target-one-dimension"

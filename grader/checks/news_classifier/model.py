@@ -8,6 +8,7 @@ from grader.checks._tools import draw, showing
 from grader.checks.news_classifier._model_mistakes import (
     expect_real_batches,
     place,
+    why_depth,
     why_raised,
     why_shape,
 )
@@ -79,7 +80,10 @@ def _builds(submission: Submission, sizes: Sizes) -> None:
         seen = getattr(built.lstms[0], name)
         if seen != size:
             found = f"Its nn.LSTM has {name}={show(seen)}"
-            raise Failure(call(sizes), found, f"{size}", known.get(name, "sizes-ignored"))
+            lstm, why = built.lstms[0], known.get(name, "sizes-ignored")
+            if (lstm.hidden_size, lstm.input_size) == (F, H):
+                why = "sizes-swapped"
+            raise Failure(call(sizes), found, f"{size}", why)
 
 
 # The mistake if only such an input fails; none of them counts unless the first input works.
@@ -114,7 +118,7 @@ def _require_logits(submission: Submission, dims: tuple[int, ...], run: ModelRun
     import torch
 
     logits, where = run.logits, call(SIZES, *dims)
-    if isinstance(logits, Raised) and (mistake := why_raised(submission, logits)):
+    if isinstance(logits, Raised) and (mistake := why_raised(submission, run, logits)):
         expected = f"logits of shape (B, C) = {shape((dims[0], C))}"
         raise Failure(where, show_raised(logits), expected, mistake)
     expected = f"float32 of shape (B, C) = {shape((dims[0], C))}"
@@ -229,7 +233,8 @@ def _reads_last_layer(submission: Submission, sizes: Sizes) -> None:
     except StudentError as error:
         if layers == L or error.raised.kind != "exception":
             raise
-        raise Failure(where, show_raised(error.raised), expected, "depth-hard-coded") from None
+        mistake = why_depth(error.raised, layers)
+        raise Failure(where, show_raised(error.raised), expected, mistake) from None
     if seen.c_n:
         found = "The logits depend on c_n, the cell state"
         raise Failure(where, found, expected, "cell-state")
@@ -382,6 +387,10 @@ def check_logits(submission: Submission) -> None:
     if used and bool((scores.abs() <= 1).all()):
         found = f"All logits lie between -1 and 1, and forward calls {' and '.join(used)}"
         raise Failure(where, found, expected, "squashed")
+    norms = scores.norm(dim=1)
+    if close_logits(norms, norms[:1].expand_as(norms)):
+        found = "The logits of each sentence have the same norm, whatever the states of the LSTM"
+        raise Failure(where, found, expected, "logits-normalised")
     if bool((scores >= 0).all()):
         found = "No logit is negative, whatever the states of the LSTM"
         if sum_to_one(scores):
@@ -419,7 +428,8 @@ def check_relu(submission: Submission) -> None:
     expected = "ReLU, then Linear"
     if close_logits(answers[:, 2], answers[:, :2].mean(1)):
         found = "The logits are a linear function of the LSTM's states"
-        raise Failure(where, found, expected, "no-relu")
+        mistake = "relu-unused" if functions & {"relu", "relu_"} else "no-relu"
+        raise Failure(where, found, expected, mistake)
     if _free_head(submission) and functions & RECTIFIERS:
         return
     if close_logits(negative, negative[:1].expand_as(negative)):

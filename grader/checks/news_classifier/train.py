@@ -121,6 +121,8 @@ def _why_other_numbers(
     right = scenario.start.over(scenario.val)
     if close_numbers([loss, accuracy], [right.accuracy, right.loss], TOLERANCE):
         return "swapped-loss-and-accuracy"
+    if any([loss, accuracy] == [round(right.loss, n), round(right.accuracy, n)] for n in (1, 2, 3)):
+        return "numbers-rounded"
     if weights(seen).distance(scenario.start) > 0:
         return "learns-in-evaluate"
     agree = functools.partial(close_number, tolerance=TOLERANCE)
@@ -129,6 +131,8 @@ def _why_other_numbers(
         for found, forms in ((loss, right.wrong_losses()), (accuracy, right.wrong_accuracies()))
     ]
     names[1] = names[1] or matching_mistake(accuracy, right.wrong_hits(), agree)
+    if not names[0] and not agree(loss, right.loss) and accuracy <= 1:
+        names[1] = None  # a fraction of few samples: it may be the same by chance
     if names == ["loss-mean-over-batches", "accuracy-mean-over-batches"]:
         return "means-over-batches"
     if not any(names) and any(event.training for event in forwards(seen)):
@@ -145,7 +149,7 @@ def _why_one_number(right: Pass, loss: float, accuracy: float) -> str | None:
         return "swapped-loss-and-accuracy"
     if agree(loss, right.loss):
         return "accuracy-above-one" if accuracy > 1 else "only-accuracy-differs"
-    return "only-loss-differs" if agree(accuracy, right.accuracy) else None
+    return "only-loss-differs" if agree(accuracy, right.accuracy) else "means-differ"
 
 
 def check_evaluate_mode(submission: Submission) -> None:
@@ -278,6 +282,9 @@ def check_learns(submission: Submission) -> None:
     counts = [len(events) for events in learned_from(seen, scenario)]
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
+        if any(event.batch == "?" and event.training for event in forwards(seen)):
+            found = "The model was trained on tensors that are not in train_loader"
+            raise Failure(TRAIN, found, "the batches as they come", "batches-changed")
         *others, last = map(str, counts)
         found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
         raise Failure(TRAIN, found, f"{EPOCHS} times on each, once per epoch", mistake)
@@ -292,7 +299,7 @@ def check_learns(submission: Submission) -> None:
     before, after, expected = (each.flat()[at] for each in (start, end, right))
     found = f"A weight of the model went from {before:.4f} to {after:.4f}"
     adam = f"{expected:.4f} after Adam(lr={LR}) on the cross-entropy of each batch"
-    mistake = why_other_weights(seen, scenario)
+    mistake = why_other_weights(seen, scenario, LR)
     if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, LR)):
         shown = ", ".join(f"{rate:.3g}" for rate in rates)
         found = f"The learning rate of its {len(rates)} steps was {shown}"
@@ -358,6 +365,7 @@ def check_losses(submission: Submission) -> None:
             mistake = matching_mistake(found, wrong[key], agree)
             if not mistake and key.startswith("val") and _is_stale(found, right):
                 mistake = "validated-too-rarely"
+            mistake = mistake or ("train-loss-differs" if key == "train_loss" else "means-differ")
             shown, expected = ([round(number, 4) for number in each] for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
             raise Failure(TRAIN, told, str(expected), mistake)

@@ -32,6 +32,9 @@ class Bleu:
         smoothing: add this to the counts of all n-grams that are not shorter than `smooth_from`.
         smooth_from: see `smoothing`.
         multiplied: use the product instead of the mean.
+        base_two: take the logarithm to base 2, and then the power of e.
+        tokens: what is compared: "as-they-are", "lower" or "characters" of the joined text.
+        missed: this many n-grams of each translation are not in the number that is divided by.
     """
 
     orders: int = 4
@@ -47,13 +50,22 @@ class Bleu:
     smoothing: float = 0.0
     smooth_from: int = 1
     multiplied: bool = False
+    base_two: bool = False
+    tokens: str = "as-they-are"
+    missed: int = 0
 
     def score(self, translations: Sentences, references: Sentences) -> float:
         """Score translations against one reference each."""
+        translations, references = map(self._tokens, (translations, references))
         if self.by_sentence:
             pairs = list(zip(translations, references, strict=True))
             return sum(self._corpus([one], [other]) for one, other in pairs) / len(pairs)
         return self._corpus(translations, references)
+
+    def _tokens(self, sentences: Sentences) -> Sentences:
+        if self.tokens == "lower":
+            return [[token.lower() for token in sentence] for sentence in sentences]
+        return [" ".join(s) for s in sentences] if self.tokens == "characters" else sentences
 
     def _corpus(self, translations: Sentences, references: Sentences) -> float:
         pairs = kept = list(zip(translations, references, strict=True))
@@ -90,7 +102,8 @@ class Bleu:
                 kept = Counter({*kept})
             matches += sum(count for ngram, count in kept.items() if ngram in bound)
             divisor = wanted if self.recall else found
-            total += len(divisor) if self.counts == "total" else sum(divisor.values())
+            number = len(divisor) if self.counts == "total" else sum(divisor.values())
+            total += max(0, number - self.missed)
         return matches, total
 
     def _mean(self, precisions: list[float]) -> float:
@@ -101,6 +114,8 @@ class Bleu:
         if self.arithmetic:
             return sum(precisions) / len(precisions)
         product = math.prod(precisions)
+        if self.base_two:
+            return math.exp(math.log2(product) / len(precisions))
         return product if self.multiplied else product ** (1 / len(precisions))
 
     def _penalty(self, c: int, r: int) -> float:

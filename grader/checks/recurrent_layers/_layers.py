@@ -39,7 +39,13 @@ def weights(submission: Submission, gates: int) -> list[Tensor]:
 
 
 def compare(
-    call: str, axes: str, found: Tensor, expected: Tensor, like: str, candidates: Candidates
+    call: str,
+    axes: str,
+    found: Tensor,
+    expected: Tensor,
+    like: str,
+    candidates: Candidates,
+    fallback: str | None = None,
 ) -> None:
     """Require correct numbers.
 
@@ -50,13 +56,14 @@ def compare(
         expected: the correct result.
         like: what computes the correct result, for the message.
         candidates: the results of known mistakes.
+        fallback: the mistake to name if none of them explains the result.
 
     Raises:
         Failure: the numbers differ; the message shows the first wrong one.
     """
     if close(found, expected):
         return
-    why = matching_mistake(found, candidates, close)
+    why = matching_mistake(found, candidates, close) or fallback
     wrong = ~((found - expected).abs() <= TOLERANCE)
     *index, _ = wrong.nonzero()[0].tolist()
     row = tuple(index)

@@ -99,6 +99,7 @@ def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor
     known = {
         (B, steps % size, H): "last-chunk-only",
         (B, steps - steps % size, H): "last-chunk-dropped",
+        (B, -(-steps // size) * size, H): "last-chunk-padded",
         list: "list-not-joined",
     }
     outputs = require_tensor(outputs, f"{call}[0]", "float32", "(B, T, H)", (B, steps, H), known)

@@ -61,6 +61,8 @@ def check_sum_shape(submission: Submission) -> None:
             (rows, steps): "summed-over-features",
             (-(-rows // 2), steps, 2 * H): "halves-of-the-batch",
         }
+        if steps > 1:
+            known[rows, -(-steps // 2), 2 * H] = "halves-of-the-steps"
         with local((rows, steps) != (B, T)), showing(called.trace):
             explain_error(called, SUM, "a tensor of shape (B, T, H)", ERRORS)
             require_tensor(called.result, SUM, "float32", "(B, T, H)", (rows, steps, H), known)
@@ -83,7 +85,9 @@ def check_sum(submission: Submission) -> None:
             ("one-direction-only", forward),
             ("one-direction-only", backward),
             ("backward-turned-round", forward + backward.flip(1)),
+            ("halves-of-the-batch", outputs.reshape(2, B, T, H).sum(0)),
         ],
+        "sum-differs",
     )
 
 
@@ -131,5 +135,7 @@ def check_join(submission: Submission) -> None:
             ("backward-joined-first", joined(backward[:, 0], forward[:, -1])),
             ("halves-interleaved", joined(outputs[:, -1, ::2], outputs[:, 0, 1::2])),
             ("mean-over-time", outputs.mean(dim=1)),
+            ("mean-over-time", outputs.sum(dim=1)),
         ],
+        "not-the-two-ends",
     )

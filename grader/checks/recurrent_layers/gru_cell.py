@@ -65,7 +65,7 @@ def check_values(submission: Submission) -> None:
     inputs, state, _ = step(submission, B)
     expected = torch.gru_cell(inputs, state, *weights(submission, 3))
     candidates = _wrong_gru_states(submission)
-    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates)
+    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, "formula-differs")
 
 
 def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
@@ -86,7 +86,7 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
         return (1 - z) * tanh(x_n + sigmoid(x_r + s_r) * s_n) + z * h
 
     def mixed(n: Tensor) -> Tensor:
-        return (1 - z) * n + z * h
+        return _mix(z, n, h)
 
     yield "reset-before-the-product", mixed(tanh(x_n + (r * h) @ w_n.T + b_n))
     yield "reset-without-the-bias", mixed(tanh(x_n + r * (h @ w_n.T) + b_n))
@@ -103,6 +103,17 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "bias-left-out", gru(x - b_ih, s - b_hh)
     yield "bias-left-out", gru(x - b_ih, s)
     yield "bias-left-out", gru(x, s - b_hh)
+    yield "candidate-not-weighted", n + z * h
+    yield "gates-not-sigmoid", _mix(tanh(x_z + s_z), tanh(x_n + tanh(x_r + s_r) * s_n), h)
+    yield "gates-not-sigmoid", _mix(x_z + s_z, tanh(x_n + (x_r + s_r) * s_n), h)
+    yield "reset-for-update", _mix(r, n, h)
+    yield "squashed-twice", tanh(mixed(n))
+    yield "squashed-twice", mixed(tanh(n))
+    yield "old-state-added", mixed(n) + h
+
+
+def _mix(z: Tensor, n: Tensor, h: Tensor) -> Tensor:
+    return (1 - z) * n + z * h
 
 
 def check_formula(submission: Submission) -> None:

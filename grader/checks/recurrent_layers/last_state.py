@@ -93,6 +93,7 @@ def check_layers(submission: Submission) -> None:
             ("directions-flipped", expected.flip(0)),
             ("last-row-only", h_n[-1:].expand(directions, -1, -1)),
         ],
+        "not-the-last-rows",
     )
 
 

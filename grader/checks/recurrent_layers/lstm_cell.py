@@ -111,7 +111,7 @@ def check_cell_state(submission: Submission) -> None:
     candidates = [("c-and-h-swapped", expected_h), *_wrong_cell_states(submission)]
     found = lstm_states(submission)[1]
     try:
-        compare(call, "sentence", found, expected, "nn.LSTMCell", candidates)
+        compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, "formula-differs")
     except Failure as failure:
         failure.local = failure.mistake in OUTPUT_GATE_RIGHT or close(found, expected_h)
         raise
@@ -121,6 +121,7 @@ def check_cell_state(submission: Submission) -> None:
 OUTPUT_GATE_RIGHT = {
     *("forget-gate-missing", "input-gate-missing", "sigmoid-for-tanh", "tanh-missing"),
     *("cell-state-squashed", "forget-bias-added", "forget-gate-coupled"),
+    *("input-and-forget-swapped", "squashed-twice"),
 }
 
 
@@ -137,13 +138,14 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
 
     yield "c-and-h-swapped", torch.lstm_cell(inputs, [c, h], *given)[1]
     total = inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh
+    i, f, g, _ = total.chunk(4, dim=1)
+    yield "input-and-forget-swapped", sigmoid(i) * c + sigmoid(f) * tanh(g)
     for order in permutations(total.chunk(4, dim=1)):
         yield "gate-order", cell_state(torch.cat(order, dim=1))
     for bias in (b_ih + b_hh, b_ih, b_hh):
         yield "bias-left-out", cell_state(total - bias)
     yield "state-left-out", cell_state(total - h @ w_hh.T)
     yield "state-left-out", cell_state(total - h @ w_hh.T - b_hh)
-    i, f, g, _ = total.chunk(4, dim=1)
     yield "forget-gate-missing", c + sigmoid(i) * tanh(g)
     yield "forget-gate-missing", sigmoid(i) * tanh(g)
     yield "input-gate-missing", sigmoid(f) * c + tanh(g)
@@ -154,6 +156,10 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "cell-state-squashed", tanh(cell_state(total))
     yield "forget-bias-added", sigmoid(f + 1) * c + sigmoid(i) * tanh(g)
     yield "forget-gate-coupled", sigmoid(f) * c + (1 - sigmoid(f)) * tanh(g)
+    yield "squashed-twice", sigmoid(f) * c + sigmoid(i) * tanh(sigmoid(g))
+    yield "squashed-twice", sigmoid(f) * c + sigmoid(i) * tanh(tanh(g))
+    yield "squashed-twice", sigmoid(sigmoid(f)) * c + sigmoid(sigmoid(i)) * tanh(g)
+    yield "gates-read-the-cell-state", sigmoid(f + c) * c + sigmoid(i + c) * tanh(g)
 
 
 def check_state(submission: Submission) -> None:
@@ -182,7 +188,11 @@ def check_state(submission: Submission) -> None:
             ("gates-not-sigmoid", tanh(o) * tanh(new_c)),
             ("gates-not-sigmoid", o * tanh(new_c)),
             ("old-state-returned", h),
+            ("squashed-twice", sigmoid(sigmoid(o)) * tanh(new_c)),
+            ("squashed-twice", sigmoid(o) * tanh(tanh(new_c))),
+            ("old-state-added", sigmoid(o) * tanh(new_c) + h),
         ],
+        "formula-differs",
     )
 
 

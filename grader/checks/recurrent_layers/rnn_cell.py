@@ -78,8 +78,21 @@ def check_values(submission: Submission) -> None:
             ("tanh-of-one-part", torch.tanh(own + other) + b_ih + b_hh),
             ("relu-for-tanh", torch.relu(total)),
             ("sigmoid-for-tanh", torch.sigmoid(total)),
+            ("one-bias-twice", torch.tanh(total - b_hh + b_ih)),
+            ("one-bias-twice", torch.tanh(total - b_ih + b_hh)),
+            ("joined-in-another-order", torch.tanh(_joined_wrongly(given, inputs, state))),
         ],
+        "formula-differs",
     )
+
+
+def _joined_wrongly(given: list[Tensor], inputs: Tensor, state: Tensor) -> Tensor:
+    """Multiply [state, inputs] by the weights of [inputs, state]."""
+    import torch
+
+    w_ih, w_hh, b_ih, b_hh = given
+    joined, weight = torch.cat([state, inputs], dim=1), torch.cat([w_ih, w_hh], dim=1)
+    return joined @ weight.T + b_ih + b_hh
 
 
 def check_formula(submission: Submission) -> None:

@@ -68,9 +68,14 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
         (rows, H): "last-step-only",
         (rows, rows, H): "sentences-counted",
         (rows, steps + 1, H): "start-state-among-outputs",
+        (rows, steps - 1, H): "step-missing",
         list: "list-not-joined",
     }
-    of_state = {(rows, steps, H): "all-steps-as-state", list: "all-steps-as-state"}
+    of_state = {
+        (steps, H): "time-taken-for-batch",
+        (rows, steps, H): "all-steps-as-state",
+        list: "all-steps-as-state",
+    }
     return (
         require_tensor(outputs, f"{UNROLL}[0]", "float32", "(B, T, H)", (rows, steps, H), known),
         require_tensor(state, f"{UNROLL}[1]", "float32", "(B, H)", (rows, H), of_state),
@@ -79,7 +84,11 @@ def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]
 
 def check_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H) and the state (B, H), even for one sentence and one step."""
-    known = {"doesn't match hidden0 batch size": "sentences-for-steps"}
+    known = {
+        "doesn't match hidden0 batch size": "sentences-for-steps",
+        "values to unpack (expected 2": "cell-returns-one-state",
+        f"inconsistent input_size: got {H} expected {F}": "cell-arguments-swapped",
+    }
     for number, called in enumerate(unrolled(submission)[: len(BATCHES)]):
         with local(number > 0), showing(called.trace):
             explain_error(called, UNROLL, "outputs and state", known)
@@ -120,7 +129,9 @@ def check_outputs(submission: Submission) -> None:
                 ("one-token-again", run(inputs[:, -1:].expand(-1, T, -1), state)),
                 ("output-before-the-step", torch.cat([state[:, None], expected[:, :-1]], dim=1)),
                 ("one-tensor-for-all-steps", expected[:, -1:].expand(-1, T, -1)),
+                ("stacked-then-viewed", expected.transpose(0, 1).reshape(B, T, H)),
             ],
+            "steps-differ",
         )
 
 

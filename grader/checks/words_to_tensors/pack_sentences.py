@@ -139,6 +139,7 @@ def check_alive(submission: Submission) -> None:
         "alive-not-int64": ALIVE,
         "lengths-for-alive": [*LENGTHS] if found == [*LENGTHS] else sorted(LENGTHS, reverse=True),
         "ended-for-alive": [B - alive for alive in ALIVE],
+        "alive-off-by-one": [B, *ALIVE[:-1]],
         "alive-added-up": [sum(ALIVE[: step + 1]) for step in range(T)],
     }
     why = matching_mistake(found, mistakes.items(), operator.eq)

@@ -70,7 +70,8 @@ def lengths_of(submission: Submission, which: int, padded: list[Any]) -> list[in
 def _why_form(b: int, t: int, found: Any) -> str | None:
     """Return the known mistake behind a wrong type or shape."""
     if is_list(found):
-        return "lengths-in-a-list"
+        of_max = len(found) == 2 and all(isinstance(part, TensorData) for part in found)
+        return "max-returns-a-pair" if of_max else "lengths-in-a-list"
     if not isinstance(found, TensorData):
         return None
     if found.shape[:2] == (b, t):
@@ -121,7 +122,9 @@ def require_lengths(submission: Submission, which: int, padded: list[Any]) -> No
         "no-step-found": [length % steps for length in filled.cumprod(1).sum(1).tolist()],
         "empty-row-counts": [length or steps for length in expected],
     }
-    why = matching_mistake(found, [*mistakes.items(), *shortcuts], operator.eq)
+    clamped = ("empty-row-counts", [max(1, length) for length in expected])
+    known = [*mistakes.items(), *shortcuts, clamped]
+    why = matching_mistake(found, known, operator.eq)
     raise Failure(calling_lengths(padded), f"It is {found}", f"{expected}", why)
 
 

@@ -70,6 +70,8 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
         return None
     tensors = [part for part in found if isinstance(part, TensorData)]
     if len(tensors) < len(found):
+        if any(is_list(part) for part in found):
+            return "vectors-in-a-list"
         arrays = any(getattr(part, "type", "") == "ndarray" for part in found)
         return "arrays-for-tensors" if arrays else None
     if {part.shape for part in tensors} == {(FEATURES,)}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
@@ -33,12 +34,19 @@ PACKINGS = (
 )
 
 
+def with_zeros(submission: Submission, lengths: Sequence[int]) -> list[Tensor]:
+    """Sample sentences of these lengths; a token in the middle of the second is all zeros."""
+    sentences = sentences_of(submission, lengths)
+    sentences[1][1] = 0.0
+    return sentences
+
+
 @evidence
 def unpacks(submission: Submission) -> list[CallResult]:
     """Call the function on packed sentences, unsorted and sorted ones."""
     calls = []
     for lengths, text in PACKINGS:
-        sentences = sentences_of(submission, lengths)
+        sentences = with_zeros(submission, lengths)
         is_sorted = lengths == SORTED
         pack = "torch.nn.utils.rnn.pack_sequence"
         calls.append(Call(text, [construct(pack, sentences, enforce_sorted=is_sorted)]))
@@ -76,7 +84,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
     """
     lengths, call = PACKINGS[which]
     found = require_list(sentences_back(submission, which), call, lengths, F, lambda _: None)
-    sentences = sentences_of(submission, lengths)
+    sentences = with_zeros(submission, lengths)
     for b, (one, other) in enumerate(zip(found, sentences, strict=True)):
         if not close(one, other):
             text = f"It is not sentence {b}, although its length is right"
@@ -87,7 +95,7 @@ def check_sentences(submission: Submission) -> None:
     """The result has each whole sentence without padding, in any order."""
     lengths, call = PACKINGS[0]
     found = sentences_back(submission, 0)
-    sentences = sentences_of(submission, lengths)
+    sentences = with_zeros(submission, lengths)
     tensors = [part.torch() for part in found if is_tensor_of(part, "float32", (len_of(part), F))]
     missing = [b for b, one in enumerate(sentences) if not any(close(one, t) for t in tensors)]
     if not missing:
@@ -113,8 +121,12 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
         return "steps-cut-at-lengths"
     if {len(one) for one in found} == {T}:
         return "padding-left"
+    if all(close(one, row[row.any(dim=1)]) for one, row in zip(found, sentences, strict=True)):
+        return "zero-token-dropped"
     if sorted(map(len, found)) == sorted(LENGTHS):
-        return "packed-order-cut"
+        padded = by_hand(sentences)
+        cut = all(close(one, row[: len(one)]) for one, row in zip(found, padded, strict=True))
+        return "lengths-in-another-order" if cut else "packed-order-cut"
     if sum(map(len, found)) < sum(LENGTHS):
         return "unpacked-too-short"
     return None
@@ -123,7 +135,7 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
 def check_order(submission: Submission) -> None:
     """The sentences are in the order in which they were packed."""
     found = [part.torch() for part in sentences_back(submission, 0)]
-    sentences = sentences_of(submission, LENGTHS)
+    sentences = with_zeros(submission, LENGTHS)
     places = places_of(found, sentences)
     if places == [*range(B)]:
         return
