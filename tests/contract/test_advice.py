@@ -23,7 +23,10 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.nn.LSTM(3, 2)(torch.zeros(2, 1, 3), (torch.zeros(1, 2, 2),) * 2)",
         "If you pass none",
     ),
-    "sizes that do not fit": ("import torch; torch.zeros(2) + torch.zeros(3)", "Shape mismatch"),
+    "sizes that do not fit": (
+        "import torch; torch.zeros(2) + torch.zeros(3)",
+        "element by element",
+    ),
     "rows of several lengths": (
         "import torch; torch.stack([torch.zeros(2), torch.zeros(3)])",
         "Shape mismatch",
@@ -120,7 +123,7 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "largest of nothing": ("max(iter([]))", "read only once"),
     "pair given to spacy": (
         "import spacy; spacy.blank('en')(('text', 1))",
-        "separate the texts from the targets",
+        "Give it the text alone",
     ),
     "text that is too long": (
         "import spacy; spacy.blank('en')('a' * 1_000_001)",
@@ -201,6 +204,75 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "{'__init__': lambda m: setattr(m, 'a', torch.nn.Linear(1, 1))})()",
         "super().__init__() first",
     ),
+    "batch of the old torchtext": ("(1, 2).text", "belong to batches of the old torchtext"),
+    "tensor given to spacy": (
+        "import spacy, torch; list(spacy.blank('en').pipe([torch.zeros(1)]))",
+        "texts, targets = zip(*batch)",
+    ),
+    "short name of a model": ("import spacy; spacy.load('en')", "removed in spaCy 3"),
+    "no constructor": ("type('A', (), {})(1)", "two underscores"),
+    "constructor that returns": (
+        "type('A', (), {'__init__': lambda self: 1})()",
+        "remove the `return` from __init__",
+    ),
+    "batch given to no constructor": (
+        "def Collate(batch): pass\n        Collate()",
+        "__call__(self, batch)",
+    ),
+    "object without __call__": ("self()", "a method __call__"),
+    "states given one by one": (
+        "raise TypeError('LSTM.forward() takes from 2 to 3 positional arguments but 4 were given')",
+        "lstm(x, (h_0, c_0))",
+    ),
+    "one state of two": (
+        "import torch; torch.nn.LSTM(3, 2)(torch.zeros(1, 2, 3), torch.zeros(2, 2, 2))",
+        "One of them alone is not enough",
+    ),
+    "with without a call": (
+        "import torch\n        with torch.no_grad: pass",
+        "without `with`",
+    ),
+    "number instead of a tensor": ("(1.5).item()", "a plain number already"),
+    "number of a batch": ("(1).to('cpu')", "enumerate(loader) yields"),
+    "tuple compared": ("((1, 2) == 3).sum()", "compared as a whole"),
+    "tensor called": ("import torch; torch.zeros(1)(2)", "optimizer.step() needs no argument"),
+    "method not called": ("for _ in [].append: pass", "Parentheses are missing"),
+    "model given to an optimizer": (
+        "import torch\n        Model = type('MyModel', (torch.nn.Module,), {})\n"
+        "        torch.optim.Adam(Model())",
+        "model.parameters(), lr=lr",
+    ),
+    "length as a shape": ("import torch; range(torch.zeros(1).shape)", "x.shape[0] or len(x)"),
+    "tuple changed": ("(1, 2)[0] = 3", "A tuple cannot be changed"),
+    "list as a key": ("{[1]: 2}", "tuple(tokens[i : i + n])"),
+    "list less a number": ("[1, 2] - 1", "Make a tensor of it first"),
+    "label as a key": ("{'World': 0}[3]", "numbers from 1 to C, not names"),
+    "lists of several lengths": (
+        "import torch; torch.tensor([[1.0], [1.0, 2.0]])",
+        "first pad them",
+    ),
+    "tensor of objects": ("import torch; torch.tensor([object()])", "doc.tensor holds the vectors"),
+    "part of another size": (
+        "import torch; torch.zeros(2, 3)[0, :2] = torch.zeros(3)",
+        "the `Target sizes`",
+    ),
+    "input of four dimensions": (
+        "import torch; torch.nn.LSTM(3, 2)(torch.zeros(1, 1, 1, 3))",
+        "remove unsqueeze, view or stack",
+    ),
+    "bmm of a matrix": (
+        "import torch; torch.bmm(torch.zeros(1, 1, 1), torch.zeros(1, 1))",
+        "three dimensions",
+    ),
+    "lstm of another dtype": (
+        "import torch; torch.nn.LSTM(3, 2)(torch.zeros(1, 1, 3).double())",
+        "Remove .double()",
+    ),
+    "negative target": (
+        "import torch; torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([-1]))",
+        "do not subtract 1 again",
+    ),
+    "component of a pipeline": ("import spacy; spacy.blank('en').tok2vec", "nlp.pipe_names"),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 

@@ -28,6 +28,18 @@ from grader.worker.wire import Opaque, Raised, TensorData
 if TYPE_CHECKING:
     from torch import Tensor
 
+# The names of functions identify the mistake, and excuse a ReLU that does not act on the states
+# themselves. No name fails a model.
+SQUASHING = {"sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign"}
+RECTIFIERS = {
+    *("relu", "relu_", "threshold", "clamp", "clamp_", "clamp_min", "clip", "maximum", "where"),
+}
+ACTIVATIONS = {
+    *("celu", "elu", "gelu", "hardswish", "leaky_relu", "logsigmoid"),
+    *("mish", "prelu", "relu6", "selu", "silu", "softplus"),
+    *SQUASHING,
+}
+
 PRODUCT = re.compile(r"cannot be multiplied \((\d+)x(\d+) and (\d+)x\d+\)")
 STATES = re.compile(r"Expected hidden\[0\] size \(\d+, (\d+), \d+\), got \[\d+, (\d+), \d+\]")
 

@@ -214,7 +214,7 @@ def _why_targets(drawn: Samples, targets: object) -> str | None:
         return "targets-renumbered"
     if targets.dtype != "int64":
         return "targets-not-int64"
-    return "targets-not-label-less-one" if targets.shape == (len(numbers),) else None
+    return "targets-not-label-less-one" if targets.shape == (drawn.n,) else None
 
 
 def check_reads_once(submission: Submission) -> None:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import draw, showing
 from grader.checks.news_classifier._model_mistakes import (
+    ACTIVATIONS,
+    RECTIFIERS,
+    SQUASHING,
     expect_real_batches,
     place,
     why_depth,
@@ -398,19 +401,6 @@ def check_logits(submission: Submission) -> None:
                 raise Failure(where, f"{found}, and they sum to 1", expected, "softmax")
         cut = bool((scores == 0).any())
         raise Failure(where, found, expected, "relu-after-linear" if cut else None)
-
-
-# The names of functions identify the mistake, and excuse a ReLU that does not act on the states
-# themselves. No name fails a model.
-SQUASHING = {"sigmoid", "tanh", "hardsigmoid", "hardtanh", "softsign"}
-RECTIFIERS = {
-    *("relu", "relu_", "threshold", "clamp", "clamp_", "clamp_min", "clip", "maximum", "where"),
-}
-ACTIVATIONS = {
-    *("celu", "elu", "gelu", "hardswish", "leaky_relu", "logsigmoid"),
-    *("mish", "prelu", "relu6", "selu", "silu", "softplus"),
-    *SQUASHING,
-}
 
 
 def _free_head(submission: Submission) -> bool:

@@ -119,6 +119,7 @@ class LstmSpy(TorchFunctionMode):
         def forward(lstm: nn.LSTM, input: Any, hx: Any = None) -> Any:  # noqa: A002
             return self._forward(lstm, input, hx)
 
+        forward.__qualname__ = "LSTM.forward"  # for the message of a TypeError
         student.trace = self.trace = ShapeTrace(padded=padded)
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with torch.no_grad(), exact, self, patch.object(nn.LSTM, "forward", forward):
