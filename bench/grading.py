@@ -1,9 +1,9 @@
 """Measures grading: run `python -m bench.grading` in the kit's folder; needs psutil.
 
-1. Grading the reference on two cores: wall time, CPU time and the peak resident memory of the
-   grader and its workers together (pages that two of them share count twice), first with an empty
-   cache of vectors and then with a filled one. CPU time is that of the whole machine, which must
-   be idle otherwise.
+1. Grading the reference on two cores: wall time, CPU time and the peak memory of the grader and its
+   workers together (pages that processes share count once, on Linux), first with an empty cache of
+   vectors and then with a filled one. CPU time is that of the whole machine, which must be idle
+   otherwise.
 2. `pytest -k dataset` on the stubs compared with a bare `import torch`: medians of alternating
    runs.
 """
@@ -52,7 +52,8 @@ def memory(process: psutil.Process) -> int:
     total = 0
     try:
         for one in [process, *process.children(recursive=True)]:
-            total += one.memory_info().rss
+            used = one.memory_full_info()
+            total += getattr(used, "pss", used.rss)
     except psutil.NoSuchProcess:  # it has just ended
         pass
     return total

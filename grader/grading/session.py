@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import platform
 import re
 import time
@@ -35,14 +34,14 @@ from grader.contract.tasks import (
     get_assignment,
     tasks,
 )
-from grader.grading import pipeline
+from grader.grading import apart, pipeline
 from grader.grading.answers import StudentError
 from grader.grading.environment import environment_fault
 from grader.grading.keys import input_seed
 from grader.grading.leniency import leniently
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
-from grader.intake import reader
+from grader.intake import limited, reader
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
@@ -189,6 +188,25 @@ class Session:
                 "run as a whole: the task with this line gets no points, the others were graded."
             )
             yield without_paths(self.submitted.explain(line).replace("\n", " "))
+
+    def outcome(self) -> dict[str, Any]:
+        """Return what came of the checks so far as plain data, for `take`."""
+        return {
+            "results": [
+                result.as_dict() | {"status": result.status.value}
+                for result in self.results.values()
+            ],
+            "lenient": [*self._lenient],
+            "broken": self.submission.broken,
+        }
+
+    def take(self, outcome: dict[str, Any]) -> None:
+        """Take over what came of checks that another process of the grader ran."""
+        for result in outcome["results"]:
+            found = CheckResult(**result | {"status": Status(result["status"])})
+            self.results[found.id] = found
+        self._lenient |= {*outcome["lenient"]}
+        self.submission.broken.update(outcome["broken"])
 
     def record(self) -> Record:
         """Return the record; planned checks that did not run are in it, without points."""
@@ -367,19 +385,31 @@ def grade(
 ) -> Record:
     """Grade a submission; the options are those of `session`, and `many` if more will follow.
 
+    A process that grades a single one ends what it no longer needs, and so takes less memory.
+
     `on_progress` is called with the current record before the first check and after each check. So
     if grading is interrupted, nothing is lost, and an old record is not mistaken for this one.
     """
     with session(submitted, **options) as opened:
-        for _, checks in itertools.groupby(opened.planned, lambda check: check.task):
-            for check in checks:
-                on_progress(opened.record())
-                opened.run(check)
-            if not many:
-                pipeline.close()  # it takes memory, and few tasks need it
+        if not many:
+            limited.close()  # what has read the submission
+            _run_apart(opened, on_progress)
+        for check in opened.planned:
+            on_progress(opened.record())
+            opened.run(check)
+        if not many:
+            pipeline.close()
         record = opened.record()
         on_progress(record)
         return record
+
+
+def _run_apart(opened: Session, on_progress: Callable[[Record], None]) -> None:
+    """Run the checks of the tasks that have a module in another process, if others follow."""
+    own = [check for check in opened.planned if tasks()[check.task].module]
+    if own and own != opened.planned and apart.is_possible(opened):
+        for _ in apart.run(opened, own):
+            on_progress(opened.record())
 
 
 def environment(submission: Submission, seed: int) -> dict[str, Any]:

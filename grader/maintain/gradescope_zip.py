@@ -55,7 +55,7 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     if leaks := list(release.find_leaks(files, release.secrets(SOLUTION, EXERCISE))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
     release.write(out, files, programs=scripts)
-    print(f"wrote {out}: upload it to Gradescope, and give it 2 GB of memory there or more")
+    print(f"wrote {out}: upload it to Gradescope; 0.75 GB of memory are enough there")
     if secret:
         print(f"{keys.SECRET} is in it: keep the file to yourself")
     else:

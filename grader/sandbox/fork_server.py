@@ -70,7 +70,7 @@ class ForkServer:
         Raises:
             Unavailable: the fork server cannot be started, or its workers cannot be confined.
         """
-        self.owner = os.getpid()
+        self.owner, self.is_adopted = os.getpid(), False
         self.lock = threading.Lock()
         self.folder = tempfile.mkdtemp(prefix="grader-")
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -92,15 +92,23 @@ class ForkServer:
             )
         self.layers = (*LAYERS, *(() if missing else AROUND))
         self.missing = missing
-        self.watched: list[Watched] = []
-        self.closed = threading.Event()
-        self.watch = threading.Thread(target=self._watch, daemon=True)
-        self.watch.start()
+        self._start_watching()
         try:
             self._ask({"readable": readable()})
         except BaseException:
             self.close()
             raise
+
+    def _start_watching(self) -> None:
+        self.watched: list[Watched] = []
+        self.closed = threading.Event()
+        self.watch = threading.Thread(target=self._watch, daemon=True)
+        self.watch.start()
+
+    def adopt(self) -> None:
+        """Let this process, a fork of the one that started the fork server, use it."""
+        self.owner, self.is_adopted, self.lock = os.getpid(), True, threading.Lock()
+        self._start_watching()
 
     def _ask(self, request: dict[str, Any], handles: list[int] | None = None) -> list[int]:
         """Send a request and return the descriptors in the answer.
@@ -241,7 +249,9 @@ _kept: list[ForkServer] = []
 
 def is_running() -> bool:
     """Return whether this process has a running fork server."""
-    return bool(_kept) and _kept[0].owner == os.getpid() and _kept[0].process.poll() is None
+    if not _kept or _kept[0].owner != os.getpid():
+        return False
+    return _kept[0].is_adopted or _kept[0].process.poll() is None  # only its parent can poll it
 
 
 def running() -> ForkServer:
@@ -267,6 +277,12 @@ def _start() -> ForkServer:
         except Unavailable as error:
             missing = str(error)
     return ForkServer(missing)
+
+
+def adopt() -> None:
+    """Use the parent's fork server; it must not, as long as this process lives."""
+    for server in _kept:
+        server.adopt()
 
 
 @atexit.register

@@ -141,7 +141,7 @@ class ForkServer:
                 with contextlib.suppress(Exception):
                     PRELOADS[name]()
                 gc.collect()
-                libc.trim()
+                libc.release_memory()
                 gc.freeze()
 
     def _fork(self, request: dict[str, Any], handles: list[int]) -> None:
