@@ -9,7 +9,15 @@ from typing import Any
 
 from grader.checks._tools import is_list, is_tensor_of
 from grader.checks.news_classifier._samples import Samples, draw_samples
-from grader.contract.messages import MAX_SHOWN, Failure, clean, is_tensor, show, show_raised
+from grader.contract.messages import (
+    MAX_SHOWN,
+    Blocked,
+    Failure,
+    clean,
+    is_tensor,
+    show,
+    show_raised,
+)
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -217,6 +225,17 @@ def _why_targets(drawn: Samples, targets: object) -> str | None:
     return "targets-not-label-less-one" if targets.shape == (drawn.n,) else None
 
 
+def require_different_texts(submission: Submission) -> None:
+    """Require that the samples are not all the same: constants agree with themselves.
+
+    Raises:
+        Blocked: they are.
+    """
+    texts = seen(submission).samples
+    if is_list(texts) and len({text for text in texts if isinstance(text, str)}) < 2:
+        raise Blocked("Not checked yet: fix dataset.texts first.")
+
+
 def check_reads_once(submission: Submission) -> None:
     """`samples` may be an iterator that can be read only once."""
     drawn = samples_of(submission)
@@ -228,6 +247,7 @@ def check_reads_once(submission: Submission) -> None:
         text = show_raised(error.raised)
         raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
     if lenient() and (texts, targets) == (seen(submission).samples, seen(submission).targets):
+        require_different_texts(submission)
         return
     if not is_list(texts) or list(texts) != drawn.texts:
         expected = f"all {drawn.n} texts, as from a list"
@@ -299,6 +319,7 @@ def check_length(submission: Submission) -> None:
 def check_item(submission: Submission) -> None:
     """`dataset[i]` is the text and its target, an int64 tensor of shape ()."""
     drawn = samples_of(submission)
+    require_different_texts(submission)
     for index in range(drawn.n):
         found = unwrap(items(submission)[index])
         text, target = drawn.texts[index], drawn.targets[index]

@@ -152,12 +152,23 @@ def row_runs(submission: Submission) -> list[ModelRun]:
     return submission.run_model(SIZES, [batch, batch, *map(alone, batch.split(1))])
 
 
+def require_different_rows(logits: Tensor) -> None:
+    """Require that different sentences have different logits: constants show nothing.
+
+    Raises:
+        Blocked: all rows are the same.
+    """
+    if close_logits(logits, logits[:1].expand_as(logits)):
+        raise Blocked(LATER)
+
+
 def check_rows(submission: Submission) -> None:
     """A sentence's logits depend only on the sentence."""
     import torch
 
     first, second, *others = row_runs(submission)
     together = logits_of(first)
+    require_different_rows(together)
     if not close_logits(logits_of(second), together):
         raise Failure(
             f"model(batch)` twice with the same batch, for `{call(SIZES)}.eval()",
@@ -435,6 +446,7 @@ def check_relu(submission: Submission) -> None:
 
 def check_device(submission: Submission) -> None:
     """The model runs on any device: it creates no tensor on a fixed one."""
+    require_different_rows(logits_of(row_runs(submission)[0]))
     where = f"{call(SIZES)}.to(device)(padded)"
     try:
         device = submission.run_model_elsewhere(SIZES, (B, T, F))
