@@ -21,6 +21,7 @@ COLUMNS = {  # title: tier, bubblewrap
 KINDS = {
     "on_import": "While a module is imported",
     "on_call": "While the grader calls it",
+    "unearned": "For points without the work",
     "machine": "Against the machine, other people's work and the network",
     "accidents": "Accidents and habits",
 }

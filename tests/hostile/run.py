@@ -12,6 +12,7 @@ import psutil  # type: ignore[import-untyped]
 
 from grader.contract.record import CheckResult
 from grader.contract.tasks import get_assignment, tasks
+from grader.grading import pipeline
 from grader.grading.session import Session
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
@@ -85,6 +86,8 @@ class Outcome:
 
 def attack(entry: Attack, here: Scene, confined_by: Confinement) -> Outcome:
     """Grade an entry beside an honest submission, and another honest one after it."""
+    if confined_by.tier == "sandbox" and entry.module in ("collate", "text"):
+        pipeline.tokens("the grader's own worker stays from here on")
     here.lay_out()
     before, processes = here.state(), family()
     warm_before = fork_server.running() if confined_by.tier == "sandbox" else None
