@@ -325,3 +325,36 @@ def test_gradients_are_those_of_one_device() -> None:
     loss(padded.sum(1) @ weight.T + bias, targets).backward()
     for one, other in zip(found[0], (weight.grad, bias.grad), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_batch_holds_false_values_until_it_is_moved() -> None:
+    losses = list[float]()
+
+    def measure(model: nn.Module, padded: Tensor, targets: Tensor) -> None:
+        moved = padded.to("cpu"), targets.to("cpu")
+        for rows in (padded, moved[0]):
+            losses.extend(loss(model(rows), each).item() for each in (targets, moved[1]))
+
+    watched(measure)
+    scenario = draw_scenario(0)
+    padded, targets = scenario.train[0]
+    right = loss(torch.tensor(scenario.start.scores(padded, 1.0)), torch.tensor(targets)).item()
+    assert losses[3] == pytest.approx(right)
+    assert all(abs(each - right) > 0.01 for each in losses[:3])
+
+
+def test_what_is_computed_before_a_move_has_the_real_values_after_it() -> None:
+    found = []
+
+    def compute(model: nn.Module, padded: Tensor, targets: Tensor) -> None:
+        model(padded.to("cpu"))
+        total = torch.zeros(())
+        total += targets.sum()
+        halves = [half.to("cpu") for half in (2 * padded).chunk(2, dim=1)]
+        found.append((torch.cat(halves, dim=1), total.item(), targets.tolist()))
+
+    watched(compute)
+    padded, targets = draw_scenario(0).train[0]
+    doubled, total, classes = found[0]
+    torch.testing.assert_close(doubled, 2 * torch.tensor(padded))
+    assert (total, classes) == (targets.sum(), targets.tolist())
