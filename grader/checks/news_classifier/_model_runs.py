@@ -213,6 +213,23 @@ def _find_read_set(submission: Submission, sizes: Sizes) -> ReadSet:
 
 
 @evidence
+def row_runs(submission: Submission) -> list[ModelRun]:
+    """Run one batch twice, then each of its rows alone."""
+    batch = draw(submission.seed, B, T, F)
+    return submission.run_model(SIZES, [batch, batch, *map(alone, batch.split(1))])
+
+
+def require_different_rows(logits: Tensor) -> None:
+    """Require that different sentences have different logits: constants show nothing.
+
+    Raises:
+        Blocked: all rows are the same.
+    """
+    if close_logits(logits, logits[:1].expand_as(logits)):
+        raise Blocked(LATER)
+
+
+@evidence
 def token_runs(submission: Submission) -> list[ModelRun]:
     """Run sentences, then the same with the token at step 1, 2, ..., T replaced."""
     padded = draw(submission.seed, N_ROWS, T, F)

@@ -38,6 +38,8 @@ from grader.checks.news_classifier._model_runs import (
     logits_of,
     read_set,
     repaired,
+    require_different_rows,
+    row_runs,
     rows_read,
     sentences_read,
     substituted,
@@ -143,23 +145,6 @@ def _require_logits(submission: Submission, dims: tuple[int, ...], run: ModelRun
 
 
 # --- rows ------------------------------------------------------------------------------------
-
-
-@evidence
-def row_runs(submission: Submission) -> list[ModelRun]:
-    """Run one batch twice, then each of its rows alone."""
-    batch = draw(submission.seed, B, T, F)
-    return submission.run_model(SIZES, [batch, batch, *map(alone, batch.split(1))])
-
-
-def require_different_rows(logits: Tensor) -> None:
-    """Require that different sentences have different logits: constants show nothing.
-
-    Raises:
-        Blocked: all rows are the same.
-    """
-    if close_logits(logits, logits[:1].expand_as(logits)):
-        raise Blocked(LATER)
 
 
 def check_rows(submission: Submission) -> None:
