@@ -423,7 +423,7 @@ def test_training_is_shared_by_those_that_use_the_same_parts() -> None:
 
     def fit(own_model: bool = True, seed: int = 0, do: str = "fit.fit", **changed: bytes) -> Any:
         worker: Worker = Sharing(counting, {**REFERENCE, **changed}, known)
-        arguments = {"own_model": own_model, "own_loop": True, "epochs": 8}
+        arguments = {"replacements": {} if own_model else {"model": "..."}, "epochs": 8}
         return worker.call(do, arguments, 1.0, seed, lambda _news: None)
 
     assert fit() == 1
@@ -436,6 +436,25 @@ def test_training_is_shared_by_those_that_use_the_same_parts() -> None:
     assert fit(own_model=False, model=b"other") == 6
     assert fit(do="model.build") == 7
     assert fit(do="model.build") == 8
+
+
+def test_predictions_are_shared_and_train_again_only_where_they_are_not_known() -> None:
+    asked, known = list[str](), dict[str, Any]()
+
+    class Noting(Counting):
+        def call(self, do: str, *_: Any) -> Any:
+            asked.append(do)
+            return len(asked)
+
+    def grade(unseen: int) -> Any:
+        worker: Worker = Sharing(Noting(), REFERENCE, known)
+        worker.call("fit.fit", {"replacements": {}}, 1.0, 0, None)
+        return worker.call("fit.predict", {"unseen": unseen}, 1.0, 0, None)
+
+    assert (grade(1), grade(1)) == (2, 2)
+    assert asked == ["fit.fit", "fit.predict"]
+    assert grade(2) == 4
+    assert asked == ["fit.fit", "fit.predict"] * 2
 
 
 def test_what_takes_seconds_is_shared_by_those_with_the_same_code_of_its_task() -> None:

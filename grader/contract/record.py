@@ -159,7 +159,8 @@ def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
 
 
 def state_of(checks: Sequence[CheckResult]) -> State:
-    """Derive a task's state from its checks."""
-    state = State.of({check.status for check in checks}, sum(check.score for check in checks))
-    unfinished = state is State.WRONG and any(check.mistake == PLACEHOLDER for check in checks)
+    """Derive a task's state from its checks; those without points do not count."""
+    scored = [check for check in checks if check.max_score] or checks
+    state = State.of({check.status for check in scored}, sum(check.score for check in scored))
+    unfinished = state is State.WRONG and any(check.mistake == PLACEHOLDER for check in scored)
     return State.IN_PROGRESS if unfinished else state

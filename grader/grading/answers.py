@@ -352,10 +352,9 @@ class ObservedCall:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The results of training on news; `history` and `logits` may be `Raised`."""
+    """The results of training on news."""
 
     history: Any
-    logits: Any
     weights: dict[Any, Any]
     seconds: float
 

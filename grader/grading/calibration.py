@@ -12,6 +12,7 @@ from grader.base.paths import GRADER
 
 FILE = GRADER / "grading" / "calibration.json"
 SETTINGS = read_toml(GRADER / "grading" / "accuracy.toml")
+DATA: dict[str, Any] = SETTINGS["data"]
 TRAINING: dict[str, Any] = SETTINGS["training"]
 CALIBRATED = "calibrated"  # in the settings: use the mark derived from the recorded runs
 

@@ -100,16 +100,16 @@ class Submission:
         seconds: float | None = None,
         seed: int | None = None,
         report: Report | None = None,
-        apart: bool = False,
+        apart: str = "",
         **arguments: Any,
     ) -> Any:
         """Run an operation of the worker that uses these student modules, within `SECONDS`.
 
-        `apart` is for operations with replacements: no other operation shares their process, where
-        processes are cheap.
+        `apart` is for operations with replacements: where processes are cheap, they share theirs
+        only with operations of the same `apart`.
         """
         modules = modules or [operation.split(".")[0]]
-        self.worker.use_modules(frozenset([*modules, operation] if apart else modules))
+        self.worker.use_modules(frozenset([*modules, apart] if apart else modules))
         for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed
@@ -215,7 +215,7 @@ class Submission:
         module = self.module(task)
         operation = "beyond.word_vectors"
         arguments = {"module": module, "text": text, "loss": source("sampling_loss"), **given}
-        seen = self._do(operation, [module], VECTOR_SECONDS, apart=True, **arguments)
+        seen = self._do(operation, [module], VECTOR_SECONDS, apart="loss", **arguments)
         return structured(seen, TableTraining)
 
     def decode(self, task: str, calls: list[dict[str, Any]]) -> list[DecodedText]:
@@ -368,7 +368,6 @@ class Submission:
         self,
         train: Vectors,
         val: Vectors,
-        unseen: Vectors,
         *,
         seconds: float,
         seed: int,
@@ -377,28 +376,49 @@ class Submission:
         report: Report | None = None,
         **settings: Any,
     ) -> Fitted:
-        """Train on vectors and classify held-out ones, whose targets the worker does not get.
+        """Train on vectors; the worker keeps the model for `predict`.
 
         `settings` are the arguments of the worker's `fit`: n_targets, epochs, lr, batch_size,
-        hidden_size, num_layers.
+        hidden_size, num_layers, similar_lengths.
         """
-        own = {"model": own_model, "train": own_loop}
         missing = {"model": not own_model, "loop": not own_loop}
         seen = self._do(
             "fit.fit",
-            modules=[module for module, is_own in own.items() if is_own],
+            modules=_own_modules(own_model, own_loop),
             seconds=seconds,
             seed=seed,
             report=report,
-            apart=True,
+            apart="fit",
             replacements={name: source(name) for name, is_missing in missing.items() if is_missing},
             train=train.labelled(),
             val=val.labelled(),
-            unseen=unseen.unlabelled(),
             device=self.device,
             **settings,
         )
         return structured(seen, Fitted)
+
+    def predict(
+        self, unseen: Vectors, *, seconds: float, seed: int, batch_size: int, own_loop: bool
+    ) -> Any:
+        """Classify with the student's model that `fit` trained; the worker gets no targets.
+
+        Returns what should be logits (N, C).
+        """
+        return self._do(
+            "fit.predict",
+            modules=_own_modules(True, own_loop),
+            seconds=seconds,
+            seed=seed,
+            apart="fit",
+            sentences=unseen.unlabelled(),
+            batch_size=batch_size,
+            device=self.device,
+        )
+
+
+def _own_modules(own_model: bool, own_loop: bool) -> list[str]:
+    own = {"model": own_model, "train": own_loop}
+    return [module for module, is_own in own.items() if is_own]
 
 
 def _as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:

@@ -46,6 +46,10 @@ class Vectors:
         offsets = np.cumsum([0, *(ends - starts)], dtype=np.int64)
         return Vectors(np.concatenate(vectors), offsets, self.targets[chosen])
 
+    def by_length(self) -> Vectors:
+        """Sort the texts by their number of tokens."""
+        return self.take(np.argsort(np.diff(self.offsets), kind="stable"))
+
     def labelled(self) -> tuple[TensorData, TensorData, TensorData]:
         """Return vectors, offsets and targets for a worker."""
         return (*self.unlabelled(), _plain(self.targets))

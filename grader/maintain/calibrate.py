@@ -1,9 +1,9 @@
 """Implements `python -m grader calibrate`: derives the accuracy marks from training runs.
 
-It trains accepted variants, mutants, and models on shuffled targets, each on many splits of the
-news. From the accuracies it derives where points begin and where they are full, and writes
-everything to `calibration.json`. `--add NAME` trains one new accepted variant and derives the marks
-from all recorded runs again.
+It trains accepted variants, mutants that learn too little, and models on shuffled targets, each on
+many splits of the news. From the accuracies it derives where points begin and where they are full,
+and writes everything to `calibration.json`. `--add NAME` trains one new accepted variant and
+derives the marks from all recorded runs again.
 
 Full marks: the accuracies of each correct solution (the reference, the grader's own model and
 loop, the accepted variants) are assumed to be normally distributed, with individual means and a
@@ -33,11 +33,11 @@ from typing import Any
 
 from grader.base.errors import UsageError
 from grader.grading import heldout_accuracy
-from grader.grading.calibration import TRAINING
+from grader.grading.calibration import DATA, TRAINING
 from grader.grading.pipeline import MODEL
 from grader.maintain.submission_bank import REFERENCE, Variant, accepted_variants, mutants
 
-ONE_TRY = 0.03
+ONE_TRY = 0.05
 LUCK = 1e-3
 WEAKEST = 3  # accepted variants that run as often as the reference
 PACKAGES = ("torch", "spacy", MODEL, "numpy")
@@ -70,7 +70,7 @@ Run = tuple[TrainingRun, float | None, float]  # with its accuracy and its CPU s
 
 
 def jobs(seeds: int, few: int) -> list[TrainingRun]:
-    """List all runs: `seeds` of the reference, `few` of each variant, one of each mutant."""
+    """List all runs: `seeds` of the reference, `few` of each variant and mutant."""
     files = REFERENCE
     listed = []
     for number in range(seeds):
@@ -80,10 +80,11 @@ def jobs(seeds: int, few: int) -> list[TrainingRun]:
             TrainingRun("right", "the grader's model", files, number, own_model=False),
             TrainingRun("nothing", "shuffled targets", files, number, shuffled=True),
         ]
-    for group, entries, draws in (("right", accepted_variants(), few), ("wrong", mutants(), 1)):
+    too_little = (entry for entry in mutants() if entry.task == "accuracy")
+    for group, entries in (("right", accepted_variants()), ("wrong", too_little)):
         for entry in entries:
             if is_trained(entry):
-                listed += [TrainingRun(group, entry.name, entry.files, n) for n in range(draws)]
+                listed += [TrainingRun(group, entry.name, entry.files, n) for n in range(few)]
     return listed
 
 
@@ -150,7 +151,7 @@ def summary(found: list[Run]) -> dict[str, Any]:
     for job, accuracy, _ in sorted(found, key=lambda each: (each[0].name, each[0].number)):
         rows = groups[job.group].setdefault(job.name, {"accuracies": []})
         rows["accuracies"].append(None if accuracy is None else round(accuracy, 4))
-    for name, rows in (*groups["right"].items(), *groups["nothing"].items()):
+    for name, rows in (row for group in groups.values() for row in group.items()):
         numbers = rows["accuracies"]
         if None in numbers:
             raise UsageError(f"{name} does not train. Fix it first.")
@@ -172,6 +173,28 @@ def marks(groups: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def rates(groups: dict[str, Any], marks: dict[str, float]) -> dict[str, float]:
+    """Estimate how often marks are wrong, with all tries and normally distributed accuracies.
+
+    Returns:
+        `false_fail`: how often the weakest correct solution misses full marks.
+        `false_pass`: how often a model that learned nothing earns a point.
+    """
+    tries = heldout_accuracy.TRIES
+    right, nothing = (
+        statistics.NormalDist(choose(row["mean"] for row in group), pooled(group))
+        for choose, group in ((min, groups["right"].values()), (max, groups["nothing"].values()))
+    )
+    return {
+        "false_fail": _rounded(right.cdf(marks["full"]) ** tries),
+        "false_pass": _rounded(1 - nothing.cdf(marks["none"]) ** tries),
+    }
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.2g}")
+
+
 def pooled(rows: Iterable[dict[str, Any]]) -> float:
     """Return the pooled standard deviation of several groups of accuracies."""
     squares = freedom = 0.0
@@ -188,12 +211,13 @@ def calibrate(seeds: int, few: int) -> dict[str, Any]:
     found = _done(jobs(seeds, few))
     found += _done(more_jobs(summary(found), seeds, few))
     groups = summary(found)
+    found_marks = marks(groups)
     own = [seconds for job, _, seconds in found if job.name == "reference"]
     return {
         "schema_version": 1,
-        "training": TRAINING,
-        "marks": marks(groups),
-        "reference": {name: groups["right"]["reference"][name] for name in ("mean", "spread")},
+        "training": {**DATA, **TRAINING},
+        "marks": found_marks,
+        "rates": rates(groups, found_marks),
         "one_try": ONE_TRY,
         "luck": LUCK,
         "seconds": round(statistics.median(own), 2),
@@ -226,7 +250,12 @@ def add(name: str, recorded: dict[str, Any], seeds: int, few: int) -> dict[str, 
             [TrainingRun("right", name, entry.files, number) for number in range(few, seeds)]
         )
         groups = _with(recorded["runs"], found)
-    return recorded | {"marks": marks(groups), "runs": groups}
+    found_marks = marks(groups)
+    return recorded | {
+        "marks": found_marks,
+        "rates": rates(groups, found_marks),
+        "runs": groups,
+    }
 
 
 def _with(groups: dict[str, Any], found: list[Run]) -> dict[str, Any]:
@@ -238,7 +267,7 @@ def _with(groups: dict[str, Any], found: list[Run]) -> dict[str, Any]:
 def _differences(recorded: dict[str, Any]) -> Iterator[str]:
     """List the settings and versions that differ from those of the recorded runs."""
     for old, new in (
-        (recorded["training"], TRAINING),
+        (recorded["training"], {**DATA, **TRAINING}),
         (recorded["versions"], versions()),
     ):
         for name in {**old, **new}:
@@ -262,21 +291,22 @@ def _done(listed: list[TrainingRun]) -> list[Run]:
 
 
 def to_json(found: dict[str, Any]) -> str:
-    """Format a calibration as JSON with each list of numbers on one line."""
+    """Format a calibration as JSON with the runs of each solution on one line."""
     text = json.dumps(found, indent=1)
-    return re.sub(r"\[[^\[\]{}]*\]", lambda part: " ".join(part[0].split()), text) + "\n"
+    return (
+        re.sub(r"\{\s*\"accuracies\"[^{}]*\}", lambda part: " ".join(part[0].split()), text) + "\n"
+    )
 
 
 def show(found: dict[str, Any]) -> None:
     """Print a summary of a calibration."""
-    groups, full = found["runs"], found["marks"]["full"]
-    for name, row in (*groups["right"].items(), *groups["nothing"].items()):
+    groups, rate = found["runs"], found["rates"]
+    for name, row in (row for group in groups.values() for row in group.items()):
         low, high = min(row["accuracies"]), max(row["accuracies"])
         count, mean, spread = len(row["accuracies"]), row["mean"], row["spread"]
         print(f"{name:<32} {count:>3} runs  {mean:.3f} +- {spread:.3f}  {low:.3f} to {high:.3f}")
-    wrong = [row["accuracies"][0] for row in groups["wrong"].values()]
-    trained = [accuracy for accuracy in wrong if accuracy is not None]
-    below = sum(accuracy < full for accuracy in trained)
-    print(f"{len(wrong)} mutants: {len(trained)} train, {below} of them miss full marks")
-    print(f"points from {found['marks']['none']:.2f}, full marks from {full:.2f}")
+    print(f"full marks from {found['marks']['full']:.2f}, missed by {rate['false_fail']:g} of the")
+    print("submissions of the weakest correct solution")
+    print(f"points from {found['marks']['none']:.2f}, reached by {rate['false_pass']:g} of those")
+    print("that learned nothing")
     print(f"{found['seconds']} CPU seconds for a run of the reference")

@@ -37,6 +37,13 @@ WIDTH = 88  # columns; longer lines are hard to read
 LABELLED = re.compile(r"  (got|raised|expected|shapes): +")
 FIGURES = {"unseen", "value", "full", "none"}  # required keys of the accuracy
 PRINTED = "Your code printed:"
+PARTS = {  # whose model and loop the accuracy was measured with
+    "own": ", with your model and your loop",
+    "own_model": ", with your model and the grader's loop; your own loop is tried once it passes "
+    "its checks",
+    "own_loop": ", with your loop and the grader's model; your own model is tried once it passes "
+    "its checks",
+}
 UNTOLD = {  # texts for checks without a message, by status
     Status.NOT_STARTED: "Not started.",
     Status.BLOCKED: "Not checked yet.",
@@ -177,20 +184,24 @@ def _where(id_: str) -> str:
 
 
 def accuracy(record: Record) -> str:
-    """Compare the accuracy with the marks and, on the same news, with the reference's.
+    """Say what accuracy was measured, with whose parts, and what it earns.
 
     The text is empty if the task did not run.
     """
     found = record.accuracy
     if not found.keys() >= FIGURES:
         return ""
+    whose = PARTS.get(found.get("parts", ""), "")
     text = (
-        f"Accuracy on a held-out test set of {found['unseen']} news items:\n"
-        f"  yours {found['value']:.2f}, "
-        f"full marks from {found['full']:.2f}, points from {found['none']:.2f}"
+        f"Accuracy: {found['value']:.2f} on {found['unseen']} held-out news items{whose}.\n"
+        f"Full marks from {found['full']:.2f}, points from {found['none']:.2f}."
     )
-    if reference := found.get("reference"):
-        text += f", reference {reference['mean']:.2f} +- {reference['spread']:.2f}"
+    if usual := found.get("reference"):
+        low, high = usual["mean"] - 2 * usual["spread"], usual["mean"] + 2 * usual["spread"]
+        text += (
+            f" Between {low:.2f} and {high:.2f} is usual for a correct solution: each "
+            "submission is tested on a different draw of the news."
+        )
     return text
 
 
@@ -253,7 +264,9 @@ def _next_step(record: Record) -> Text:
 
 def _all_done(record: Record) -> str:
     if _is_whole(record):
-        return "All done: full marks."
+        failed = any(check.status.is_broken for check in record.checks)
+        without_points = " A check without points failed, see above." if failed else ""
+        return f"All done: full marks.{without_points}"
     done = [task.id for task in record.tasks]
     known = [tasks()[id_] for id_ in done if id_ in tasks()]
     others = [id_ for task in known[-1:] for id_ in assignments()[task.assignment].tasks]

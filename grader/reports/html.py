@@ -15,6 +15,7 @@ TABLE = "border-collapse: collapse; table-layout: auto; width: 100%; margin: 6px
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35)"
 CELL = f"text-align: left; vertical-align: top; padding: 5px 14px 5px 0; {LINE}"
 PRE = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 1em"
+ACCURACY = "accuracy"  # the task
 TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 
 
@@ -32,7 +33,7 @@ def _task(task: TaskResult, record: Record) -> str:
     return (
         f'<div style="max-width: 54em"><b>{title}</b>, {state}'
         f'<table style="{TABLE}">{rows}</table>'
-        f"{_accuracy(record)}</div>"
+        f"{_accuracy(record) if task.id == ACCURACY else ''}</div>"
     )
 
 
@@ -89,11 +90,4 @@ def _prose(text: str) -> str:
 
 
 def _accuracy(record: Record) -> str:
-    found = record.accuracy
-    if not found.keys() >= board.FIGURES:
-        return ""
-    return (
-        f"Accuracy on a held-out test set of {found['unseen']} news items: "
-        f"<b>{found['value']:.2f}</b> "
-        f"(full marks from {found['full']:.2f}, points from {found['none']:.2f})"
-    )
+    return f'<div style="{TEXT}">{escape(board.accuracy(record))}</div>'

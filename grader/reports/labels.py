@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from grader.contract.enums import State, Status
+from grader.contract.enums import Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
-from grader.contract.record import CheckResult, Record, TaskResult
+from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.contract.tasks import tasks
 
@@ -75,15 +75,6 @@ def notes(result: Result) -> list[str]:
 def left_out(record: Record) -> list[str]:
     """Return a line on each file that was not taken, or was read in another way than sent."""
     return [*record.submission.get("left_out", ()), *record.submission.get("notes", ())]
-
-
-def state(task: TaskResult) -> State:
-    """Return the state of a task as pages show it: done where every point is earned.
-
-    A check without points can be open there: it waits for another task.
-    """
-    full = task.state is State.IN_PROGRESS and task.score >= task.max_score
-    return State.DONE if full else task.state
 
 
 def name(check: CheckResult) -> str:

@@ -62,7 +62,6 @@ def _environment() -> Environment:
         points_of=board.points_of,
         next_line=board.next_line,
         promise=labels.promise,
-        shown_state=labels.state,
         title=labels.title,
         to_fix=board.to_fix,
         told_accuracy=board.accuracy,

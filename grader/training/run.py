@@ -235,11 +235,11 @@ def _train(
     with TrainingProgress(
         console, settings.epochs, _batches(train, settings), _batches(val, settings)
     ) as watch:
-        seen = _fit(submission, train, val, settings, watch.take)
+        seen, logits = _fit(submission, train, val, settings, watch.take)
     return results.TrainingResult(
         history=watch.history,
         returned=seen.history,
-        confusion=confusion(seen.logits, val.targets),
+        confusion=confusion(logits, val.targets),
         weights={k: v for k, v in seen.weights.items() if isinstance(v, TensorData)},
         items={"train": len(train), "val": len(val)},
         seconds={"vectors": trained - start, "training": time.monotonic() - trained},
@@ -252,10 +252,10 @@ def _fit(
     val: Vectors,
     settings: Settings,
     report: Report | None = None,
-) -> Fitted:
-    return submission.fit(
+) -> tuple[Fitted, Any]:
+    """Train, and return the results and the logits of the validation items."""
+    fitted = submission.fit(
         train,
-        val,
         val,
         seconds=MONTH,
         seed=settings.seed,
@@ -266,8 +266,17 @@ def _fit(
         epochs=settings.epochs,
         lr=settings.lr,
         batch_size=settings.batch_size,
+        similar_lengths=False,
         **SIZES,
     )
+    logits = submission.predict(
+        val,
+        seconds=MONTH,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        own_loop=True,
+    )
+    return fitted, logits
 
 
 def _rehearse(submitted: Sources, settings: Settings) -> None:

@@ -16,7 +16,7 @@ from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import Assignment, Task
 from grader.grading.session import load
 from grader.intake.sources import Sources
-from grader.reports import board, hints, labels
+from grader.reports import board, hints
 from grader.watch import keyboard, screen
 from grader.watch.files import Saves
 from grader.watch.job import Ended, Graded, Job
@@ -195,7 +195,7 @@ class Watch:
         return next(each for each in self._record().tasks if each.id == task)
 
     def _is_done(self, task: str) -> bool:
-        return labels.state(self._result(task)) is State.DONE
+        return self._result(task).state is State.DONE
 
     # --- keys --------------------------------------------------------------------------------
 

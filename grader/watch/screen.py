@@ -66,7 +66,7 @@ def show_list(view: View, assignment: Assignment, console: Console) -> None:
         line = Text.assemble(f"{mark}{id_:<{max(map(len, assignment.tasks)) + 2}}", no_wrap=True)
         if id_ in results:
             result = results[id_]
-            state = labels.state(result)
+            state = result.state
             line.append(f"{result.score:>4g}/{result.max_score:<4g}")
             line.append(f"{state.words:<13}", board.STYLES[state])
         else:
@@ -116,7 +116,7 @@ def _task(view: View) -> Iterable[RenderableType]:
     if result is None:
         yield title
         return
-    state = labels.state(result)
+    state = result.state
     points = f"   {result.score:g}/{result.max_score:g}  "
     yield Text.assemble(title, points, (state.words, board.STYLES[state]))
     checks = [check for check in record.checks if check.task == task.id]

@@ -50,7 +50,7 @@ class Sharing:
     """A worker that reuses the answers of training runs and slow operations.
 
     Attributes:
-        known: answers of `fit.fit` and of slow operations, by everything they depend on.
+        known: answers of `fit.fit`, `fit.predict` and slow operations, by all they depend on.
         new: answers that this worker added.
     """
 
@@ -58,6 +58,8 @@ class Sharing:
         """Wrap a worker that serves `files`; start from `known` answers."""
         self.worker, self.files, self.known = worker, files, known
         self.new: Answers = {}
+        self.trained: dict[str, Any] = {}  # the last training run
+        self.train_again: Callable[[], Any] | None = None  # if its answer was reused
         self.confinement, self.layers = worker.confinement, worker.layers
         self.output = ""
         self.printed: Printed = []
@@ -74,10 +76,21 @@ class Sharing:
             used = code_of(SLOW[do], self.files)
         elif do == "fit.fit":
             used = self._parts(arguments)
+        elif do == "fit.predict":
+            used = self.trained
         else:
             return self.worker.call(do, arguments, seconds, seed, report)
         key = {"do": do, "used": used, "with": arguments, "seed": seed}
-        return self.once(key, lambda: self.worker.call(do, arguments, seconds, seed, report))
+
+        def ask() -> Any:
+            if do == "fit.predict" and self.train_again:
+                self.train_again()
+            self.train_again = None
+            return self.worker.call(do, arguments, seconds, seed, report)
+
+        if do == "fit.fit":
+            self.trained, self.train_again = key, ask
+        return self.once(key, ask)
 
     def once(self, key: dict[str, Any], ask: Callable[[], Any]) -> Any:
         """Return the known answer for a key, or compute it."""
@@ -91,7 +104,8 @@ class Sharing:
 
     def _parts(self, arguments: dict[str, Any]) -> dict[str, bytes]:
         """Return the files that a training run depends on: the student's parts and helpers."""
-        own = {"model": arguments["own_model"], "train": arguments["own_loop"]}
+        replaced = arguments["replacements"]
+        own = {"model": "model" not in replaced, "train": "loop" not in replaced}
         used = {name: self.files[name] for name, is_used in own.items() if is_used}
         return {**helpers(self.files), **used}
 

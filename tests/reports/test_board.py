@@ -51,8 +51,56 @@ def test_accuracy_has_no_file_to_open(capsys: pytest.CaptureFixture[str]) -> Non
 def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixture[str]) -> None:
     waits = ("blocked", "Not checked yet: finish the task dataset first.")
     assert "Next: accuracy: finish the task dataset first;" in shown(
-        capsys, "accuracy", end_to_end=waits
+        capsys, "accuracy", unseen=waits, end_to_end=waits
     )
+
+
+@pytest.mark.parametrize("status", ["blocked", "failed"])
+def test_a_check_without_points_does_not_make_a_task_look_unfinished(
+    capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    out = shown(capsys, "accuracy", end_to_end=(status, "Finish the task dataset first."))
+    assert "accuracy 15/15 done Total" in out
+    assert "Next:" not in out
+    assert ("Finish the task dataset first." in out) == (status == "failed")
+
+
+ACCURACY = {"value": 0.62, "unseen": 300, "full": 0.52, "none": 0.34}
+USUAL = (
+    "Full marks from 0.52, points from 0.34. Between 0.60 and 0.70 is usual for a correct "
+    "solution: each submission is tested on a different draw of the news."
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ("own", "with your model and your loop."),
+        (
+            "own_loop",
+            "with your loop and the grader's model; your own model is tried once it passes its "
+            "checks.",
+        ),
+        (
+            "own_model",
+            "with your model and the grader's loop; your own loop is tried once it passes its "
+            "checks.",
+        ),
+    ],
+)
+def test_accuracy_says_what_was_measured_and_what_is_usual(parts: str, says: str) -> None:
+    usual = {"mean": 0.65, "spread": 0.025}
+    record = Record(
+        {"name": "s", "digest": ""}, [], {}, {**ACCURACY, "parts": parts, "reference": usual}
+    )
+    measured, marks = board.accuracy(record).split("\n")
+    assert measured == f"Accuracy: 0.62 on 300 held-out news items, {says}"
+    assert marks == USUAL
+
+
+def test_accuracy_on_an_instructors_news_claims_nothing_usual() -> None:
+    record = Record({"name": "s", "digest": ""}, [], {}, {**ACCURACY, "reference": None})
+    assert board.accuracy(record).endswith("points from 0.34.")
 
 
 def test_what_did_not_run_is_no_message(capsys: pytest.CaptureFixture[str]) -> None:

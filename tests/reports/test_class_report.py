@@ -287,7 +287,7 @@ def test_checks_are_sorted_by_the_share_that_passed() -> None:
 def test_accuracy_with_full_points_is_not_shown_as_in_progress() -> None:
     waits = changed(graded()["right"], "accuracy.end_to_end", status=Status.BLOCKED, score=0.0)
     [task] = [task for task in waits.tasks if task.id == "accuracy"]
-    assert (task.state, task.score) == ("in_progress", task.max_score)
+    assert (task.state, task.score) == ("done", task.max_score)
     page = shown([Result("ann", record=waits)])
     assert rows(page)[0]["accuracy"] == "15 done"
     assert not page.xpath("//*[contains(@class, 'in-progress')]")

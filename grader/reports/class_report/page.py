@@ -21,7 +21,7 @@ from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import GradingStatus, Match, Result
 from grader.contract.roster import Student
-from grader.reports import feedback, junit, labels, marks, pages
+from grader.reports import feedback, junit, marks, pages
 from grader.reports import markdown as markdown_format
 from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
@@ -250,7 +250,7 @@ def _states(found: Sequence[Record]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
     for record in found:
         for task in record.tasks:
-            counts.setdefault(task.id, Counter())[labels.state(task)] += 1
+            counts.setdefault(task.id, Counter())[task.state] += 1
     return counts
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .. import replacements as replacement
 from ..student import student
@@ -49,6 +49,26 @@ def pad(batch: list[Item]) -> Item:
     if padded.shape[1] == 0:
         padded = padded.new_zeros(len(rows), 1, padded.shape[2])
     return padded, torch.stack(targets)
+
+
+class SimilarLengths(Sampler[int]):
+    """A random order in which the sentences of a batch have similar lengths, so little padding."""
+
+    def __init__(self, data: TokenVectors, batch_size: int) -> None:
+        """Order the sentences of `data`."""
+        self.lengths, self.batch_size = torch.tensor(data.offsets).diff(), batch_size
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the indices, batch after batch; a smaller batch is the last one."""
+        order = (self.lengths + torch.rand(len(self))).argsort()
+        whole = len(self) // self.batch_size * self.batch_size
+        batches = order[:whole].view(-1, self.batch_size)
+        yield from batches[torch.randperm(len(batches))].flatten().tolist()
+        yield from order[whole:].tolist()
 
 
 class Watched(DataLoader[Item]):
@@ -100,10 +120,12 @@ class Watched(DataLoader[Item]):
         return {"loader": self.name, "pass": self.passes, "learning": self.learning, **figures}
 
 
+_trained: nn.Module | None = None  # by the last call of `fit`
+
+
 def fit(
     train: tuple[TensorData, TensorData, TensorData],
     val: tuple[TensorData, TensorData, TensorData],
-    unseen: tuple[TensorData, TensorData],
     *,
     n_targets: int,
     epochs: int,
@@ -112,15 +134,15 @@ def fit(
     hidden_size: int,
     num_layers: int,
     device: str,
+    similar_lengths: bool,
     replacements: dict[str, str],
     report: Report,
 ) -> dict[str, Any]:
-    """Train on vectors, then compute the logits of held-out sentences.
+    """Train on vectors, and keep the model for `predict`.
 
     Args:
         train: vectors (tokens, F), offsets (N + 1,), targets (N,).
         val: the same for the validation sentences.
-        unseen: vectors and offsets of the held-out sentences.
         n_targets: C.
         epochs: passes over `train`.
         lr: learning rate.
@@ -128,18 +150,22 @@ def fit(
         hidden_size: H.
         num_layers: L.
         device: where to compute.
+        similar_lengths: train on batches of sentences of similar lengths.
         replacements: the source of what replaces the student's "model" or "loop".
         report: called with the loaders' progress.
 
     Returns:
-        `history` (the loop's return value), `logits` (N, C) of `unseen`, `weights`, `seconds`.
+        `history` (the loop's return value), `weights`, `seconds`.
     """
+    global _trained
     sizes = {"n_targets": n_targets, "input_size": train[0].shape[1], "hidden_size": hidden_size}
     model = _model(sizes, num_layers, replacements.get("model"), device)
     source = replacements.get("loop")
     loop = replacement.load(source, "train") if source else student.get("train", "train")
+    data = TokenVectors(*train)
+    order = {"sampler": SimilarLengths(data, batch_size)} if similar_lengths else {"shuffle": True}
     loaders = (
-        Watched(TokenVectors(*train), "train", report, batch_size=batch_size, shuffle=True),
+        Watched(data, "train", report, batch_size=batch_size, **order),
         Watched(TokenVectors(*val), "val", report, batch_size=batch_size),
     )
 
@@ -153,12 +179,8 @@ def fit(
         history = loop(model, *loaders, epochs=epochs, lr=lr, device=torch.device(device))
     seconds = time.monotonic() - start
     handle.remove()
-    return {
-        "history": history,
-        "logits": predict(model, unseen, batch_size, device),
-        "weights": dict(model.state_dict()),
-        "seconds": seconds,
-    }
+    _trained = model
+    return {"history": history, "weights": dict(model.state_dict()), "seconds": seconds}
 
 
 def _model(sizes: dict[str, int], num_layers: int, source: str | None, device: str) -> nn.Module:
@@ -172,11 +194,11 @@ def _model(sizes: dict[str, int], num_layers: int, source: str | None, device: s
     return model
 
 
-def predict(
-    model: nn.Module, sentences: tuple[TensorData, TensorData], batch_size: int, device: str
-) -> Tensor:
-    """Compute a model's logits (N, C) in eval mode."""
-    vectors, offsets = sentences
+def predict(sentences: tuple[TensorData, TensorData], batch_size: int, device: str) -> Tensor:
+    """Compute the logits (N, C) of held-out sentences, with the model that `fit` trained."""
+    model, (vectors, offsets) = _trained, sentences
+    if model is None:
+        raise RuntimeError("The process that trained the model was lost.")
     count = offsets.shape[0] - 1
     data = TokenVectors(vectors, offsets, TensorData("int64", (count,), bytearray(8 * count)))
     model.eval()
