@@ -57,6 +57,19 @@ def judged(entry: Variant, **statuses: Any) -> Row:
     return judge(entry, list(results(**statuses).values()))
 
 
+def test_a_later_check_may_name_what_its_entry_lists() -> None:
+    entry = Variant("also", {}, "model", SOFTMAX.expected | {"also": ["no-relu"]})
+    named = {"model__logits": failed("softmax"), "model__relu": failed("no-relu")}
+    assert judged(entry, **named).problems == []
+
+
+def test_the_page_shows_which_mistakes_are_named_beside_those_made() -> None:
+    rows = [row for row in written().values() if row.task]
+    text = page.render(rows).partition("## Confusion")[2]
+    assert "| all-for-any | zero-step-not-counted | `sentence_lengths-all-features` |" in text
+    assert all(row.task for row in page.parse(page.render(rows)))
+
+
 def test_any_text_may_stand_for_dots_in_what_a_message_says() -> None:
     entry = Variant("dots", {}, "model", {"check": "model.logits", "says": "It is […], not 2"})
     right = judged(entry, model__logits=failed(message="It is [3,\n4], not 2."))
@@ -99,6 +112,11 @@ def test_what_is_caught_and_named_is_no_problem() -> None:
             "softmax is not explained in the message: No.",
         ),
         (SAYS, {"model__logits": failed("softmax")}, "model.logits names softmax, not None: No."),
+        (
+            SOFTMAX,
+            {"model__logits": failed("softmax"), "model__relu": failed("no-relu")},
+            "a later check names no-relu: see `also` in submission_bank.py",
+        ),
         (SAYS, {"model__logits": failed()}, "the message does not say 'No logit is negative': No."),
         (
             SOFTMAX,

@@ -119,8 +119,9 @@ def _why(found: Parameters, right: Parameters) -> tuple[str, ...]:
         return ("`self` is missing: it is the first parameter of every method.",)
     missing = [name for name in right.names if name not in found.names]
     extra = [name for name in (*found.required, *found.required_keyword) if name not in right.names]
-    lines = []
-    if (missing and len(found.names) != len(right.names)) or not extra:
+    required = [name for name in found.required if name in right.optional]
+    lines = [f"Without a default value: {_listed(required)}."]
+    if (missing and len(found.names) != len(right.names)) or not (extra or required):
         lines.append(f"Missing: {_listed(missing)}.")
     if extra:
         lines.append(f"Not passed by the exercise: {_listed(extra)}.")

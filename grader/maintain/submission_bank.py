@@ -8,7 +8,8 @@ each:
     file: the module to change, if it is not the task's own;
     check: the check that must catch it;
     mistake: the id of the known mistake that the message must name, if any;
-    says: a text that the message must contain.
+    says: a text that the message must contain;
+    also: ids of other known mistakes that later checks name, as they follow from this one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import ast
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
@@ -51,7 +53,7 @@ class Variant:
     name: str
     changed: dict[str, bytes] = field(repr=False)
     task: str = ""
-    expected: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -102,7 +104,7 @@ def reference(assignment: str) -> Variant:
     return Variant(f"reference-{assignment}", {module: REFERENCE[module] for module in modules})
 
 
-def _tables(folder: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, str]]]:
+def _tables(folder: str) -> Iterator[tuple[str, str, dict[str, bytes], dict[str, Any]]]:
     """Read tables of single tasks; yield task, name, changed module and the other fields."""
     for path in sorted((BANK / folder).glob("*.toml")):
         for name, table in read_toml(path).items():

@@ -92,6 +92,11 @@ def _of_mutant(entry: Variant, results: list[CheckResult]) -> Iterator[str]:
         yield f"{mistake} is not explained in the message: {_line(first)}"
     elif not says(_line(first), _spaced(entry.expected.get("says", ""))):
         yield f"the message does not say {entry.expected['says']!r}: {_line(first)}"
+    later = {
+        r.mistake for r in results if r.task == entry.task and r.mistake not in (None, mistake)
+    }
+    for other in sorted(later - {first.mistake, *entry.expected.get("also", [])}):
+        yield f"a later check names {other}: see `also` in submission_bank.py"
     if first.id == check and 0 < first.max_score == first.score:
         yield f"{check} costs no points"
     for result in results:

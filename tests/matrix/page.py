@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from grader.base.paths import ROOT
 from grader.contract.mistakes import mistakes
 from grader.contract.tasks import Assignment, Check, Task, assignments
+from grader.maintain.submission_bank import mutants
 from tests.matrix.judge import Row
 
 PAGE = ROOT / "docs" / "kill_matrix.md"
@@ -32,17 +33,26 @@ that is blocked by the one that failed. The last column is what the student read
 known mistake or, in quotes, part of the message if no mistake is named.
 """
 
+CONFUSION = """\
+## Confusion: mistakes `made` against mistakes `named`
+
+{mutants} mutants make one of {mistakes} known mistakes, and the first message names it. No other is
+named, except by a later check in these cases; the command fails if there is another one.
+
+"""
+
 
 def render(rows: Sequence[Row]) -> str:
     """Format rows as the page."""
-    mutants = [row for row in rows if row.task]
+    wrong = [row for row in rows if row.task]
     accepted = [row for row in rows if not row.task]
-    parts = [INTRO, _counts(len(mutants), len(accepted))]
+    parts = [INTRO, _counts(len(wrong), len(accepted))]
     for assignment in assignments().values():
-        parts += [f"## {assignment.title}: `{assignment.id}`\n", _checks(assignment, mutants)]
+        parts += [f"## {assignment.title}: `{assignment.id}`\n", _checks(assignment, wrong)]
         for task in assignment.tasks.values():
-            parts.append(_mutants(task, [row for row in mutants if row.task == task.id]))
+            parts.append(_mutants(task, [row for row in wrong if row.task == task.id]))
         parts.append(_accepted([row for row in accepted if row.assignment == assignment.id]))
+    parts.append(_confusion(wrong))
     return "\n".join(parts)
 
 
@@ -116,6 +126,21 @@ def _cell(row: Row, check: Check) -> str:
 def _accepted(rows: list[Row]) -> str:
     names = ", ".join(f"`{row.name}`" for row in rows)
     return f"### Accepted variants, {len(rows)}\n\nFull marks in all tasks: {names}.\n"
+
+
+def _confusion(rows: Sequence[Row]) -> str:
+    """Format the mistakes that are named beside those that were made."""
+    graded = {row.id for row in rows}
+    entries = [entry for entry in mutants() if entry.id in graded]
+    made = Counter(entry.expected["mistake"] for entry in entries if "mistake" in entry.expected)
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        for other in entry.expected.get("also", []):
+            pair = entry.expected.get("mistake", "no known mistake"), other
+            pairs.setdefault(pair, []).append(f"`{entry.id}`")
+    lines = [[*pair, ", ".join(names)] for pair, names in sorted(pairs.items())]
+    table = _table([":--", ":--", ":--"], ["made", "also named", "by mutants"], lines)
+    return CONFUSION.format(mutants=made.total(), mistakes=len(made)) + table
 
 
 def _table(align: list[str], head: list[str], rows: list[list[str]]) -> str:
