@@ -273,6 +273,14 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "do not subtract 1 again",
     ),
     "component of a pipeline": ("import spacy; spacy.blank('en').tok2vec", "nlp.pipe_names"),
+    "lengths given to the probe": (
+        "raise TypeError('Probe.forward() takes 2 positional arguments but 3 were given')",
+        "called with padded alone",
+    ),
+    "state of a cell with another dimension": (
+        "import torch; torch.nn.RNNCell(1, 1)(torch.zeros(1, 1), torch.zeros(1, 1, 1))",
+        "A cell makes one step",
+    ),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 

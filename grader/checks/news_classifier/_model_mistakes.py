@@ -60,7 +60,7 @@ def why_shape(submission: Submission, dims: tuple[int, ...], run: ModelRun) -> s
     if not isinstance(logits, TensorData):
         is_layer = isinstance(logits, Opaque) and "features=" in logits.text
         return "layer-returned" if is_layer else None
-    if logits.dtype == "int64" and logits.shape == (rows,):
+    if logits.dtype == "int64" and logits.shape in ((rows,), (rows, 1)):
         return "class-instead-of-scores"
     if rows == 1 and logits.shape == (C,):
         return "squeezed"
