@@ -106,7 +106,8 @@ def test_a_check_is_judged_by_those_whom_it_could_judge() -> None:
     found = [graded()["right"], graded()["wrong"], graded()["stubs"]]
     items = {item.id: item for item in analysis.items(found)}
     assert (items["dataset.texts"].reached, items["dataset.texts"].passed) == (2, 2)
-    assert (items["collate.vectors"].reached, items["collate.vectors"].passed) == (1, 1)
+    assert (items["collate.shape"].reached, items["collate.shape"].passed) == (2, 1)
+    assert (items["accuracy.unseen"].reached, items["accuracy.unseen"].passed) == (1, 1)
     nobody = analysis.items([graded()["stubs"]])[0]
     assert (nobody.share, nobody.says) == (None, "Nobody has reached this check.")
 
@@ -442,7 +443,7 @@ def test_feedback_has_the_board_the_messages_and_a_hint() -> None:
 def test_feedback_on_one_module_does_not_speak_of_full_marks() -> None:
     right = graded()["right"]
     one = replace(right, checks=[check for check in right.checks if check.task == "dataset"])
-    assert "All of this is done." in feedback.text(one)
+    assert "dataset done. Next: collate." in feedback.text(one)
     assert "All done: full marks." in feedback.text(right)
 
 
