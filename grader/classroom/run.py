@@ -26,6 +26,7 @@ from grader.classroom.lateness import lateness
 from grader.classroom.progress import STYLES, Watching, verdict
 from grader.contract.results import Result
 from grader.contract.roster import Student
+from grader.grading import keys
 from grader.intake import lms_exports, reader, roster
 from grader.intake.lms_exports import HandIn
 from grader.reports.class_report import similarity
@@ -249,6 +250,8 @@ def _report(
             f"note: {other} of them were graded with different checks, versions or options; "
             "run without --only to grade them again"
         )
+    if not options.setting.secret:
+        console.print(f"note: {keys.WITHOUT}", soft_wrap=True)
     console.print(f"reports: {options.out}", soft_wrap=True)
     for failure in failures:
         console.print(f"not written: {failure}", soft_wrap=True)

@@ -11,6 +11,10 @@ import os
 
 SECRET = "GRADER_SECRET"  # the environment variable that holds the course's secret
 PUBLISHED = "published"  # replaces the secret if there is none
+WITHOUT = (  # what whoever grades a class without a secret is told
+    f"marks can be prepared in advance: set {SECRET} to a long random text, and grade again "
+    "(docs/instructor.md, The course's secret)"
+)
 SEEDS = 1 << 32  # numpy.random.seed takes no more bits
 
 

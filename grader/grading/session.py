@@ -37,7 +37,7 @@ from grader.contract.tasks import (
 from grader.grading import apart, pipeline
 from grader.grading.answers import StudentError
 from grader.grading.environment import environment_fault
-from grader.grading.keys import input_seed
+from grader.grading.keys import PUBLISHED, input_seed
 from grader.grading.leniency import leniently
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
@@ -424,5 +424,6 @@ def environment(submission: Submission, seed: int) -> dict[str, Any]:
         "confinement": submission.worker.confinement,
         "confinement_layers": list(submission.worker.layers),
         "seed": seed,
+        "secret": "course" if submission.secret else PUBLISHED,
         "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
     }

@@ -34,7 +34,6 @@ RUN = """\
 # Run by Gradescope for each submission: writes results/results.json.
 set -euo pipefail
 root=${{AUTOGRADER_ROOT:-/autograder}}
-{secret}
 cd "$root/source"
 exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
 """
@@ -42,22 +41,21 @@ exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
 
 def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: str) -> int:
     """Build the zip and return the exit code."""
-    secret = keys.course_secret()
+    if keys.course_secret():
+        raise UsageError(
+            f"{keys.SECRET} is set, and {out} would have to hold it beside every submission: unset "
+            "it for this command (docs/instructor.md, Gradescope)."
+        )
     options = ["--confine", confine, "--seed", str(seed), "--device", device]
     reader.module_names(assignment)
     options += ["--assignment", assignment] if assignment else []
-    script = RUN.format(
-        secret=f"export {keys.SECRET}={shlex.quote(secret)}" if secret else "",
-        options=shlex.join(options),
-    )
+    script = RUN.format(options=shlex.join(options))
     scripts = {"setup.sh": SETUP.encode(), "run_autograder": script.encode()}
     files = release.kit() | scripts
+    release.refuse_secret(out, files)
     if leaks := list(release.find_leaks(files, release.secrets(SOLUTION, EXERCISE))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
     release.write(out, files, programs=scripts)
     print(f"wrote {out}: upload it to Gradescope; 0.75 GB of memory are enough there")
-    if secret:
-        print(f"{keys.SECRET} is in it: keep the file to yourself")
-    else:
-        print(f"{keys.SECRET} is not set: the published one will be used")
+    print(f"note: unless its container sets {keys.SECRET}, marks can be prepared in advance")
     return 0

@@ -17,6 +17,7 @@ from grader.base.errors import UsageError
 from grader.base.files import written_whole
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
+from grader.grading import keys
 from grader.grading.pipeline import MODEL
 from grader.maintain import notebooks, stubs
 
@@ -28,6 +29,7 @@ SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL_PROJECT = f"packages/{MODEL}/pyproject.toml"
 # Hints and messages may quote calls: students are meant to read them.
 FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
+SETS_SECRET = keys.SECRET + r"""["'\])]*\s*[=:]\s*["']?\w"""  # in a shell, Python, TOML or JSON
 NAMES = 4  # a line with fewer different names is not a secret
 NAME = re.compile(r"[^\W\d]\w*")
 DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the archive is reproducible
@@ -89,6 +91,7 @@ class Secret:
 def run(out: Path) -> int:
     """Build the archive and return the exit code."""
     files = _exercise() | kit() | notebooks_for_students()
+    refuse_secret(out, files)
     if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
         raise UsageError(f"{out} was not made: " + "; ".join(leaks))
     write(out, {f"{FOLDER}/{name}": data for name, data in files.items()})
@@ -113,6 +116,24 @@ def kit() -> dict[str, bytes]:
     except OSError as error:
         raise UsageError(f"{error.filename} is missing: run this in the kit's folder.") from None
     return files | {"README.md": (README + guide.partition("\n\n")[2]).encode()}
+
+
+def refuse_secret(out: Path, files: dict[str, bytes]) -> None:
+    """Refuse to write an archive that holds a secret of the course.
+
+    Raises:
+        UsageError: a file holds the secret of this environment, or sets one.
+    """
+    secret = keys.course_secret()
+    own = rf"|(?<!\w){re.escape(secret)}(?!\w)" if secret else ""
+    for name, data in sorted(files.items()):
+        for start, text in [(1, data.decode("utf-8", "replace")), *_texts(name, data)]:
+            if found := re.search(SETS_SECRET + own, text):
+                line = start + text.count("\n", 0, found.start())
+                raise UsageError(
+                    f"{out} was not made: {name}, line {line}, holds a value of {keys.SECRET}, the "
+                    "course's secret: take it out."
+                )
 
 
 def _exercise() -> dict[str, bytes]:

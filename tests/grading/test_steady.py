@@ -5,6 +5,9 @@ same time, with the submissions in a different order each round. One is in a sep
 while nothing else runs, and one in a worker with two threads beside another worker.
 
 The quick suite grades four submissions, with three rounds in each of the two processes.
+
+Whatever inputs are drawn, marks and mistakes stay the same: a mutant of each check, and accepted
+variants, are graded with 20 draws, in the quick suite a few of them with three.
 """
 
 import concurrent.futures
@@ -17,6 +20,8 @@ import pytest
 from grader.contract.tasks import MAIN, assignments
 from grader.grading.session import session
 from grader.maintain.submission_bank import Variant, accepted_variants, mutants, patched
+from tests.matrix import page
+from tests.matrix.code import own_checks
 
 QUICK = [
     "model-dropout-in-eval",  # draws numbers
@@ -39,9 +44,11 @@ REFERENCE = Variant("reference", {})
 Told = list[tuple[Any, ...]]
 
 
+ENTRIES = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
+
+
 def chosen(full: bool) -> list[Variant]:
-    entries = {entry.id: entry for entry in [*mutants(), *accepted_variants()]}
-    return [entries[id_] for id_ in [*QUICK, *(FULL if full else [])]]
+    return [ENTRIES[id_] for id_ in [*QUICK, *(FULL if full else [])]]
 
 
 def told(entry: Variant, in_process: bool = False) -> Told:
@@ -113,6 +120,51 @@ def test_the_reference_has_the_same_marks_over_all_tasks(
     assert {status for each in all_told for _, status, *_ in each} == {"passed"}
     for each in all_told:
         assert each == all_told[0]
+
+
+TRAINING = ("accuracy.", "word2vec.")
+
+
+def by_check() -> list[str]:
+    """The first mutant of each check, without those whose checks train a model on news."""
+    rows = page.parse(page.PAGE.read_text(encoding="utf-8"))
+    first = {row.failed[0]: row.id for row in reversed(rows) if row.failed}
+    return [id_ for check, id_ in sorted(first.items()) if not check.startswith(TRAINING)]
+
+
+DRAWS = {False: 3, True: 20}
+QUICKLY = 25  # the quick suite takes each 25th
+DRAWN = [*by_check(), *(entry.id for entry in accepted_variants())]
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        id_ if place % QUICKLY == 0 else pytest.param(id_, marks=pytest.mark.full)
+        for place, id_ in enumerate(DRAWN)
+    ],
+)
+def test_marks_and_mistakes_do_not_depend_on_the_draw(id_: str, full: bool) -> None:
+    assert len(set(outcomes(ENTRIES[id_], DRAWS[full]))) == 1
+
+
+def outcomes(entry: Variant, draws: int) -> list[tuple[Any, ...]]:
+    """Grade the tasks that an entry changes with several draws; return marks and mistakes."""
+    checks = [check for check in own_checks(entry) if not check.id.startswith(TRAINING)]
+    found = []
+    for seed in range(draws):
+        with session(
+            entry.sources, assignment=entry.assignment, device="cpu", seed=seed, in_process=True
+        ) as opened:
+            results = [opened.run(check) for check in checks]
+        found.append(tuple((r.id, r.status, r.score, r.mistake) for r in results))
+    return found
+
+
+def test_a_mark_that_depends_on_the_draw_would_be_noticed() -> None:
+    first = [["return len(self.samples)", "return 6 if self.samples[0] > 'M' else 7"]]
+    entry = Variant("lucky", {"dataset": patched("dataset", first)})
+    assert len(set(outcomes(entry, 8))) > 1
 
 
 def test_an_unsteady_submission_would_be_noticed() -> None:

@@ -22,6 +22,7 @@ KINDS = {
     "on_import": "While a module is imported",
     "on_call": "While the grader calls it",
     "unearned": "For points without the work",
+    "tables": "Answers that were prepared",
     "machine": "Against the machine, other people's work and the network",
     "accidents": "Accidents and habits",
 }

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from grader.__main__ import main
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
+from grader.grading import keys
 from grader.maintain import release, stubs
 
 pytest.importorskip("nbgrader")
@@ -214,6 +216,51 @@ def test_a_release_with_a_leak_is_not_made(
     err = capsys.readouterr().err
     assert "exercise/ cannot be released: exercise/model.py:25: a solution marker" in err
     assert not out.exists()
+
+
+SECRET = "course-4711-secret"
+HOLDING_A_SECRET = {
+    "its value": f"x = 1\ny = '{SECRET}'\n",
+    "a shell's line": "x = 1\n# export GRADER_SECRET=another\n",
+    "a line of Python": 'import os\nos.environ["GRADER_SECRET"] = "another"\n',
+    "JSON": '{\n"GRADER_SECRET": "another"}\n',
+}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("command", "case"),
+    [("release", "its value"), *product(("release", "gradescope"), [*HOLDING_A_SECRET][1:])],
+)
+def test_an_archive_with_the_courses_secret_is_not_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    case: str,
+) -> None:
+    root, out = kit(tmp_path / "kit", monkeypatch), tmp_path / "out.zip"
+    monkeypatch.setattr(keys, "course_secret", lambda: SECRET if command == "release" else "")
+    assert main([command, str(out)]) == 0
+    out.unlink()
+    (root / "news" / "more.py").write_text(HOLDING_A_SECRET[case], encoding="utf-8")
+    assert main([command, str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "out.zip was not made: news/more.py, line 2, holds a value of GRADER_SECRET" in line
+    assert SECRET not in line
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_gradescope_refuses_a_secret_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRADER_SECRET", SECRET)
+    assert main(["gradescope", str(tmp_path / "out.zip")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "GRADER_SECRET is set" in line
+    assert SECRET not in line
+    assert not (tmp_path / "out.zip").exists()
 
 
 @pytest.mark.usefixtures("small")

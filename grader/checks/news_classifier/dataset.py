@@ -107,8 +107,15 @@ def check_texts(submission: Submission) -> None:
             _expect_raw(drawn, unwrap(seen_raw(submission).samples))
         return
     found, expected = f"It is {show_texts(texts)}", f"the texts in order, {drawn.texts}"
-    with local(is_list(texts) and len(texts) == drawn.n):
+    with local(is_list(texts) and len(texts) == drawn.n and _are_made_from(drawn, texts)):
         raise Failure(f"{drawn.call}.samples", found, expected, _why_texts(drawn, texts))
+
+
+def _are_made_from(drawn: Samples, texts: Sequence[object]) -> bool:
+    """Return whether each text begins a word with letters of the pairs; prepared texts do not."""
+    given = " ".join(f"{label} {text}" for label, text in drawn.pairs).lower()
+    words = [re.findall(r"\w+", str(text).lower()) for text in texts]
+    return any(words) and all(not some or any(word[:3] in given for word in some) for some in words)
 
 
 def _expect_raw(drawn: Samples, texts: object) -> None:
@@ -200,9 +207,19 @@ def check_targets(submission: Submission) -> None:
     if is_tensor_of(targets, "int64", (drawn.n,)) and targets.tolist() == drawn.targets:
         return
     expected = f"an int64 tensor {drawn.targets} of shape (N,) = ({drawn.n},)"
-    with local(_count(targets) == drawn.n):
+    with local(_count(targets) == drawn.n and _follow_labels(drawn, targets)):
         mistake = _why_targets(drawn, targets)
         raise Failure(f"{drawn.call}.targets", f"It is {show(targets)}", expected, mistake)
+
+
+def _follow_labels(drawn: Samples, targets: object) -> bool:
+    """Return whether different labels have different targets, and equal ones equal targets."""
+    rows = targets.tolist() if isinstance(targets, TensorData) else targets
+    if not is_list(rows):
+        return False
+    labels = [label for label, _ in drawn.pairs]
+    pairs = {(label, repr(row)) for label, row in zip(labels, rows, strict=False)}
+    return len(pairs) == len(set(labels)) == len({row for _, row in pairs})
 
 
 def _count(targets: object) -> int | None:
@@ -320,6 +337,12 @@ def check_item(submission: Submission) -> None:
     """`dataset[i]` is the text and its target, an int64 tensor of shape ()."""
     drawn = samples_of(submission)
     require_different_texts(submission)
+    made = seen(submission)
+    is_work = (
+        is_list(made.samples)
+        and _are_made_from(drawn, made.samples)
+        and _follow_labels(drawn, made.targets)
+    )
     for index in range(drawn.n):
         found = unwrap(items(submission)[index])
         text, target = drawn.texts[index], drawn.targets[index]
@@ -329,7 +352,7 @@ def check_item(submission: Submission) -> None:
             and found[0] == text
             and is_tensor_of(found[1], "int64", ())
             and found[1].tolist() == target
-        ) or (right and _is_own(seen(submission), index, found)):
+        ) or (right and is_work and _is_own(made, index, found)):
             continue
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
         why = _why_item(found, text, target)

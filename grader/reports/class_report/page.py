@@ -21,12 +21,16 @@ from grader.contract.names import file_name
 from grader.contract.record import Record
 from grader.contract.results import GradingStatus, Match, Result
 from grader.contract.roster import Student
+from grader.grading import keys
 from grader.reports import feedback, junit, marks, pages
 from grader.reports import markdown as markdown_format
 from grader.reports.class_report import analysis, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
-ALIKE = ("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "data")
+ALIKE = (
+    *("device", "torch", "spacy", "model", "python", "platform", "confinement", "seed", "secret"),
+    "data",
+)
 MOST_PAIRS = 100  # pairs of similar code to show
 
 
@@ -166,6 +170,8 @@ def page(
         kinds={result.student: _kinds(result, flagged) for result in results},
         again=again,
         mixed={k: v for k, v in analysis.settings(results).items() if k in ALIKE and len(v) > 1},
+        without_secret=sum(each.environment.get("secret") == keys.PUBLISHED for each in found),
+        advice=keys.WITHOUT,
         made_with=_made_with(results),
         marks=points,
         median=f"{statistics.median(points):g}" if points else "-",
