@@ -182,7 +182,7 @@ def test_stubs_and_common_lines_are_no_leaks() -> None:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A release without notebooks, and with one folder beside the stubs."""
     monkeypatch.setattr(release, "FOLDERS", ("news",))
-    monkeypatch.setattr(release, "_notebooks", dict)
+    monkeypatch.setattr(release, "notebooks_for_students", dict)
 
 
 def kit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
