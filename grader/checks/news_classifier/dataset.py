@@ -207,17 +207,22 @@ def check_targets(submission: Submission) -> None:
     if is_tensor_of(targets, "int64", (drawn.n,)) and targets.tolist() == drawn.targets:
         return
     expected = f"an int64 tensor {drawn.targets} of shape (N,) = ({drawn.n},)"
-    with local(_count(targets) == drawn.n and _follow_labels(drawn, targets)):
+    with local(_count(targets) == drawn.n and _follow_labels(drawn, seen(submission))):
         mistake = _why_targets(drawn, targets)
         raise Failure(f"{drawn.call}.targets", f"It is {show(targets)}", expected, mistake)
 
 
-def _follow_labels(drawn: Samples, targets: object) -> bool:
+def _follow_labels(drawn: Samples, made: DatasetSeen) -> bool:
     """Return whether different labels have different targets, and equal ones equal targets."""
-    rows = targets.tolist() if isinstance(targets, TensorData) else targets
+    rows = made.targets.tolist() if isinstance(made.targets, TensorData) else made.targets
     if not is_list(rows):
         return False
+    label_of = {text: label for label, text in drawn.pairs}
     labels = [label for label, _ in drawn.pairs]
+    if is_list(made.samples) and all(
+        type(text) is str and text in label_of for text in made.samples
+    ):
+        labels = [label_of[text] for text in made.samples]  # also in another order, or too few
     pairs = {(label, repr(row)) for label, row in zip(labels, rows, strict=False)}
     return len(pairs) == len(set(labels)) == len({row for _, row in pairs})
 
@@ -341,7 +346,7 @@ def check_item(submission: Submission) -> None:
     is_work = (
         is_list(made.samples)
         and _are_made_from(drawn, made.samples)
-        and _follow_labels(drawn, made.targets)
+        and _follow_labels(drawn, made)
     )
     for index in range(drawn.n):
         found = unwrap(items(submission)[index])
