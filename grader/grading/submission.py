@@ -105,11 +105,11 @@ class Submission:
     ) -> Any:
         """Run an operation of the worker that uses these student modules, within `SECONDS`.
 
-        `apart` is for operations with replacements: where processes are cheap, they share theirs
-        only with operations of the same `apart`.
+        `apart` is for operations with replacements: they share their process only with operations
+        of the same `apart`.
         """
         modules = modules or [operation.split(".")[0]]
-        self.worker.use_modules(frozenset([*modules, apart] if apart else modules))
+        self.worker.use_modules(frozenset([*modules, f"+{apart}"] if apart else modules))
         for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed

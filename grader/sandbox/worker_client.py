@@ -121,7 +121,8 @@ class ProcessWorker:
     def use_modules(self, modules: frozenset[str]) -> None:
         """Prepare for operations that use these modules of the submission."""
         if modules != self.modules:
-            if self.confined_by.one_process_per_module_set:
+            apart = any(name.startswith("+") for name in self.modules)
+            if self.confined_by.one_process_per_module_set or apart:
                 self._end()
             self.reused = self.confined is not None
         self.modules = modules
