@@ -408,6 +408,7 @@ def _run_apart(opened: Session, on_progress: Callable[[Record], None]) -> None:
     """Run the checks of the tasks that have a module in another process, if others follow."""
     own = [check for check in opened.planned if tasks()[check.task].module]
     if own and own != opened.planned and apart.is_possible(opened):
+        on_progress(opened.record())
         for _ in apart.run(opened, own):
             on_progress(opened.record())
 

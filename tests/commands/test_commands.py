@@ -363,7 +363,7 @@ def test_a_submission_is_only_read(tmp_path: Path, capsys: pytest.CaptureFixture
         tested = run_pytest("-k", "dataset", f"--submission={folder}")
         assert tested.returncode == 0
         assert "dataset   15/15  done" in tested.stdout
-        assert "collate" not in tested.stdout
+        assert "\ncollate" not in tested.stdout
     finally:
         folder.chmod(0o755)
     after = [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(folder.iterdir())]
@@ -531,7 +531,7 @@ def test_pytest_k_grades_one_task_of_a_submission(dataset_only: Path) -> None:
     done = run_pytest("-k", "dataset", f"--submission={dataset_only}")
     assert done.returncode == 0
     assert "dataset   15/15  done" in done.stdout
-    assert "collate" not in done.stdout
+    assert "\ncollate" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_commands_packages_are_in_the_extra_that_it_names(command: str) -> Non
 
 def test_each_command_that_grades_or_makes_something_is_looked_at() -> None:
     assert {*commands.available()} - {*requirements.commands()} == {
-        *("hint", "report", "doctor", "diff"),
+        *("hint", "handin", "report", "doctor", "diff"),
     }
 
 

@@ -15,6 +15,7 @@ from grader.base.errors import UsageError
 from grader.grading import embedding, vectors
 from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.vectors import Vectors, embed
+from grader.sandbox import fork_server
 
 ROWS = news.sample("valid")[:12]
 ODD = [(1, ""), (2, "One."), (3, "   "), (4, "\u00dcber \u2014 \U0001f680 #news <b>"), (1, "")]
@@ -195,6 +196,7 @@ def test_a_model_that_does_not_load_is_one_line_with_the_command(
         raise error
 
     monkeypatch.setattr(spacy, "load", load)
+    monkeypatch.setattr(fork_server, "is_running", lambda: False)  # else a worker loads it
     embedding.loaded.cache_clear()
     with pytest.raises(UsageError, match=MODEL) as caught:
         embed(ROWS, folder=folder)
@@ -204,6 +206,7 @@ def test_a_model_that_does_not_load_is_one_line_with_the_command(
 
 def test_a_model_without_tok2vec_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spacy, "load", lambda *_, **__: spacy.blank("en"))
+    monkeypatch.setattr(fork_server, "is_running", lambda: False)  # else a worker loads it
     embedding.loaded.cache_clear()
     with pytest.raises(UsageError, match="no tok2vec"):
         embed(ROWS, folder=folder)

@@ -415,7 +415,7 @@ def test_a_missing_module_is_named(
     folder = submission()
     (folder / "train.py").unlink()
     assert main(["train", str(folder), *QUICK]) == 1
-    assert "train.py is not there" in capsys.readouterr().err
+    assert "train.py is missing" in capsys.readouterr().err
     assert list(places.iterdir()) == []
 
 

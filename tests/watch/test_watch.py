@@ -100,8 +100,8 @@ def test_a_session_in_a_terminal(folder: Path, started: Terminal) -> None:
     assert time.monotonic() - began < LIMIT / 2
 
     (folder / "collate.py").unlink()
-    started.wait_for("collate.py is not there")
-    frame = started.wait_for("collate.py is not there", screen.KEYS)
+    started.wait_for("collate.py is missing")
+    frame = started.wait_for("collate.py is missing", screen.KEYS)
     assert len(frame.split("\n")) <= 24
 
     started.process.send("l")
