@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -613,5 +614,5 @@ def test_a_breakpoint_works_in_process(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert "('here', 6)" in done.stdout
+    assert re.search(r"\('here', [5-9]\)", done.stdout)
     assert "dataset     2/2  done" in done.stdout
