@@ -198,6 +198,7 @@ def test_what_needs_the_instructor_comes_first_and_is_in_no_figure() -> None:
 
 def test_a_class_that_was_not_graded_uniformly_is_reported() -> None:
     right = graded()["right"]
+    right = replace(right, environment=right.environment | {"secret": "course"})
     other = replace(right, environment=right.environment | {"torch": "2.3.1"})
     assert "torch" in section(
         shown([Result("a", record=right), Result("b", record=other)]), "attention"

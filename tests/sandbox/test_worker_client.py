@@ -432,13 +432,25 @@ while not os.path.exists({str(file)!r}): time.sleep(0.01)
         assert run(worker, "value = 5") == 5
 
 
+def held() -> tuple[int, int, set[Any]]:
+    """Threads, descriptors and processes, once what earlier tests used has been cleared away."""
+    psutil = pytest.importorskip("psutil")
+    gc.collect()
+    last = None
+    for _ in range(50):
+        children = {*psutil.Process().children(recursive=True)}
+        found = (threading.active_count(), descriptors(), children)
+        if found == last:
+            return found
+        last = found
+        time.sleep(0.2)
+    raise AssertionError("threads, descriptors and processes keep changing")
+
+
 @linux
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    psutil = pytest.importorskip("psutil")
-    me = psutil.Process()
-    gc.collect()
-    before = (threading.active_count(), descriptors(), {*me.children(recursive=True)})
+    before = held()
     workers = [ProcessWorker(*files({"dataset": RUNNER}), DEFAULT) for _ in range(3)]
     for worker in workers:
         assert run(worker, "value = 5") == 5
@@ -452,8 +464,7 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         worker.close()
         worker.close()
         assert list(tmp_path.iterdir()) == []
-    after = (threading.active_count(), descriptors(), {*me.children(recursive=True)})
-    assert after == before  # nor what has ended and was not waited for
+    assert held() == before  # nor what has ended and was not waited for
 
 
 def test_a_start_that_fails_leaves_nothing_either(
