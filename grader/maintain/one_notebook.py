@@ -38,14 +38,16 @@ def run(assignment: str, out: Path, url: str = "", repo: str = "") -> int:
         repo: the GitHub repository, OWNER/NAME, where the notebook will be; empty for no badge.
 
     Raises:
-        UsageError: there is no such assignment, the kit cannot be packed, or the notebook cannot
-            be written.
+        UsageError: there is no such assignment, the kit cannot be packed, or it holds what students
+            must not get, or the notebook cannot be written.
     """
     id_ = get_assignment(assignment).id
-    notebook = json.loads(release.notebooks_for_students()[f"{id_}.ipynb"])
+    files, kit = release.notebooks_for_students(id_), release.kit()
+    release.refuse_leaks(out, files | kit)
+    notebook = json.loads(files[f"{id_}.ipynb"])
     place = next(at for at, cell in enumerate(notebook["cells"]) if cell["id"] == "setup")
     notebook["cells"][place] |= {
-        "source": setup(url).splitlines(keepends=True),
+        "source": setup(kit, url).splitlines(keepends=True),
         # Jupyter and VS Code fold the first, Colab the second.
         "metadata": {"jupyter": {"source_hidden": True}, "cellView": "form"},
     }
@@ -66,30 +68,32 @@ def _markdown(text: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "id": "badge", "metadata": {}, "source": [text]}
 
 
-def setup(url: str = "") -> str:
-    """Return the code of the first cell."""
+def setup(kit: dict[str, bytes], url: str) -> str:
+    """Return the code of the first cell, which installs the kit or what is at the address."""
     code = SETUP_CELL.read_text(encoding="utf-8").partition("# --- the cell\n\n")[2]
-    lines = textwrap.wrap(base64.b64encode(wheels(with_kit=not url)).decode(), 120)
+    lines = textwrap.wrap(base64.b64encode(wheels(kit, with_kit=not url)).decode(), 120)
     packed = '"""\n' + "\n".join(lines) + '\n"""'
     code = code.replace('URL = ""', f"URL = {url!r}").replace('WHEELS = ""', f"WHEELS = {packed}")
     return f"{SETUP}\n{code}"
 
 
-def wheels(with_kit: bool) -> bytes:
+def wheels(kit: dict[str, bytes], with_kit: bool) -> bytes:
     """Build the package of the spaCy model and, if asked for, the kit; return them in a zip.
+
+    `kit` is what they are built from: contents by name.
 
     Raises:
         UsageError: pip cannot build them.
     """
     content = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
-        kit = Path(folder) / "kit"
-        for name, data in release.kit().items():
-            path = kit / name
+        root = Path(folder) / "kit"
+        for name, data in kit.items():
+            path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder]
-        sources = [str(kit / "packages" / MODEL), *([str(kit)] if with_kit else [])]
+        sources = [str(root / "packages" / MODEL), *([str(root)] if with_kit else [])]
         done = subprocess.run([*command, *sources], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise UsageError(f"The kit cannot be packed: {done.stderr.strip()[-300:]}")

@@ -91,9 +91,7 @@ class Secret:
 def run(out: Path) -> int:
     """Build the archive and return the exit code."""
     files = _exercise() | kit() | notebooks_for_students()
-    refuse_secret(out, files)
-    if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
-        raise UsageError(f"{out} was not made: " + "; ".join(leaks))
+    refuse_leaks(out, files)
     write(out, {f"{FOLDER}/{name}": data for name, data in files.items()})
     print(f"wrote {out}: {len(files)} files, no line of the solution among them")
     return 0
@@ -118,12 +116,18 @@ def kit() -> dict[str, bytes]:
     return files | {"README.md": (README + guide.partition("\n\n")[2]).encode()}
 
 
-def refuse_secret(out: Path, files: dict[str, bytes]) -> None:
-    """Refuse to write an archive that holds a secret of the course.
+def refuse_leaks(out: Path, files: dict[str, bytes]) -> None:
+    """Refuse to write what holds a secret of the course, or a line of the solution.
 
     Raises:
-        UsageError: a file holds the secret of this environment, or sets one.
+        UsageError: a file holds the secret of this environment, sets one, or gives away a line.
     """
+    _refuse_secret(out, files)
+    if leaks := list(find_leaks(files, secrets(ROOT / "solution", ROOT / "exercise"))):
+        raise UsageError(f"{out} was not made: " + "; ".join(leaks))
+
+
+def _refuse_secret(out: Path, files: dict[str, bytes]) -> None:
     secret = keys.course_secret()
     own = rf"|(?<!\w){re.escape(secret)}(?!\w)" if secret else ""
     for name, data in sorted(files.items()):
@@ -153,8 +157,10 @@ def _exercise() -> dict[str, bytes]:
     return {f"exercise/{name}": data for name, data in found.items()} | copies
 
 
-def notebooks_for_students() -> dict[str, bytes]:
-    """Generate the notebooks with nbgrader's generate_assignment, in a scratch copy.
+def notebooks_for_students(only: str = "*") -> dict[str, bytes]:
+    """Generate all notebooks, or an assignment's, with nbgrader's generate_assignment.
+
+    It runs in a scratch copy of the course.
 
     Raises:
         UsageError: nbgrader is missing, or fails.
@@ -165,16 +171,17 @@ def notebooks_for_students() -> dict[str, bytes]:
         install = "python -m pip install -c constraints.txt -e '.[dev]'"
         raise UsageError(f"{error.name} is not installed: {install}") from None
     course = ROOT / "assignments"
-    for assignment in assignments():
+    ids = [id_ for id_ in assignments() if only in ("*", id_)]
+    for assignment in ids:
         source = course / "source" / assignment / f"{assignment}.ipynb"
         if problems := notebooks.check(course / f"{assignment}.py", ROOT / "solution", source):
             raise UsageError("a notebook cannot be released: " + "; ".join(problems))
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Scratch.make(Path(folder) / "course", assignment="*")
-        done = scratch.run("generate_assignment", "*", "--no-db")  # all in one process
+        scratch = Scratch.make(Path(folder) / "course", assignment=only)
+        done = scratch.run("generate_assignment", only, "--no-db")  # all in one process
         if done.returncode != 0:
             raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")
-        paths = [scratch.folder / "release" / id_ / f"{id_}.ipynb" for id_ in assignments()]
+        paths = [scratch.folder / "release" / id_ / f"{id_}.ipynb" for id_ in ids]
         return {path.name: path.read_bytes() for path in paths}
 
 

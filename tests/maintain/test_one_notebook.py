@@ -21,7 +21,7 @@ from grader.base.paths import COURSE
 from grader.contract.tasks import assignments
 from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.intake.statements import SETUP, Cell
-from grader.maintain import one_notebook
+from grader.maintain import one_notebook, release
 from grader.maintain.notebooks import SETUP_CODE
 
 ID = "recurrent-layers"
@@ -34,7 +34,7 @@ def source_of(cell: dict[str, Any]) -> str:
 def test_the_first_code_cell_holds_the_kit_and_is_folded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(one_notebook, "wheels", lambda with_kit: b"both" if with_kit else b"one")
+    monkeypatch.setattr(one_notebook, "wheels", lambda _, with_kit: b"both" if with_kit else b"one")
     out = tmp_path / "out.ipynb"
     assert main(["release", "--notebook", ID, str(out), "--repo", "owner/name"]) == 0
     badge, *cells = json.loads(out.read_text(encoding="utf-8"))["cells"]
@@ -73,6 +73,18 @@ def test_a_repository_is_an_owner_and_a_name(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["release", "--notebook", ID, "x.ipynb", "--repo", "name"])
     assert "'name' is not OWNER/NAME" in capsys.readouterr().err
+
+
+def test_a_notebook_with_the_courses_secret_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kit = release.kit() | {"news/more.py": b'x = 1\nGRADER_SECRET = "4711"\n'}
+    monkeypatch.setattr(release, "kit", lambda: kit)
+    monkeypatch.setattr(one_notebook, "wheels", lambda _, with_kit: b"")  # noqa: ARG005
+    out = tmp_path / "out.ipynb"
+    assert main(["release", "--notebook", ID, str(out)]) == 2
+    assert "news/more.py, line 2, holds a value of GRADER_SECRET" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_the_setup_cell_is_no_part_of_a_submission() -> None:
