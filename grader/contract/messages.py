@@ -113,6 +113,11 @@ class Blocked(Exception):
         self.status = status
 
 
+def waits_for(check: str) -> Blocked:
+    """Return the exception of a check that cannot be judged before another one passes."""
+    return Blocked(f"Not checked yet: fix {check} first.")
+
+
 def clean(text: str) -> str:
     """Make text safe to show: no control or text direction characters, no workflow commands.
 

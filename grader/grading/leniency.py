@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from grader.contract.messages import Blocked, Failure
+from grader.contract.messages import Blocked, Failure, waits_for
 from grader.grading.answers import StudentError
 
 _FAILED: ContextVar[str] = ContextVar("_FAILED", default="")
@@ -24,7 +24,7 @@ def lenient() -> bool:
 
 def still_wrong() -> Blocked:
     """Return the exception for a result that cannot be repaired."""
-    return Blocked(f"Not checked yet: fix {_FAILED.get()} first.")
+    return waits_for(_FAILED.get())
 
 
 @contextlib.contextmanager

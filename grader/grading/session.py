@@ -24,6 +24,7 @@ from grader.contract.messages import (
     clean,
     explain_raised,
     shorten,
+    waits_for,
 )
 from grader.contract.mistakes import advice, mistakes
 from grader.contract.record import PLACEHOLDER, CheckResult, Record, state_of
@@ -157,7 +158,7 @@ class Session:
             if need in self._lenient:
                 failed = failed or need
             elif status is not Status.PASSED:
-                return Verdict(Status.BLOCKED, message=f"Not checked yet: fix {need} first.")
+                return Verdict(Status.BLOCKED, message=str(waits_for(need)))
         verdict = judge(check.load(), self.submission, check, failed)
         verdict = _compare_parameters(verdict, check.task, self.submission)
         if verdict.local or (failed and verdict.status is Status.PASSED):

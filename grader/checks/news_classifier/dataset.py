@@ -11,12 +11,12 @@ from grader.checks._tools import is_list, is_tensor_of
 from grader.checks.news_classifier._samples import Samples, draw_samples
 from grader.contract.messages import (
     MAX_SHOWN,
-    Blocked,
     Failure,
     clean,
     is_tensor,
     show,
     show_raised,
+    waits_for,
 )
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.leniency import lenient, local
@@ -255,7 +255,7 @@ def require_different_texts(submission: Submission) -> None:
     """
     texts = seen(submission).samples
     if is_list(texts) and len({repr(text) for text in texts}) < 2:
-        raise Blocked("Not checked yet: fix dataset.texts first.")
+        raise waits_for("dataset.texts")
 
 
 def check_reads_once(submission: Submission) -> None:

@@ -16,7 +16,7 @@ from grader.checks.news_classifier._model_mistakes import (
     why_shape,
 )
 from grader.checks.news_classifier._model_runs import (
-    LATER,
+    LAST_LAYER,
     N_ROWS,
     ONE_LAYER,
     SIZES,
@@ -47,7 +47,7 @@ from grader.checks.news_classifier._model_runs import (
     token_runs,
     without_softmax,
 )
-from grader.contract.messages import Blocked, Failure, shape, show, show_raised
+from grader.contract.messages import Failure, shape, show, show_raised, waits_for
 from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.pipeline import FEATURES
@@ -316,7 +316,7 @@ def check_both_directions(submission: Submission) -> None:
     seen = read_set(submission, SIZES)
     forward, backward = seen.reads(0), seen.reads(1)
     if not seen.output | seen.h_n | seen.c_n:
-        raise Blocked(LATER)
+        raise waits_for(LAST_LAYER)
     if not forward or not backward or seen.beside:
         raise Failure(
             call(SIZES, N_ROWS, T, F),

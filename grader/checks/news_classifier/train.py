@@ -62,7 +62,7 @@ from grader.checks.oracles.training_loop import (
     true_history,
     wrong_histories,
 )
-from grader.contract.messages import Blocked, Failure, show, show_raised
+from grader.contract.messages import Failure, show, show_raised, waits_for
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission
@@ -178,7 +178,7 @@ def check_evaluate_mode(submission: Submission) -> None:
 def _evaluates_in_eval_mode(submission: Submission) -> None:
     """Require that the result depends on what the model computes in eval mode, and on no other."""
     if not list(numbers(evaluated(submission).result)):
-        raise Blocked("Not checked yet: fix train.evaluate first.")
+        raise waits_for("train.evaluate")
     used = modes_used(submission)
     if "train" in used:
         found = "What it returned depends on what the model computes in training mode"
@@ -251,7 +251,7 @@ def check_validation(submission: Submission) -> None:
     seen, other = trained(submission), trained_with_other_val(submission)
     unwrap(other.result)
     if not _learns_from_data(submission):
-        raise Blocked("Not checked yet: fix train.learns first.")
+        raise waits_for("train.learns")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With different batches in val_loader, training ended with different weights"
         mistake = why_validation(seen, stage(submission), LR)
@@ -278,7 +278,7 @@ def check_learns(submission: Submission) -> None:
         _uses_its_arguments(submission)
         return
     if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
-        raise Blocked("Not checked yet: fix train.validation first.")
+        raise waits_for("train.validation")
     counts = [len(events) for events in learned_from(seen, scenario)]
     if set(counts) != {EPOCHS}:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
@@ -337,7 +337,7 @@ def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
         return run.epochs
     calls = learned_from(seen, scenario)
     if {len(events) for events in calls} != {EPOCHS}:
-        raise Blocked("Not checked yet: fix train.learns first.")
+        raise waits_for("train.learns")
     moments = [*map(weights, calls[0]), weights(seen)]
     epochs = []
     for number, (before, after) in enumerate(itertools.pairwise(moments)):
@@ -428,9 +428,9 @@ def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mi
     """Require the numbers of one device: a batch that was not moved holds other values."""
     near = evaluated(submission) if call == EVALUATE else trained(submission)
     if call == EVALUATE and not modes_used(submission):
-        raise Blocked("Not checked yet: fix train.evaluate first.")
+        raise waits_for("train.evaluate")
     if call != EVALUATE and not (_learns_from_data(submission) or _tells_of_data(submission)):
-        raise Blocked("Not checked yet: fix train.learns first.")
+        raise waits_for("train.learns")
     if (
         same_numbers(figures(seen.result), figures(near.result))
         and weights(seen).distance(weights(near)) <= TOLERANCE

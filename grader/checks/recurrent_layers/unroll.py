@@ -19,7 +19,7 @@ from grader.checks.recurrent_layers._layers import (
     require_gradients,
     weights,
 )
-from grader.contract.messages import Blocked
+from grader.contract.messages import waits_for
 from grader.grading.answers import Call, CallResult, construct
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
@@ -140,7 +140,7 @@ def check_state(submission: Submission) -> None:
     """The state is the one after the last step."""
     outputs, found = unrolled_batch(submission, 0)
     if bool((outputs == outputs[0, 0]).all()):  # constants agree with themselves
-        raise Blocked("Not checked yet: fix unroll.outputs first.")
+        raise waits_for("unroll.outputs")
     _, start = sentences(submission, B, T)
     known = [("state-returned-too-early", each) for each in (start, outputs[:, 0], outputs[:, -2])]
     compare(f"{UNROLL}[1]", "sentence", found, outputs[:, -1], "outputs[:, -1]", known)

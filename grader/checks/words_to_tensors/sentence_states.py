@@ -23,7 +23,7 @@ from grader.checks.words_to_tensors._sentences import (
     drawing,
     sentences_of,
 )
-from grader.contract.messages import Blocked, Failure, show_raised
+from grader.contract.messages import Failure, show_raised, waits_for
 from grader.grading.answers import ObservedCall, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -221,7 +221,7 @@ def _require_first_call(submission: Submission, call: str, expected: str) -> Non
     """Require that all numbers come from the first call of a coded LSTM, on packed sentences."""
     coded = list(numbers(unwrap(states_seen(submission)[-1].result)))
     if not coded:
-        raise Blocked("Not checked yet: fix sentence_states.shape first.")
+        raise waits_for("sentence_states.shape")
     calls = {round(each / PER_CALL) for each in coded if math.isfinite(each)} - {0}
     if calls != {1}:
         found = "The result does not come from one call of the LSTM on packed sentences"
