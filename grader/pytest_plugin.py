@@ -18,9 +18,8 @@ from grader.contract.names import did_you_mean
 from grader.contract.tasks import (
     Assignment,
     Check,
-    assignment_of,
     assignments,
-    get_assignment,
+    choose_assignment,
     tasks,
 )
 
@@ -131,7 +130,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
         return None
     chosen, only = config.stash[ASSIGNMENT], config.stash[TAKEN].only
     task = chosen.tasks.get(collection_path.stem)
-    mine = collection_path.parent.name == chosen.id.replace("-", "_")
+    mine = collection_path.parent.name == chosen.checks[0].package
     return not mine or (task is not None and only not in (None, task.module)) or None
 
 
@@ -164,18 +163,18 @@ def _take_in(config: pytest.Config) -> Assignment:
     try:
         taken = load(config.option.submission or EXERCISE, name)
         named = _named(config.option.keyword, taken.files)
-        chosen = get_assignment(name) if name else named or assignment_of(taken.files)
+        chosen = choose_assignment(name or named, taken.files)
     except UsageError as error:
         pytest.exit(str(error), returncode=2)
     config.stash[TAKEN], config.stash[ASSIGNMENT] = taken, chosen
     return chosen
 
 
-def _named(keyword: str, modules: Collection[str]) -> Assignment | None:
-    """Return the assignment whose task or module `-k` names, if the submission has that module."""
+def _named(keyword: str, modules: Collection[str]) -> str | None:
+    """Return the assignment whose task or module `-k` names, if the submission has the module."""
     for task in tasks().values():
         if keyword and keyword in (task.id, task.module) and {task.id, task.module} & {*modules}:
-            return assignments()[task.assignment]
+            return task.assignment
     return None
 
 

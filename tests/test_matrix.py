@@ -20,7 +20,8 @@ from grader.maintain.submission_bank import (
     patched,
     reference,
 )
-from grader.sandbox.worker_client import Printed, Worker
+from grader.sandbox.worker_client import Worker
+from grader.worker.printed import Printed
 from tests.matrix import __main__ as command
 from tests.matrix import changed, page
 from tests.matrix.changed import Changes, changes, in_tree, jobs, shared

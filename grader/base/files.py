@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from grader.base.errors import UsageError
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -55,3 +57,18 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that the user named, completely or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        with written_whole(path) as stream:
+            stream.write(data)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}). Name a file in an existing folder."
+        ) from None

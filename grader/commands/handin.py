@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 from grader.base.errors import UsageError
-from grader.base.files import written_whole
+from grader.base.files import write_whole
 from grader.base.paths import EXERCISE
 from grader.commands.arguments import add_assignment
-from grader.contract.tasks import assignment_of, assignments, get_assignment
+from grader.contract.tasks import assignments, choose_assignment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.path.is_dir():
         raise UsageError(f"{options.path}: not a folder. Hand in a single file as it is.")
     found = load(options.path, options.assignment)
-    chosen = (
-        get_assignment(options.assignment) if options.assignment else assignment_of(found.files)
-    )
+    chosen = choose_assignment(options.assignment, found.files)
     foreign = {name for each in assignments().values() for name in each.modules} - {*chosen.modules}
     files = {
         name: data
@@ -45,11 +43,7 @@ def run(options: argparse.Namespace) -> int:
         if (recorded := options.path / hints.FILE).is_file():
             archive.write(recorded, hints.FILE)
     out = options.out or Path(f"{chosen.id}.zip")
-    try:
-        with written_whole(out) as stream:
-            stream.write(content.getvalue())
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror}).") from None
+    write_whole(out, content.getvalue())
     print(f"Wrote {out}: {', '.join(f'{name}.py' for name in files)}. Hand in this file.")
     if missing := [f"{name}.py" for name in chosen.modules if name not in files]:
         print(f"Not in it, because it is not in {options.path}: {', '.join(missing)}.")

@@ -7,7 +7,7 @@ import argparse
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE
 from grader.contract.enums import Status
-from grader.contract.tasks import Task, assignment_of, get_task, tasks
+from grader.contract.tasks import Task, get_task, tasks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,7 @@ def _first_open() -> tuple[Task, int] | None:
     """Grade until a check does not pass; return its task and the hint level that it recommends."""
     from grader.grading.session import load, session
 
-    submitted = load(EXERCISE)
-    with session(submitted, assignment=assignment_of(submitted.files).id) as opened:
+    with session(load(EXERCISE)) as opened:
         for check in opened.planned:
             result = opened.run(check)
             if result.status is not Status.PASSED and check.points:

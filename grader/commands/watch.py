@@ -9,7 +9,7 @@ from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE, GRADER, ROOT
 from grader.commands.arguments import add_assignment
-from grader.contract.tasks import assignment_of, get_assignment, get_task
+from grader.contract.tasks import choose_assignment, get_task
 
 STUBS = GRADER / "stubs"  # in a student's kit
 
@@ -33,12 +33,8 @@ def run(options: argparse.Namespace) -> int:
     from grader.watch.loop import Watch
 
     task = get_task(options.task) if options.task else None
-    if options.assignment:
-        chosen = get_assignment(options.assignment)
-    elif task is not None:
-        chosen = get_assignment(task.assignment)
-    else:
-        chosen = assignment_of(load(options.path).files)
+    name: str | None = options.assignment or (task.assignment if task else None)
+    chosen = choose_assignment(name, () if name else load(options.path).files)
     if task is not None and task.assignment != chosen.id:
         raise UsageError(f"--task {task.id}: it belongs to --assignment {task.assignment}.")
     path = _shortened(options.path)

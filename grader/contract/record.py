@@ -64,6 +64,11 @@ class CheckResult:
         return found if self.printed else {k: v for k, v in found.items() if k != "printed"}
 
     @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> CheckResult:
+        """Return the result for the output of `as_dict`."""
+        return cls(**data | {"status": Status(data["status"])})
+
+    @classmethod
     def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
         """Return the result of a check that has not run."""
         return cls(id_, task, Status.NOT_RUN, 0.0, max_score)
@@ -137,9 +142,7 @@ class Record:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Record:
         """Return the record for the output of `as_dict`; sums are computed again."""
-        checks = [
-            CheckResult(**check | {"status": Status(check["status"])}) for check in data["checks"]
-        ]
+        checks = [CheckResult.from_dict(check) for check in data["checks"]]
         return cls(data["submission"], checks, data["environment"], data["accuracy"])
 
 

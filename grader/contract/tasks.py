@@ -189,6 +189,15 @@ def assignment_of(modules: Collection[str]) -> Assignment:
     return fitting[0]
 
 
+def choose_assignment(id_: str | None, modules: Collection[str]) -> Assignment:
+    """Return the assignment with this id; without one, that of the modules.
+
+    Raises:
+        UsageError: the id is unknown, or the modules belong to several assignments.
+    """
+    return get_assignment(id_) if id_ else assignment_of(modules)
+
+
 def owner(module: str, name: str) -> Task | None:
     """Return the task that a definition in a module belongs to, or None."""
     found = [task for task in tasks().values() if task.module == module]

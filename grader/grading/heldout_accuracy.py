@@ -181,7 +181,7 @@ def measure(submission: Submission, drawn: Split, *, own_model: bool, own_loop: 
     if own_model:
         scores = _student_logits(submission, drawn, own_loop)
     else:
-        scores = stand_in_logits(seen.weights, drawn.unseen)
+        scores = replacement_logits(seen.weights, drawn.unseen)
     accuracy = float((scores.argmax(axis=1) == drawn.unseen.targets).mean())
     return Measured(accuracy, curve(seen.history))
 
@@ -206,7 +206,7 @@ def _student_logits(submission: Submission, drawn: Split, own_loop: bool) -> Arr
     return scores
 
 
-def stand_in_logits(weights: dict[Any, Any], unseen: Vectors) -> Array:
+def replacement_logits(weights: dict[Any, Any], unseen: Vectors) -> Array:
     """Compute the logits (N, C) of the grader's `Classifier` from its weights.
 
     This process computes them, so nothing but the weights comes from the student's loop.

@@ -23,6 +23,11 @@ def course_secret() -> str:
     return os.environ.get(SECRET, "")
 
 
+def kind(secret: str) -> str:
+    """Return what records say about a secret: whether it is the course's or the published one."""
+    return "course" if secret else PUBLISHED
+
+
 def derive(secret: str, *parts: object) -> int:
     """Return the HMAC-SHA256 of `parts` by a secret, or by the published one if it is empty."""
     text = " ".join(map(str, parts))

@@ -31,14 +31,13 @@ from grader.contract.record import PLACEHOLDER, CheckResult, Record, state_of
 from grader.contract.tasks import (
     Assignment,
     Check,
-    assignment_of,
-    get_assignment,
+    choose_assignment,
     tasks,
 )
-from grader.grading import apart, pipeline
+from grader.grading import apart, keys, pipeline
 from grader.grading.answers import StudentError
 from grader.grading.environment import environment_fault
-from grader.grading.keys import PUBLISHED, input_seed
+from grader.grading.keys import input_seed
 from grader.grading.leniency import leniently
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
@@ -48,11 +47,11 @@ from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import (
     LocalWorker,
-    Printed,
     ProcessWorker,
     Worker,
     WorkerLost,
 )
+from grader.worker.printed import Printed
 
 Details = dict[str, Any]  # figures that a check adds to the record
 Function = Callable[[Submission], Details | None]
@@ -204,7 +203,7 @@ class Session:
     def take(self, outcome: dict[str, Any]) -> None:
         """Take over what came of checks that another process of the grader ran."""
         for result in outcome["results"]:
-            found = CheckResult(**result | {"status": Status(result["status"])})
+            found = CheckResult.from_dict(result)
             self.results[found.id] = found
         self._lenient |= {*outcome["lenient"]}
         self.submission.broken.update(outcome["broken"])
@@ -348,7 +347,7 @@ def session(
         UsageError: the assignment is unknown or ambiguous, or the device or the confinement is
             not available.
     """
-    chosen = get_assignment(assignment) if assignment else assignment_of(submitted.files)
+    chosen = choose_assignment(assignment, submitted.files)
     worker: Worker
     if not in_process:
         confined_by = choose(confine, device)
@@ -426,6 +425,6 @@ def environment(submission: Submission, seed: int) -> dict[str, Any]:
         "confinement": submission.worker.confinement,
         "confinement_layers": list(submission.worker.layers),
         "seed": seed,
-        "secret": "course" if submission.secret else PUBLISHED,
+        "secret": keys.kind(submission.secret),
         "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
     }

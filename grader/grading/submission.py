@@ -34,7 +34,8 @@ from grader.grading.answers import (
 )
 from grader.grading.environment import environment_fault
 from grader.grading.replacements import source
-from grader.sandbox.worker_client import Printed, Report, Worker
+from grader.sandbox.worker_client import Report, Worker
+from grader.worker.printed import Printed
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.base.errors import UsageError
-from grader.base.files import written_whole
+from grader.base.files import write_whole
 from grader.contract.tasks import get_assignment
 from grader.grading.pipeline import MODEL
 from grader.intake.statements import SETUP
@@ -55,11 +55,7 @@ def run(assignment: str, out: Path, url: str = "", repo: str = "") -> int:
         address = f"{COLAB}/{repo}/blob/main/{out.name}"
         notebook["cells"].insert(0, _markdown(f"[![Open in Colab]({BADGE})]({address})"))
     text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-    try:
-        with written_whole(out) as stream:
-            stream.write(text.encode())
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror}).") from None
+    write_whole(out, text.encode())
     print(f"wrote {out}: {len(text) / 1e6:.1f} MB, needs no other file")
     return 0
 

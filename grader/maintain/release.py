@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.base.errors import UsageError
-from grader.base.files import written_whole
+from grader.base.files import write_whole
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments
 from grader.grading import keys
@@ -203,13 +203,7 @@ def write(out: Path, files: dict[str, bytes], programs: Iterable[str] = ()) -> N
             info.create_system = 3  # Unix, on any system
             info.external_attr = (0o100755 if name in programs else 0o100644) << 16
             archive.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
-    try:
-        with written_whole(out) as stream:
-            stream.write(content.getvalue())
-    except OSError as error:
-        raise UsageError(
-            f"{out}: cannot be written ({error.strerror}). Name a file in an existing folder."
-        ) from None
+    write_whole(out, content.getvalue())
 
 
 def secrets(solution: Path, exercise: Path) -> list[Secret]:

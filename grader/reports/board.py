@@ -248,7 +248,7 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state is not State.DONE]
     if not open_tasks:
-        hand_in = f" To hand in: {hand_in_command(record)}" if _is_whole(record) else ""
+        hand_in = f" To hand in: {_hand_in_command(record)}" if _is_whole(record) else ""
         return Text.assemble((f"\n{_all_done(record)}", "bold green"), (hand_in, "cyan"))
     task = open_tasks[0]
     row = tasks().get(task.id)
@@ -281,7 +281,7 @@ def _is_whole(record: Record) -> bool:
     return {record.max_score} == {assignments()[task.assignment].points for task in known}
 
 
-def hand_in_command(record: Record) -> str:
+def _hand_in_command(record: Record) -> str:
     """Return the command that packs the exercise for handing in."""
     assignment = next(tasks()[task.id].assignment for task in record.tasks)
     option = "" if assignment == MAIN else f" --assignment {assignment}"

@@ -20,9 +20,9 @@ from grader.contract.enums import Status, Tier
 from grader.sandbox import launch, lines
 from grader.sandbox.tiers import LIMITS, Confinement
 from grader.worker import wire
+from grader.worker.printed import Printed
 
 Report = Callable[[dict[str, Any]], None]
-Printed = list[tuple[str, str]]  # calls, and what student code printed in each
 Parts = dict[str, dict[str, list[str]]]  # names by task, for each module with several tasks
 UNASKED = "it does not belong to the request"
 

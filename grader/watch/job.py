@@ -78,9 +78,8 @@ class Job(threading.Thread):
             self.report(Ended(self))
 
     def _grade(self) -> None:
-        with session(
-            self.submitted, assignment=self.assignment.id, device="auto", secret=course_secret()
-        ) as opened:
+        secret = course_secret()
+        with session(self.submitted, assignment=self.assignment.id, secret=secret) as opened:
             self._session = opened
             opened.results.update(self.known)
             for task in self.plan:

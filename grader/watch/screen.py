@@ -12,11 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.contract.enums import Status
-from grader.contract.record import CheckResult, Record
+from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import Assignment, Task
 from grader.reports import board, labels
 
-WIDTH = 88  # columns at most: longer lines are hard to read
 KEYS = "h hint  n next  p previous  a all  l list  r reset  q quit"
 CUT = "  ... (a shows all of it)"
 # The rows of a task, and which statuses they list.
@@ -83,7 +82,7 @@ def show_all(record: Record, console: Console) -> None:
 
 
 def _show(view: View, content: Iterable[RenderableType], console: Console) -> None:
-    width = min(console.width, WIDTH)
+    width = min(console.width, board.WIDTH)
 
     def lines(*renderables: RenderableType) -> list[list[Segment]]:
         options = console.options.update(width=width)
@@ -129,17 +128,18 @@ def _task(view: View) -> Iterable[RenderableType]:
         yield Text(f"\nHint {view.hint} of {len(task.hints)}", style="cyan")
         yield Padding(Text(task.hints[view.hint - 1]), (0, 0, 0, 2))
         return
-    yield from _first(checks, record)
+    yield from _first(checks, record, result)
     if task.id == "accuracy" and (accuracy := board.accuracy(record)):
         yield Text(f"\n{accuracy}")
 
 
-def _first(checks: list[CheckResult], record: Record) -> Iterable[RenderableType]:
+def _first(
+    checks: list[CheckResult], record: Record, result: TaskResult
+) -> Iterable[RenderableType]:
     """Show what to do first."""
     broken = [check for check in checks if check.status.is_broken]
     if broken:
         yield board.details(replace(broken[0], hint=None), 0)
         return
-    result = next(each for each in record.tasks if each.id == checks[0].task)
     if to_do := board.first(record, result):
         yield Text(f"\n{to_do[:1].upper()}{to_do[1:]}.")

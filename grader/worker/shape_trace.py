@@ -18,7 +18,7 @@ RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 CELLS = {"lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
 FOLLOWED = {
     *("linear", "matmul", "bmm", "addmm", "embedding", "batch_norm", "einsum", "conv1d"),
-    *("cat", "concat", "concatenate", "stack", "hstack", "vstack", "chunk", "split"),
+    *("cat", "stack", "hstack", "vstack", "chunk", "split"),
     *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "expand", "repeat"),
     *("transpose", "permute", "swapaxes", "flip", "mean", "sum", "max", "min", "amax", "select"),
     *("__getitem__", "cross_entropy", "nll_loss", "pad_sequence", *RECURRENT, *CELLS),

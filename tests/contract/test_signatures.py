@@ -29,7 +29,7 @@ CASES = {  # task, function, its parameters, the TypeError; the mistake, and wor
         "`clip`",
     ),
     "swapped": ("unroll", "unroll", "cell, state, inputs", "", SWAPPED, "cell, state, inputs"),
-    "loss in the place of the loader": (
+    "loss instead of the loader": (
         "train",
         "evaluate",
         "model, criterion, loader",

@@ -11,7 +11,7 @@ import news
 from grader.contract.messages import Failure
 from grader.grading import heldout_accuracy
 from grader.grading.calibration import DATA, TRAINING, calibration
-from grader.grading.heldout_accuracy import Split, sample_pool, split, stand_in_logits
+from grader.grading.heldout_accuracy import Split, replacement_logits, sample_pool, split
 from grader.grading.pipeline import FEATURES
 from grader.grading.replacements.model import Classifier
 from grader.grading.submission import Submission
@@ -237,7 +237,7 @@ def test_the_logits_follow_from_the_weights(unseen: Vectors) -> None:
     for row, tokens in zip(padded, rows, strict=True):
         row[: len(tokens)] = torch.from_numpy(tokens)
     expected = model(padded).detach().numpy()
-    assert stand_in_logits(weights_of(model), unseen) == pytest.approx(expected, abs=1e-4)
+    assert replacement_logits(weights_of(model), unseen) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_invalid_weights_are_the_students_failure(unseen: Vectors, change: Any) 
     weights = weights_of(Classifier(len(news.CLASSES), FEATURES, TRAINING["hidden_size"]))
     change(weights)
     with pytest.raises(Failure, match="after the training, the weights"):
-        stand_in_logits(weights, unseen)
+        replacement_logits(weights, unseen)
 
 
 CHEAT = b"""

@@ -28,8 +28,9 @@ from grader.grading.keys import input_seed
 from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
 from grader.maintain.submission_bank import Variant, reference
-from grader.sandbox.worker_client import Printed, Report, Worker
+from grader.sandbox.worker_client import Report, Worker
 from grader.worker import wire
+from grader.worker.printed import Printed
 from grader.worker.wire import Raised
 from tests.matrix.code import code_of, helpers, own_checks
 from tests.matrix.judge import Row, judge, not_graded

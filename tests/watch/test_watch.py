@@ -22,6 +22,7 @@ from grader.base.paths import ROOT
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments, tasks
+from grader.reports import board
 from grader.watch import screen
 from grader.watch.files import Saves
 from grader.watch.reset import reset
@@ -240,6 +241,6 @@ def test_the_screen_fits_the_terminal(width: int, height: int) -> None:
     screen.show(view, console)
     lines = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", stream.getvalue()).split("\n")
     assert len(lines) <= height
-    assert max(map(len, lines)) <= min(width, screen.WIDTH)
+    assert max(map(len, lines)) <= min(width, board.WIDTH)
     assert lines[-1].startswith("h hint")
     assert any(screen.CUT.strip() in line for line in lines) == (height < 90)

@@ -14,7 +14,8 @@ from grader.grading.session import Session
 from grader.intake.sources import Sources
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
-from grader.sandbox.worker_client import Printed, ProcessWorker, Worker, WorkerLost
+from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
+from grader.worker.printed import Printed
 from grader.worker.wire import Opaque, Raised, TensorData
 
 REFERENCE = {path.stem: path.read_bytes() for path in (ROOT / "solution").glob("*.py")}

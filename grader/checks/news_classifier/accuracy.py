@@ -50,7 +50,7 @@ def check_unseen(submission: Submission) -> dict[str, Any]:
         "none": none,
         "parts": mark,
         "history": measured[accuracies.index(best)].history,
-        "secret": "course" if submission.secret else keys.PUBLISHED,
+        "secret": keys.kind(submission.secret),
         "reference": None if submission.rows else {k: usual[k] for k in ("mean", "spread")},
     }
     if best < full:
