@@ -426,7 +426,7 @@ class Counting:
         self.calls = 0
         self.printed: Printed = []
 
-    def use_modules(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
         pass
 
     def call(self, *_: Any) -> Any:

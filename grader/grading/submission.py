@@ -110,7 +110,7 @@ class Submission:
         of the same `apart`.
         """
         modules = modules or [operation.split(".")[0]]
-        self.worker.use_modules(frozenset([*modules, f"+{apart}"] if apart else modules))
+        self.worker.use_modules(frozenset(modules), apart)
         for module in modules:
             self._load(module)
         seed = self.seed if seed is None else seed

@@ -58,8 +58,11 @@ class Worker(Protocol):
     layers: tuple[str, ...]
     printed: Printed  # by the last call
 
-    def use_modules(self, modules: frozenset[str]) -> None:
-        """Prepare for operations that use these modules of the submission."""
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
+        """Prepare for operations that use these modules of the submission.
+
+        What runs with an `apart` leaves nothing in the process of operations with another one.
+        """
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
@@ -110,6 +113,7 @@ class ProcessWorker:
         self.confined_by = confined_by
         self.confinement, self.layers = confined_by.tier, confined_by.layers
         self.modules: frozenset[str] = frozenset()
+        self.apart = ""
         self.reused = False  # whether the process served other modules before
         self.confined: launch.RunningWorker | None = None
         self.threads: list[threading.Thread] = []  # one drains the output, one exchanges messages
@@ -118,14 +122,13 @@ class ProcessWorker:
         self.memory = 0  # peak bytes of a process; 0 if unknown
         self.ends = time.monotonic() + limits.seconds
 
-    def use_modules(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
         """Prepare for operations that use these modules of the submission."""
-        if modules != self.modules:
-            apart = any(name.startswith("+") for name in self.modules)
-            if self.confined_by.one_process_per_module_set or apart:
+        if (modules, apart) != (self.modules, self.apart):
+            if self.confined_by.one_process_per_module_set or self.apart:
                 self._end()
             self.reused = self.confined is not None
-        self.modules = modules
+        self.modules, self.apart = modules, apart
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
@@ -396,7 +399,7 @@ class LocalWorker:
         self.printed: Printed = []
         student.receive(files, names, packages, parts)
 
-    def use_modules(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
         """Do nothing: this process can use all modules."""
 
     def call(

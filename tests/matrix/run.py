@@ -65,9 +65,9 @@ class Sharing:
         self.output = ""
         self.printed: Printed = []
 
-    def use_modules(self, modules: frozenset[str]) -> None:
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
         """Prepare for operations that use these modules of the submission."""
-        self.worker.use_modules(modules)
+        self.worker.use_modules(modules, apart)
 
     def call(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None

@@ -50,8 +50,8 @@ class Recording:
         self.worker, self.answers = worker, dict[str, Any]()
         self.printed: Printed = []
 
-    def use_modules(self, modules: frozenset[str]) -> None:
-        self.worker.use_modules(modules)
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
+        self.worker.use_modules(modules, apart)
 
     def call(self, do: str, arguments: dict[str, Any], *others: Any) -> Any:
         answer = self.worker.call(do, arguments, *others)
