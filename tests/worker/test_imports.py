@@ -110,7 +110,7 @@ def test_a_package_that_is_listed_may_import_what_is_not(opened: Open) -> None:
 def test_a_course_adds_a_package_by_its_name(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     found = get_assignment("news-classifier")
     more = dataclasses.replace(found, packages=(*found.packages, "joblib"))
-    monkeypatch.setattr(session, "assignment_of", lambda _modules: more)
+    monkeypatch.setattr(session, "choose_assignment", lambda _id, _modules: more)
     assert message(opened("import joblib")) == ""
 
 
