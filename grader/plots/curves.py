@@ -1,0 +1,116 @@
+"""Plots what was measured: losses, accuracy, gradients, times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from grader.plots._draw import BACKWARD, FORWARD
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def gradients(norms: dict[str, dict[int, Tensor]]) -> None:
+    """Plot how far back gradients reach in several layers.
+
+    Args:
+        norms: by the layer's name and the length T, the norm of the last output's gradient with
+            respect to each input, shape (T,).
+    """
+    import matplotlib.pyplot as plt
+
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+    colours = (FORWARD, "#7a7a7a", BACKWARD)
+    for (name, of_lengths), colour in zip(norms.items(), colours, strict=False):
+        longest = max(of_lengths)
+        left.plot(range(longest - 1, -1, -1), of_lengths[longest], color=colour, label=name)
+        lengths = sorted(of_lengths)
+        first = [of_lengths[steps][0].item() for steps in lengths]
+        right.plot(lengths, first, "o-", ms=4, color=colour)
+    left.set_title(f"T = {longest}: each input", loc="left", fontweight="bold")
+    left.set_xlabel("how many steps before the last one")
+    left.set_ylabel("norm of the gradient")
+    left.legend(frameon=False, fontsize=9)
+    right.set_title("The first input, for several T", loc="left", fontweight="bold")
+    right.set_xlabel("T, the steps of the sequence")
+    left.set_yscale("log")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#dddddd")
+    plt.show()
+
+
+def curves(history: Sequence[dict[str, float]]) -> None:
+    """Plot the history that `train` returned: losses and accuracy by epoch."""
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
+
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    epochs = range(1, len(history) + 1)
+    for key, name, colour in (
+        ("train_loss", "training", FORWARD),
+        ("val_loss", "validation", BACKWARD),
+    ):
+        left.plot(epochs, [epoch[key] for epoch in history], "o-", color=colour, label=name, ms=4)
+    left.legend(frameon=False)
+    left.set_title("Loss", loc="left", fontweight="bold")
+    right.plot(epochs, [epoch["val_accuracy"] for epoch in history], "o-", color=BACKWARD, ms=4)
+    right.axhline(0.25, color="#999999", linestyle=":")
+    right.text(1, 0.26, "guessing", color="#777777", fontsize=9)
+    right.set_ylim(0, 1)
+    right.set_title("Validation accuracy", loc="left", fontweight="bold")
+    for axes in (left, right):
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#dddddd")
+    plt.show()
+
+
+def loss_lines(plots: dict[str, dict[str, Sequence[float]]], x: str) -> None:
+    """Plot losses, one plot beside the other.
+
+    Args:
+        plots: by the title of each plot, its lines by name.
+        x: the label of the x axis.
+    """
+    import matplotlib.pyplot as plt
+
+    size = 4.4 * len(plots), 3
+    _, grid = plt.subplots(1, len(plots), figsize=size, layout="constrained", squeeze=False)
+    colours = (FORWARD, "#2e8b57", BACKWARD, "#8b3a8b")
+    for axes, (title, lines) in zip(grid[0], plots.items(), strict=True):
+        for (name, values), colour in zip(lines.items(), colours, strict=False):
+            axes.plot(range(1, len(values) + 1), values, color=colour, label=name, lw=1.3)
+        axes.set_title(title, loc="left", fontsize=11)
+        axes.set_xlabel(x)
+        axes.set_ylim(bottom=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="#dddddd")
+        if len(lines) > 1:
+            axes.legend(frameon=False)
+    plt.show()
+
+
+def costs(seconds: dict[str, float]) -> None:
+    """Plot the time that each component of a pipeline takes.
+
+    Args:
+        seconds: seconds by component; the components that compute the vectors are highlighted.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(8, 0.9 + 0.35 * len(seconds)), layout="constrained")
+    total = sum(seconds.values())
+    colours = [BACKWARD if name == "tok2vec" else FORWARD for name in seconds]
+    bars = axes.barh([*seconds], [1000 * each for each in seconds.values()], color=colours)
+    shares = [f" {each / total:.0%}" for each in seconds.values()]
+    axes.bar_label(bars, shares, fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.set_xlabel("milliseconds")
+    title = "What each part of the pipeline costs (orange: makes the vectors)"
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    plt.show()
