@@ -7,15 +7,15 @@
 #
 # | part | what it does | points |
 # |---|---|---|
-# | `skip_gram_pairs` | lists each word with its neighbours | 10 |
-# | `negative_sampling_loss` | says how well vectors tell neighbours from other words | 15 |
-# | `train_word_vectors` | learns the vectors | 15 |
-# | `perplexity` | measures how surprised a language model is | 10 |
-# | `corpus_bleu` | measures how good translations are | 20 |
-# | `decode` | lets a decoder write, with its teacher's help or without | 15 |
-# | `train_on_text` | trains a language model on a text that never seems to end | 15 |
-#
-# Five questions to answer in your own words come on top.
+# | `skip_gram_pairs` | lists each word with its neighbours | {points:skip_grams} |
+# | `negative_sampling_loss` | says how well vectors tell neighbours from other words | {points:negative_sampling} |
+# | `train_word_vectors` | learns the vectors | {points:word2vec} |
+# | `perplexity` | measures how surprised a language model is | {points:perplexity} |
+# | `corpus_bleu` | measures how good translations are | {points:bleu} |
+# | `decode` | lets a decoder write, with its teacher's help or without | {points:teacher_forcing} |
+# | `train_on_text` | trains a language model on a text that never seems to end | {points:truncated} |
+# | all parts | | {points} |
+# | questions, on top | to answer in your own words | {points:questions} |
 #
 # **How to work.** Run the cells from the top down (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, put your own code in its place. The cell that starts with

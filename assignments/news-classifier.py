@@ -5,17 +5,17 @@
 # the same. It reads the sentence word by word, in both directions, and names one of four classes:
 # **World, Sports, Business, Sci/Tech**.
 #
-# You write four parts, each in a cell of its own:
+# You write these parts, each in a cell of its own:
 #
 # | part | what it does | points |
 # |---|---|---|
-# | `NewsDataset` | holds the texts and their classes | 15 |
-# | `Collate` | turns some sentences into one box of numbers | 20 |
-# | `LSTMClassifier` | reads the box, gives a score to each class | 30 |
-# | `train`, `evaluate` | let the model learn, and measure how well it does | 20 |
-#
-# With 15 points for how well your model does on news it has not seen, that makes 100. Three
-# questions to answer in your own words come on top.
+# | `NewsDataset` | holds the texts and their classes | {points:dataset} |
+# | `Collate` | turns some sentences into one box of numbers | {points:collate} |
+# | `LSTMClassifier` | reads the box, gives a score to each class | {points:model} |
+# | `train`, `evaluate` | let the model learn, and measure how well it does | {points:train} |
+# | accuracy | how well your model does on news it has not seen | {points:accuracy} |
+# | all parts | | {points} |
+# | questions, on top | to answer in your own words | {points:questions} |
 #
 # **How to work.** Run the cells from the top down (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, put your own code in its place. The cell that starts with

@@ -8,15 +8,15 @@
 #
 # | part | what it does | points |
 # |---|---|---|
-# | `rnn_cell` | one step of the simplest recurrent layer | 12 |
-# | `unroll` | a cell over all steps of a batch | 14 |
-# | `last_state` | finds the last layer in `h_n` | 14 |
-# | `sum_directions`, `join_directions` | take the two directions out of `outputs` | 14 |
-# | `lstm_cell` | one step of an LSTM | 18 |
-# | `gru_cell` | one step of a GRU | 14 |
-# | `carry_state` | a long sequence, piece by piece | 14 |
-#
-# Three questions to answer in your own words come on top.
+# | `rnn_cell` | one step of the simplest recurrent layer | {points:rnn_cell} |
+# | `unroll` | a cell over all steps of a batch | {points:unroll} |
+# | `last_state` | finds the last layer in `h_n` | {points:last_state} |
+# | `sum_directions`, `join_directions` | take the two directions out of `outputs` | {points:directions} |
+# | `lstm_cell` | one step of an LSTM | {points:lstm_cell} |
+# | `gru_cell` | one step of a GRU | {points:gru_cell} |
+# | `carry_state` | a long sequence, piece by piece | {points:carry_state} |
+# | all parts | | {points} |
+# | questions, on top | to answer in your own words | {points:questions} |
 #
 # **How to work.** Run the cells from the top down (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, put your own code in its place. The cell that starts with

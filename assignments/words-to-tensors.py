@@ -7,15 +7,15 @@
 #
 # | part | what it does | points |
 # |---|---|---|
-# | `token_vectors` | texts to token vectors, many at a time | 15 |
-# | `pad` | sentences to one box | 10 |
-# | `sentence_lengths` | from a box back to the lengths | 15 |
-# | `pack_sentences` | sentences to a packing, without padding | 15 |
-# | `unpack` | and back | 10 |
-# | `sentence_states` | an LSTM over packed sentences | 20 |
-# | `fast_pipeline` | the same vectors, and nothing else | 15 |
-#
-# Three questions to answer in your own words come on top.
+# | `token_vectors` | texts to token vectors, many at a time | {points:token_vectors} |
+# | `pad` | sentences to one box | {points:pad} |
+# | `sentence_lengths` | from a box back to the lengths | {points:sentence_lengths} |
+# | `pack_sentences` | sentences to a packing, without padding | {points:pack_sentences} |
+# | `unpack` | and back | {points:unpack} |
+# | `sentence_states` | an LSTM over packed sentences | {points:sentence_states} |
+# | `fast_pipeline` | the same vectors, and nothing else | {points:fast_pipeline} |
+# | all parts | | {points} |
+# | questions, on top | to answer in your own words | {points:questions} |
 #
 # **How to work.** Run the cells from the top down (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, put your own code in its place. The cell that starts with

@@ -7,13 +7,15 @@ The line that begins a cell of the script says what the cell is:
                                         the one before
     check="collate"                     a test cell; its points are the task's, see assignments/
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
-All other cells are part of the lesson.
+All other cells are part of the lesson. In their text, `{points:collate}` becomes the points of a
+task, `{points:questions}` those of all written answers, and `{points}` those of all tasks.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from grader.maintain.stubs import REBUILD, BuildError, read, write
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 Cell = dict[str, Any]
+POINTS = re.compile(r"\{points(?::(\w+))?\}")
 SETUP_CODE = f"""\
 {SETUP}
 try:
@@ -81,6 +84,7 @@ def notebook(script: Path, solution: Path) -> str:
     for module, source in modules.items():
         code |= dict(_definitions(module, source))
     found = jupytext.reads(read(script), fmt="py:percent").cells
+    _fill_in(script.name, found, assignment)
     cells = [
         _cell(script.name, number, cell, code, assignment) for number, cell in enumerate(found, 1)
     ]
@@ -93,6 +97,22 @@ def notebook(script: Path, solution: Path) -> str:
         "nbformat_minor": 5,
     }
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _fill_in(script: str, cells: list[Any], assignment: Assignment) -> None:
+    """Write the points into the text of the lesson."""
+    points = {task.id: task.points for task in assignment.tasks.values()}
+    points |= {"": assignment.points}
+    points["questions"] = sum(cell.metadata.get("points", 0) for cell in cells)
+
+    def number(match: re.Match[str]) -> str:
+        if (name := match[1] or "") not in points:
+            raise BuildError(script, 1, f"{match[0]}: no task {name}", "name one, or `questions`")
+        return f"{points[name]:g}"
+
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            cell.source = POINTS.sub(number, cell.source)
 
 
 def _imports(modules: dict[str, str]) -> str:

@@ -81,6 +81,20 @@ def test_a_check_is_worth_what_the_table_of_tasks_says(id_: str) -> None:
     assert points == {f"check-{task.id}": task.points for task in tasks}
 
 
+@pytest.mark.parametrize("id_", assignments())
+def test_the_points_in_a_lesson_are_filled_in(id_: str) -> None:
+    script = (ROOT / "assignments" / f"{id_}.py").read_text(encoding="utf-8")
+    first = nbformat.read(NOTEBOOKS[id_], 4).cells[0].source
+    assignment = assignments()[id_]
+    for task in assignment.tasks.values():
+        assert f"{{points:{task.id}}} |" in script
+    shown = [row.strip(" |").rpartition("|")[2].strip() for row in first.split("\n")]
+    numbers = [float(each) for each in shown if each.replace(".", "").isdigit()]
+    points = [task.points for task in assignment.tasks.values()]
+    assert numbers[:-1] == [*points, sum(points)]
+    assert "{points" not in first
+
+
 def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path: Path) -> None:
     copy = tmp_path / "news-classifier.ipynb"
     (missing,) = notebooks.check(SCRIPT, SOLUTION, copy)
@@ -102,6 +116,7 @@ def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path
         ('# %% check="collate"', "# %%", "check-collate is in 0 cells"),
         ('definition="collate.Collate"', 'definition="dataset.NewsDataset"', "2 cells"),
         ("# %% imports=true", "# %%", "imports is in 0 cells"),
+        ("{points:collate}", "{points:colate}", "no task colate"),
     ],
 )
 def test_a_script_that_does_not_fit_the_solution_is_refused(
