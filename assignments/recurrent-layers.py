@@ -44,7 +44,7 @@
 
 # %%
 from grader import plots
-from grader.notebook import check
+from grader.notebook import check, predict
 
 # %% [markdown]
 # ## 1. One step
@@ -118,8 +118,18 @@ print("the last output is the last state:", torch.equal(outputs[:, -1], h_n[0]))
 
 # %% [markdown]
 # **`batch_first`.** Without it, PyTorch's layers want the time in front: inputs and outputs are
-# (T, B, F) and (T, B, H). With `batch_first=True` they are (B, T, F) and (B, T, H). That is all it
-# does: `h_n` has the same layout either way, and its batch stays the *second* dimension.
+# (T, B, F) and (T, B, H). With `batch_first=True` they are (B, T, F) and (B, T, H).
+#
+# **Predict.** What is the shape of `h_n`, if a layer with `batch_first=True` and a hidden size of 4
+# reads 3 sentences of 6 tokens? Write it in place of the dots, as in `(1, 2, 3)`, and run the cell.
+
+# %% predict=true
+predict(
+    "batch-first-h-n",
+    answer=(1, 3, 4),
+    computed=h_n.shape,
+    hint="`batch_first` says where the batch is in the inputs and the outputs. Is h_n one of them?",
+)
 
 # %%
 for batch_first in (False, True):

@@ -1,4 +1,4 @@
-"""Functions for notebooks: `check` for test cells, `hint`, `progress` for training runs."""
+"""Functions for notebooks: `check`, `hint`, `predict`, and `progress` for training runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from grader.base.errors import UsageError
+from grader.contract import predictions
 from grader.contract.enums import Tier
 from grader.contract.record import Record
 from grader.contract.tasks import assignments, get_task, tasks
@@ -112,6 +113,18 @@ def hint(task: str, level: int = 1) -> None:
         print(f'More: hint("{task}", {level + 1})')
     if told := hints.record(Path.cwd(), task, level):
         print(told)
+
+
+def predict(question: str, *guess: object) -> None:
+    """Compare a guess with the answer: `predict("outputs-shape", (3, 4, 12))`.
+
+    It earns no points and raises nothing. Without a guess (`...`) it asks for one.
+
+    Args:
+        question: the question's id, as the cell has it.
+        guess: a shape, a number, True or False, or a word. Numbers are compared after rounding.
+    """
+    print(predictions.reply(question, *guess))
 
 
 def _require_parts(task: str, parts: tuple[object, ...]) -> None:

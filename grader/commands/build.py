@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write or check the generated files and return the exit code."""
-    from grader.maintain import notebooks, signatures, stubs
+    from grader.maintain import notebooks, predictions, signatures, stubs
 
     if not SOLUTION.is_dir():
         raise UsageError("solution/ is missing: the exercise can be built only where it exists.")
@@ -27,13 +27,13 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         problems = [*stubs.check(SOLUTION, EXERCISE), *signatures.check(SOLUTION)]
         for script, notebook in lessons.items():
-            problems += notebooks.check(script, SOLUTION, notebook)
+            problems += notebooks.check(script, SOLUTION, notebook) + predictions.check(script)
         print("\n".join(problems) or "exercise/ and the notebooks are up to date.")
         return 1 if problems else 0
     try:
         written = [*stubs.build(SOLUTION, EXERCISE), *signatures.build(SOLUTION)]
         for script, notebook in lessons.items():
-            written += notebooks.build(script, SOLUTION, notebook)
+            written += notebooks.build(script, SOLUTION, notebook) + predictions.build(script)
     except (stubs.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
     wrote = [f"wrote {path.relative_to(ROOT)}" for path in written]

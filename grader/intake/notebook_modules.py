@@ -36,7 +36,7 @@ from grader.intake.statements import (
 )
 
 MAX_CODE = 256 << 10  # characters of all cells
-KIT_NAMES = {"check", "progress"}  # where they come from a star import
+KIT_NAMES = {"check", "predict", "progress"}  # where they come from a star import
 IMPORTED = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:exercise\.|\.)?(\w+)", re.MULTILINE)
 MAX_PARAMETERS = 8  # that a message lists
 

@@ -6,6 +6,7 @@ The line that begins a cell of the script says what the cell is:
     definition="collate.Collate"        TASK.NAME: this definition, with everything between it and
                                         the one before
     check="collate"                     a test cell; its points are the task's, see assignments/
+    predict=true                        a guess to make before the next cell, see predictions.py
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
 All other cells are part of the lesson. In their text, `{points:collate}` becomes the points of a
 task, `{points:questions}` those of all written answers, and `{points}` those of all tasks.
@@ -22,6 +23,7 @@ from typing import Any
 
 from grader.contract.tasks import Assignment, assignments, owner
 from grader.intake.statements import SETUP
+from grader.maintain import predictions
 from grader.maintain.stubs import REBUILD, BuildError, read, write
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -171,6 +173,9 @@ def _cell(
             raise BuildError(script, 1, f"no task {told['check']}", "fix the cell's `check`")
         name = f"check-{task.id}"
         nbgrader = {"grade": True, "locked": True, "points": task.points}
+    elif "predict" in told:
+        question = predictions.parse(script, cell.source)
+        source, name = question.cell, f"predict-{question.prediction.id}"
     elif "question" in told:
         name = f"question-{told['question']}"
         nbgrader = {"grade": True, "solution": True, "points": told["points"]}

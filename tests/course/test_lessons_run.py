@@ -1,16 +1,22 @@
 """Each lesson runs from the top down, with the reference in its cells and without a network.
 
+After the cell that shows what students had to predict, the answer is computed and compared.
+
 The quick suite runs the shortest one; that of the main assignment it runs in `test_course.py`.
 """
+
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 from grader.base.paths import COURSE
+from grader.contract import predictions
 from grader.contract.tasks import assignments
 from grader.course.kernel import SandboxedKernel
 from grader.course.sandbox_policy import why_no_pages
+from grader.maintain.predictions import Question, questions
 
 SOURCE = COURSE / "source"
 NO_SANDBOX = why_no_pages()
@@ -24,6 +30,9 @@ SECONDS = 600  # for one cell, on a machine that has other work
 )
 def test_a_lesson_runs_and_every_check_gives_full_points(id_: str) -> None:
     notebook = nbformat.read(SOURCE / id_ / f"{id_}.ipynb", 4)
+    asked = questions(COURSE / f"{id_}.py")
+    for question in asked:
+        add_the_answer(notebook, question)
     NotebookClient(notebook, timeout=SECONDS, kernel_manager_class=SandboxedKernel).execute()
     outputs = {cell.id: cell.get("outputs", []) for cell in notebook.cells}
     shown = [output for outputs_ in outputs.values() for output in outputs_]
@@ -32,6 +41,20 @@ def test_a_lesson_runs_and_every_check_gives_full_points(id_: str) -> None:
     for task in assignments()[id_].tasks.values():
         (table,) = outputs[f"check-{task.id}"]  # and no echo of the points
         assert f"{task.points:g}/{task.points:g}  done" in table.data["text/plain"]
+    for question in asked:
+        own = question.prediction.id
+        assert [each.text.strip() for each in outputs[f"predict-{own}"]] == [predictions.FIRST]
+        (said,) = outputs[f"answer-{own}"]
+        assert said.text.startswith("Right!"), (own, question.computed, said.text)
+
+
+def add_the_answer(notebook: Any, question: Question) -> None:
+    """Add a cell that passes what was computed to `predict`, after the question's next cell."""
+    own, cells = question.prediction.id, notebook.cells
+    asked = next(at for at, cell in enumerate(cells) if cell.id == f"predict-{own}")
+    shown = next(at for at, cell in enumerate(cells) if at > asked and cell.cell_type == "code")
+    answer = f'predict("{own}", {question.computed})'
+    cells.insert(shown + 1, nbformat.v4.new_code_cell(answer, id=f"answer-{own}"))
 
 
 @pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
