@@ -39,8 +39,9 @@ README = """\
 ## Install, once
 
 You need Python 3.10 to 3.13 and about 2 GB of free disk space (on Linux about 8 GB, because PyTorch
-comes with CUDA there). Unpack this archive, open a terminal in the folder `news-classifier`, copy
-the lines for your system and run them. It takes some minutes, most of them for downloading PyTorch.
+comes with CUDA there). Unpack the archive or clone your repository, open a terminal in that folder,
+copy the lines for your system and run them. It takes some minutes, most of them for downloading
+PyTorch.
 
 macOS and Linux:
 
@@ -90,11 +91,16 @@ class Secret:
 
 def run(out: Path) -> int:
     """Build the archive and return the exit code."""
-    files = _exercise() | kit() | notebooks_for_students()
+    files = for_students()
     refuse_leaks(out, files)
     write(out, {f"{FOLDER}/{name}": data for name, data in files.items()})
     print(f"wrote {out}: {len(files)} files, no line of the solution among them")
     return 0
+
+
+def for_students() -> dict[str, bytes]:
+    """Read what students get, by name: the stubs, the kit and the notebooks."""
+    return _exercise() | kit() | notebooks_for_students()
 
 
 def kit() -> dict[str, bytes]:

@@ -16,6 +16,7 @@ FORMATS = {
     "markdown": ("markdown.text", False),
     "html": ("feedback.text", False),
     "gradescope": ("gradescope.text", False),
+    "github": ("github.text", False),
     "exercism": ("exercism.text", False),
     "junit": ("junit.text", True),
     "csv": ("marks.every_check", True),

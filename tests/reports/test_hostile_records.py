@@ -208,13 +208,21 @@ def is_markdown(text: str) -> None:
     assert len(page.xpath("//h1")) == 1
 
 
+def is_notices(text: str) -> None:
+    *_, last = text.splitlines()
+    kind, _, value = last.removeprefix("::").partition("::")
+    assert kind in ("notice title=Autograding report", "error title=Not graded")
+    if kind.startswith("notice"):
+        is_json(value)
+
+
 KINDS: dict[str, Callable[[str], None]] = {
     "txt": is_text, "md": is_markdown, "html": is_html, "json": is_json, "xml": is_xml,
-    "csv": is_csv,
+    "csv": is_csv, "notices": is_notices,
 }  # fmt: skip
 SUFFIXES = {
     "board": "txt", "markdown": "md", "html": "html", "gradescope": "json", "exercism": "json",
-    "junit": "xml", "csv": "csv", "canvas": "csv", "moodle": "csv",
+    "github": "notices", "junit": "xml", "csv": "csv", "canvas": "csv", "moodle": "csv",
 }  # fmt: skip
 
 
