@@ -40,11 +40,11 @@ def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
     return [calls.get(f"train {number}", []) for number in range(len(scenario.train))]
 
 
-def why_validation(seen: LoopSeen, scenario: Scenario, lr: float) -> str:
+def why_validation(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind weights that depend on the validation data."""
     if _is_earlier_epoch(weights(seen), scenario):
         return "best-weights-loaded"
-    return "lr-changes" if changing_rates(seen, scenario, lr) else "learns-from-validation"
+    return "lr-changes" if changing_rates(seen, scenario, scenario.lr) else "learns-from-validation"
 
 
 def _is_earlier_epoch(end: Weights, scenario: Scenario) -> bool:
@@ -78,7 +78,7 @@ def _unmoved(seen: LoopSeen) -> int:
     return sum(one.distance(other) == 0 for one, other in itertools.pairwise(moments))
 
 
-def why_other_weights(seen: LoopSeen, scenario: Scenario, lr: float) -> str:
+def why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind the final weights of the student's loop."""
     end, start = weights(seen), scenario.start
     known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
@@ -93,7 +93,7 @@ def why_other_weights(seen: LoopSeen, scenario: Scenario, lr: float) -> str:
     if _unmoved(seen):
         return "step-left-out"
     if rates := Simulation(scenario, LoopVariant(epochs=0)).rates(moments, end):
-        if all(abs(rate - lr) <= 0.01 * lr for rate in rates):
+        if all(abs(rate - scenario.lr) <= 0.01 * scenario.lr for rate in rates):
             return "batches-reordered"
         return "lr-ignored" if max(rates) - min(rates) <= 0.01 * max(rates) else "lr-changes"
     if (end.bias == start.bias).all() != (end.weight == start.weight).all():

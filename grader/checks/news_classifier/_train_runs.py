@@ -8,6 +8,7 @@ from typing import Any
 
 from grader.checks._tools import same_numbers
 from grader.checks.oracles.training_loop import (
+    EPOCHS,
     EVAL_SCALE,
     TOLERANCE,
     Scenario,
@@ -18,9 +19,7 @@ from grader.grading.answers import LoopSeen
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
 
-EPOCHS, LR = 3, 0.05
 KEYS = ("train_loss", "val_loss", "val_accuracy")
-TRAIN = f"train(model, train_loader, val_loader, epochs={EPOCHS}, lr={LR})"
 EVALUATE = "evaluate(model, loader, device)"
 # Factors of the probe's logits: in training mode, and in eval mode with gradients and without.
 FACTORS = {"train": 1.0, "grad": EVAL_SCALE, "eval": EVAL_SCALE}
@@ -30,6 +29,11 @@ OTHER = -0.7  # changes the loss, and which logit is the largest
 def stage(submission: Submission) -> Scenario:
     """Return the probe and the batches for this submission's seed."""
     return draw_scenario(submission.seed)
+
+
+def call(lr: float, epochs: int = EPOCHS, more: str = "") -> str:
+    """Format a call of `train`."""
+    return f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}{more})"
 
 
 def sent(scenario: Scenario, elsewhere: bool = False) -> dict[str, Any]:
@@ -76,23 +80,24 @@ def modes_used(submission: Submission) -> set[str]:
 @evidence
 def trained(submission: Submission) -> LoopSeen:
     """Call `train` with a probe."""
-    return submission.train(epochs=EPOCHS, lr=LR, **sent(stage(submission)))
+    return _train(submission, stage(submission))
 
 
 @evidence
 def trained_with_other_val(submission: Submission) -> LoopSeen:
     """Call `train` with the same probe and different validation data."""
-    return submission.train(
-        epochs=EPOCHS, lr=LR, **sent(draw_scenario(submission.seed, other_val=True))
-    )
+    return _train(submission, draw_scenario(submission.seed, other_val=True))
 
 
 @evidence
 def trained_on_other_data(submission: Submission) -> LoopSeen:
     """Call `train` with the same probe and the two loaders swapped."""
     scenario = stage(submission)
-    swapped = replace(scenario, train=scenario.val, val=scenario.train)
-    return submission.train(epochs=EPOCHS, lr=LR, **sent(swapped))
+    return _train(submission, replace(scenario, train=scenario.val, val=scenario.train))
+
+
+def _train(submission: Submission, scenario: Scenario) -> LoopSeen:
+    return submission.train(epochs=EPOCHS, lr=scenario.lr, **sent(scenario))
 
 
 # --- what the numbers show ---------------------------------------------------------------------

@@ -31,11 +31,9 @@ from grader.checks.news_classifier._train_mistakes import (
     why_validation,
 )
 from grader.checks.news_classifier._train_runs import (
-    EPOCHS,
     EVALUATE,
     KEYS,
-    LR,
-    TRAIN,
+    call,
     evaluated,
     evaluated_in_eval,
     evaluated_single,
@@ -50,8 +48,8 @@ from grader.checks.news_classifier._train_runs import (
 )
 from grader.checks.oracles.reports_of_a_pass import Pass
 from grader.checks.oracles.training_loop import (
+    EPOCHS,
     EVAL_SCALE,
-    LONG_RUN,
     RIGHT,
     TOLERANCE,
     Epoch,
@@ -75,7 +73,7 @@ def check_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
     seen, scenario = evaluated(submission), stage(submission)
     found = seen.result
-    if isinstance(found, Raised) and _compares_classes(found):
+    if isinstance(found, Raised) and _compares_classes(found, scenario):
         raise Failure(EVALUATE, show_raised(found), "(loss, accuracy)", "argmax-over-batch")
     found = unwrap(found)
     right = scenario.start.over(scenario.val)
@@ -107,11 +105,13 @@ def _expect_single(submission: Submission) -> None:
     raise Failure(call, shown, pair, "batch-of-one-fails")
 
 
-def _compares_classes(raised: Raised) -> bool:
+def _compares_classes(raised: Raised, scenario: Scenario) -> bool:
     """Return whether B targets are compared with C classes, because argmax went over the batch."""
-    sizes = r"tensor a \((3|5)\) must match the size of tensor b \((3|5)\)"
+    sizes = r"tensor a \((\d+)\) must match the size of tensor b \((\d+)\)"
+    found = re.search(sizes, raised.message)
     source = raised.frames[-1].source if raised.frames else ""
-    return bool(re.search(sizes, raised.message)) and "==" in source
+    compared = {len(scenario.val[0][1]), len(scenario.start.bias)}
+    return found is not None and {*map(int, found.groups())} == compared and "==" in source
 
 
 def _why_other_numbers(
@@ -203,25 +203,26 @@ def check_history(submission: Submission) -> None:
 
 
 def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> None:
+    train = call(stage(submission).lr)
     expected = f"a list of {EPOCHS} dicts, one per epoch, with the keys {', '.join(KEYS)}"
     if type(history) is not list or not all(type(row) is dict for row in history):
         mistake = "history-dict-of-lists" if type(history) is dict else None
-        raise Failure(TRAIN, f"It returned {show(history)}", expected, mistake)
+        raise Failure(train, f"It returned {show(history)}", expected, mistake)
     if len(history) != EPOCHS:
         found = f"It returned a list of length {len(history)}"
-        raise Failure(TRAIN, found, expected, _why_other_length(seen, stage(submission)))
+        raise Failure(train, found, expected, _why_other_length(seen, stage(submission)))
     for row in history:
         if not set(KEYS) <= set(row):
             found = f"An entry of the list has the keys {show(list(row))}"
-            raise Failure(TRAIN, found, f"the keys {', '.join(KEYS)}")
+            raise Failure(train, found, f"the keys {', '.join(KEYS)}")
         for key in KEYS:
             number = row[key]
             if type(number) is not float or not math.isfinite(number):
                 found = f"{key} is {show(number)}"
-                raise Failure(TRAIN, found, "a finite float", _why_no_float(number))
+                raise Failure(train, found, "a finite float", _why_no_float(number))
     if not _tells_of_data(submission):
         found = "With different batches in both loaders, it returned the same numbers"
-        raise Failure(TRAIN, found, "the losses and the accuracy of this training")
+        raise Failure(train, found, "the losses and the accuracy of this training")
 
 
 def _tells_of_data(submission: Submission) -> bool:
@@ -254,8 +255,8 @@ def check_validation(submission: Submission) -> None:
         raise waits_for("train.learns")
     if weights(seen).distance(weights(other)) > TOLERANCE:
         found = "With different batches in val_loader, training ended with different weights"
-        mistake = why_validation(seen, stage(submission), LR)
-        raise Failure(TRAIN, found, "the same weights", mistake)
+        mistake = why_validation(seen, stage(submission))
+        raise Failure(call(stage(submission).lr), found, "the same weights", mistake)
 
 
 def _learns_from_data(submission: Submission) -> bool:
@@ -274,6 +275,7 @@ def _right_run(seen: LoopSeen, scenario: Scenario) -> Simulation | None:
 def check_learns(submission: Submission) -> None:
     """`train` does what Adam with this `lr` does on the cross-entropy of each batch."""
     seen, scenario = trained(submission), stage(submission)
+    train = call(scenario.lr)
     if _right_run(seen, scenario):
         _uses_its_arguments(submission)
         return
@@ -284,51 +286,53 @@ def check_learns(submission: Submission) -> None:
         mistake = "batches-left-out" if min(counts) < EPOCHS else "epochs-wrong"
         if any(event.batch == "?" and event.training for event in forwards(seen)):
             found = "The model was trained on tensors that are not in train_loader"
-            raise Failure(TRAIN, found, "the batches as they come", "batches-changed")
+            raise Failure(train, found, "the batches as they come", "batches-changed")
         *others, last = map(str, counts)
         found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
-        raise Failure(TRAIN, found, f"{EPOCHS} times on each, once per epoch", mistake)
+        raise Failure(train, found, f"{EPOCHS} times on each, once per epoch", mistake)
     start, end, right = scenario.start, weights(seen), Simulation(scenario, LoopVariant()).weights
     if end.distance(start) == 0:
         computed = any(isinstance(event, Backward) for event in seen.events)
         without = "gradient-cut-off" if seen.backwards else "backward-missing"
         mistake = "gradients-not-used" if computed else without
         found = "The model's weights did not change"
-        raise Failure(TRAIN, found, "changed weights after each batch", mistake)
+        raise Failure(train, found, "changed weights after each batch", mistake)
     at = abs(end.flat() - right.flat()).argmax()
     before, after, expected = (each.flat()[at] for each in (start, end, right))
     found = f"A weight of the model went from {before:.4f} to {after:.4f}"
-    adam = f"{expected:.4f} after Adam(lr={LR}) on the cross-entropy of each batch"
-    mistake = why_other_weights(seen, scenario, LR)
-    if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, LR)):
+    adam = f"{expected:.4f} after Adam(lr={scenario.lr}) on the cross-entropy of each batch"
+    mistake = why_other_weights(seen, scenario)
+    if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, scenario.lr)):
         shown = ", ".join(f"{rate:.3g}" for rate in rates)
         found = f"The learning rate of its {len(rates)} steps was {shown}"
-        adam = f"{LR} in each step"
-    raise Failure(TRAIN, found, adam, mistake)
+        adam = f"{scenario.lr} in each step"
+    raise Failure(train, found, adam, mistake)
 
 
 def _uses_its_arguments(submission: Submission) -> None:
     """Require that `epochs` and `lr` are not hard-coded."""
-    scenario, epochs, lr = stage(submission), LONG_RUN.epochs, LONG_RUN.lr
+    scenario = stage(submission)
+    epochs, lr = scenario.long_epochs, scenario.long_lr
     seen = submission.train(epochs=epochs, lr=lr, **sent(scenario))
     unwrap(seen.result)
     right = [Simulation(scenario, replace(loop, epochs=epochs, lr=lr)).weights for loop in RIGHT]
     if any(weights(seen).distance(other) <= TOLERANCE for other in right):
         return
-    call = f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr})"
+    train = call(lr, epochs)
     passes = [len(events) for events in learned_from(seen, scenario)]
     if set(passes) != {epochs}:
         found = f"It trained {passes[0]} of {epochs} epochs"
         once = submission.train(epochs=1, lr=lr, **sent(scenario))
         fixed = [len(events) for events in learned_from(once, scenario)] == passes
         mistake = "arguments-fixed" if fixed else "stops-early"
-        raise Failure(call, found, f"{epochs}, and as many entries in the list", mistake)
-    found = f"With epochs={EPOCHS} and lr={LR} the model was trained correctly, but here it was not"
+        raise Failure(train, found, f"{epochs}, and as many entries in the list", mistake)
+    found = f"With epochs={EPOCHS} and lr={scenario.lr} the model was trained correctly, "
+    found += "but here it was not"
     if rates := changing_rates(seen, scenario, lr):
         shown = ", ".join(f"{rate:.3g}" for rate in (rates[0], rates[-1]))
         found = f"The learning rate of the first and of the last step was {shown}"
-        raise Failure(call, found, f"{lr} in each step", "lr-changes")
-    raise Failure(call, found, "training with these arguments", "arguments-fixed")
+        raise Failure(train, found, f"{lr} in each step", "lr-changes")
+    raise Failure(train, found, "training with these arguments", "arguments-fixed")
 
 
 def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
@@ -368,7 +372,7 @@ def check_losses(submission: Submission) -> None:
             mistake = mistake or ("train-loss-differs" if key == "train_loss" else "means-differ")
             shown, expected = ([round(number, 4) for number in each] for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
-            raise Failure(TRAIN, told, str(expected), mistake)
+            raise Failure(call(scenario.lr), told, str(expected), mistake)
 
 
 def _history(found: Any) -> list[dict[str, float]]:
@@ -400,36 +404,36 @@ def _is_stale(found: list[float], right: list[float]) -> bool:
 
 def check_device(submission: Submission) -> None:
     """Batches are moved to the model's device, or to the given `device`."""
-    scenario = sent(stage(submission), elsewhere=True)
-    told = f"{TRAIN[:-1]}, device=device)"
-    training = {"epochs": EPOCHS, "lr": LR, **scenario}
+    lr, scenario = stage(submission).lr, sent(stage(submission), elsewhere=True)
+    told = call(lr, more=", device=device")
+    training = {"epochs": EPOCHS, "lr": lr, **scenario}
     calls = (
         (EVALUATE, "device-ignored", submission.evaluate(training=True, **scenario)),
         (told, "device-ignored", submission.train(tell_device=True, **training)),
-        (TRAIN, "device-not-looked-up", submission.train(**training)),
+        (call(lr), "device-not-looked-up", submission.train(**training)),
     )
-    for call, mistake, seen in calls:
+    for text, mistake, seen in calls:
         unwrap(seen.result)
         if not forwards(seen):
-            raise Failure(call, "The model was not called", "logits = model(padded)")
+            raise Failure(text, "The model was not called", "logits = model(padded)")
         padded = [] if all(event.moved for event in forwards(seen)) else ["padded"]
         if unmoved := [*padded, *seen.unmoved]:
             found = "With the model on a different device than the loader's batches, "
             found += f"{' and '.join(unmoved)} of a batch stayed on the loader's device"
-            raise Failure(call, found, "padded and targets on the device of the model", mistake)
+            raise Failure(text, found, "padded and targets on the device of the model", mistake)
         if mistake == "device-ignored" and not seen.uses_device:
             found = "The argument device is not used"
             expected = "batches and model on this device"
-            raise Failure(call, found, expected, "device-argument-unused")
-        _same_as_on_one_device(submission, call, seen, mistake)
+            raise Failure(text, found, expected, "device-argument-unused")
+        _same_as_on_one_device(submission, text, seen, mistake)
 
 
-def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mistake: str) -> None:
+def _same_as_on_one_device(submission: Submission, text: str, seen: LoopSeen, mistake: str) -> None:
     """Require the numbers of one device: a batch that was not moved holds other values."""
-    near = evaluated(submission) if call == EVALUATE else trained(submission)
-    if call == EVALUATE and not modes_used(submission):
+    near = evaluated(submission) if text == EVALUATE else trained(submission)
+    if text == EVALUATE and not modes_used(submission):
         raise waits_for("train.evaluate")
-    if call != EVALUATE and not (_learns_from_data(submission) or _tells_of_data(submission)):
+    if text != EVALUATE and not (_learns_from_data(submission) or _tells_of_data(submission)):
         raise waits_for("train.learns")
     if (
         same_numbers(figures(seen.result), figures(near.result))
@@ -437,4 +441,4 @@ def _same_as_on_one_device(submission: Submission, call: str, seen: LoopSeen, mi
     ):
         return
     found = "With the model on a different device than the loader's batches, the numbers differ"
-    raise Failure(call, found, "padded and targets on the device of the model", mistake)
+    raise Failure(text, found, "padded and targets on the device of the model", mistake)

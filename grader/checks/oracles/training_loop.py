@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from grader.checks._tools import close_numbers
 from grader.checks.oracles.reports_of_a_pass import Array, Pass, softmax
 
+T = TypeVar("T")
 EVAL_SCALE = 0.5
+EPOCHS = 3  # with more, a loop that stops early would look like one with a wrong number of epochs
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
 Named = list[tuple[str, list[float]]]  # the numbers that known mistakes lead to, by name
@@ -51,11 +55,19 @@ class Weights:
 
 @dataclass(frozen=True)
 class Scenario:
-    """The initial weights of the probe, and the batches."""
+    """The initial weights of the probe, the batches, and the arguments of two runs of `train`."""
 
     start: Weights
     train: tuple[Batch, ...]
     val: tuple[Batch, ...]
+    lr: float
+    long_epochs: int
+    long_lr: float
+
+    @property
+    def long_run(self) -> LoopVariant:
+        """The correct loop of the longer run."""
+        return LoopVariant(epochs=self.long_epochs, lr=self.long_lr)
 
 
 @dataclass(frozen=True)
@@ -130,8 +142,8 @@ class LoopVariant:
     """How a loop trains; the defaults are correct."""
 
     optimizer: str = "adam"  # adam, adamw, sgd, momentum: SGD with momentum 0.9
-    lr: float = 0.05
-    epochs: int = 3
+    lr: float | None = None  # None: the scenario's
+    epochs: int = EPOCHS
     loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits,
     # (likelihood: of softmax), bce or mse against one-hot targets, mse_softmax, mse_sigmoid
     smoothing: float = 0.0  # of the targets
@@ -179,6 +191,7 @@ class Simulation:
     def __init__(self, scenario: Scenario, loop: LoopVariant) -> None:
         """Run the simulation."""
         self.scenario, self.loop = scenario, loop
+        self.lr = scenario.lr if loop.lr is None else loop.lr
         self.weights = scenario.start
         self.gradient = np.zeros((len(scenario.start.bias), scenario.start.weight.shape[1] + 1))
         self._renew()
@@ -244,7 +257,7 @@ class Simulation:
     def _step(self) -> None:
         if not self.gradient.any():
             return  # a parameter without a gradient is left alone
-        lr = self.loop.lr
+        lr = self.lr
         if self.loop.optimizer in ("sgd", "momentum"):
             kept = 0.9 if self.loop.optimizer == "momentum" else 0.0
             self.first = self.gradient + kept * self.first
@@ -294,8 +307,12 @@ class Simulation:
         self.weights = Weights(weight - distance[:, :-1], bias - distance[:, -1])
 
 
-# Longer than the ten epochs after which ReduceLROnPlateau changes the learning rate by default.
-LONG_RUN = LoopVariant(epochs=14, lr=0.02)
+# What scenarios are drawn from. The sizes are those of a DataLoader's batches, and no learning rate
+# is one that loops use instead. The longer run has more than the ten epochs after which
+# ReduceLROnPlateau changes the learning rate by default.
+TRAIN_SIZES, VAL_SIZES = ((4, 4, 2), (5, 5, 2)), ((5, 5, 2), (6, 6, 2))
+RATES = (0.03, 0.04, 0.06, 0.07)
+LONG_EPOCHS, LONG_RATES = (14, 15, 16), (0.015, 0.02, 0.025)
 RIGHT = (
     LoopVariant(),
     LoopVariant(loss="sum"),
@@ -311,7 +328,7 @@ KNOWN_MISTAKES: tuple[tuple[str, LoopVariant], ...] = (
     ("optimizer-adamw", LoopVariant(optimizer="adamw")),
     *(
         ("lr-ignored", LoopVariant(lr=lr))
-        for lr in (1e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.1)
+        for lr in (1e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 0.01, 0.05, 0.1)
     ),
     ("softmax-before-loss", LoopVariant(loss="softmax")),
     ("log-softmax-missing", LoopVariant(loss="nll")),
@@ -346,9 +363,9 @@ EXAMPLES = (  # of ADDITIONS: a scenario must show them
 # --- where it takes place --------------------------------------------------------------------
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> Scenario:
-    """Generate a probe with 3 classes and batches (B, 2, 4); the last of each loader is smaller.
+    """Generate a probe with 3 classes, batches (B, 2, 4) with a smaller last one, and rates.
 
     This is repeated until each known mistake leads to numbers of its own.
 
@@ -362,7 +379,8 @@ def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> S
     if other_val:
         scenario = draw_scenario(seed)
         draw = np.random.default_rng([seed, 1])
-        others = (replace(scenario, val=_batches(draw, 5, 5, 2)) for _ in itertools.count())
+        sizes = [len(targets) for _, targets in scenario.val]
+        others = (replace(scenario, val=_batches(draw, *sizes)) for _ in itertools.count())
         return next(each for each in others if _selects_differently(scenario, each))
     drawn = (_draw(seed, attempt) for attempt in itertools.count())
     return next(each for each in drawn if is_discriminating(each))
@@ -372,7 +390,13 @@ def _draw(seed: int, attempt: int) -> Scenario:
     draw = np.random.default_rng([seed, 0, attempt])
     weight, bias = draw.standard_normal((3, 4)), draw.standard_normal(3)
     start = Weights(weight.astype(np.float32), bias.astype(np.float32))
-    return Scenario(start, _batches(draw, 4, 4, 2), _batches(draw, 5, 5, 2))
+    train, val = (_batches(draw, *_one(draw, sizes)) for sizes in (TRAIN_SIZES, VAL_SIZES))
+    lr, long_lr = (_one(draw, rates) for rates in (RATES, LONG_RATES))
+    return Scenario(start, train, val, lr, _one(draw, LONG_EPOCHS), long_lr)
+
+
+def _one(draw: np.random.Generator, choices: Sequence[T]) -> T:
+    return choices[int(draw.integers(len(choices)))]
 
 
 def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
@@ -396,6 +420,8 @@ def is_discriminating(scenario: Scenario) -> bool:
     start = scenario.start.over(scenario.val)
     if not start.is_mixed:  # most scenarios end here
         return False
+    if any(len({*targets}) == 1 for _, targets in scenario.train):
+        return False  # a loss that ignores this class would be the mean over no sample
     accuracies = [*_columns([start.wrong_accuracies()]), *_columns([start.wrong_hits()])]
     accuracies += _columns([start.unnamed_accuracies()])
     if not _apart([("", [start.accuracy]), *accuracies]):
@@ -418,7 +444,7 @@ def _ends(scenario: Scenario, loops: list[tuple[str, LoopVariant]]) -> Named:
 
 def _overfits(scenario: Scenario) -> bool:
     """Return whether the first epoch is the best on the validation data: patience runs out."""
-    epochs = Simulation(scenario, LONG_RUN).epochs
+    epochs = Simulation(scenario, scenario.long_run).epochs
     first, *later = [epoch.after.over(scenario.val).loss for epoch in epochs]
     return all(loss > first for loss in later)
 
