@@ -14,18 +14,16 @@ from torch import Tensor, nn
 from grader.checks.oracles.training_loop import (
     ADDITIONS,
     EVAL_SCALE,
-    EXAMPLES,
     KNOWN_MISTAKES,
     RIGHT,
     LoopVariant,
     Scenario,
     Simulation,
     Weights,
-    draw_scenario,
-    is_discriminating,
     true_history,
     wrong_histories,
 )
+from grader.checks.oracles.training_scenarios import EXAMPLES, draw_scenario, is_discriminating
 from grader.worker.operations.train import ProbeSetup
 from grader.worker.wire import tensor_data
 

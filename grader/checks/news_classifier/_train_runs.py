@@ -7,14 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from grader.checks._tools import same_numbers
-from grader.checks.oracles.training_loop import (
-    EPOCHS,
-    EVAL_SCALE,
-    TOLERANCE,
-    Scenario,
-    Weights,
-    draw_scenario,
-)
+from grader.checks.oracles.training_loop import EPOCHS, EVAL_SCALE, TOLERANCE, Scenario, Weights
+from grader.checks.oracles.training_scenarios import draw_scenario
 from grader.grading.answers import LoopSeen
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData

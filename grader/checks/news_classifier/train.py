@@ -56,10 +56,10 @@ from grader.checks.oracles.training_loop import (
     LoopVariant,
     Scenario,
     Simulation,
-    draw_scenario,
     true_history,
     wrong_histories,
 )
+from grader.checks.oracles.training_scenarios import draw_scenario
 from grader.contract.messages import Failure, show, show_raised, waits_for
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong

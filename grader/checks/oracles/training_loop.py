@@ -8,18 +8,12 @@ values describe known mistakes, which a student's result is compared with.
 
 from __future__ import annotations
 
-import functools
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 
-from grader.checks._tools import close_numbers
 from grader.checks.oracles.reports_of_a_pass import Array, Pass, softmax
 
-T = TypeVar("T")
 EVAL_SCALE = 0.5
 EPOCHS = 3  # with more, a loop that stops early would look like one with a wrong number of epochs
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
@@ -100,7 +94,7 @@ def wrong_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Named]
     return {
         "train_loss": [
             ("one-dict-for-all-epochs", right["train_loss"][-1:] * len(epochs)),
-            *_columns([epoch.met.wrong_losses() for epoch in epochs]),
+            *columns([epoch.met.wrong_losses() for epoch in epochs]),
             *_running([epoch.met for epoch in epochs]),
             ("train-loss-after-epoch", [each.loss for each in after]),
             ("train-loss-after-epoch", [each.loss for each in again]),
@@ -112,17 +106,18 @@ def wrong_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Named]
             ("validates-on-training-data", [each.loss for each in again]),
             ("validates-before-epoch", [each.loss for each in early]),
             ("eval-mode-missing", [each.loss for each in loud]),
-            *_columns([each.wrong_losses() for each in val]),
+            *columns([each.wrong_losses() for each in val]),
         ],
         "val_accuracy": [
             ("validates-on-training-data", [each.accuracy for each in again]),
             ("validates-on-training-data", [epoch.met.accuracy for epoch in epochs]),
-            *_columns([each.wrong_accuracies() for each in val]),
+            *columns([each.wrong_accuracies() for each in val]),
         ],
     }
 
 
-def _columns(rows: list[list[tuple[str, float]]]) -> Named:
+def columns(rows: list[list[tuple[str, float]]]) -> Named:
+    """Return the numbers by name, from one list of pairs per epoch."""
     return [(column[0][0], [number for _, number in column]) for column in zip(*rows, strict=True)]
 
 
@@ -307,12 +302,6 @@ class Simulation:
         self.weights = Weights(weight - distance[:, :-1], bias - distance[:, -1])
 
 
-# What scenarios are drawn from. The sizes are those of a DataLoader's batches, and no learning rate
-# is one that loops use instead. The longer run has more than the ten epochs after which
-# ReduceLROnPlateau changes the learning rate by default.
-TRAIN_SIZES, VAL_SIZES = ((4, 4, 2), (5, 5, 2)), ((5, 5, 2), (6, 6, 2))
-RATES = (0.03, 0.04, 0.06, 0.07)
-LONG_EPOCHS, LONG_RATES = (14, 15, 16), (0.015, 0.02, 0.025)
 RIGHT = (
     LoopVariant(),
     LoopVariant(loss="sum"),
@@ -353,104 +342,3 @@ ADDITIONS: tuple[tuple[str, LoopVariant], ...] = (
     *(("another-loss", LoopVariant(loss=f)) for f in OTHER_LOSSES),
     *(("class-ignored", LoopVariant(ignored=number)) for number in range(3)),
 )
-EXAMPLES = (  # of ADDITIONS: a scenario must show them
-    LoopVariant(smoothing=0.1),
-    LoopVariant(clip_norm=1),
-    LoopVariant(decay=0.01),
-)
-
-
-# --- where it takes place --------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=64)
-def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> Scenario:
-    """Generate a probe with 3 classes, batches (B, 2, 4) with a smaller last one, and rates.
-
-    This is repeated until each known mistake leads to numbers of its own.
-
-    Args:
-        seed: of the random numbers.
-        other_val: use other validation data, by which other epochs are the best.
-        single: use validation data of one sample.
-    """
-    if single:
-        return replace(draw_scenario(seed), val=_batches(np.random.default_rng([seed, 2]), 1))
-    if other_val:
-        scenario = draw_scenario(seed)
-        draw = np.random.default_rng([seed, 1])
-        sizes = [len(targets) for _, targets in scenario.val]
-        others = (replace(scenario, val=_batches(draw, *sizes)) for _ in itertools.count())
-        return next(each for each in others if _selects_differently(scenario, each))
-    drawn = (_draw(seed, attempt) for attempt in itertools.count())
-    return next(each for each in drawn if is_discriminating(each))
-
-
-def _draw(seed: int, attempt: int) -> Scenario:
-    draw = np.random.default_rng([seed, 0, attempt])
-    weight, bias = draw.standard_normal((3, 4)), draw.standard_normal(3)
-    start = Weights(weight.astype(np.float32), bias.astype(np.float32))
-    train, val = (_batches(draw, *_one(draw, sizes)) for sizes in (TRAIN_SIZES, VAL_SIZES))
-    lr, long_lr = (_one(draw, rates) for rates in (RATES, LONG_RATES))
-    return Scenario(start, train, val, lr, _one(draw, LONG_EPOCHS), long_lr)
-
-
-def _one(draw: np.random.Generator, choices: Sequence[T]) -> T:
-    return choices[int(draw.integers(len(choices)))]
-
-
-def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
-    return tuple(
-        (draw.standard_normal((b, 2, 4)).astype(np.float32), draw.integers(0, 3, b)) for b in sizes
-    )
-
-
-def _selects_differently(scenario: Scenario, other: Scenario) -> bool:
-    """Return whether each way to choose the best epoch chooses differently with other val data."""
-    epochs = Simulation(scenario, LoopVariant()).epochs
-    one, another = (true_history(each, epochs) for each in (scenario, other))
-    return all(
-        best(one[key]) != best(another[key])
-        for key, best in (("val_loss", np.argmin), ("val_accuracy", np.argmax))
-    )
-
-
-def is_discriminating(scenario: Scenario) -> bool:
-    """Return whether all known mistakes differ from each other and from the correct run ("")."""
-    start = scenario.start.over(scenario.val)
-    if not start.is_mixed:  # most scenarios end here
-        return False
-    if any(len({*targets}) == 1 for _, targets in scenario.train):
-        return False  # a loss that ignores this class would be the mean over no sample
-    accuracies = [*_columns([start.wrong_accuracies()]), *_columns([start.wrong_hits()])]
-    accuracies += _columns([start.unnamed_accuracies()])
-    if not _apart([("", [start.accuracy]), *accuracies]):
-        return False
-    epochs = Simulation(scenario, LoopVariant()).epochs
-    wrong, right = wrong_histories(scenario, epochs), true_history(scenario, epochs)
-    return (
-        _apart([("", [start.loss]), *_columns([start.wrong_losses()])])
-        and all(_apart([("", numbers), *wrong[key]]) for key, numbers in right.items())
-        and _overfits(scenario)
-        and _apart(_ends(scenario, [*(("", loop) for loop in RIGHT), *KNOWN_MISTAKES]))
-        and _apart(_ends(scenario, [("", LoopVariant()), *(("added", each) for each in EXAMPLES)]))
-    )
-
-
-def _ends(scenario: Scenario, loops: list[tuple[str, LoopVariant]]) -> Named:
-    """Return the final weights of each loop."""
-    return [(name, Simulation(scenario, loop).weights.flat().tolist()) for name, loop in loops]
-
-
-def _overfits(scenario: Scenario) -> bool:
-    """Return whether the first epoch is the best on the validation data: patience runs out."""
-    epochs = Simulation(scenario, scenario.long_run).epochs
-    first, *later = [epoch.after.over(scenario.val).loss for epoch in epochs]
-    return all(loss > first for loss in later)
-
-
-def _apart(named: Named) -> bool:
-    return not any(
-        name != other and close_numbers(numbers, others, 2 * TOLERANCE)
-        for (name, numbers), (other, others) in itertools.combinations(named, 2)
-    )
