@@ -17,6 +17,7 @@ from grader.contract.record import Record
 from grader.contract.tasks import assignments, get_task, tasks
 from grader.intake.choice import modules_beside
 from grader.intake.notebook_modules import extract_modules, last_versions
+from grader.intake.statements import Cell, defined
 from grader.reports import board, hints, html
 
 T = TypeVar("T")
@@ -24,17 +25,22 @@ VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it if Validate runs a notebo
 
 
 class Table:
-    """A record that displays as HTML in a notebook and as text elsewhere."""
+    """A record that displays as HTML in a notebook and as text elsewhere.
 
-    def __init__(self, record: Record) -> None:
+    Attributes:
+        record: the record.
+        checked: which version of the code it is about.
+    """
+
+    def __init__(self, record: Record, checked: str = "") -> None:
         """Wrap a record."""
-        self.record = record
+        self.record, self.checked = record, checked
 
     def __repr__(self) -> str:
-        return board.text(self.record)
+        return f"{board.text(self.record)}\n{self.checked}".rstrip("\n")
 
     def _repr_html_(self) -> str:
-        return html.table(self.record)
+        return f"{html.table(self.record)}<small>{self.checked}</small>"
 
 
 class PointsMissing(Exception):
@@ -75,9 +81,10 @@ def check(task: str, *parts: object) -> Points:
         PointsMissing: Validate runs the notebook, and points are missing.
     """
     _require_parts(task, parts)
+    cells = last_versions(_history())
     with _silence():
-        record = _grade(task)
-    _show(record)
+        record = _grade(task, cells)
+    _show(record, _checked(task, cells))
     score, most = float(record.score), float(record.max_score)
     if score < most and VALIDATING in os.environ:
         raise PointsMissing(f"{board.line(record, record.tasks[0])} Run the cell to read more.")
@@ -135,7 +142,16 @@ def _require_parts(task: str, parts: tuple[object, ...]) -> None:
         raise UsageError(f"check({task!r}, ...): got other parts than the task has: check({call})")
 
 
-def _grade(task: str) -> Record:
+def _checked(task: str, cells: Sequence[Cell]) -> str:
+    """Say which version of the code is checked: a kernel does not see what was not run."""
+    names = [cell.name for cell in cells if defined(cell.text) & {*get_task(task).names}]
+    if not names:
+        return ""
+    run = "it" if len(names) == 1 else "them"
+    return f"Checked: {' and '.join(names)}, as last run. Edited since? Run {run} first."
+
+
+def _grade(task: str, cells: Sequence[Cell]) -> Record:
     from grader.grading import requirements
     from grader.grading.session import session
 
@@ -143,7 +159,7 @@ def _grade(task: str) -> Record:
     assignment = tasks()[task].assignment
     taken = extract_modules(
         "notebook",
-        last_versions(_history()),
+        cells,
         assignments()[assignment],
         modules_beside(Path.cwd() / "notebook"),
     )
@@ -168,10 +184,10 @@ def _shell() -> Any:
     return None if ipython is None else ipython.get_ipython()
 
 
-def _show(record: Record) -> None:
+def _show(record: Record, checked: str) -> None:
     from IPython.display import display
 
-    display(Table(record))
+    display(Table(record, checked))
 
 
 @contextlib.contextmanager

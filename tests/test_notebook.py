@@ -32,7 +32,7 @@ NewsDataset = type("NewsDataset", (), {})  # only the name counts
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
     """The records that were shown."""
     records: list[Record] = []
-    monkeypatch.setattr(notebook, "_show", records.append)
+    monkeypatch.setattr(notebook, "_show", lambda record, _: records.append(record))
     return records
 
 
@@ -79,12 +79,13 @@ def test_an_untouched_task_gives_no_points(
 def test_nothing_appears_on_stderr(
     monkeypatch: pytest.MonkeyPatch, shown: list[Record], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def grade(task: str) -> Record:
+    def grade(task: str, _: object) -> Record:
         os.write(2, b"to the descriptor")
         print("to the stream", file=sys.stderr)
         warnings.warn("a warning", stacklevel=1)
         return Record({}, [CheckResult("dataset.texts", task, Status.PASSED, 2, 2)], {})
 
+    ran(monkeypatch, DATASET)
     monkeypatch.setattr(notebook, "_grade", grade)
     assert notebook.check("dataset", NewsDataset) == 2.0
     assert len(shown) == 1
@@ -104,19 +105,45 @@ def test_the_points_are_a_float_within_the_tasks_points(
     monkeypatch: pytest.MonkeyPatch, shown: list[Record], score: float, points: float
 ) -> None:
     record = Record({}, [CheckResult("dataset.texts", "dataset", Status.PASSED, score, 2)], {})
-    monkeypatch.setattr(notebook, "_grade", lambda _: record)
+    ran(monkeypatch, DATASET)
+    monkeypatch.setattr(notebook, "_grade", lambda *_: record)
     given = notebook.check("dataset", NewsDataset)
     assert isinstance(given, float)
     assert given == points
     assert shown == [record]
 
 
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ([DATASET], "Checked: cell [1], as last run. Edited since? Run it first."),
+        (["x = 1", DATASET, "x", DATASET], "Checked: cell [4], as last run. "),
+        (
+            [DATASET + "def f(): ...", "class NewsDataset: ..."],
+            "Checked: cell [1] and cell [2], as",
+        ),
+        (["x = 1"], ""),
+    ],
+)
+def test_the_table_says_which_version_of_the_code_was_checked(
+    monkeypatch: pytest.MonkeyPatch, cells: list[str], says: str
+) -> None:
+    told: list[str] = []
+    ran(monkeypatch, *cells)
+    monkeypatch.setattr(notebook, "_grade", lambda *_: Record({}, [], {}))
+    monkeypatch.setattr(notebook, "_show", lambda _, checked: told.append(checked))
+    notebook.check("dataset", NewsDataset)
+    assert told[0].startswith(says)
+    assert bool(told[0]) == bool(says)
+
+
 def test_a_fault_of_the_grader_is_an_exception_and_so_no_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(_: str) -> Record:
+    def fail(*_: object) -> Record:
         raise OSError("no space left")
 
+    ran(monkeypatch, DATASET)
     monkeypatch.setattr(notebook, "_grade", fail)
     with pytest.raises(OSError, match="no space left"):
         notebook.check("dataset", NewsDataset)
@@ -155,7 +182,10 @@ def test_elsewhere_the_table_is_the_board_with_every_message() -> None:
         CheckResult("collate.shape", "collate", Status.FAILED, 0, 4, message="first", hint=2),
         CheckResult("collate.padding", "collate", Status.FAILED, 0, 4, message="second", hint=2),
     ]
-    text = repr(notebook.Table(Record({}, results, {})))
+    table = notebook.Table(Record({}, results, {}), "Checked: cell [3]")
+    text = repr(table)
+    assert text.endswith("Checked: cell [3]")
+    assert "Checked: cell [3]" in table._repr_html_()
     assert text.startswith("Task")
     assert "collate.padding  0/4 points\n  second" in text
     assert "\x1b" not in text

@@ -145,18 +145,21 @@ def last_versions(history: Sequence[str]) -> list[Cell]:
 
     A kernel only knows texts, not cells. A text that defines everything that an earlier one defined
     counts as the same cell, edited and run again.
+
+    Args:
+        history: the texts of all runs; the index of each is the number that Jupyter shows for it.
     """
-    kept: list[str] = []
-    for text in history:
+    kept: list[Cell] = []
+    for number, text in enumerate(history):
         if text.startswith(SETUP):
             continue
         names = defined(text)
-        old = [index for index, before in enumerate(kept) if _same_cell(before, text, names)]
+        old = [index for index, before in enumerate(kept) if _same_cell(before.text, text, names)]
         place = old[0] if old else len(kept)
         for index in reversed(old):
             del kept[index]
-        kept.insert(place, text)
-    return [Cell(text, "a cell") for text in kept]
+        kept.insert(place, Cell(text, f"cell [{number}]"))
+    return kept
 
 
 def _same_cell(before: str, text: str, names: set[str]) -> bool:
