@@ -1,35 +1,50 @@
 # %% [markdown]
 # # Beyond the classifier
 #
-# A classifier reads. What else can be done with the same few ideas? Here you let words learn what
-# they mean from their neighbours, measure a model that writes, and train two models that do: one
-# that turns a sequence into another, and one that writes news letter by letter.
+# A classifier reads a text and returns one of a few classes. The same parts can do more: learn what
+# words mean without any labels, and write text. In this lesson you train word vectors, measure how
+# good a language model and a translation are, and train two models that write: one that turns a
+# sequence into another sequence, and one that writes news letter by letter.
 #
-# | part | what it does | points |
-# |---|---|---|
-# | `skip_gram_pairs` | lists each word with its neighbours | {points:skip_grams} |
-# | `negative_sampling_loss` | says how well vectors tell neighbours from other words | {points:negative_sampling} |
-# | `train_word_vectors` | learns the vectors | {points:word2vec} |
-# | `perplexity` | measures how surprised a language model is | {points:perplexity} |
-# | `corpus_bleu` | measures how good translations are | {points:bleu} |
-# | `decode` | lets a decoder write, with its teacher's help or without | {points:teacher_forcing} |
-# | `train_on_text` | trains a language model on a text that never seems to end | {points:truncated} |
-# | all parts | | {points} |
-# | questions, on top | to answer in your own words | {points:questions} |
+# **Afterwards you can**
 #
-# **How to work.** Run the cells from the top down (Shift + Enter). Where you see
-# `raise NotImplementedError(...)`, put your own code in its place. The cell that starts with
-# `check(` tells what is right and what is not, with a hint where you need one; run it as often as
-# you like. Each part is graded apart, so you can leave one out and go on with the next. Keep the
-# names of the parts, and change nothing in the cells that check.
+# - train word vectors on plain text, and say what they know and what they do not;
+# - measure a language model by its perplexity, on text that it has not seen;
+# - compute BLEU, and say where it misjudges a translation;
+# - train a decoder with and without teacher forcing, and explain exposure bias;
+# - train a language model on one long text, and control how boldly it writes.
+#
+# **You need** tensors and a training loop in PyTorch, and what an LSTM returns: its outputs and its
+# state (lesson *Recurrent layers*). The [glossary](docs/glossary.md) explains the terms in two
+# sentences each.
+#
+# | part | what you do | points | difficulty | minutes |
+# |---|---|---|---|---|
+# | 1. A word and its neighbours | write `skip_gram_pairs` | {points:skip_grams} | easy | 20 |
+# | 2. A loss without a softmax over all words | write `negative_sampling_loss` | {points:negative_sampling} | medium | 30 |
+# | 3. Train the vectors | write `train_word_vectors` | {points:word2vec} | hard | 60 |
+# | 4. How surprised is a language model? | write `perplexity` | {points:perplexity} | easy | 30 |
+# | 5. How good is a translation? | write `corpus_bleu` | {points:bleu} | hard | 45 |
+# | 6. A decoder and its teacher | write `decode` | {points:teacher_forcing} | medium | 45 |
+# | 7. A text that is longer than its gradient | write `train_on_text` | {points:truncated} | hard | 60 |
+# | all parts | | {points} | | |
+# | questions, on top | answer in your own words | {points:questions} | | 30 |
+#
+# **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see
+# `raise NotImplementedError(...)`, put your own code in its place. A cell that starts with `check(`
+# tells you what is right and what is not, and offers hints; run it as often as you like. Where a
+# cell starts with `predict(`, write down what you expect *before* you run the next cell: you
+# remember a surprise better than a fact. Each part is graded independently, so you can skip one and
+# continue. Keep the names of the functions, and do not change the cells that check.
 #
 # | letter | meaning |
 # |---|---|
 # | B | batch size: pairs, sentences or texts |
 # | T | time steps: the words or characters of one sentence or chunk |
 # | F | features of a word vector |
-# | V | different words |
-# | K | words drawn at random for each pair |
+# | H | hidden size: the numbers in the state of a decoder |
+# | V | vocabulary size: how many different words there are |
+# | K | negatives: words drawn at random for each pair |
 # | C | classes: the tokens that could come next |
 # | N | how many there are in all: pairs, or characters of a text |
 
@@ -39,28 +54,39 @@
 
 # %%
 import re
+from time import perf_counter
+
+from spacy.lang.en.stop_words import STOP_WORDS
 
 import news
 from grader import plots
-from grader.notebook import check
+from grader.notebook import check, predict
 
 # %% [markdown]
 # ## 1. A word and its neighbours
 #
-# *You shall know a word by the company it keeps*, the linguist J. R. Firth wrote in 1957. Take any
+# *You shall know a word by the company it keeps*, wrote the linguist J. R. Firth in 1957. Take a
 # gap, as in *prices of ___ fall*: oil fits, and so do wheat and copper, but Tuesday does not. Words
-# that fit into the same gaps mean something similar.
+# that fit into the same gaps have similar meanings.
 #
-# Word2Vec turns that into a task that needs nobody to label anything: given a word, the *centre*,
-# say which words stand near it, its *context*. The texts themselves tell the right answers. Each
-# pair (centre, context) that is at most `window` places apart is one example.
+# Word2Vec ([Mikolov et al., 2013](https://arxiv.org/abs/1301.3781)) turns this idea into a task:
+# given a word, the *centre*, predict the words near it, its *context*. Nobody has to label anything,
+# because the text itself holds the answers. Learning of this kind is called *self-supervised*; large
+# language models are trained in the same way.
+#
+# Each pair (centre, context) of words that are at most `window` positions apart is one training
+# example:
 
 # %%
 plots.window("oil prices fall again in Asia", size=2)
 
 # %% [markdown]
-# Words become ids first, their numbers in a list of all words. If *oil* is 7, *prices* 2 and
-# *fall* 5, the sentence `[7, 2, 5]` with `window=1` gives the pairs (7, 2), (2, 7), (2, 5), (5, 2).
+# This is the *skip-gram* form of Word2Vec. Its twin, *CBOW* (continuous bag of words), works the
+# other way round: it predicts the centre from the mean of the context vectors.
+#
+# A network needs numbers, so each word is first replaced by its id, its position in a list of all
+# words. If *oil* is 7, *prices* 2 and *fall* 5, the sentence `[7, 2, 5]` with `window=1` gives the
+# pairs (7, 2), (2, 7), (2, 5), (5, 2).
 
 # %% definition="skip_grams.skip_gram_pairs"
 
@@ -68,30 +94,52 @@ plots.window("oil prices fall again in Asia", size=2)
 check("skip_grams", skip_gram_pairs)
 
 # %% [markdown]
-# **Try it.** The pairs of a sentence, in words again.
+# **Predict.** How many pairs does a sentence of 6 words give with `window=2`?
+
+# %% predict=true
+predict(
+    "pairs-of-six-words",
+    answer=18,
+    computed=len(pairs),
+    hint="Count the neighbours of each word: the first word has only two.",
+)
 
 # %%
-sentence = ["oil", "prices", "fall", "again"]
-words = sorted(set(sentence))
-for centre, context in skip_gram_pairs([words.index(word) for word in sentence], window=1).tolist():
-    print(f"{words[centre]:8}{words[context]}")
+sentence = ["oil", "prices", "fall", "again", "in", "Asia"]
+pairs = skip_gram_pairs(range(len(sentence)), window=2)
+print(len(pairs), "pairs:", *[f"{sentence[a]}-{sentence[b]}" for a, b in pairs.tolist()])
 
 # %% [markdown]
-# ## 2. A loss that needs no softmax over all words
+# ## 2. A loss without a softmax over all words
 #
-# Each word gets two vectors of F numbers: one for when it is the centre, one for when it is
-# somebody's context. Their dot product is the score of the pair: high if the words go together.
+# Each word gets two vectors of F numbers: one for its role as a centre, one for its role as
+# context. The dot product of a centre's vector and a context's vector is the score of the pair: it
+# should be high if the two words occur together.
 #
-# One could ask for the right context among all V words, with a softmax over V scores. With a
-# hundred thousand words that is slow. *Negative sampling* asks an easier question: here is a pair,
-# is it a true one or did I make it up? For each true pair draw K words at random, the *negatives*,
-# and let the sigmoid $\sigma$ of a score be the probability of "true":
+# You could ask for the right context among all V words: a softmax over V scores, as in a
+# classifier. *Negative sampling* ([Mikolov et al., 2013](https://arxiv.org/abs/1310.4546)) asks an
+# easier question: is this pair from the text, or was it made up? For each true pair, draw K words
+# at random, the *negatives*. The sigmoid $\sigma$ of a score is the probability of "from the text":
 #
 # $$-\log \sigma(\text{centre} \cdot \text{context})
 #   - \sum_{k=1}^{K} \log \sigma(-\text{centre} \cdot \text{negative}_k)$$
 #
-# The first term pulls true neighbours together, the second one pushes others apart. Both are
-# needed: without the second, the best answer would be to make all vectors the same.
+# The first term pulls words that occur together towards each other, the second pushes the others
+# apart. Both are needed: without the second term, the best solution is to make all vectors the
+# same. Compare the work:
+
+# %%
+V, F, B, K = 100_000, 64, 128, 5
+centre, all_words = torch.randn(B, F), torch.randn(V, F)
+context, negatives = torch.randn(B, F), torch.randn(B, K, F)
+
+begin = perf_counter()
+functional.cross_entropy(centre @ all_words.T, torch.randint(V, (B,)))
+print(f"softmax:            {B * V:>10,} scores in {1000 * (perf_counter() - begin):6.1f} ms")
+begin = perf_counter()
+positive = functional.logsigmoid(torch.einsum("bf,bf->b", centre, context))
+negative = functional.logsigmoid(-torch.einsum("bf,bkf->bk", centre, negatives))
+print(f"negative sampling:  {B * (K + 1):>10,} scores in {1000 * (perf_counter() - begin):6.1f} ms")
 
 # %% definition="negative_sampling.negative_sampling_loss"
 
@@ -99,24 +147,37 @@ for centre, context in skip_gram_pairs([words.index(word) for word in sentence],
 check("negative_sampling", negative_sampling_loss)
 
 # %% [markdown]
-# **Try it.** Vectors that know nothing score about 0, and the sigmoid of 0 is one half. So the loss
-# starts near $(1 + K) \log 2$.
+# **Predict.** All vectors are zero and `K = 5`. What is the loss, to two decimals? (The sigmoid of 0
+# is one half, and `math.log(2)` is 0.693.)
+
+# %% predict=true
+predict(
+    "loss-of-zeros",
+    answer=4.16,
+    computed=loss.item(),
+    hint="One true pair and five negatives each add minus the logarithm of one half.",
+)
 
 # %%
-none = torch.zeros(8, 16), torch.zeros(8, 16), torch.zeros(8, 5, 16)
-print(negative_sampling_loss(*none).item(), 6 * math.log(2))
+loss = negative_sampling_loss(torch.zeros(8, 16), torch.zeros(8, 16), torch.zeros(8, 5, 16))
+print(loss.item())
 
 # %% [markdown]
-# ## 3. Let the vectors learn
+# A loss at the start that differs much from this number is a sign of a mistake. The same check
+# works for any classifier: with C classes, an untrained one starts near $\log C$.
+
+# %% [markdown]
+# ## 3. Train the vectors
 #
-# Now a training loop as you know it: shuffle the pairs, go through them in batches, look the
-# vectors up, compute the loss, take a step. A table of vectors is an `nn.Embedding(V, F)`; called
-# with ids it gives their rows.
+# Now an ordinary training loop: shuffle the pairs, go through them in batches, look up the vectors,
+# compute the loss, take a step. A table of vectors is an
+# [`nn.Embedding(V, F)`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html);
+# called with ids, it returns their rows.
 #
-# Your vectors are judged by words that stand together in some news item, but whose pairs were held
-# back from training. If the vectors have understood something, such words lie nearer to each other
-# than two words that never met. (The check brings a right loss of its own, so a mistake in part 2
-# costs nothing here.)
+# The check trains your vectors on words from the news, without some of the pairs. Then it looks at
+# the pairs that were held out: if the vectors have learned something, words that occur together are
+# nearer to each other than words that never do. (The check uses a correct loss of its own, so a
+# mistake in part 2 costs nothing here.)
 
 # %% definition="word2vec.train_word_vectors"
 
@@ -124,40 +185,72 @@ print(negative_sampling_loss(*none).item(), 6 * math.log(2))
 check("word2vec", train_word_vectors)
 
 # %% [markdown]
-# **Try it.** The news sample is small (Word2Vec was made for billions of words), so we take wide
-# windows, and leave out both the commonest words, which stand beside everything, and the rare ones.
+# **Try it** on the training news. Word2Vec was made for billions of words, and this is a small
+# sample, so we help:
+#
+# - The window is as wide as a news item. Wide windows find words of the same *topic*; narrow ones
+#   find words of the same *kind*, such as two days of the week.
+# - Words that occur fewer than five times are left out, as there is too little to learn from, and so
+#   are *stop words* such as *the*, which occur beside everything. Word2Vec instead drops frequent
+#   words at random, and draws a negative in proportion to $\text{count}^{0.75}$, where your function
+#   draws all words alike.
+
 
 # %%
-items = [item for split in ("train", "valid", "test") for item in news.sample(split)]
-texts = [re.findall(r"[a-z]{3,}", text.lower()) for _, text in items]
+def words_of(text):
+    """Split a text into lower-case words of at least three letters."""
+    return re.findall(r"[a-z]{3,}", text.lower())
+
+
+texts = [words_of(text) for _, text in news.sample("train")]
 counts = Counter(word for text in texts for word in text)
-common = {word for word, _ in counts.most_common(100)}
-words = sorted(word for word, count in counts.items() if count >= 8 and word not in common)
+words = sorted(word for word, count in counts.items() if count >= 5 and word not in STOP_WORDS)
 ids = {word: number for number, word in enumerate(words)}
 kept = [[ids[word] for word in text if word in ids] for text in texts]
-pairs = torch.cat([skip_gram_pairs(tokens, window=12) for tokens in kept])
+pairs = torch.cat([skip_gram_pairs(tokens, window=40) for tokens in kept])
 print(len(words), "words,", len(pairs), "pairs")
 
 torch.manual_seed(0)
 vectors = train_word_vectors(pairs, n_words=len(words), size=32, epochs=15).detach()
 
 # %% [markdown]
-# Which words lie nearest? Near means: the cosine of the angle between two vectors is large.
+# Which words are nearest? *Near* means that the cosine of the angle between two vectors is large.
+#
+# Beside them are the neighbours by another way, which learns nothing: count how often two words
+# occur together, and compare that with how often they would by chance. The logarithm of this
+# quotient is the *pointwise mutual information*,
+# $\text{PMI}(a, b) = \log \frac{p(a, b)}{p(a)\, p(b)}$. A *singular value decomposition* (SVD) of
+# the table of all PMIs shortens its rows to 32 numbers. Both ways use the same information, and
+# give vectors of similar quality ([Levy et al., 2015](https://aclanthology.org/Q15-1016/));
+# [GloVe](https://aclanthology.org/D14-1162/) is a mixture of the two.
 
 # %%
-directions = functional.normalize(vectors, dim=1)
+together = torch.zeros(len(words), len(words))
+together.index_put_((pairs[:, 0], pairs[:, 1]), torch.tensor(1.0), accumulate=True)
+by_chance = together.sum(dim=1, keepdim=True) * together.sum(dim=0) / together.sum()
+pmi = (together / by_chance).log().clamp(min=0)  # PMI below 0 is noise in small samples
+U, S, _ = torch.linalg.svd(pmi)
+counted = U[:, :32] * S[:32].sqrt()
+
+
+def nearest(table, vector, n):
+    """Return the n words whose vectors have the largest cosine with a vector."""
+    cosines = functional.normalize(table, dim=1) @ functional.normalize(vector, dim=0)
+    return [words[number] for number in cosines.topk(n).indices.tolist()]
+
+
 for word in ("oil", "goal", "minister", "space", "computer", "season"):
-    nearest = (directions @ directions[ids[word]]).argsort(descending=True)[1:7]
-    print(f"{word:12}", ", ".join(words[number] for number in nearest))
+    for way, table in (("learned", vectors), ("counted", counted)):
+        print(f"{word:10}{way:9}", ", ".join(nearest(table, table[ids[word]], 7)[1:]))
 
 # %% [markdown]
 # And a map. 32 dimensions cannot be drawn, but the two in which the vectors differ most can (a
-# *principal component analysis*, PCA). The colours say in which class of news a word stands most:
-# the training has never seen them.
+# *principal component analysis*, PCA). The colours show in which class of news a word is most
+# typical. Training did not use the classes.
 
 # %%
 of_class = {name: Counter() for name in news.CLASSES}
-for (label, _), text in zip(items, texts, strict=True):
+for (label, _), text in zip(news.sample("train"), texts, strict=True):
     of_class[news.CLASSES[label - 1]].update(text)
 typical = [
     (word, name)
@@ -168,21 +261,122 @@ shown, groups = zip(*typical, strict=True)
 plots.word_map(vectors[[ids[word] for word in shown]], shown, groups)
 
 # %% [markdown]
+# **What are they good for?** Classify news by the mean of their word vectors, with a single
+# `nn.Linear`. The vectors were trained without labels; only the `nn.Linear` sees some. It is tested
+# on held-out news, which neither of the two has seen.
+
+
+# %%
+def mean_vectors(split):
+    """Return the mean vector of each news item, (B, F), and the classes, (B,)."""
+    rows = news.sample(split)
+    known = [[ids[word] for word in words_of(text) if word in ids] for _, text in rows]
+    means = [vectors[row].mean(dim=0) if row else torch.zeros(32) for row in known]
+    return torch.stack(means), torch.tensor([label - 1 for label, _ in rows])
+
+
+torch.manual_seed(0)
+inputs, targets = mean_vectors("train")
+classifier = nn.Linear(32, 4)
+optimizer = torch.optim.Adam(classifier.parameters(), lr=0.05)
+for _ in range(200):
+    loss = functional.cross_entropy(classifier(inputs), targets)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+for split in ("train", "valid", "test"):
+    inputs, targets = mean_vectors(split)
+    right = classifier(inputs).argmax(dim=1) == targets
+    print(f"{split:8}accuracy {right.float().mean():.2f}")
+
+# %% [markdown]
+# Guessing gives 0.25. Compare the result with your LSTM on spaCy's vectors (lesson *News
+# classifier*). spaCy's small model has learned to find parts of speech and names, so its vectors
+# know more about grammar than about topics. With
+# [`nn.Embedding.from_pretrained`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html#torch.nn.Embedding.from_pretrained)
+# an LSTM can start from your own vectors.
+#
+# There is one thing that they cannot do. A word has one vector here, whatever sentence it is in: the
+# *bank* of a river and the *bank* that lends money share theirs. Vectors that depend on the sentence
+# are called *contextual*. An LSTM's outputs are, and those of models such as
+# [BERT](https://arxiv.org/abs/1810.04805).
+
+# %% [markdown]
+# **Arithmetic with words.** A famous example is *king* - *man* + *woman*, which is near *queen*. Let
+# us see how much there is to it.
+#
+# **Predict.** Add the vectors of two random words. Which word's vector is nearest to the sum, most
+# of the time: `"one of the two"` or `"a third word"`?
+
+# %% predict=true
+predict(
+    "sum-of-two-words",
+    answer="one of the two",
+    computed="one of the two" if shares["a + b"] > 0.5 else "a third word",
+    choices=("one of the two", "a third word"),
+    hint="The sum of two vectors lies between them. In many dimensions, what else lies there?",
+)
+
+# %%
+torch.manual_seed(0)
+a, b, c = torch.randint(len(words), (3, 1000))
+directions = functional.normalize(vectors, dim=1)
+shares = {}
+for name, result in (
+    ("a + b", directions[a] + directions[b]),
+    ("a - b + c", directions[a] - directions[b] + directions[c]),
+):
+    best = (result @ directions.T).argmax(dim=1)
+    is_input = (best == a) | (best == b) | (best == c)
+    shares[name] = is_input.float().mean().item()
+    print(
+        f"{name:10}the nearest word is one of the words put in: {shares[name]:.0%} of 1,000 times"
+    )
+
+# %% [markdown]
+# > **You may read elsewhere** that word vectors can be added like meanings, as in *king + cap =
+# > crown*. The sum of two words is nearest to one of the two. Even for *king - man + woman*, programs
+# > find *queen* only because they leave out the three words that were put in; *king* itself is often
+# > nearer. The directions are real, but weaker than the equation suggests
+# > ([Linzen, 2016](https://arxiv.org/abs/1606.07736)).
+#
+# **Bias.** Vectors learn whatever their texts contain, including what one would rather not teach.
+# Count who is written about:
+
+# %%
+pronouns = {"he, him, his": {"he", "him", "his"}, "she, her, hers": {"she", "her", "hers"}}
+for number, name in enumerate(news.CLASSES, 1):
+    tokens = [
+        re.findall("[a-z]+", text.lower())
+        for label, text in news.sample("train")
+        if label == number
+    ]
+    found = Counter(token for text in tokens for token in text)
+    print(f"{name:10}", {group: sum(found[word] for word in of) for group, of in pronouns.items()})
+
+# %% [markdown]
+# From such texts, vectors learn that sport is male. In vectors trained on large corpora, *programmer*
+# is nearer to *he* and *homemaker* to *she* ([Bolukbasi et al., 2016](https://arxiv.org/abs/1607.06520)),
+# and the associations match human prejudice ([Caliskan et al., 2017](https://arxiv.org/abs/1608.07187)).
+# A model that ranks applications with such vectors passes this on. So ask which texts a model has
+# learned from, and test it on pairs of inputs that differ only in such a word.
+
+# %% [markdown]
 # ### Question 1
 #
 # Explain to a fellow student what Word2Vec is and how its vectors are learned. What plays the part
-# of labels? What are negatives for? Why do words end up close together that never stand beside each
+# of the labels? What are negatives for? Why do words that never occur together end up close to each
 # other? (five or six sentences)
 
 # %% [markdown] question="word2vec" points=5
-# *A full answer says:* Word2Vec learns a vector for each word from plain text, so that words used
-# alike have vectors alike. Skip-grams predict, from a word, the words within a window around it;
-# the labels are these neighbours themselves, so nobody has to label anything. A pair is scored by
-# the dot product of the centre's and the context's vector; the sigmoid of the score is trained to
-# be near 1 for true pairs and near 0 for pairs with words drawn at random. These negatives take the
-# place of a softmax over all words, which would be slow, and keep the vectors from all becoming the
-# same. Two words with the same neighbours are pulled towards the same context vectors, and so
-# towards each other, even if they never meet (*oil* and *wheat* beside *prices*).
+# *A full answer says:* Word2Vec learns a vector for each word from plain text, so that words that
+# are used alike have similar vectors. Skip-grams predict the words within a window around a word;
+# these neighbours are the labels, so nobody has to label anything (self-supervised). A pair is
+# scored by the dot product of the centre's and the context's vector; the sigmoid of the score is
+# trained to be near 1 for true pairs and near 0 for pairs with words drawn at random. These
+# negatives replace a softmax over all words, which would be slow, and keep the vectors from all
+# becoming the same. Two words with the same neighbours are pulled towards the same context vectors,
+# and so towards each other, even if they never occur together (*oil* and *wheat* beside *prices*).
 #
 # *Marks:* 1 vectors from text without labels made by people, 1 predicts neighbours in a window, 1
 # dot product and sigmoid (or softmax) and gradient steps on vectors, 1 what negatives are for, 1
@@ -191,16 +385,18 @@ plots.word_map(vectors[[ids[word] for word in shown]], shown, groups)
 # %% [markdown]
 # ## 4. How surprised is a language model?
 #
-# A language model says at each step how likely each of C tokens is to come next. How good is it?
-# Look at the probability that it gave to the token that did come: the higher, the less it was
-# surprised. The mean of $-\log p$ over all tokens is the loss that you know as cross-entropy.
+# A language model says at each step how probable each of C tokens is to come next. How good is it?
+# Look at the probability $p$ that it gave to the token that did come: the higher, the less the model
+# was surprised. The mean of $-\log p$ over all N tokens is the cross-entropy that you know as a loss.
+# *Perplexity* is e to the power of this mean:
 #
-# *Perplexity* is e to the power of that mean. It is easier to read: with a perplexity of 20 the
-# model is as unsure as if it had to guess among 20 equally likely tokens. A sure and right model
-# has 1, one that knows nothing has C.
+# $$\text{perplexity} = \exp\Big(-\frac{1}{N} \sum_{i=1}^{N} \log p_i\Big)$$
 #
-# Sentences in a batch are padded to the same length, and nobody has to predict padding. So it must
-# not count, neither in the sum nor in the number of tokens.
+# It is easier to interpret: with a perplexity of 20, the model is as unsure as if it had to guess
+# among 20 equally likely tokens.
+#
+# Sentences in a batch are padded to the same length, and nobody has to predict padding. So padding
+# must not count: neither in the sum nor in the number of tokens.
 
 # %% definition="perplexity.perplexity"
 
@@ -208,24 +404,91 @@ plots.word_map(vectors[[ids[word] for word in shown]], shown, groups)
 check("perplexity", perplexity)
 
 # %% [markdown]
-# **Try it.** Three models of the letters in the news: one that knows nothing, one that knows how
-# frequent each letter is, and one that knows which letter likes to follow which.
+# **Try it** on letters. One text is for training. The other is *held out*: no model may learn from
+# it. (`padding=-100` is an id that does not occur, so nothing is left out.)
+
 
 # %%
-news_text = re.sub(r"[^a-z .,]", "", " ".join(text.lower() for _, text in items))
-letters = sorted(set(news_text))
-letter_ids = torch.tensor([letters.index(letter) for letter in news_text])
-before, after = letter_ids[:-1], letter_ids[1:]
-follows = torch.zeros(len(letters), len(letters))
-follows.index_put_((before, after), torch.tensor(1.0), accumulate=True)
-models = {
-    "knows nothing": torch.zeros(len(letters), len(letters)),
-    "frequencies": follows.sum(dim=0).log().expand(len(letters), -1),
-    "what follows what": (follows + 0.1).log(),
-}
-print(len(letters), "letters")
-for name, logits in models.items():
-    print(f"{name:20}{perplexity(logits[before][None], after[None], padding=-100):6.2f}")
+def text_of(*splits):
+    """Join news into one text of lower-case letters, spaces, full stops and commas."""
+    texts = [text.lower() for split in splits for _, text in news.sample(split)]
+    return re.sub(r"[^a-z .,]", "", " ".join(texts))
+
+
+letters = sorted(set(text_of("train")))
+train_ids = torch.tensor([letters.index(letter) for letter in text_of("train")])
+heldout_ids = torch.tensor([letters.index(letter) for letter in text_of("valid", "test")])
+C = len(letters)
+print(f"{C} letters; {len(train_ids):,} for training, {len(heldout_ids):,} held out")
+
+# %% [markdown]
+# **Predict.** A model that knows nothing gives each of the 29 letters the same score: its perplexity
+# is 29. Another model gives a probability of 0.99 to one letter at each step, and it is always the
+# wrong one. Is its perplexity `"above"` or `"below"` 29?
+
+# %% predict=true
+predict(
+    "certain-and-wrong",
+    answer="above",
+    computed="above" if certain > 29 else "below",
+    choices=("above", "below"),
+    hint="What probability is left for the letter that really comes?",
+)
+
+# %%
+targets = heldout_ids[:1000][None]  # (1, T)
+print("knows nothing:     ", perplexity(torch.zeros(1, 1000, C), targets, padding=-100))
+wrong = functional.one_hot((targets + 1) % C, C)
+logits = (0.99 * wrong + 0.01 / (C - 1) * (1 - wrong)).log()
+certain = perplexity(logits, targets, padding=-100)
+print("certain and wrong: ", certain)
+
+# %% [markdown]
+# So C is not the maximum. It is what guessing costs, and a model can do much worse.
+#
+# Now four models that count. An *n-gram model* looks at the last letters, its context, and predicts
+# what followed the same context in the training text. (It adds 0.1 to each count, so that nothing
+# is impossible.)
+#
+# **Predict.** With a context of 0 letters the model knows only how frequent each letter is. How
+# many letters of context, 0 to 5, give the lowest perplexity on the *held-out* text?
+
+# %% predict=true
+predict(
+    "best-context",
+    answer=3,
+    computed=min(heldout, key=heldout.get),
+    hint="A longer context says more, but how often did the training text have the same one?",
+)
+
+
+# %%
+def contexts(ids, n):
+    """Return one number for the n letters before each letter, from the sixth letter on."""
+    number = torch.zeros(len(ids) - 5, dtype=torch.int64)
+    for back in range(1, n + 1):
+        number = number * C + ids[5 - back : -back]
+    return number
+
+
+train, heldout = {}, {}
+for n in range(6):
+    both = torch.cat([contexts(train_ids, n), contexts(heldout_ids, n)])
+    known, rows = both.unique(return_inverse=True)
+    train_rows, heldout_rows = rows.split([len(train_ids) - 5, len(heldout_ids) - 5])
+    follows = torch.full((len(known), C), 0.1)
+    follows.index_put_((train_rows, train_ids[5:]), torch.tensor(1.0), accumulate=True)
+    logits = follows.log()
+    train[n] = perplexity(logits[train_rows][None], train_ids[None, 5:], padding=-100)
+    heldout[n] = perplexity(logits[heldout_rows][None], heldout_ids[None, 5:], padding=-100)
+    print(f"{n} letters of context: training text {train[n]:5.2f}, held-out text {heldout[n]:5.2f}")
+
+# %% [markdown]
+# On the text that it has counted, a longer context always looks better: in the end the model knows
+# that text by heart. This is *overfitting*, and only held-out text shows it. A perplexity on the
+# training text says nothing about how good a language model is.
+#
+# Keep the best number: in part 7 an LSTM has to beat it, on the same letters.
 
 # %% [markdown]
 # ### Question 2
@@ -238,30 +501,46 @@ for name, logits in models.items():
 # mean negative log-probability that a model gave to the tokens that really came: how many equally
 # likely tokens it was choosing among, on average. A was less surprised by the text: it gave the
 # true tokens, in the (geometric) mean, twice the probability that B gave them. Perplexities can be
-# compared only on the same text with the same tokens: a model of characters and one of words, or
-# two vocabularies (with more or fewer unknown words), are measured in different units. It says
-# nothing about whether what a model writes is true or useful.
+# compared only on the same held-out text with the same tokens: a model of characters and one of
+# words, or two vocabularies (with more or fewer unknown words), are measured in different units,
+# and the text that a model was trained on flatters it. Perplexity says nothing about whether what a
+# model writes is true or useful.
 #
 # *Marks:* 2 what it is (mean negative log-likelihood, exponential) or its meaning as a number of
-# choices, 1 lower is better and A is less surprised, 2 same text and same tokens or vocabulary.
+# choices, 1 lower is better and A is less surprised, 1 same tokens or vocabulary, 1 same text, not
+# trained on.
 
 # %% [markdown]
 # ## 5. How good is a translation?
 #
-# Many translations of a sentence are right, so comparing word by word is no good. *BLEU* compares
-# n-grams, runs of n words: which share of those in the translation stand in the reference, too?
+# Many translations of a sentence are right, so comparing word by word is no use. *BLEU*
+# ([Papineni et al., 2002](https://aclanthology.org/P02-1040/)) compares n-grams, runs of n words:
+# which share of those in the translation also occur in a reference translation?
 #
-# - **Four precisions.** $p_1$ for single words, up to $p_4$ for runs of four, which see the word
-#   order. They are counted over the whole corpus: add up all matches, add up all n-grams, divide
-#   once.
+# - **Four precisions.** $p_1$ for single words, up to $p_4$ for runs of four, which depend on the
+#   word order. They are counted over the whole corpus: add up all matches, add up all n-grams, then
+#   divide once.
 # - **Clipping.** *the the the the* has only words of the reference *the cat sat*. So an n-gram
-#   counts at most as often as it stands in the reference: one match of four.
-# - **Brevity.** A translation of two sure words has high precisions. If the translations have c
-#   words in all, not more than the references' r, the score is multiplied by $\exp(1 - r / c)$.
-# - BLEU is 100 times this penalty times the geometric mean $(p_1 p_2 p_3 p_4)^{1/4}$.
+#   matches at most as often as it occurs in the reference: one match of four.
+# - **Brevity penalty.** A translation of two safe words has high precisions. If the translations
+#   have c words in all, no more than the r words of the references, the score is multiplied by
+#   $\exp(1 - r / c)$.
+# - BLEU is 100 times this penalty times the geometric mean of the precisions:
 #
-# The geometric mean is 0 as soon as one $p_n$ is. For a corpus that hardly happens; for a single
-# sentence it does all the time. Some programs *smooth* such zeros away. Yours does not.
+# $$\text{BLEU} = 100 \cdot \min\big(1, e^{1 - r/c}\big) \cdot (p_1 p_2 p_3 p_4)^{1/4}$$
+#
+# By hand, for one sentence:
+#
+# | | | words |
+# |---|---|---|
+# | reference | oil prices fall again in early trading | r = 7 |
+# | translation | crude prices fall again in early | c = 6 |
+#
+# *crude* is the only word without a match, and each n-gram with it is lost: $p_1 = \frac56$,
+# $p_2 = \frac45$, $p_3 = \frac34$, $p_4 = \frac23$. Their product is $\frac13$.
+#
+# The geometric mean is 0 as soon as one $p_n$ is. For a corpus that hardly ever happens; for a
+# single sentence it often does. Some programs *smooth* such zeros. Yours does not.
 
 # %% definition="bleu.corpus_bleu"
 
@@ -269,7 +548,26 @@ for name, logits in models.items():
 check("bleu", corpus_bleu)
 
 # %% [markdown]
-# **Try it.** What does BLEU think of these? Where do you agree with it?
+# **Predict.** What is the BLEU of the example above, to one decimal? Use Python as a calculator: the
+# product of the precisions is 1/3, c is 6, and r is 7.
+
+# %% predict=true
+predict(
+    "bleu-by-hand",
+    answer=64.3,
+    computed=score,
+    decimals=1,
+    hint="Multiply 100, the penalty, which is below 1, and the fourth root of the product.",
+)
+
+# %%
+reference = ["oil", "prices", "fall", "again", "in", "early", "trading"]
+translation = ["crude", "prices", "fall", "again", "in", "early"]
+score = corpus_bleu([translation], [reference])
+print(f"{score:.1f}")
+
+# %% [markdown]
+# Now judge for yourself: where do you agree with BLEU?
 
 # %%
 reference = "the central bank raised its key interest rate again on tuesday"
@@ -285,6 +583,15 @@ for translation in (
     print(f"{corpus_bleu([translation.split()], [reference.split()]):6.1f}  {translation}")
 
 # %% [markdown]
+# **Limits.** BLEU compares strings, not meanings. One reference is one of many right answers, and
+# scores depend on how the text was split into tokens, which is why papers use one program for all
+# ([sacreBLEU](https://aclanthology.org/W18-6319/)). It was made to compare systems on a whole
+# corpus; between two good systems it is often wrong
+# ([Mathur et al., 2020](https://arxiv.org/abs/2006.06264)). Today it is reported together with
+# [chrF](https://aclanthology.org/W15-3049/), which compares characters, or
+# [COMET](https://aclanthology.org/2020.emnlp-main.213/), a network trained on human judgements.
+
+# %% [markdown]
 # ### Question 3
 #
 # How does BLEU work? Say what each of its parts is for: precisions of several lengths, clipping,
@@ -292,15 +599,14 @@ for translation in (
 # judges badly. (five or six sentences)
 
 # %% [markdown] question="bleu" points=5
-# *A full answer says:* BLEU counts which share of the n-grams of the translations stand in their
-# references: single words tell whether the right words are there, longer runs whether their order
-# and flow is right; the geometric mean of p_1 to p_4 is taken. Clipping lets an n-gram match at
-# most as often as it stands in the reference, so that repeating a frequent word does not pay. As
-# precision alone favours translations that leave things out, a corpus shorter than its references
-# is multiplied by exp(1 - r / c). Counts are summed over the corpus before dividing, because single
-# sentences often have no match of four words, and short ones would weigh too much. Judged badly:
-# *lowered* for *raised* turns the meaning round and still scores high; a right paraphrase scores
-# low or 0.
+# *A full answer says:* BLEU counts which share of the n-grams of the translations occur in their
+# references: single words show whether the right words are there, longer runs whether their order
+# is right; the geometric mean of p_1 to p_4 is taken. Clipping lets an n-gram match at most as often
+# as it occurs in the reference, so that repeating a frequent word does not pay. As precision alone
+# favours translations that leave things out, a corpus shorter than its references is multiplied by
+# exp(1 - r / c). Counts are summed over the corpus before dividing, because single sentences often
+# have no match of four words, and short ones would weigh too much. Judged badly: *lowered* instead
+# of *raised* reverses the meaning and still scores high; a correct paraphrase scores low or 0.
 #
 # *Marks:* 1 n-gram precisions and why several n, 1 clipping, 1 brevity penalty, 1 corpus-level sums
 # or geometric mean and zeros, 1 a fair weakness seen in the examples.
@@ -308,21 +614,29 @@ for translation in (
 # %% [markdown]
 # ## 6. A decoder and its teacher
 #
-# An *encoder* reads a sentence and hands on its last state; a *decoder* starts from that state and
-# writes another sentence, token by token. At each step it is fed the token before. Which one: the
-# one that it wrote itself, or the one that should stand there?
+# A *sequence-to-sequence* model (*seq2seq*, [Sutskever et al., 2014](https://arxiv.org/abs/1409.3215))
+# has two parts. An *encoder* reads a sentence; a *decoder* starts from the encoder's last state and
+# writes another sentence, token by token. At each step the decoder is fed the previous token. But
+# which one: the one that it wrote itself, or the one that it should have written?
 
 # %%
 plots.teacher()
 
 # %% [markdown]
-# With *teacher forcing* (left) it is always fed the right token, whatever it has written. It learns
-# fast, because one early mistake does not spoil the rest of the sentence. But once it writes on its
-# own (right) nobody corrects it, and it has never learned to go on after a mistake. A ratio in
-# between does some of both: at each step a number drawn from 0 to 1 decides.
+# Here the decoder makes a mistake in its second step: it writes *rise* instead of *fall*.
 #
-# `step` is the decoder. It takes the tokens that are fed, (B,), and the state, and returns the
-# logits (B, C) and the new state.
+# With *teacher forcing* (top) it is always fed the right token, whatever it has written. It learns
+# fast, because one early mistake does not spoil the rest of the sentence. But in use there is no
+# teacher (bottom): the decoder reads its own mistake, and it has never learned how to go on from
+# there. This gap between training and use is called *exposure bias*.
+#
+# A ratio between the two does some of both: at each step, a random number from 0 to 1 decides
+# ([Bengio et al., 2015](https://arxiv.org/abs/1506.03099), who lower the ratio during training, call
+# it *scheduled sampling*).
+#
+# In the task below, `step` is an argument that is itself a function, like `key` in
+# `sorted(words, key=len)`: your loop calls it. It is one step of the decoder. It takes the tokens
+# that are fed, (B,), and the state, and returns the logits (B, C) and the new state.
 
 # %% definition="teacher_forcing.decode"
 
@@ -330,25 +644,56 @@ plots.teacher()
 check("teacher_forcing", decode)
 
 # %% [markdown]
-# **Try it.** A small task: read seven digits, write them in the reversed order. The encoder and the
-# decoder are ready; your `decode` runs the decoder.
+# **Try it** with a decoder that needs no training. It counts: fed 0, it writes 1, and so on. But it
+# has one flaw: fed 3, it writes 7.
+#
+# **Predict.** The right tokens are 1, 2, 3, 4, 5, 6, and the start token is 0. With `ratio=1` it
+# writes 1, 2, 3, 7, 5, 6. What does it write with `ratio=0`? Write six numbers, as in
+# `(1, 2, 3, 4, 5, 6)`.
+
+# %% predict=true
+predict(
+    "counting-alone",
+    answer=(1, 2, 3, 7, 8, 9),
+    computed=written.tolist(),
+    hint="After its mistake it is fed 7, not 4.",
+)
+
+
+# %%
+def count(tokens, state):
+    """Write the next number, but 7 after 3. The state is not used."""
+    return functional.one_hot(torch.where(tokens == 3, 7, tokens + 1), 10).float(), state
+
+
+for ratio in (1.0, 0.0):
+    logits = decode(count, torch.zeros(1, 1), torch.tensor([[1, 2, 3, 4, 5, 6]]), 0, ratio)
+    written = logits[0].argmax(dim=1)
+    print(
+        f"ratio {ratio:.0f}: shape of the logits (B, T, C) = {tuple(logits.shape)}, written",
+        written.tolist(),
+    )
+
+# %% [markdown]
+# **Now with learning.** Read seven digits, write them in reverse order. The encoder and the decoder
+# are given; your `decode` runs the decoder.
 
 
 # %%
 class Reverser(nn.Module):
-    """An encoder and a decoder of H = 64 units each; token 10 starts a sequence."""
+    """An encoder and a decoder with a state of H = 64 numbers; token 10 starts a sequence."""
 
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding(11, 16)
         self.encoder = nn.GRU(16, 64, batch_first=True)
         self.cell = nn.GRUCell(16, 64)
-        self.read_out = nn.Linear(64, 10)
+        self.output = nn.Linear(64, 10)
 
     def step(self, tokens, state):
         """Map tokens (B,) and a state (B, H) to logits (B, C) and the new state."""
         state = self.cell(self.embedding(tokens), state)
-        return self.read_out(state), state
+        return self.output(state), state
 
     def forward(self, digits, targets, ratio):
         """Read digits (B, T), and write as many: the logits (B, T, C)."""
@@ -356,67 +701,90 @@ class Reverser(nn.Module):
         return decode(self.step, h_n[-1], targets, start=10, ratio=ratio)
 
 
-def reversing_loss(model, ratio):
-    """Return the model's loss on 64 new sequences."""
-    digits = torch.randint(10, (64, 7))
-    targets = digits.flip(dims=[1])
-    logits = model(digits, targets, ratio)
-    return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-
-# %%
-taught, alone = {}, {}
-for ratio in (1.0, 0.5, 0.0):
-    torch.manual_seed(0)
+def train_reverser(ratio, seed):
+    """Train a model on 400 batches of 64 sequences."""
+    torch.manual_seed(seed)
     model = Reverser()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    taught[f"ratio {ratio}"], alone[f"ratio {ratio}"] = [], []
-    for number in range(500):
-        loss = reversing_loss(model, ratio)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
+    for _ in range(400):
+        digits = torch.randint(10, (64, 7))
+        targets = digits.flip(dims=[1])
+        logits = model(digits, targets, ratio)
+        loss = functional.cross_entropy(logits.transpose(1, 2), targets)  # expects (B, C, T)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if number % 10 == 9:
-            with torch.no_grad():
-                taught[f"ratio {ratio}"].append(loss.item())
-                alone[f"ratio {ratio}"].append(reversing_loss(model, ratio=0.0).item())
-plots.loss_lines(
-    {"Loss while it is taught": taught, "Loss when it writes on its own": alone}, "10 batches"
-)
+    return model
+
+
+# %% [markdown]
+# Each ratio is trained three times, from different initial weights: one run could be luck. Then
+# each model writes 1,000 new sequences, once with the right tokens as inputs and once on its own.
+# The plots show how many digits are right at each position. A line is the mean of the three runs,
+# and the band around it reaches from the worst to the best.
+
+# %%
+digits = torch.randint(10, (1000, 7), generator=torch.Generator().manual_seed(1))
+targets = digits.flip(dims=[1])
+ways = {"fed the right digits": 1.0, "on its own": 0.0}
+right = {way: {} for way in ways}
+for ratio in (1.0, 0.5, 0.0):
+    models = [train_reverser(ratio, seed) for seed in range(3)]
+    for way, fed in ways.items():
+        with torch.no_grad():
+            written = [model(digits, targets, fed).argmax(dim=2) for model in models]
+        right[way][f"trained with ratio {ratio}"] = torch.stack(
+            [(each == targets).float().mean(dim=0) for each in written]
+        )
+plots.by_position(right)
+
+# %% [markdown]
+# There is a second weakness: whatever the encoder has read must fit into one state, a *bottleneck*.
+# *Attention* ([Bahdanau et al., 2014](https://arxiv.org/abs/1409.0473)) lets each step of the decoder
+# look back at all of the encoder's outputs, and weigh them.
 
 # %% [markdown]
 # ### Question 4
 #
-# What does teacher forcing do, and what does it cost? Use the two plots: what do you see for ratio
-# 1 on the left and on the right? (four or five sentences)
+# What does teacher forcing do, and what does it cost? Use your plots: what do you see for ratio 1 on
+# the left and on the right, and how does it change with the position? (four or five sentences)
 
 # %% [markdown] question="teacher-forcing" points=5
-# *A full answer says:* with teacher forcing the decoder is fed the right token of the step before,
-# not its own choice, while it is trained. So each step is learned under good conditions, errors do
-# not pile up, learning is faster and steadier (and, for models that allow it, all steps can be
-# computed at once). The cost: in use nobody supplies the right tokens, so the decoder meets inputs
-# that it never saw in training, its own mistakes, and one can lead to the next (exposure bias). The
-# loss measured with the teacher is too rosy: on the left ratio 1 is the lowest, on the right the
-# same model is worse than on the left. Remedies: a ratio between, or one that falls during training
-# (scheduled sampling).
+# *A full answer says:* with teacher forcing the decoder is fed the right token of the previous step
+# during training, not its own choice. So each step is learned under good conditions, errors do not
+# pile up, learning is faster and steadier (and, for models that allow it, all steps can be computed
+# at once). The cost: in use nobody supplies the right tokens, so the decoder meets inputs that it
+# never saw in training, its own mistakes, and one can lead to the next (exposure bias). What is
+# measured with the teacher is too optimistic: on the left ratio 1 stays high at all positions, on
+# the right it falls from position to position, and ends below the other two. Remedies: a ratio
+# between, or one that falls during training (scheduled sampling).
 #
 # *Marks:* 1 what is fed, 1 why it helps, 2 the gap between training and use and what follows from
-# it, 1 reads the student's own plots rightly.
+# it, 1 reads the student's own plots correctly.
 
 # %% [markdown]
-# ## 7. A text that is longer than a gradient
+# ## 7. A text that is longer than its gradient
 #
-# A language model of characters reads a text letter by letter and predicts the next one each time.
-# A text of 100,000 letters is one sequence of 100,000 steps. To go back through all of them for a
-# gradient would need all of their states in memory, and it would give one step of the optimizer.
+# A language model of characters reads a text letter by letter and predicts the next letter each
+# time. The news of the training set, one after the other, are a single sequence of more than 100,000
+# steps. *Back-propagation through time* (BPTT) through all of them would have to keep the states of
+# every step, and after all that work the optimizer could take one step.
 #
-# *Truncated back-propagation* cuts the text into chunks of some T letters. The state goes on from
-# chunk to chunk, so the model knows what came before. The gradient does not: it ends where the
-# chunk begins. That is what `.detach()` does: the same numbers, without the history of how they
-# came about.
+# *Truncated* back-propagation
+# ([d2l.ai](https://d2l.ai/chapter_recurrent-neural-networks/bptt.html)) cuts the text into chunks of
+# T letters. The state goes on from chunk to chunk, so the model knows what came before. The gradient
+# does not: it ends where the chunk begins. That is what
+# [`.detach()`](https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html) does: it
+# returns the same numbers without the record of how they were computed.
 
 # %%
 plots.chunks()
+
+# %% [markdown]
+# > **You may read elsewhere** that a recurrent layer remembers earlier batches. It does not: each
+# > call starts from a state of zeros, unless you pass a state as the second argument, as you do here.
+# > For a classifier that would be wrong, because the sentences of different batches have nothing to
+# > do with each other.
 
 # %% definition="truncated.train_on_text"
 
@@ -424,71 +792,168 @@ plots.chunks()
 check("truncated", train_on_text)
 
 # %% [markdown]
-# **Try it.** The letters of the news sample, as 16 texts side by side. What does a model write
-# after a few passes?
+# **Try it** on the letters of part 4. They are cut into 16 texts, which are read side by side.
 
 
 # %%
 class Writer(nn.Module):
-    """A language model of letters: an LSTM of H units between two tables."""
+    """A language model of letters: an embedding, an LSTM with H = 128, and an output layer."""
 
-    def __init__(self, classes, units=128):
+    def __init__(self, classes, hidden=128):
         super().__init__()
         self.embedding = nn.Embedding(classes, 32)
-        self.layer = nn.LSTM(32, units, batch_first=True)
-        self.read_out = nn.Linear(units, classes)
+        self.layer = nn.LSTM(32, hidden, batch_first=True)
+        self.output = nn.Linear(hidden, classes)
 
     def forward(self, ids, state=None):
         """Map ids (B, T) and a state to logits (B, T, C) and the new state."""
         outputs, state = self.layer(self.embedding(ids), state)
-        return self.read_out(outputs), state
+        return self.output(outputs), state
 
 
+rows = train_ids[: len(train_ids) // 16 * 16].reshape(16, -1)
+print("the texts have shape (B, N) =", tuple(rows.shape))
+
+# %% [markdown]
+# **Predict.** How many losses does `train_on_text(model, optimizer, rows, chunk=64)` return? (The
+# first letter is never predicted.)
+
+# %% predict=true
+predict(
+    "number-of-chunks",
+    answer=182,
+    computed=len(losses),
+    hint="One letter less than N is predicted in each row. The last chunk may be shorter than 64.",
+)
+
+# %%
+torch.manual_seed(0)
+writer = Writer(C)
+optimizer = torch.optim.Adam(writer.parameters(), lr=0.004)
+for number in range(1, 7):
+    losses = train_on_text(writer, optimizer, rows, chunk=64)
+    with torch.no_grad():
+        logits, _ = writer(heldout_ids[None, :-1])
+    lstm = perplexity(logits[:, 4:], heldout_ids[None, 5:], padding=-100)
+    running = math.exp(sum(losses) / len(losses))
+    print(f"pass {number}: perplexity {running:5.2f} while training, {lstm:5.2f} on held-out text")
+print(f"\nthe best n-gram model: {min(heldout.values()):.2f} on the same held-out text")
+
+# %% [markdown]
+# After enough passes the LSTM is ahead. It has no table of contexts, and no limit to their length: it
+# has learned which of the letters it has read are worth remembering.
+#
+# **Let it write.** The model's logits $z$ become probabilities, a letter is drawn from them and fed
+# back. The logits can be divided by a *temperature* $\tau$ first:
+#
+# $$p_i = \frac{\exp(z_i / \tau)}{\sum_j \exp(z_j / \tau)}$$
+#
+# With $\tau = 1$ these are the model's own probabilities. A lower temperature makes the likely
+# letters even likelier; near 0 only the best one is left. A higher temperature makes all letters
+# more alike. After *the s*:
+
+# %%
+temperatures = (0.3, 0.8, 1.5)
+start = torch.tensor([[letters.index(letter) for letter in "the s"]])
+with torch.no_grad():
+    logits, _ = writer(start)
+plots.temperatures(letters, {tau: (logits[0, -1] / tau).softmax(dim=0) for tau in temperatures})
+
+# %% [markdown]
+# **Predict.** At which of these temperatures are the most words real ones, that is, words that occur
+# in the training text?
+
+# %% predict=true
+predict(
+    "most-real-words",
+    answer=0.3,
+    computed=max(real, key=real.get),
+    decimals=1,
+    hint="Which temperature takes the fewest risks?",
+)
+
+
+# %%
 @torch.no_grad()
-def write(model, length, start="the "):
-    """Let the model write: draw each letter from what it holds for likely, and feed it back."""
+def write(model, length, temperature, start="the "):
+    """Sample each letter from the model's probabilities, and feed it back."""
     written, state = start, None
     ids = torch.tensor([[letters.index(letter) for letter in start]])
     for _ in range(length):
         logits, state = model(ids, state)
-        ids = torch.multinomial((logits[:, -1] / 0.7).softmax(dim=1), 1)
+        ids = torch.multinomial((logits[:, -1] / temperature).softmax(dim=1), 1)
         written += letters[ids.item()]
     return written
 
 
-# %%
 torch.manual_seed(0)
-rows = letter_ids[: len(letter_ids) // 16 * 16].reshape(16, -1)
-writer = Writer(len(letters))
-optimizer = torch.optim.Adam(writer.parameters(), lr=0.004)
-losses = []
-for number in range(1, 5):
-    losses += train_on_text(writer, optimizer, rows, chunk=64)
+vocabulary = set(text_of("train").replace(".", " ").replace(",", " ").split())
+real = {}
+for tau in temperatures:
+    text = write(writer, 2000, tau)
+    words = re.findall("[a-z]+", text)
+    real[tau] = sum(word in vocabulary for word in words) / len(words)
     print(
-        f"after pass {number}, perplexity about {math.exp(losses[-1]):.1f}: {write(writer, 150)}\n"
+        f"temperature {tau}: {real[tau]:.0%} real words, {len(set(words)) / len(words):.0%} different ones"
     )
-plots.loss_lines({"Loss of each chunk": {"loss": losses}}, "chunk")
+    print(f"    {text[:150]}\n")
+
+# %% [markdown]
+# Too low a temperature repeats itself, too high a one writes nonsense. Which value is best depends
+# on the use. Large language models are sampled in the same way, one token at a time, often with the
+# unlikely tokens cut off ([Holtzman et al., 2019](https://arxiv.org/abs/1904.09751)).
 
 # %% [markdown]
 # ### Question 5
 #
-# An `nn.LSTM` can be called with a state: `lstm(inputs, (h_n, c_n))`. When would one do that, and
-# when not? Give two examples for the first, one for the second. What must be kept in mind when a
-# state is carried on from batch to batch in training? (four or five sentences)
+# You trained with `chunk=64`. What does `.detach()` cut, and what does it keep? Can the model *use*
+# something that it read 200 letters ago, and could it have *learned* to? What would go wrong if the
+# state were not detached, and what if the rows were shuffled after each chunk? (four or five
+# sentences)
 
-# %% [markdown] question="carry-state" points=5
-# *A full answer says:* one feeds `(h_n, c_n)` when the new inputs go on from where the last ones
-# ended or depend on something read before: the next chunk of a long text in truncated
-# back-propagation; writing token by token, where each call has one step; a decoder that starts from
-# an encoder's last state; a stream that comes in pieces. One does not for inputs that have nothing
-# to do with each other, as the sentences of a shuffled batch in a classifier: each starts from
-# zeros. In training the state has to be detached, or gradients flow back through all earlier
-# batches (memory grows, or `backward` fails); row b of a batch must go on with row b of the one
-# before, with the same batch size, and the state is reset where a new text begins.
+# %% [markdown] question="truncated" points=5
+# *A full answer says:* detaching cuts the gradient: no chunk's loss changes the weights by way of
+# earlier chunks. It keeps the numbers of the state, so the next chunk starts from what was read
+# before. The model can use information from 200 letters ago, as the state carries it. But no
+# gradient reaches further back than 64 letters, so nothing rewards it directly for keeping something
+# longer; it can only profit from what it has learned to keep over shorter distances. Without
+# detaching, each `backward` would go through all earlier chunks again: in PyTorch it fails, because
+# their graph has been freed, or (with the graph kept) time and memory grow with each chunk. Row b of
+# a chunk continues row b of the previous one: after shuffling, each text would start from the state
+# of another text.
 #
-# *Marks:* 2 two examples of carrying on, 1 an example of starting anew, 1 detach and why, 1 rows
-# must belong together or the reset at a new text.
+# *Marks:* 1 the gradient is cut, the state's numbers stay, 1 the model can use older information, 1
+# but is not trained to keep it beyond a chunk, 1 what happens without detaching, 1 rows and states
+# belong together.
 
 # %% [markdown]
-# **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
-# more, save. The button *Validate* does the same and says whether every check passes.
+# ## What you have learned
+#
+# - Word vectors are learned from plain text: words in similar contexts get similar vectors. Counting
+#   (PMI) finds much the same. Arithmetic with them is weaker than its fame, and they repeat the bias
+#   of their texts.
+# - Perplexity is the exponential of the cross-entropy. It counts only on held-out text, and only
+#   between models with the same tokens.
+# - BLEU counts matching n-grams, with clipping and a brevity penalty. It does not know what a
+#   sentence means.
+# - Teacher forcing makes learning fast and steady, at the price of exposure bias.
+# - Truncated back-propagation carries the state on and cuts the gradient. Sampling with a
+#   temperature trades safety against variety.
+#
+# ## What comes next
+#
+# - **Attention** removed the bottleneck between encoder and decoder. *Transformers*
+#   ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)) drop the recurrence altogether: every
+#   token looks at all others, so all steps of a training text are computed at once, which is teacher
+#   forcing in one go.
+# - **Large language models** ([Brown et al., 2020](https://arxiv.org/abs/2005.14165)) are transformers
+#   trained with your loss from part 4, on far more text, and sampled as in part 7.
+# - **Recurrent networks today.** The cost of attention grows with the square of the length, and a
+#   recurrent state has a fixed size. So recurrence lives on where data arrive as a stream or memory
+#   is small, and it returns in new forms: [Mamba](https://arxiv.org/abs/2312.00752) and
+#   [xLSTM](https://arxiv.org/abs/2405.04517).
+#
+# To read further: [Dive into Deep Learning](https://d2l.ai/), chapters 9, 10 and 15.
+#
+# **Before you hand in:** choose *Kernel, Restart Kernel and Run All Cells*, look through the tables
+# once more, and save. The button *Validate* does the same and says whether every check passes.

@@ -104,7 +104,8 @@ def perplexity(logits: Tensor, targets: Tensor, padding: int) -> float:
         padding: the id that fills the steps after the end of a sentence; these do not count.
 
     Returns:
-        The perplexity: 1 for a model that is certain and right, C for one that guesses.
+        The perplexity: 1 for a model that is certain and right, C for one that gives all tokens
+        the same probability. A model that is certain and wrong has far more.
     """
     ### BEGIN SOLUTION
     loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=padding)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,15 +54,29 @@ def run(assignment: str, out: Path, url: str = "", repo: str = "") -> int:
     }
     if repo:
         address = f"{COLAB}/{repo}/blob/main/{out.name}"
-        notebook["cells"].insert(0, _markdown(f"[![Open in Colab]({BADGE})]({address})"))
+        badge = f"[![Open in Colab]({BADGE})]({address})"
+        notebook["cells"].insert(0, _markdown("badge", badge))
+    _add_glossary(notebook["cells"], kit[release.GLOSSARY].decode())
     text = json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     write_whole(out, text.encode())
     print(f"wrote {out}: {len(text) / 1e6:.1f} MB, needs no other file")
     return 0
 
 
-def _markdown(text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "id": "badge", "metadata": {}, "source": [text]}
+def _markdown(id_: str, text: str) -> dict[str, Any]:
+    lines = text.splitlines(keepends=True)
+    return {"cell_type": "markdown", "id": id_, "metadata": {}, "source": lines}
+
+
+def _add_glossary(cells: list[dict[str, Any]], text: str) -> None:
+    """Add the glossary as the last cell, without its links to other notebooks."""
+    for cell in cells:
+        cell["source"] = [
+            line.replace(f"({release.GLOSSARY})", "(#Glossary)") for line in cell["source"]
+        ]
+    text = re.sub(r"\[([^\]]+)\]\[\w+\]", r"\1", text)
+    text = re.sub(r"^\[\w+\]: .*\n", "", text, flags=re.MULTILINE)
+    cells.append(_markdown("glossary", text.rstrip()))
 
 
 def setup(kit: dict[str, bytes], url: str) -> str:

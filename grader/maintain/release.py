@@ -27,6 +27,8 @@ FOLDERS = ("grader", "news", f"packages/{MODEL}/{MODEL}")
 NOT_FOR_STUDENTS = "grader/maintain"
 SUFFIXES = (".py", ".toml", ".json", ".csv", ".html", ".css", ".js")
 MODEL_PROJECT = f"packages/{MODEL}/pyproject.toml"
+GLOSSARY = "docs/glossary.md"
+NOTEBOOKS = re.compile(r"(?<=\.\./)assignments/source/[\w-]+/")  # where the glossary links to
 # Hints and messages may quote calls: students are meant to read them.
 FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
 SETS_SECRET = keys.SECRET + r"""["'\])]*\s*[=:]\s*["']?\w"""  # in a shell, Python, TOML or JSON
@@ -116,10 +118,14 @@ def kit() -> dict[str, bytes]:
     paths = [path for path in paths if not path.is_relative_to(ROOT / NOT_FOR_STUDENTS)]
     try:
         guide = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
+        glossary = (ROOT / GLOSSARY).read_text(encoding="utf-8")
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
         raise UsageError(f"{error.filename} is missing: run this in the kit's folder.") from None
-    return files | {"README.md": (README + guide.partition("\n\n")[2]).encode()}
+    return files | {
+        "README.md": (README + guide.partition("\n\n")[2]).encode(),
+        GLOSSARY: NOTEBOOKS.sub("", glossary).encode(),
+    }
 
 
 def refuse_leaks(out: Path, files: dict[str, bytes]) -> None:

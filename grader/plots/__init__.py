@@ -2,12 +2,13 @@
 
 from grader.plots.batches import packing, padding
 from grader.plots.curves import costs, curves, gradients, loss_lines
-from grader.plots.generation import chunks, teacher
+from grader.plots.generation import by_position, chunks, teacher, temperatures
 from grader.plots.layers import last_states, unrolled
 from grader.plots.words import arrows, similarities, window, word_map
 
 __all__ = [
     "arrows",
+    "by_position",
     "chunks",
     "costs",
     "curves",
@@ -18,6 +19,7 @@ __all__ = [
     "padding",
     "similarities",
     "teacher",
+    "temperatures",
     "unrolled",
     "window",
     "word_map",

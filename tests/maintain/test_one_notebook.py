@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,11 @@ def test_the_first_code_cell_holds_the_kit_and_is_folded(
     assert 'WHEELS = """\nYm90aA==\n"""' in source_of(first)
     assert first["metadata"] == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     nbformat.validate(nbformat.read(out, as_version=4))
+    *before, glossary = cells
+    assert source_of(glossary).startswith("# Glossary\n")
+    assert not re.search(r"\]\[|\]\(|^\[", source_of(glossary), re.MULTILINE)  # no links to files
+    links = re.findall(r"\[glossary\]\((.*?)\)", "".join(map(source_of, before)))
+    assert set(links) <= {"#Glossary"}
     address = "https://example.org/kit.whl"
     assert main(["release", "--notebook", ID, str(out), "--url", address]) == 0
     first = next(
