@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grader.plots._draw import FORWARD, PALE
+from grader.plots._draw import BACKWARD, FORWARD, PALE, arrow
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +37,44 @@ def padding(padded: Tensor) -> None:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=8)
     plt.show()
+
+
+def padded_states() -> None:
+    """Draw what the last layer computes for a short sentence of a batch, padded and packed."""
+    import matplotlib.pyplot as plt
+
+    tokens = ("Rain", "stopped", "play")
+    _, (left, right) = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
+    for axes, steps in ((left, 5), (right, 3)):
+        for x in range(steps):
+            word = tokens[x] if x < len(tokens) else "0"
+            axes.text(x, -0.75, word, ha="center", va="center", fontsize=10)
+            for y, letter, colour in ((0, "f", FORWARD), (1, "b", BACKWARD)):
+                _draw_state(axes, x, y, f"{letter}{x + 1}", colour, final=x == (steps - 1, 0)[y])
+        for x in range(steps - 1):
+            arrow(axes, (x + 0.32, 0), (x + 0.68, 0), FORWARD)
+            arrow(axes, (x + 0.68, 1), (x + 0.32, 1), BACKWARD)
+        style = {"va": "center", "family": "monospace", "fontsize": 10}
+        axes.text(steps - 0.55, 0, f"h_n[-2] = f{steps}", style, color=FORWARD)
+        axes.text(-0.45, 1, "h_n[-1] = b1", style, color=BACKWARD, ha="right")
+        axes.set(xlim=(-2.1, 6.1), ylim=(-1.15, 1.5), aspect="equal")
+        axes.axis("off")
+    left.axvspan(2.5, 4.45, ymin=0.05, ymax=0.93, color="#eeeeee", zorder=0)
+    left.text(3.5, -1.08, "padding", ha="center", va="center", fontsize=9, color="#555555")
+    left.set_title("Padded: both directions read the zeros, too", loc="left", fontsize=11)
+    right.set_title("Packed: only the tokens", loc="left", fontsize=11)
+    plt.show()
+
+
+def _draw_state(axes: Any, x: float, y: float, text: str, colour: str, *, final: bool) -> None:
+    """Draw a hidden state; the final one of a direction is filled."""
+    from matplotlib.patches import FancyBboxPatch
+
+    style = "round,pad=0.02,rounding_size=0.08"
+    face = colour if final else "white"
+    axes.add_patch(FancyBboxPatch((x - 0.28, y - 0.26), 0.56, 0.52, style, fc=face, ec=colour))
+    ink = "white" if final else "black"
+    axes.text(x, y, text, ha="center", va="center", fontsize=10, color=ink)
 
 
 def packing(sentences: Sequence[Sequence[str]]) -> None:

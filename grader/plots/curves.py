@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from grader.plots._draw import BACKWARD, FORWARD
@@ -41,12 +41,19 @@ def gradients(norms: dict[str, dict[int, Tensor]]) -> None:
     plt.show()
 
 
-def curves(history: Sequence[dict[str, float]]) -> None:
-    """Plot the history that `train` returned: losses and accuracy by epoch."""
-    import matplotlib.pyplot as plt
-    from matplotlib.ticker import MaxNLocator
+def curves(
+    history: Sequence[dict[str, float]], yardsticks: Mapping[str, float] | None = None
+) -> None:
+    """Plot the history that `train` returned: losses and accuracy by epoch.
 
-    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    Args:
+        history: one dict per epoch.
+        yardsticks: accuracies to compare with, by name, besides that of guessing.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     epochs = range(1, len(history) + 1)
     for key, name, colour in (
         ("train_loss", "training", FORWARD),
@@ -55,16 +62,21 @@ def curves(history: Sequence[dict[str, float]]) -> None:
         left.plot(epochs, [epoch[key] for epoch in history], "o-", color=colour, label=name, ms=4)
     left.legend(frameon=False)
     left.set_title("Loss", loc="left", fontweight="bold")
-    right.plot(epochs, [epoch["val_accuracy"] for epoch in history], "o-", color=BACKWARD, ms=4)
-    right.axhline(0.25, color="#999999", linestyle=":")
-    right.text(1, 0.26, "guessing", color="#777777", fontsize=9)
-    right.set_ylim(0, 1)
+    left.set_ylim(bottom=0)
+    reached = [epoch["val_accuracy"] for epoch in history]
+    right.plot(epochs, reached, "o-", color=BACKWARD, ms=4)
+    for name, accuracy in {"guessing": 0.25, **(yardsticks or {})}.items():
+        right.axhline(accuracy, color="#999999", linestyle=":")
+        right.text(0.9, accuracy, name, color="#666666", fontsize=9, va="bottom")
+        reached.append(accuracy)
+    right.set_ylim(min(reached) - 0.04, max(reached) + 0.06)
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     right.set_title("Validation accuracy", loc="left", fontweight="bold")
     for axes in (left, right):
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#dddddd")
+        axes.grid(axis="y", color="#eeeeee")
     plt.show()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import news
 from grader.base.files import written_whole
 from grader.contract.messages import show
+from grader.plots import results as plots
 from grader.training.progress import EpochFigures
 from grader.worker.wire import TensorData
 
@@ -133,33 +134,9 @@ def draw_curves(history: Sequence[EpochFigures]) -> bytes:
 
 def draw_confusion(counts: Array) -> bytes:
     """Plot a confusion matrix as a PNG; colours show fractions of the true class."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ticks = range(len(counts))
     with _figure(6.2, 5.4) as (figure, stream):
         axes = figure.subplots()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(*counts.shape):
-            share, count = shares[row, column], counts[row, column]
-            colour = "white" if share > 0.6 else "#222222"
-            axes.text(
-                column,
-                row - 0.1,
-                f"{share:.0%}",
-                ha="center",
-                va="center",
-                color=colour,
-                fontsize=13,
-                fontweight="bold" if row == column else None,
-            )
-            axes.text(
-                column, row + 0.17, f"{count:,}", ha="center", va="center", color=colour, fontsize=9
-            )
-        axes.set_xticks(ticks, news.CLASSES)
-        axes.set_yticks(ticks, news.CLASSES)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        axes.set_xlabel("predicted class")
-        axes.set_ylabel("true class")
+        plots.draw_confusion(axes, counts)
         accuracy = np.trace(counts) / counts.sum()
         title = f"{counts.sum():,} validation items, accuracy {accuracy:.3f}"
         axes.set_title(title, loc="left", fontweight="bold")
