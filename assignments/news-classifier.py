@@ -22,13 +22,13 @@
 # |---|---|---|---|---|
 # | 1. The data set | write `NewsDataset` | easy | 25 | {points:dataset} |
 # | 2. From texts to a batch | write `Collate` | medium | 40 | {points:collate} |
-# | 3. How a network learns | read and try | | 30 | |
-# | 4. A yardstick | read and try | | 20 | |
+# | 3. How a network learns | read and try | | 30 | - |
+# | 4. A yardstick | read and try | | 20 | - |
 # | 5. The model | write `LSTMClassifier` | medium | 45 | {points:model} |
 # | 6. Training | write `evaluate` and `train` | hard | 60 | {points:train} |
-# | 7. What has it learned? | try your own headlines | | 15 | |
-# | 8. Better ways to read | compare | | 30 | |
-# | 9. Experiments | guess, then measure | | 30 | |
+# | 7. What has it learned? | try your own headlines | | 15 | - |
+# | 8. Better ways to read | compare | | 30 | - |
+# | 9. Experiments | guess, then measure | | 30 | - |
 # | 10. News it has not seen | nothing: your model is judged | | 5 | {points:accuracy} |
 # | all parts | | | | {points} |
 # | questions, on top | answer in your own words | | 30 | {points:questions} |
