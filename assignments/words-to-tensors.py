@@ -445,3 +445,20 @@ print("same vectors:", all(map(torch.equal, found, token_vectors(nlp, texts))))
 # %% [markdown]
 # **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
 # more, save. The button *Validate* does the same and says whether every check passes.
+
+# %% definition="collate_with_lengths.collate_with_lengths"
+
+# %% check="collate_with_lengths"
+check("collate_with_lengths", collate_with_lengths)
+
+# %% definition="masked_pooling.masked_mean"
+
+# %% definition="masked_pooling.masked_max"
+
+# %% check="masked_pooling"
+check("masked_pooling", masked_mean, masked_max)
+
+# %% definition="length_buckets.length_buckets"
+
+# %% check="length_buckets"
+check("length_buckets", length_buckets)

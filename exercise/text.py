@@ -1,4 +1,4 @@
-"""From words to tensors: token vectors, padding, packing, and a fast pipeline."""
+"""From words to tensors: token vectors, padding, packing, pooling, and batches that fit."""
 
 import spacy
 import torch
@@ -34,21 +34,23 @@ def pad(sentences: list[Tensor]) -> Tensor:
     raise NotImplementedError("Task pad: write pad in exercise/text.py")
 
 
-def sentence_lengths(padded: Tensor) -> Tensor:
-    """Compute the lengths of the sentences in a padded batch.
+def collate_with_lengths(samples: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Combine samples into a padded batch, and keep the lengths of its sentences.
 
-    A sentence ends with its last step that is not all zeros. All steps before that one belong to
-    the sentence, even a token whose vector is all zeros; only at the end can such a token not be
-    distinguished from padding.
+    A `DataLoader` that is given this function as its `collate_fn` calls it once per batch.
 
     Args:
-        padded: shape (B, T, F), with zeros after the last token of each sentence.
+        samples: B pairs (sentence, target): token vectors of shape (tokens, F), and the index of a
+            class. A sentence without a token has shape (0, F).
 
     Returns:
-        The number of steps of each sentence, shape (B,), dtype `torch.int64`; 0 if all steps are
-        zeros.
+        padded: shape (B, T, F), where T is the length of the longest sentence. Row b holds the
+            vectors of sentence b from step 0 on, then zeros.
+        lengths: the number of tokens of each sentence, shape (B,), dtype `torch.int64`. The last
+            token of a sentence counts even if its vector is all zeros.
+        targets: the classes, shape (B,), dtype `torch.int64`.
     """
-    raise NotImplementedError("Task sentence_lengths: write sentence_lengths in exercise/text.py")
+    raise NotImplementedError("Task collate_with_lengths: write collate_with_lengths in exercise/text.py")
 
 
 def pack_sentences(sentences: list[Tensor]) -> tuple[rnn.PackedSequence, Tensor]:
@@ -92,6 +94,58 @@ def sentence_states(lstm: nn.LSTM, sentences: list[Tensor]) -> Tensor:
     raise NotImplementedError("Task sentence_states: write sentence_states in exercise/text.py")
 
 
+def masked_mean(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """Average the outputs of each sentence over its own steps.
+
+    Args:
+        outputs: shape (B, T, 2 * H), for example the outputs of a bidirectional LSTM. After the
+            last token of a sentence they can be any finite numbers.
+        lengths: the number of tokens of each sentence, from 0 to T, shape (B,), dtype
+            `torch.int64`.
+
+    Returns:
+        The mean of the first `lengths[b]` steps of each row b, shape (B, 2 * H); zeros for a
+        sentence without a token.
+    """
+    raise NotImplementedError("Task masked_pooling: write masked_mean in exercise/text.py")
+
+
+def masked_max(outputs: Tensor, lengths: Tensor) -> Tensor:
+    """Take the maximum of each feature over each sentence's own steps.
+
+    Args:
+        outputs: as in `masked_mean`.
+        lengths: as in `masked_mean`.
+
+    Returns:
+        The maximum over the first `lengths[b]` steps of each row b, shape (B, 2 * H); zeros for a
+        sentence without a token.
+    """
+    raise NotImplementedError("Task masked_pooling: write masked_max in exercise/text.py")
+
+
+def length_buckets(
+    lengths: list[int], batch_size: int, generator: torch.Generator
+) -> list[list[int]]:
+    """Group sentences of similar length into batches, and shuffle the batches.
+
+    Sorted by length, the sentences are cut into batches of `batch_size`, so that little padding is
+    left. The order of these batches is then random: a model should not always read short sentences
+    first.
+
+    Args:
+        lengths: the number of tokens of each of N sentences.
+        batch_size: the number of sentences per batch; one batch can be smaller.
+        generator: the only source of randomness. With the same seed, the batches come in the same
+            order.
+
+    Returns:
+        Batches of indices from 0 to N - 1, each index exactly once; no batch is empty. A
+        `DataLoader` accepts them as its `batch_sampler`.
+    """
+    raise NotImplementedError("Task length_buckets: write length_buckets in exercise/text.py")
+
+
 def fast_pipeline() -> Language:
     """Load `en_core_web_sm` so that it computes token vectors and nothing else.
 
@@ -101,3 +155,20 @@ def fast_pipeline() -> Language:
         component of the model.
     """
     raise NotImplementedError("Task fast_pipeline: write fast_pipeline in exercise/text.py")
+
+
+def sentence_lengths(padded: Tensor) -> Tensor:
+    """Compute the lengths of the sentences in a padded batch.
+
+    A sentence ends with its last step that is not all zeros. All steps before that one belong to
+    the sentence, even a token whose vector is all zeros; only at the end can such a token not be
+    distinguished from padding.
+
+    Args:
+        padded: shape (B, T, F), with zeros after the last token of each sentence.
+
+    Returns:
+        The number of steps of each sentence, shape (B,), dtype `torch.int64`; 0 if all steps are
+        zeros.
+    """
+    raise NotImplementedError("Task sentence_lengths: write sentence_lengths in exercise/text.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 # Each of these words is one token, lower-cased and capitalised, alone and in a sentence.
 NOUNS = (
@@ -43,6 +44,25 @@ class Writer:
         """Return an adjective."""
         return self.chance.choice(ADJECTIVES)
 
+    def sentences(self) -> list[str]:
+        """Return four sentences of 2 and 3, 4 or 5, and 7, 8 or 9 tokens.
+
+        The longest is neither first nor last. Sorting by length, sorting twice and reversing give
+        different orders.
+        """
+        end = f"all of {self.chance.choice(['it', f'the {self.noun()}'])}!"
+        subject = self.chance.choice([self.noun(), f"{self.adjective()} {self.noun()}"])
+        by_length = [
+            f"{self.name()}!",
+            f"{self.name()}  {self.verb()}",
+            self.chance.choice(["It's {}.", "That's {}.", "It isn't {}."]).format(self.adjective()),
+            f"The {subject} {self.verb()} {end}",
+        ]
+        order: list[int] = []
+        while not _is_discriminating(order):
+            order = self.chance.sample(range(4), 4)
+        return [by_length[place] for place in order]
+
     def long(self, times: int = LONG_TEXT) -> str:
         """Return a sentence of 18 tokens `times` times, longer than common limits."""
         people = self.chance.randrange(20, 90)
@@ -50,3 +70,11 @@ class Writer:
             f"The {self.noun()} {self.verb()} at nine with {people} people; nobody aboard knew of "
             f"the {self.noun()}, yet. "
         ) * times
+
+
+def _is_discriminating(order: Sequence[int]) -> bool:
+    """Return whether the longest is inside, and sorting twice does not restore the order."""
+    if not order or order.index(max(order)) in (0, len(order) - 1):
+        return False
+    up = sorted(range(len(order)), key=order.__getitem__)
+    return all([each[place] for place in each] != [*range(len(order))] for each in (up, up[::-1]))

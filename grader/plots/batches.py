@@ -78,47 +78,78 @@ def _draw_state(axes: Any, x: float, y: float, text: str, colour: str, *, final:
 
 
 def packing(sentences: Sequence[Sequence[str]]) -> None:
-    """Draw sentences padded and packed, side by side.
+    """Draw sentences padded and packed, with each packed token's place in `data`.
 
     Args:
         sentences: the tokens of each sentence.
     """
     import matplotlib.pyplot as plt
 
-    longest = max(map(len, sentences))
+    longest, tokens = max(map(len, sentences)), sum(map(len, sentences))
     by_length = sorted(range(len(sentences)), key=lambda b: -len(sentences[b]))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
-    for axes, order in ((left, range(len(sentences))), (right, by_length)):
-        for row, b in enumerate(order):
-            _draw_tokens(axes, row, sentences[b], f"C{b}", longest if axes is left else 0)
-            axes.text(-0.2, row, f"sentence {b}", ha="right", va="center", fontsize=10)
-        axes.set(xlim=(-1.6, longest + 0.1), ylim=(len(sentences) + 0.9, -0.7))
-        axes.axis("off")
+    _, axes = plt.subplot_mosaic(
+        [["padded", "packed"], ["data", "data"]],
+        figsize=(9.6, 4.4),
+        height_ratios=[len(sentences) + 0.6, 1.5],
+        layout="constrained",
+    )
     cells = len(sentences) * longest
-    tokens = sum(map(len, sentences))
-    left.set_title(f"padded: {cells} vectors, {cells - tokens} of them zeros", loc="left")
-    right.set_title(f"packed: {tokens} vectors, step by step", loc="left")
-    style = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 11}
-    for step in range(longest):
-        alive = sum(len(sentence) > step for sentence in sentences)
-        right.text(step + 0.47, len(sentences) - 0.1, str(alive), **style)
-        arrow = {"arrowstyle": "->", "color": "#777777", "lw": 1.2}
-        right.annotate("", (step + 0.04, alive - 0.58), (step + 0.04, -0.48), arrowprops=arrow)
-    right.text(-0.2, len(sentences) - 0.1, "batch_sizes", style | {"ha": "right", "fontsize": 9})
-    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
+    _draw_rows(axes["padded"], sentences, range(len(sentences)), longest)
+    axes["padded"].set_title(
+        f"padded: {cells} vectors, {cells - tokens} of them zeros", loc="left", fontsize=11
+    )
+    places = _draw_rows(axes["packed"], sentences, by_length)
+    axes["packed"].set_title(
+        f"packed: {tokens} vectors, in the order of the numbers", loc="left", fontsize=11
+    )
+    _draw_batch_sizes(axes["packed"], sentences)
+    for place, (b, step) in enumerate(places):
+        _draw_token(axes["data"], place, 0, sentences[b][step], f"C{b}", place)
+    axes["data"].text(-0.15, 0, "data", ha="right", va="center", family="monospace")
+    axes["data"].set(xlim=(-0.95, tokens + 0.1), ylim=(0.75, -0.5))
+    axes["data"].axis("off")
     plt.show()
 
 
-def _draw_tokens(axes: Any, row: int, tokens: Sequence[str], colour: str, steps: int) -> None:
-    """Draw a sentence as a row of boxes, padded with zeros."""
+def _draw_rows(
+    axes: Any, sentences: Sequence[Sequence[str]], order: Sequence[int], steps: int = 0
+) -> list[tuple[int, int]]:
+    """Draw a row per sentence; without padding, number the tokens step by step.
+
+    Returns the sentence and the step of each token in the order of the numbers.
+    """
+    longest = max(map(len, sentences))
+    places = [(b, step) for step in range(longest) for b in order if step < len(sentences[b])]
+    for row, b in enumerate(order):
+        axes.text(-0.15, row, f"sentence {b}", ha="right", va="center", fontsize=9)
+        for step, token in enumerate(sentences[b]):
+            number = None if steps else places.index((b, step))
+            _draw_token(axes, step, row, token, f"C{b}", number)
+        for step in range(len(sentences[b]), steps):
+            _draw_token(axes, step, row, "0", "")
+    axes.set(xlim=(-1.3, longest + 0.05), ylim=(len(sentences) + 0.1, -0.55))
+    axes.axis("off")
+    return places
+
+
+def _draw_batch_sizes(axes: Any, sentences: Sequence[Sequence[str]]) -> None:
+    """Write below each step how many sentences have a token there."""
+    style = {"ha": "center", "va": "center", "family": "monospace"}
+    for step in range(max(map(len, sentences))):
+        alive = sum(len(sentence) > step for sentence in sentences)
+        axes.text(step + 0.47, len(sentences) - 0.25, str(alive), fontsize=11, **style)
+    label = style | {"ha": "right", "fontsize": 9}
+    axes.text(-0.15, len(sentences) - 0.25, "batch_sizes", **label)
+
+
+def _draw_token(
+    axes: Any, step: float, row: float, text: str, colour: str, number: int | None = None
+) -> None:
+    """Draw a box with a token, its number in a corner; a pale box if there is no colour."""
     from matplotlib.patches import Rectangle
 
-    for step in range(max(len(tokens), steps)):
-        is_token = step < len(tokens)
-        face = colour if is_token else PALE
-        box = Rectangle(
-            (step, row - 0.4), 0.94, 0.8, fc=face, ec="white", alpha=0.35 if is_token else 1
-        )
-        axes.add_patch(box)
-        text = tokens[step] if is_token else "0"
-        axes.text(step + 0.47, row, text, ha="center", va="center", fontsize=9)
+    style = {"fc": colour, "alpha": 0.35} if colour else {"fc": PALE}
+    axes.add_patch(Rectangle((step, row - 0.4), 0.94, 0.8, ec="white", **style))
+    axes.text(step + 0.47, row + 0.06, text, ha="center", va="center", fontsize=9)
+    if number is not None:
+        axes.text(step + 0.05, row - 0.22, str(number), ha="left", va="center", fontsize=7.5)

@@ -46,10 +46,12 @@ def similarities(names: Sequence[str], cosines: Tensor) -> None:
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(figsize=(8, 0.8 + 0.5 * len(names)), layout="constrained")
-    axes.pcolormesh(cosines, cmap="Blues", vmin=0, vmax=1.4, edgecolor="white", lw=1)
+    mesh = axes.pcolormesh(cosines, cmap="Blues", vmin=0, vmax=1, edgecolor="white", lw=1)
     for row, numbers in enumerate(cosines.tolist()):
         for column, number in enumerate(numbers):
-            axes.text(column + 0.5, row + 0.5, f"{number:.2f}", ha="center", va="center")
+            style = {"ha": "center", "va": "center", "color": "white" if number > 0.6 else "black"}
+            axes.text(column + 0.5, row + 0.5, f"{number:.2f}", **style)
+    axes.figure.colorbar(mesh, ax=axes, label="cosine similarity")
     axes.invert_yaxis()
     places = [place + 0.5 for place in range(len(names))]
     axes.set_yticks(places, [f"{name}   {number}" for number, name in enumerate(names, 1)])

@@ -65,29 +65,9 @@ def draw_batches(seed: int) -> Batches:
 
 
 def _draw_batch(writer: Writer) -> Batch:
-    """Generate four sentences of 2 and 3, 4 or 5, and 7, 8 or 9 tokens."""
-    chance = writer.chance
-    end = f"all of {chance.choice(['it', f'the {writer.noun()}'])}!"
-    subject = chance.choice([writer.noun(), f"{writer.adjective()} {writer.noun()}"])
-    by_length = [
-        f"{writer.name()}!",
-        f"{writer.name()}  {writer.verb()}",
-        chance.choice(["It's {}.", "That's {}.", "It isn't {}."]).format(writer.adjective()),
-        f"The {subject} {writer.verb()} {end}",
-    ]
-    order: list[int] = []
-    while not _is_telling(order):
-        order = chance.sample(range(4), 4)
-    batch = _targeted(chance, [by_length[place] for place in order])
+    """Generate sentences with targets that do not follow from the order of the texts."""
+    batch = _targeted(writer.chance, writer.sentences())
     return batch if sorted(batch) != batch else _draw_batch(writer)
-
-
-def _is_telling(order: Sequence[int]) -> bool:
-    """Return whether the longest is inside, and sorting twice does not restore the order."""
-    if not order or order.index(max(order)) in (0, len(order) - 1):
-        return False
-    up = sorted(range(len(order)), key=order.__getitem__)
-    return all([each[place] for place in each] != [*range(len(order))] for each in (up, up[::-1]))
 
 
 def _targeted(chance: random.Random, texts: Sequence[str]) -> Batch:

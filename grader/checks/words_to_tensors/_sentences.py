@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,43 @@ from grader.grading.submission import Submission
 if TYPE_CHECKING:
     from torch import Tensor
 
-F = 6  # of the sampled sentences; B, T, F and H are all different
-LENGTHS = (2, 5, 3, 1)  # sorting them, sorting twice and reversing give different orders
-B, T = len(LENGTHS), max(LENGTHS)
-ALIVE = [sum(length > step for length in LENGTHS) for step in range(T)]  # with a token, by step
+# Sizes of the generated sentences, and a hidden size for layers of one or two directions. All
+# differ, also from the lengths, from 2 * H, and from L * D of layers that are up to 3 deep.
+B, T, F, H = 5, 8, 7, 9
+OTHER_LENGTHS = (2, 3, 4, 6)  # of sentences that are neither the shortest nor the longest
+
+
+def draw_lengths(submission: Submission) -> tuple[int, ...]:
+    """Draw the lengths of B sentences, see `_draw_lengths`."""
+    return _draw_lengths(submission.seed)
+
+
+@functools.lru_cache(maxsize=64)
+def _draw_lengths(seed: int) -> tuple[int, ...]:
+    """Draw B different lengths from 1 to T, with the longest neither first nor last.
+
+    Sorting the sentences, sorting them twice, reversing them and undoing each of these give
+    different orders.
+    """
+    chance = random.Random(f"{seed} lengths")
+    while True:
+        lengths = chance.sample([1, T, *chance.sample(OTHER_LENGTHS, B - 2)], B)
+        if T not in (lengths[0], lengths[-1]) and _is_discriminating(lengths):
+            return tuple(lengths)
+
+
+def _is_discriminating(lengths: Sequence[int]) -> bool:
+    places = [*range(len(lengths))]
+    up = sorted(places, key=lengths.__getitem__)
+    orders = [places, places[::-1]]
+    for each in (up, up[::-1]):
+        orders += [each, [each[place] for place in each], [each.index(place) for place in places]]
+    return len({*map(tuple, orders)}) == len(orders)
+
+
+def alive_at(lengths: Sequence[int]) -> list[int]:
+    """Return how many sentences have a token at each step."""
+    return [sum(length > step for length in lengths) for step in range(max(lengths))]
 
 
 def sentences_of(submission: Submission, lengths: Sequence[int]) -> list[Tensor]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
 from grader.checks.words_to_tensors._sentences import (
-    ALIVE,
-    LENGTHS,
     B,
     F,
     T,
+    alive_at,
+    draw_lengths,
     drawing,
     places_of,
     sentences_of,
@@ -26,13 +26,18 @@ if TYPE_CHECKING:
 
 
 PARTS = {"data", "batch_sizes", "sorted_indices", "unsorted_indices"}
-PACK = f"pack_sentences({drawing(LENGTHS)})"
+
+
+def calling_pack(submission: Submission) -> str:
+    """Format the call with unsorted sentences."""
+    return f"pack_sentences({drawing(draw_lengths(submission))})"
 
 
 @evidence
 def packs(submission: Submission) -> CallResult:
     """Call the function on unsorted sentences."""
-    calls = [Call(PACK, [sentences_of(submission, LENGTHS)])]
+    sentences = sentences_of(submission, draw_lengths(submission))
+    calls = [Call(calling_pack(submission), [sentences])]
     (called,) = submission.call("pack_sentences", "pack_sentences", calls)
     return called
 
@@ -44,12 +49,13 @@ def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
         Failure: the result has a different type.
     """
     found, expected = packs(submission).result, "a pair (packed, alive)"
+    call = calling_pack(submission)
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
-        raise Failure(PACK, show_raised(found), expected, "order-enforced")
+        raise Failure(call, show_raised(found), expected, "order-enforced")
     pair = unwrap(found)
     if type(pair) is not tuple or len(pair) != 2:
         why = "batch-sizes-missing" if is_packed(pair) else None
-        raise Failure(PACK, f"It returned {shown_packed(pair)}", expected, why)
+        raise Failure(call, f"It returned {shown_packed(pair)}", expected, why)
     return pair
 
 
@@ -66,23 +72,24 @@ def shown_packed(found: Any) -> str:
 def check_packed(submission: Submission) -> None:
     """The first part is a PackedSequence of all tokens."""
     packed, _ = pack_and_alive(submission)
+    call, lengths = calling_pack(submission), draw_lengths(submission)
     if not is_packed(packed):
         is_box = isinstance(packed, TensorData) and len(packed.shape) == 3
         why = "padded-for-packed" if is_box else None
-        raise Failure(f"{PACK}[0]", f"It is {show(packed)}", "a PackedSequence", why)
+        raise Failure(f"{call}[0]", f"It is {show(packed)}", "a PackedSequence", why)
     data, sizes = packed["packed"]["data"], packed["packed"]["batch_sizes"]
-    if not is_tensor_of(data, "float32", (sum(LENGTHS), F)):
-        expected = f"a float32 tensor of shape {(sum(LENGTHS), F)}: {sum(LENGTHS)} tokens"
+    if not is_tensor_of(data, "float32", (sum(lengths), F)):
+        expected = f"a float32 tensor of shape {(sum(lengths), F)}: {sum(lengths)} tokens"
         why = None
         if isinstance(data, TensorData) and data.shape == (B * T, F):
             why = "padding-packed"
         elif isinstance(data, TensorData) and len(data.shape) == 2 and data.shape[1] == F:
             why = "packed-time-first"
-        raise Failure(f"{PACK}[0].data", f"It is {show(data)}", expected, why)
-    if plain_list(sizes) != ALIVE or sizes.dtype != "int64":
-        expected = f"{ALIVE}: how many sentences have a token at each step"
-        why = "lengths-for-alive" if sorted(plain_list(sizes) or []) == sorted(LENGTHS) else None
-        raise Failure(f"{PACK}[0].batch_sizes", f"It is {show(sizes)}", expected, why)
+        raise Failure(f"{call}[0].data", f"It is {show(data)}", expected, why)
+    if plain_list(sizes) != alive_at(lengths) or sizes.dtype != "int64":
+        expected = f"{alive_at(lengths)}: how many sentences have a token at each step"
+        why = "lengths-for-alive" if sorted(plain_list(sizes) or []) == sorted(lengths) else None
+        raise Failure(f"{call}[0].batch_sizes", f"It is {show(sizes)}", expected, why)
 
 
 def plain_list(found: Any) -> list[Any] | None:
@@ -95,7 +102,7 @@ def unpacked(parts: dict[str, Any]) -> list[Tensor]:
     """Return the sentences of a PackedSequence in the order given by its indices."""
     import torch
 
-    rows: list[list[Tensor]] = [[] for _ in LENGTHS]
+    rows: list[list[Tensor]] = [[] for _ in range(B)]
     vectors = iter(parts["data"].torch())
     for alive in parts["batch_sizes"].tolist():
         for row in rows[:alive]:
@@ -108,40 +115,42 @@ def unpacked(parts: dict[str, Any]) -> list[Tensor]:
 def check_sentences(submission: Submission) -> None:
     """Unpacking restores the original order of the sentences."""
     packed, _ = pack_and_alive(submission)
-    parts = packed["packed"]
+    parts, call = packed["packed"], calling_pack(submission)
     order = plain_list(parts["unsorted_indices"])
     if order is not None and sorted(order) != [*range(B)]:
         found = f"Its unsorted_indices are {show(parts['unsorted_indices'])}"
-        raise Failure(f"{PACK}[0]", found, f"the numbers 0 to {B - 1}, each once")
-    sentences, back = sentences_of(submission, LENGTHS), unpacked(parts)
+        raise Failure(f"{call}[0]", found, f"the numbers 0 to {B - 1}, each once")
+    sentences, back = sentences_of(submission, draw_lengths(submission)), unpacked(parts)
     if all(map(close, back, sentences)):
         return
     places = places_of(back, sentences)
     expected = f"{[*range(B)]}, the given order"
     if None not in places:
         text = f"Unpacking returns the sentences in the order {places}"
-        raise Failure(f"{PACK}[0]", text, expected, "order-lost" if order is None else None)
+        raise Failure(f"{call}[0]", text, expected, "order-lost" if order is None else None)
     text = "Unpacking does not return the sentences that were packed"
-    raise Failure(f"{PACK}[0]", text, "the same vectors, sentence by sentence")
+    raise Failure(f"{call}[0]", text, "the same vectors, sentence by sentence")
 
 
 def check_alive(submission: Submission) -> None:
     """The second part is the number of sentences that have a token at each step."""
     _, alive = pack_and_alive(submission)
-    dims = (T,)
+    lengths, dims = draw_lengths(submission), (T,)
+    right = alive_at(lengths)
     if isinstance(alive, TensorData) and (alive.dtype, alive.shape) == ("int64", dims):
-        if alive.tolist() == ALIVE:
+        if alive.tolist() == right:
             return
         found = alive.tolist()
     else:
         found = list(alive) if is_list(alive) else plain_list(alive)
     mistakes = {
-        "alive-not-int64": ALIVE,
-        "lengths-for-alive": [*LENGTHS] if found == [*LENGTHS] else sorted(LENGTHS, reverse=True),
-        "ended-for-alive": [B - alive for alive in ALIVE],
-        "alive-off-by-one": [B, *ALIVE[:-1]],
-        "alive-added-up": [sum(ALIVE[: step + 1]) for step in range(T)],
+        "alive-not-int64": right,
+        "lengths-for-alive": [*lengths] if found == [*lengths] else sorted(lengths, reverse=True),
+        "ended-for-alive": [B - count for count in right],
+        "alive-off-by-one": [B, *right[:-1]],
+        "alive-added-up": [sum(right[: step + 1]) for step in range(T)],
     }
     why = matching_mistake(found, mistakes.items(), operator.eq)
-    expected = f"an int64 tensor {ALIVE} of shape (T,) = {shape(dims)}"
-    raise Failure(f"{PACK}[1]", f"It is {shown_packed(alive)}", expected, why)
+    expected = f"an int64 tensor {right} of shape (T,) = {shape(dims)}"
+    call = calling_pack(submission)
+    raise Failure(f"{call}[1]", f"It is {shown_packed(alive)}", expected, why)

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, is_list, repair, require_tensor, tensor_of
-from grader.checks.words_to_tensors._sentences import LENGTHS, F, by_hand, drawing, sentences_of
+from grader.checks.words_to_tensors._sentences import (
+    B,
+    F,
+    T,
+    by_hand,
+    draw_lengths,
+    drawing,
+    sentences_of,
+)
 from grader.contract.messages import Failure, is_tensor, show_raised
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import lenient, local
@@ -18,7 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-PADDED_LENGTHS = (LENGTHS, (3,), (0, 2))
+def batches_of(submission: Submission) -> list[tuple[int, ...]]:
+    """Return the lengths in several sentences, a single one, and one beside an empty one."""
+    return [draw_lengths(submission), (3,), (0, 2)]
 
 
 @evidence
@@ -26,7 +36,7 @@ def pads(submission: Submission) -> list[CallResult]:
     """Pad several sentences, a single sentence, and a sentence beside one without a token."""
     calls = [
         Call(f"pad({drawing(lengths)})", [sentences_of(submission, lengths)])
-        for lengths in PADDED_LENGTHS
+        for lengths in batches_of(submission)
     ]
     return submission.call("pad", "pad", calls)
 
@@ -37,7 +47,7 @@ def require_padded(submission: Submission, which: int) -> None:
     Raises:
         Failure: a number differs.
     """
-    lengths = PADDED_LENGTHS[which]
+    lengths = batches_of(submission)[which]
     found = padded_of(submission, which)
     sentences = sentences_of(submission, lengths)
     expected = by_hand(sentences)
@@ -60,7 +70,7 @@ def padded_of(submission: Submission, which: int) -> Tensor:
     Raises:
         Failure: the result has a different type or shape.
     """
-    lengths = PADDED_LENGTHS[which]
+    lengths = batches_of(submission)[which]
     b, t = len(lengths), max(lengths)
     call, result = f"pad({drawing(lengths)})", pads(submission)[which].result
     if isinstance(result, Raised) and "stack expects each tensor" in result.message:
@@ -82,7 +92,7 @@ def padded_of(submission: Submission, which: int) -> Tensor:
 def _is_time_first(submission: Submission) -> bool:
     """Return whether batches come as (T, B, F), which B = T hides."""
     first = pads(submission)[0].result
-    return isinstance(first, TensorData) and first.shape == (max(LENGTHS), len(LENGTHS), F)
+    return isinstance(first, TensorData) and first.shape == (T, B, F)
 
 
 def _without_longer_padding(found: Any, dims: tuple[int, int, int]) -> Tensor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +18,36 @@ from grader.worker.wire import TensorData
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Two features, so that students can read the input. Each row has a step that a shortcut mistakes
-# for padding: numbers that sum to 0, a first or last feature of 0, negative numbers. Each shortcut
-# gives other lengths than the others, whether steps are counted or the last or first is looked for.
-PLAIN = [
-    [[1, -1], [0, 0], [0, 0], [0, 0]],
-    [[2, 1], [3, -3], [1, 4], [0, 5]],
-    [[0, 2], [2, 2], [3, 0], [0, 0]],
-    [[4, 1], [-2, -1], [0, 0], [0, 0]],
-    [[5, 0], [0, 3], [0, 0], [0, 0]],
-]
-ZEROS_INSIDE = [
-    [[1, 2], [0, 0], [3, 1], [0, 0]],
-    [[0, 0], [0, 0], [2, 5], [4, 4]],
-    [[0, 0], [1, 1], [0, 0], [0, 0]],
-]
-ENDS = [
-    [[[0, 0], [0, 0], [0, 0]], [[1, 2], [3, 4], [5, 6]], [[1, 2], [0, 0], [0, 0]]],
-    [[[7, 8]]],
-]
+# Rows of steps with two features: + and - are digits, 0 is 0, and in +- both digits are equal, so
+# that they sum to 0. Each row of PLAIN has a step that a shortcut mistakes for padding. Each
+# shortcut gives different lengths, whether it counts steps or looks for the last or first.
+PLAIN = ("+- 00 00 00", "++ +- ++ 0+", "0+ ++ +0 00", "++ -- 00 00", "+0 0+ 00 00")
+ZEROS_INSIDE = ("++ 00 ++ 00", "00 00 ++ ++", "00 ++ 00 00")
+ENDS = (("00 00 00 00", "++ ++ ++ ++", "++ 00 00 00"), ("++",))
+SIGNS = {"0": 0, "+": 1, "-": -1}
+F = 2
+Rows = list[list[list[int]]]
 
 
-def calling_lengths(padded: list[Any]) -> str:
+def batches_of(submission: Submission) -> list[Rows]:
+    """Draw the digits and the order of the rows of all batches."""
+    chance = random.Random(f"{submission.seed} rows")
+    patterns = (PLAIN, ZEROS_INSIDE, *ENDS)
+    return [[_draw_row(chance, row) for row in chance.sample(rows, len(rows))] for rows in patterns]
+
+
+def _draw_row(chance: random.Random, pattern: str) -> list[list[int]]:
+    """Draw the digits of a row."""
+    steps = []
+    for signs in pattern.split():
+        digits = (
+            [chance.randrange(1, 10)] * F if signs == "+-" else chance.choices(range(1, 10), k=F)
+        )
+        steps.append([SIGNS[sign] * digit for sign, digit in zip(signs, digits, strict=True)])
+    return steps
+
+
+def calling_lengths(padded: Rows) -> str:
     """Format the call with a batch."""
     return f"sentence_lengths(torch.Tensor({padded}))"
 
@@ -48,17 +57,18 @@ def lengths_seen(submission: Submission) -> list[CallResult]:
     """Call the function on all batches."""
     import torch
 
-    batches = [PLAIN, ZEROS_INSIDE, *ENDS]
+    batches = batches_of(submission)
     calls = [Call(calling_lengths(padded), [torch.Tensor(padded)]) for padded in batches]
     return submission.call("sentence_lengths", "sentence_lengths", calls)
 
 
-def lengths_of(submission: Submission, which: int, padded: list[Any]) -> list[int]:
+def lengths_of(submission: Submission, which: int) -> list[int]:
     """Return the lengths of a batch, which must be an int64 tensor (B,).
 
     Raises:
         Failure: the result has a different type or shape.
     """
+    padded = batches_of(submission)[which]
     result, call = lengths_seen(submission)[which].result, calling_lengths(padded)
     known = functools.partial(_why_form, len(padded), len(padded[0]))
     lengths: list[int] = require_tensor(
@@ -76,14 +86,14 @@ def _why_form(b: int, t: int, found: Any) -> str | None:
         return None
     if found.shape[:2] == (b, t):
         return "lengths-every-step"
-    if found.shape in ((b, len(PLAIN[0][0])), (t, len(PLAIN[0][0])), (b * len(PLAIN[0][0]),)):
+    if found.shape in ((b, F), (t, F), (b * F,)):
         return "lengths-every-feature"
     if found.shape == (t,):
         return "lengths-of-steps"
     return {(b,): "lengths-not-int64", (b, 1): "lengths-a-column"}.get(found.shape)
 
 
-def require_lengths(submission: Submission, which: int, padded: list[Any]) -> None:
+def require_lengths(submission: Submission, which: int) -> None:
     """Require the correct lengths of a batch.
 
     Raises:
@@ -91,7 +101,8 @@ def require_lengths(submission: Submission, which: int, padded: list[Any]) -> No
     """
     import torch
 
-    found = lengths_of(submission, which, padded)
+    padded = batches_of(submission)[which]
+    found = lengths_of(submission, which)
     rows = [[step for step, vector in enumerate(row, 1) if any(vector)] for row in padded]
     expected = [max(steps, default=0) for steps in rows]
     if found == expected:
@@ -140,21 +151,21 @@ def _lengths_by(mask: Tensor) -> Iterator[list[int]]:
 
 def check_shape(submission: Submission) -> None:
     """The lengths are an int64 tensor (B,)."""
-    lengths_of(submission, 0, PLAIN)
+    lengths_of(submission, 0)
 
 
 def check_lengths(submission: Submission) -> None:
     """A step counts if any of its numbers is not 0."""
     with local():
-        require_lengths(submission, 0, PLAIN)
+        require_lengths(submission, 0)
 
 
 def check_zeros_inside(submission: Submission) -> None:
     """A step of zeros before the last filled one belongs to the sentence."""
-    require_lengths(submission, 1, ZEROS_INSIDE)
+    require_lengths(submission, 1)
 
 
 def check_ends(submission: Submission) -> None:
     """Rows without padding, rows of zeros, and single steps work."""
-    for which, padded in enumerate(ENDS, 2):
-        require_lengths(submission, which, padded)
+    for which in (2, 3):
+        require_lengths(submission, which)

@@ -16,10 +16,11 @@ from grader.checks._tools import (
     tensor_of,
 )
 from grader.checks.words_to_tensors._sentences import (
-    ALIVE,
-    LENGTHS,
     F,
+    H,
+    alive_at,
     by_hand,
+    draw_lengths,
     drawing,
     sentences_of,
 )
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-H = 7
 LAYERS = 2
 PER_CALL = 64.0  # what each call of a coded LSTM adds to hidden states, which are within 1 of 0
-CASES = ((LAYERS, LENGTHS), (1, LENGTHS), (3, LENGTHS), (LAYERS, (3,)))
+
+
+def cases_of(submission: Submission) -> list[tuple[int, tuple[int, ...]]]:
+    """Return numbers of layers, and lengths of sentences."""
+    lengths = draw_lengths(submission)
+    return [(LAYERS, lengths), (1, lengths), (3, lengths), (LAYERS, (3,))]
 
 
 def calling_states(layers: int, lengths: Sequence[int]) -> str:
@@ -60,6 +65,7 @@ def lstm_of(submission: Submission, layers: int) -> Any:
 @evidence
 def states_seen(submission: Submission) -> list[ObservedCall]:
     """Call the function with LSTMs of 1 to 3 layers, a single sentence, and with a coded LSTM."""
+    cases = cases_of(submission)
     calls = [
         {
             "text": calling_states(layers, lengths),
@@ -68,7 +74,7 @@ def states_seen(submission: Submission) -> list[ObservedCall]:
             "sentences": sentences_of(submission, lengths),
             "per_call": per_call,
         }
-        for (layers, lengths), per_call in [*((case, 0.0) for case in CASES), (CASES[0], PER_CALL)]
+        for (layers, lengths), per_call in [*((case, 0.0) for case in cases), (cases[0], PER_CALL)]
     ]
     return submission.sentence_states("sentence_states", calls)
 
@@ -79,7 +85,7 @@ def states_of(submission: Submission, which: int) -> Tensor:
     Raises:
         Failure: the result has a different type or shape.
     """
-    layers, lengths = CASES[which]
+    layers, lengths = cases_of(submission)[which]
     call, found = calling_states(layers, lengths), states_seen(submission)[which].result
     b = len(lengths)
     expected = tensor_of("float32", "(B, 2 * H)", (b, 2 * H))
@@ -119,7 +125,7 @@ def require_states(submission: Submission, which: int) -> None:
         Failure: a number differs.
     """
     found = states_of(submission, which)
-    layers, lengths = CASES[which]
+    layers, lengths = cases_of(submission)[which]
     lstm, sentences = lstm_of(submission, layers), sentences_of(submission, lengths)
     expected = alone(lstm, sentences)
     if close(found, expected):
@@ -202,15 +208,16 @@ def check_packed(submission: Submission) -> None:
     """The LSTM gets all sentences packed, in one call."""
     seen = states_seen(submission)[0]
     unwrap(seen.result)
-    call, expected = calling_states(*CASES[0]), "one call, with all sentences packed"
-    if seen.given == [ALIVE]:
+    call, expected = calling_states(*cases_of(submission)[0]), "one call, with all sentences packed"
+    alive = alive_at(draw_lengths(submission))
+    if seen.given == [alive]:
         _require_first_call(submission, call, expected)
         return
     if not seen.given:
         raise Failure(call, "The given LSTM was not called", expected)
     times = len(seen.given)
     how = "once" if times == 1 else f"{times} times"
-    if ALIVE not in seen.given:
+    if alive not in seen.given:
         why = "padding-read" if times == 1 else "sentences-one-by-one"
         text = f"The LSTM was called {how}, and never with all sentences packed"
         raise Failure(call, text, expected, why)

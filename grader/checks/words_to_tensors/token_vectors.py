@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import random
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
+from grader.checks._texts import Writer
 from grader.checks._tools import (
     first_difference,
     is_list,
@@ -26,10 +28,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# 4, 7, 3 and 2 tokens; code may lose the stop words, punctuation, upper case or second space.
-TEXTS = ["It's over.", "The bank sold all of it!", "Comet  seen", "Goal!"]
-WITH_EMPTY = ["Rain stops play", ""]
 SHIFT = 20.0  # added to vectors of texts that are read together; their values are within 10 of 0
+
+
+def texts_of(submission: Submission) -> tuple[list[str], list[str]]:
+    """Draw four texts of different lengths, and two texts of which one is empty.
+
+    Code may lose the stop words, punctuation, upper case or second space of the four.
+    """
+    writer = Writer(random.Random(f"{submission.seed} token vectors"))
+    return writer.sentences(), [f"{writer.name()} {writer.verb()} {writer.noun()}", ""]
 
 
 def calling_vectors(texts: list[str]) -> str:
@@ -40,7 +48,8 @@ def calling_vectors(texts: list[str]) -> str:
 @evidence
 def vectors_seen(submission: Submission) -> list[ObservedCall]:
     """Call the function on some texts, on texts of which one is empty, and with other vectors."""
-    batches = [(TEXTS, None), (WITH_EMPTY, None), (TEXTS, 0.0), (TEXTS, SHIFT)]
+    four, two = texts_of(submission)
+    batches = [(four, None), (two, None), (four, 0.0), (four, SHIFT)]
     calls = [(calling_vectors(texts), texts, shift) for texts, shift in batches]
     return submission.token_vectors("token_vectors", calls)
 
@@ -51,7 +60,7 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
     Raises:
         Failure: the result has a different type or shape.
     """
-    texts = (TEXTS, WITH_EMPTY)[batch]
+    texts = texts_of(submission)[batch]
     lengths = [len(spacy_vectors(text)) for text in texts]
     result, call = vectors_seen(submission)[batch].result, calling_vectors(texts)
     if isinstance(result, Raised) and "E010" in result.message:
@@ -101,8 +110,9 @@ def check_values(submission: Submission) -> None:
     """The rows are `token.vector` of each token, in order."""
     import torch
 
+    texts, _ = texts_of(submission)
     found = vectors_of(submission, 0)
-    for b, (text, rows) in enumerate(zip(TEXTS, found, strict=True)):
+    for b, (text, rows) in enumerate(zip(texts, found, strict=True)):
         expected = torch.from_numpy(spacy_vectors(text))
         if close_to_spacy(rows, expected):
             continue
@@ -119,7 +129,7 @@ def check_values(submission: Submission) -> None:
         why = matching_mistake(rows, mistakes.items(), close_to_spacy)
         step = int((rows - expected).abs().amax(1).gt(TOLERANCE).int().argmax())
         at, number, right = first_difference(rows[step], expected[step], TOLERANCE)
-        call = f"{calling_vectors(TEXTS)}[{b}][{step}, {at}]"
+        call = f"{calling_vectors(texts)}[{b}][{step}, {at}]"
         shown = f"{right}, from token.vector of {tokens[step]!r} in {quoted(text)}"
         raise Failure(call, f"It is {number}", shown, why)
 
@@ -129,7 +139,7 @@ def check_empty(submission: Submission) -> None:
     found = vectors_seen(submission)[1].result
     if isinstance(found, Raised) and found.type != "NotImplementedError":
         expected = f"a tensor of shape (0, {FEATURES}) for the empty text"
-        call = calling_vectors(WITH_EMPTY)
+        call = calling_vectors(texts_of(submission)[1])
         raise Failure(call, show_raised(found), expected, "no-token-to-stack")
     vectors_of(submission, 1)
 
@@ -138,7 +148,8 @@ def check_pipe(submission: Submission) -> None:
     """The texts go through the pipeline as one batch."""
     seen = vectors_seen(submission)[0]
     unwrap(seen.result)
-    call, expected = calling_vectors(TEXTS), f"all {len(TEXTS)} together, with nlp.pipe"
+    texts, _ = texts_of(submission)
+    call, expected = calling_vectors(texts), f"all {len(texts)} together, with nlp.pipe"
     if not seen.given:
         found = "The given pipeline nlp did not process any text"
         raise Failure(call, found, expected, "given-pipeline-unused")

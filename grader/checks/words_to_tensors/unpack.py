@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
 from grader.checks.words_to_tensors._sentences import (
+    B,
     F,
+    T,
     by_hand,
+    draw_lengths,
     drawing,
     places_of,
     require_list,
@@ -24,20 +27,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# Sorting them, sorting twice, unsorting twice and reversing give different orders.
-LENGTHS = (1, 5, 3, 2)
-B, T = len(LENGTHS), max(LENGTHS)
-SORTED = (4, 3, 1)
-PACKINGS = (
-    (LENGTHS, f"unpack(rnn.pack_sequence({drawing(LENGTHS)}, enforce_sorted=False))"),
-    (SORTED, f"unpack(rnn.pack_sequence({drawing(SORTED)}))"),
-)
+def packings_of(submission: Submission) -> list[tuple[tuple[int, ...], str]]:
+    """Return the lengths and the call for unsorted and for sorted sentences."""
+    lengths = draw_lengths(submission)
+    in_order = (*sorted(lengths, reverse=True)[: B - 1],)
+    return [
+        (lengths, f"unpack(rnn.pack_sequence({drawing(lengths)}, enforce_sorted=False))"),
+        (in_order, f"unpack(rnn.pack_sequence({drawing(in_order)}))"),
+    ]
 
 
 def with_zeros(submission: Submission, lengths: Sequence[int]) -> list[Tensor]:
-    """Sample sentences of these lengths; a token in the middle of the second is all zeros."""
+    """Sample sentences of these lengths; the second token of the longest is all zeros."""
     sentences = sentences_of(submission, lengths)
-    sentences[1][1] = 0.0
+    sentences[lengths.index(T)][1] = 0.0
     return sentences
 
 
@@ -45,9 +48,9 @@ def with_zeros(submission: Submission, lengths: Sequence[int]) -> list[Tensor]:
 def unpacks(submission: Submission) -> list[CallResult]:
     """Call the function on packed sentences, unsorted and sorted ones."""
     calls = []
-    for lengths, text in PACKINGS:
+    for lengths, text in packings_of(submission):
         sentences = with_zeros(submission, lengths)
-        is_sorted = lengths == SORTED
+        is_sorted = len(lengths) < B
         pack = "torch.nn.utils.rnn.pack_sequence"
         calls.append(Call(text, [construct(pack, sentences, enforce_sorted=is_sorted)]))
     return submission.call("unpack", "unpack", calls)
@@ -59,7 +62,7 @@ def sentences_back(submission: Submission, which: int) -> list[Any]:
     Raises:
         Failure: the result has a different type or length.
     """
-    lengths, call = PACKINGS[which]
+    lengths, call = packings_of(submission)[which]
     found = unwrap(unpacks(submission)[which].result)
     expected = f"a list of {len(lengths)} float32 tensors, each (tokens, F)"
     if is_list(found) and len(found) == len(lengths) and all(map(is_tensor, found)):
@@ -82,7 +85,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
     Raises:
         Failure: a sentence is in a different place, or differs.
     """
-    lengths, call = PACKINGS[which]
+    lengths, call = packings_of(submission)[which]
     found = require_list(sentences_back(submission, which), call, lengths, F, lambda _: None)
     sentences = with_zeros(submission, lengths)
     for b, (one, other) in enumerate(zip(found, sentences, strict=True)):
@@ -93,7 +96,7 @@ def require_unpacked(submission: Submission, which: int) -> None:
 
 def check_sentences(submission: Submission) -> None:
     """The result has each whole sentence without padding, in any order."""
-    lengths, call = PACKINGS[0]
+    lengths, call = packings_of(submission)[0]
     found = sentences_back(submission, 0)
     sentences = with_zeros(submission, lengths)
     tensors = [part.torch() for part in found if is_tensor_of(part, "float32", (len_of(part), F))]
@@ -114,6 +117,7 @@ def len_of(part: Any) -> int:
 
 def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
     """Return the known mistake behind a different result."""
+    lengths = [len(sentence) for sentence in sentences]
     if len(found) < len(sentences):
         return None
     steps = by_hand(sentences).transpose(0, 1)
@@ -123,11 +127,11 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
         return "padding-left"
     if all(close(one, row[row.any(dim=1)]) for one, row in zip(found, sentences, strict=True)):
         return "zero-token-dropped"
-    if sorted(map(len, found)) == sorted(LENGTHS):
+    if sorted(map(len, found)) == sorted(lengths):
         padded = by_hand(sentences)
         cut = all(close(one, row[: len(one)]) for one, row in zip(found, padded, strict=True))
         return "lengths-in-another-order" if cut else "packed-order-cut"
-    if sum(map(len, found)) < sum(LENGTHS):
+    if sum(map(len, found)) < sum(lengths):
         return "unpacked-too-short"
     return None
 
@@ -135,11 +139,12 @@ def why_unpacked(found: list[Tensor], sentences: list[Tensor]) -> str | None:
 def check_order(submission: Submission) -> None:
     """The sentences are in the order in which they were packed."""
     found = [part.torch() for part in sentences_back(submission, 0)]
-    sentences = with_zeros(submission, LENGTHS)
+    lengths, call = packings_of(submission)[0]
+    sentences = with_zeros(submission, lengths)
     places = places_of(found, sentences)
     if places == [*range(B)]:
         return
-    longest_first = sorted(range(B), key=lambda b: -LENGTHS[b])
+    longest_first = sorted(range(B), key=lambda b: -lengths[b])
     twice = [longest_first[place] for place in longest_first]
     again = [longest_first.index(b) for b in range(B)]
     mistakes = {
@@ -149,13 +154,14 @@ def check_order(submission: Submission) -> None:
     }
     why = matching_mistake(places, mistakes.items(), operator.eq)
     text = f"The sentences are in the order {places}"
-    raise Failure(PACKINGS[0][1], text, f"{[*range(B)]}, the original order", why)
+    raise Failure(call, text, f"{[*range(B)]}, the original order", why)
 
 
 def check_sorted(submission: Submission) -> None:
     """Sentences that were sorted by hand before packing work, too."""
+    lengths, call = packings_of(submission)[1]
     found = unpacks(submission)[1].result
     if isinstance(found, Raised) and not isinstance(unpacks(submission)[0].result, Raised):
-        expected = f"a list of {len(SORTED)} sentences"
-        raise Failure(PACKINGS[1][1], show_raised(found), expected, "no-indices")
+        expected = f"a list of {len(lengths)} sentences"
+        raise Failure(call, show_raised(found), expected, "no-indices")
     require_unpacked(submission, 1)

@@ -1,0 +1,306 @@
+"""Checks of the task masked_pooling: `masked_mean` and `masked_max`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from grader.checks._tools import (
+    close,
+    draw_each,
+    explain_error,
+    first_difference,
+    generator,
+    is_list,
+    matching_mistake,
+    require_tensor,
+    showing,
+)
+from grader.checks.words_to_tensors._sentences import B, T, draw_lengths
+from grader.contract.messages import Failure, show_raised, waits_for
+from grader.grading.answers import Call, CallResult, construct
+from grader.grading.leniency import lenient, local
+from grader.grading.submission import Submission, evidence
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WIDTH = 6  # 2 * H; differs from B, T and the lengths' sum
+MEAN, MAX = "masked_mean", "masked_max"
+APART = 4.0  # outputs lie around this number or its negative, by sentence and feature
+GARBAGE = 50.0  # padded steps hold numbers of about this size
+ERRORS = {
+    "The size of tensor a": "mask-not-broadcast",
+    "must match the existing size": "mask-not-broadcast",
+}
+ZERO, ALONE, OTHERS, EMPTY, EMPTY_OTHERS, GRADIENT = range(6)  # the calls of each function
+
+
+def mask_of(lengths: Sequence[int], steps: int) -> Tensor:
+    """Return which steps are tokens, shape (B, T)."""
+    import torch
+
+    return torch.arange(steps) < torch.tensor(lengths)[:, None]
+
+
+def outputs_of(submission: Submission, lengths: Sequence[int]) -> Tensor:
+    """Sample outputs with zeros after each sentence, (B, T, 2 * H).
+
+    Each feature of a sentence has either only positive or only negative numbers, and each sentence
+    has both kinds.
+    """
+    import torch
+
+    noise, signs = draw_each(submission.seed, (len(lengths), T, WIDTH), (len(lengths), WIDTH))
+    order = signs.argsort(dim=1)
+    offsets = torch.where(order < WIDTH // 2, APART, -APART)[:, None]
+    return (noise.clamp(-2, 2) + offsets) * mask_of(lengths, T)[:, :, None]
+
+
+def batches_of(submission: Submission) -> list[tuple[Tensor, list[int]]]:
+    """Return outputs and lengths, in the order of the calls.
+
+    With zeros after each sentence; the shortest sentence but one alone; with other numbers after
+    each sentence; and with zeros and with other numbers in the row of a sentence without a token.
+    """
+    import torch
+
+    lengths = [*draw_lengths(submission)]
+    outputs = outputs_of(submission, lengths)
+    garbage = GARBAGE * torch.randn(outputs.shape, generator=generator(submission.seed + 1))
+    others = torch.where(mask_of(lengths, T)[:, :, None], outputs, garbage)
+    b = second(lengths)
+    with_empty = [0 if place == b else length for place, length in enumerate(lengths)]
+    return [
+        (outputs, lengths),
+        (outputs[b : b + 1, : lengths[b]], [lengths[b]]),
+        (others, lengths),
+        (outputs * mask_of(with_empty, T)[:, :, None], with_empty),
+        (others, with_empty),
+    ]
+
+
+def second(lengths: Sequence[int]) -> int:
+    """Return the index of the shortest sentence but one."""
+    return [*lengths].index(sorted(lengths)[1])
+
+
+def calling(name: str, outputs: Tensor, lengths: Sequence[int]) -> str:
+    """Format a call."""
+    return f"{name}(outputs, lengths=tensor({lengths})) with outputs of {tuple(outputs.shape)}"
+
+
+@evidence
+def means(submission: Submission) -> list[CallResult]:
+    """Call `masked_mean` on all batches."""
+    return _pooled(submission, MEAN)
+
+
+@evidence
+def maxima(submission: Submission) -> list[CallResult]:
+    """Call `masked_max` on all batches."""
+    return _pooled(submission, MAX)
+
+
+def _pooled(submission: Submission, name: str) -> list[CallResult]:
+    import torch
+
+    batches = batches_of(submission)
+    calls = [
+        Call(calling(name, outputs, lengths), [outputs, torch.tensor(lengths)])
+        for outputs, lengths in batches
+    ]
+    first = calls[ZERO]
+    learns = construct("torch.nn.Parameter", first.args[0])
+    calls.append(Call(first.text, [learns, first.args[1]]))
+    return submission.call("masked_pooling", name, calls)
+
+
+def mean_by_hand(outputs: Tensor, lengths: Any) -> Tensor:
+    """Compute the mean sentence by sentence."""
+    import torch
+
+    rows = [
+        row[:length].sum(0) / max(length, 1) for row, length in zip(outputs, lengths, strict=True)
+    ]
+    return torch.stack(rows)
+
+
+def max_by_hand(outputs: Tensor, lengths: Any) -> Tensor:
+    """Compute the maximum sentence by sentence."""
+    import torch
+
+    pairs = zip(outputs, lengths, strict=True)
+    rows = [row[:length].amax(0) if length else torch.zeros_like(row[0]) for row, length in pairs]
+    return torch.stack(rows)
+
+
+def pooled_of(submission: Submission, name: str, called: list[CallResult], which: int) -> Tensor:
+    """Return a result, which must have shape (B, 2 * H).
+
+    Raises:
+        Failure: it has a different type or shape.
+    """
+    outputs, lengths = batches_of(submission)[which]
+    b, t, _ = outputs.shape
+    call, expected = calling(name, outputs, lengths), "a tensor of shape (B, 2 * H)"
+    known = {
+        (b, t): "pooled-over-features",
+        (t, WIDTH): "pooled-over-the-batch",
+        (b, t, WIDTH): "not-pooled",
+        list: "rows-in-a-list",
+        (WIDTH,): "one-sentence-squeezed" if b == 1 else "pooled-over-the-batch",
+    }
+
+    def why(found: Any) -> str | None:
+        if isinstance(found, TensorData):
+            return known.get(found.shape)
+        of_max = type(found) is tuple and len(found) == 2
+        return "max-returns-a-pair" if of_max else known.get(type(found))
+
+    explain_error(called[which], call, expected, ERRORS)
+    result = called[which].result
+    if isinstance(result, Raised) and which:
+        raise Failure(call, show_raised(result), expected)
+    return require_tensor(result, call, "float32", "(B, 2 * H)", (b, WIDTH), why)
+
+
+def check_mean_shape(submission: Submission) -> None:
+    """The means have shape (B, 2 * H)."""
+    with showing(means(submission)[ZERO].trace):
+        pooled_of(submission, MEAN, means(submission), ZERO)
+
+
+def check_mean(submission: Submission) -> None:
+    """Each mean is taken over the sentence's own tokens."""
+    outputs, lengths = batches_of(submission)[ZERO]
+    total = outputs.sum(dim=1)
+    column = mask_of(lengths, T).sum(dim=1, keepdim=True)
+    mistakes = {
+        "mean-over-all-steps": total / T,
+        "mean-not-divided": total,
+        "mask-too-long": total / (column + 1).clamp(max=T),
+        "mask-too-short": mean_by_hand(outputs, [length - 1 for length in lengths]),
+    }
+    found = pooled_of(submission, MEAN, means(submission), ZERO)
+    _require_pooled(submission, MEAN, found, mean_by_hand(outputs, lengths), mistakes)
+
+
+def check_max_shape(submission: Submission) -> None:
+    """The maxima have shape (B, 2 * H)."""
+    with showing(maxima(submission)[ZERO].trace):
+        pooled_of(submission, MAX, maxima(submission), ZERO)
+
+
+def check_max(submission: Submission) -> None:
+    """Each maximum is taken over the sentence's own tokens, also if all numbers are negative."""
+    outputs, lengths = batches_of(submission)[ZERO]
+    expected = max_by_hand(outputs, lengths)
+    found = pooled_of(submission, MAX, maxima(submission), ZERO)
+    is_shorter = [length < T for length in lengths]
+    won = expected.clone()
+    won[is_shorter] = expected[is_shorter].clamp(min=float(found[is_shorter].nan_to_num().min()))
+    mistakes = {
+        "padding-wins": won,
+        "mask-too-short": max_by_hand(outputs, [length - 1 for length in lengths]),
+    }
+    _require_pooled(submission, MAX, found, expected, mistakes)
+
+
+def _require_pooled(
+    submission: Submission, name: str, found: Tensor, expected: Tensor, mistakes: dict[str, Tensor]
+) -> None:
+    """Require correct numbers for the sentences with zeros after them.
+
+    Raises:
+        Failure: a number differs.
+    """
+    if close(found, expected):
+        return
+    outputs, lengths = batches_of(submission)[ZERO]
+    longer = [length > 1 for length in lengths]  # of one token, other mistakes leave nothing
+    candidates = [(why, wrong[longer]) for why, wrong in mistakes.items()]
+    why = matching_mistake(found[longer], candidates, close)
+    b = next(b for b, row in enumerate(found) if not close(row, expected[b]))
+    at, number, right = first_difference(found[b], expected[b])
+    what = "mean" if name == MEAN else "maximum"
+    wanted = f"{right}, the {what} of feature {at} over the {lengths[b]} tokens of sentence {b}"
+    with local():
+        call = f"{calling(name, outputs, lengths)}, [{b}, {at}]"
+        raise Failure(call, f"It is {number}", wanted, why)
+
+
+def results_of(submission: Submission) -> list[tuple[str, list[CallResult], Tensor]]:
+    """Return for both functions the name, the results, and the pooled first batch.
+
+    Raises:
+        Blocked: the pooled sentences do not differ, so nothing was computed from them.
+    """
+    found = []
+    for name, called in ((MEAN, means(submission)), (MAX, maxima(submission))):
+        pooled = pooled_of(submission, name, called, ZERO)
+        if any(close(row, other) for row, other in itertools.pairwise(pooled)):
+            raise waits_for(f"masked_pooling.{'mean' if name == MEAN else 'max'}")
+        found.append((name, called, pooled))
+    return found
+
+
+def check_padding(submission: Submission) -> None:
+    """A sentence has the same result alone and in a batch, whatever the padded steps hold."""
+    b = second(draw_lengths(submission))
+    for name, called, pooled in results_of(submission):
+        cases = [(OTHERS, pooled, "the same as with zeros in the padded steps")]
+        if not lenient():  # otherwise `mean` or `max` has said what is wrong
+            cases.append((ALONE, pooled[b : b + 1], "the same as beside longer sentences"))
+        for which, rows, like in cases:
+            with local():
+                found = pooled_of(submission, name, called, which)
+                _require_same(submission, name, which, found, rows, like)
+
+
+def _require_same(
+    submission: Submission, name: str, which: int, found: Tensor, rows: Tensor, like: str
+) -> None:
+    """Require the numbers that the same sentences got in the first batch.
+
+    Raises:
+        Failure: a number differs.
+    """
+    for b, (row, other) in enumerate(zip(found, rows, strict=True)):
+        if not close(row, other):
+            at, number, right = first_difference(row, other)
+            call = f"{calling(name, *batches_of(submission)[which])}, [{b}, {at}]"
+            raise Failure(call, f"It is {number}", f"{right}, {like}", "padding-pooled")
+
+
+def check_empty(submission: Submission) -> None:
+    """A sentence without a token gets zeros, and changes nothing for the others."""
+    import torch
+
+    which = EMPTY if lenient() else EMPTY_OTHERS
+    outputs, lengths = batches_of(submission)[which]
+    b = lengths.index(0)
+    for name, called, pooled in results_of(submission):
+        found = pooled_of(submission, name, called, which)
+        call = f"{calling(name, outputs, lengths)}, [{b}]"
+        if not close(found[b], torch.zeros(WIDTH)):
+            row = found[b]
+            why = "mean-of-nothing" if row.isnan().any() else None
+            why = "maximum-of-nothing" if row.isinf().any() else why
+            raise Failure(call, f"It holds {float(row[0]):.4f}", "zeros", why)
+        others = [place for place in range(B) if place != b]
+        like = "the same as without an empty sentence"
+        _require_same(submission, name, which, found[others], pooled[others], like)
+
+
+def check_gradients(submission: Submission) -> None:
+    """Gradients flow from the results back to the outputs."""
+    for name, called, _ in results_of(submission):
+        result = called[GRADIENT].result
+        outputs, lengths = batches_of(submission)[ZERO]
+        parts = result if is_list(result) else [result]
+        if not all(isinstance(part, TensorData) and part.requires_grad for part in parts):
+            found = "No gradient flows from the result back to `outputs`"
+            raise Failure(calling(name, outputs, lengths), found, "a gradient", "state-detached")
