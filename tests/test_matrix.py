@@ -255,7 +255,7 @@ def test_an_entry_is_concerned_by_its_table_or_folder(
             {"fast_pipeline"},
         ),
         ("grader/contract/assignments/beyond.toml", 'id = "bleu"\n', 'id = "belu"\n', {"bleu"}),
-        ("solution/text.py", "pad_sequence(", "padded(", {"pad"}),
+        ("solution/text.py", "pad_sequence(sentences", "padded(sentences", {"pad"}),
         ("grader/grading/session.py", "def ", "def  ", set()),
     ],
 )

@@ -27,7 +27,7 @@ def padding(padded: Tensor) -> None:
     axes.pcolormesh(is_token, cmap=ListedColormap(["#eeeeee", FORWARD]), edgecolor="white", lw=0.6)
     axes.invert_yaxis()
     sentences = range(len(is_token))
-    axes.set_yticks([row + 0.5 for row in sentences], [str(row + 1) for row in sentences])
+    axes.set_yticks([row + 0.5 for row in sentences], [str(row) for row in sentences])
     share = 1 - is_token.float().mean().item()
     shape = ", ".join(map(str, padded.shape))
     title = f"padded has shape (B, T, F) = ({shape}); {share:.0%} of its steps are padding"

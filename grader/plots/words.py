@@ -49,8 +49,8 @@ def similarities(names: Sequence[str], cosines: Tensor) -> None:
     mesh = axes.pcolormesh(cosines, cmap="Blues", vmin=0, vmax=1, edgecolor="white", lw=1)
     for row, numbers in enumerate(cosines.tolist()):
         for column, number in enumerate(numbers):
-            style = {"ha": "center", "va": "center", "color": "white" if number > 0.6 else "black"}
-            axes.text(column + 0.5, row + 0.5, f"{number:.2f}", **style)
+            place, colour = (column + 0.5, row + 0.5), "white" if number > 0.6 else "black"
+            axes.text(*place, f"{number:.2f}", ha="center", va="center", color=colour)
     axes.figure.colorbar(mesh, ax=axes, label="cosine similarity")
     axes.invert_yaxis()
     places = [place + 0.5 for place in range(len(names))]
