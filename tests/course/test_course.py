@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -730,7 +731,8 @@ def test_every_cell_of_the_lesson_runs_without_a_network(graded: Graded) -> None
     shown = graded.shown("tried-solution")
     assert '"output_type": "error"' not in shown
     assert '"stderr"' not in shown
-    assert shown.count("image/png") == 3  # padding, the picture of the states, curves
+    pictures = ("padding", "overfitting", "states", "padded states", "curves", "confusion", "table")
+    assert shown.count("image/png") == len(pictures)  # and none of the experiments
     assert "epoch 8 of 8" in shown
 
 
@@ -758,6 +760,15 @@ def test_a_page_shows_pictures_and_text_but_nothing_that_it_would_run(run: RunCo
     data = {"text/html": "<script>", "application/javascript": "x", "image/svg+xml": "<svg>"}
     message = {"content": {"data": {**data, "text/plain": "a", "image/png": "b"}}}
     assert run.output([], message, None, 0)["data"] == {"text/plain": "a", "image/png": "b"}
+
+
+def test_a_page_shows_no_results_of_experiments(
+    run: RunConfined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Execute, "preprocess_cell", lambda _run, cell, *_: (cell.source, "ran"))
+    run.ends = time.monotonic() + 60
+    cells = [nbformat.v4.new_code_cell(text) for text in ("# Experiment: one minute\n1", "1")]
+    assert [run.preprocess_cell(cell, "", 0)[1] for cell in cells] == ["", "ran"]
 
 
 def test_a_page_shows_no_more_than_its_limit(run: RunConfined) -> None:
