@@ -1,7 +1,7 @@
 """Implements `python -m grader gradescope`: builds an autograder for Gradescope.
 
 Gradescope unpacks the zip into /autograder/source, runs `setup.sh` once, and runs `run_autograder`
-for each submission, which starts `grader.classroom.gradescope`.
+for each submission, which starts `grader.classroom.autograder`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUN = """\
 set -euo pipefail
 root=${{AUTOGRADER_ROOT:-/autograder}}
 cd "$root/source"
-exec "$root/venv/bin/python" -m grader.classroom.gradescope "$root" {options}
+exec "$root/venv/bin/python" -m grader.classroom.autograder "$root" {options}
 """
 
 
@@ -43,9 +43,18 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     if keys.course_secret():
         raise UsageError(
             f"{keys.SECRET} is set, and {out} would have to hold it beside every submission: unset "
-            "it for this command (docs/instructor.md, Gradescope)."
+            "it for this command (docs/gradescope.md)."
         )
-    options = ["--confine", confine, "--seed", str(seed), "--device", device]
+    options = [
+        "--service",
+        "gradescope",
+        "--confine",
+        confine,
+        "--seed",
+        str(seed),
+        "--device",
+        device,
+    ]
     reader.module_names(assignment)
     options += ["--assignment", assignment] if assignment else []
     script = RUN.format(options=shlex.join(options))

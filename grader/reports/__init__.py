@@ -18,6 +18,7 @@ FORMATS = {
     "gradescope": ("gradescope.text", False),
     "github": ("github.text", False),
     "exercism": ("exercism.text", False),
+    "prairielearn": ("prairielearn.text", False),
     "junit": ("junit.text", True),
     "csv": ("marks.every_check", True),
     "canvas": ("marks.canvas", True),

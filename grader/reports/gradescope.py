@@ -40,6 +40,11 @@ def to_dict(record: Record) -> dict[str, Any]:
     }
 
 
+def unreadable(reason: str) -> dict[str, Any]:
+    """Return the results of a submission that cannot be graded."""
+    return {"score": 0, "output": reason, "output_format": "text"}
+
+
 def _test(number: str, check: CheckResult) -> dict[str, Any]:
     test: dict[str, Any] = {
         "number": number,

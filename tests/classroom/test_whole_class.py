@@ -20,7 +20,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from grader.base.paths import ROOT
-from grader.classroom import gradescope
+from grader.classroom.autograder import SERVICES, autograde
 from grader.classroom.journal import Entry, Journal
 from grader.contract.enums import Tier
 from grader.course.sandbox_policy import why_no_marks
@@ -247,9 +247,8 @@ def by_gradescope(
         name = hand_in.name.format(id_)
         is_file = isinstance(hand_in.content, bytes)
         whole_class.place(hand_in, root / "submission" / name if is_file else root / "submission")
-        code = gradescope.autograde(
-            root, assignment=None, confine=Tier.SANDBOX, seed=0, device="cpu"
-        )
+        service = SERVICES["gradescope"]
+        code = autograde(root, service, assignment=None, confine=Tier.SANDBOX, seed=0, device="cpu")
         assert code == 0, id_
         found[id_] = json.loads((root / "results" / "results.json").read_text("utf-8"))
     return found

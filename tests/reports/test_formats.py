@@ -20,7 +20,17 @@ from grader.base.paths import ROOT
 from grader.contract.enums import Status
 from grader.contract.record import Record
 from grader.contract.results import Result
-from grader.reports import FORMATS, exercism, feedback, gradescope, junit, markdown, marks, table
+from grader.reports import (
+    FORMATS,
+    exercism,
+    feedback,
+    gradescope,
+    junit,
+    markdown,
+    marks,
+    prairielearn,
+    table,
+)
 from grader.reports.labels import NOT_JUDGED
 from tests.classes import (
     EVIL,
@@ -95,6 +105,34 @@ def test_a_check_without_points_is_informational_at_gradescope() -> None:
     [free] = [test for test in tests if "max_score" not in test]
     assert free["name"] == "Accuracy on a held-out test set: end to end"
     assert free["status"] == "passed"
+
+
+# --- PrairieLearn ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prairielearns_results_fit_what_it_documents(name: str) -> None:
+    record = graded()[name]
+    written = prairielearn.text(record)
+    data = json.loads(written)
+    fits(data, "prairielearn.json")
+    assert (
+        data["score"] == record.score / 100 == sum(test["points"] for test in data["tests"]) / 100
+    )
+    assert [test["max_points"] for test in data["tests"]] == [c.max_score for c in record.checks]
+    assert [not test["message"] for test in data["tests"]] == [
+        check.status is Status.PASSED for check in record.checks
+    ]
+    assert len(written.encode()) < 1_000_000  # its limit
+
+
+@pytest.mark.parametrize("status", [Status.ERROR, Status.NOT_RUN])
+def test_without_a_final_mark_no_attempt_is_lost_at_prairielearn(status: Status) -> None:
+    record = changed(graded()["right"], "dataset.texts", status=status, score=0.0)
+    data = json.loads(prairielearn.text(record))
+    fits(data, "prairielearn.json")
+    assert data["gradable"] is False
+    assert data["format_errors"] == [NOT_JUDGED]
 
 
 # --- exercism --------------------------------------------------------------------------------
@@ -311,7 +349,9 @@ def test_control_characters_and_surrogates_reach_no_csv() -> None:
 # --- what students get -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("face", [gradescope.text, exercism.text, markdown.text, feedback.text])
+@pytest.mark.parametrize(
+    "face", [gradescope.text, prairielearn.text, exercism.text, markdown.text, feedback.text]
+)
 def test_students_read_nothing_of_the_graders_own_faults(face: Any) -> None:
     text = face(faulty())
     assert "secret" not in text

@@ -222,7 +222,8 @@ KINDS: dict[str, Callable[[str], None]] = {
 }  # fmt: skip
 SUFFIXES = {
     "board": "txt", "markdown": "md", "html": "html", "gradescope": "json", "exercism": "json",
-    "github": "notices", "junit": "xml", "csv": "csv", "canvas": "csv", "moodle": "csv",
+    "prairielearn": "json", "github": "notices", "junit": "xml", "csv": "csv", "canvas": "csv",
+    "moodle": "csv",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The autograder for Gradescope: the zip, and its script run in a root of its own."""
+"""The autograders: Gradescope's zip and its script, PrairieLearn's results."""
 
 import json
 import os
@@ -17,7 +17,6 @@ from grader.base.paths import ROOT
 from grader.maintain import release
 from grader.maintain.submission_bank import REFERENCE
 
-pytest.importorskip("grader.reports.gradescope")
 DOCUMENTED = ROOT / "tests" / "schemas" / "gradescope.json"
 SECRET = "it's; $secret"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Gradescope runs Linux")
@@ -112,6 +111,50 @@ def test_a_fault_of_the_grader_leaves_no_mark(root: Path) -> None:
     assert done.returncode == 2
     assert "check_length" in done.stderr
     assert not (root / "results" / "results.json").exists()
+
+
+# --- PrairieLearn ----------------------------------------------------------------------------
+
+
+def external_grader(root: Path) -> dict[str, object]:
+    """Grade what is in `root/student`, as docs/prairielearn.md says, with any confinement."""
+    line = ["-m", "grader.classroom.autograder", str(root), "--service", "prairielearn"]
+    options = ["--assignment", "news-classifier", "--confine", "limits", "--seed", "0"]
+    run = subprocess.run(
+        [sys.executable, *line, *options, "--device", "cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    data = json.loads((root / "results" / "results.json").read_text(encoding="utf-8"))
+    schema = ROOT / "tests" / "schemas" / "prairielearn.json"
+    jsonschema.validate(data, json.loads(schema.read_text(encoding="utf-8")))
+    assert isinstance(data, dict)
+    return data
+
+
+@pytest.fixture
+def student(tmp_path: Path) -> Path:
+    (tmp_path / "student").mkdir()
+    return tmp_path / "student"
+
+
+def test_prairielearn_gets_the_share_of_the_points(student: Path) -> None:
+    (student / "dataset.py").write_bytes(REFERENCE["dataset"])
+    found = external_grader(student.parent)
+    assert found["score"] == 0.15
+    assert isinstance(found["tests"], list)
+    assert sum(test["points"] for test in found["tests"]) == 15
+
+
+def test_what_prairielearn_cannot_grade_costs_no_attempt(student: Path) -> None:
+    (student / "essay.pdf").write_bytes(b"%PDF-1.7")
+    found = external_grader(student.parent)
+    assert found["gradable"] is False
+    assert "What you handed in" in str(found["format_errors"])
+    assert str(student) not in str(found)
 
 
 def test_less_confinement_is_used_only_if_it_was_asked_for(
