@@ -316,6 +316,8 @@ def touched(statement: Statement, imports: dict[str, str], known: set[str]) -> s
         elif function in imports:
             if imports[function].split(".")[0] in CHANGING_MODULES and argument not in imports:
                 found.add(argument)
+        elif imports.get(argument, "").split(".")[0] in CHANGING_MODULES:
+            pass  # a helper that is given nn.RNN or torch.optim.Adam does not change torch
         elif function in CHANGING_BUILTINS or function in known:
             found.add(argument)
     return found

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ def parse(script: str, source: str) -> Question:
         raise _error(script, source.split("\n")[0], f"is not a question ({error!r})") from None
     if not REQUIRED <= given.keys() <= ALLOWED:
         raise _error(script, id_, f"needs {sorted(REQUIRED)} and can have {sorted(ALLOWED)}")
+    if not re.fullmatch(r"[a-z0-9-]+", id_):
+        raise _error(script, id_, "is not a name of lower-case letters, digits and hyphens")
     answer, decimals, choices = told["answer"], told.get("decimals", 2), told.get("choices", ())
     if choices and answer not in choices:
         raise _error(script, id_, "has an answer that is not one of its choices")
@@ -90,7 +93,7 @@ def text(script: Path) -> str:
     rows = []
     for question in questions(script):
         own = question.prediction
-        lines = [f'["{own.id}"]', f'digest = "{own.digest}"', f"hint = {_quoted(own.hint)}"]
+        lines = [f"[{own.id}]", f'digest = "{own.digest}"', f"hint = {_quoted(own.hint)}"]
         lines += [f"decimals = {own.decimals}"] if own.decimals != 2 else []
         lines += [f"choices = {_quoted(own.choices)}"] if own.choices else []
         rows.append("\n" + "".join(f"{line}\n" for line in lines))

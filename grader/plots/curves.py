@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.plots._draw import BACKWARD, FORWARD
 
@@ -11,33 +11,57 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def gradients(norms: dict[str, dict[int, Tensor]]) -> None:
+COLOURS = ("#7a7a7a", BACKWARD, "#2e8b57", FORWARD, "#8b3a8b", "#b8860b")
+
+
+def gradients(norms: dict[str, Tensor], tokens: float) -> None:
     """Plot how far back gradients reach in several layers.
 
     Args:
-        norms: by the layer's name and the length T, the norm of the last output's gradient with
-            respect to each input, shape (T,).
+        norms: by the layer's name, the norm of the last output's gradient with respect to each of
+            the T inputs, shape (T,).
+        tokens: the length of a text, which the plot marks.
     """
     import matplotlib.pyplot as plt
 
-    _, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
-    colours = (FORWARD, "#7a7a7a", BACKWARD)
-    for (name, of_lengths), colour in zip(norms.items(), colours, strict=False):
-        longest = max(of_lengths)
-        left.plot(range(longest - 1, -1, -1), of_lengths[longest], color=colour, label=name)
-        lengths = sorted(of_lengths)
-        first = [of_lengths[steps][0].item() for steps in lengths]
-        right.plot(lengths, first, "o-", ms=4, color=colour)
-    left.set_title(f"T = {longest}: each input", loc="left", fontweight="bold")
-    left.set_xlabel("how many steps before the last one")
-    left.set_ylabel("norm of the gradient")
-    left.legend(frameon=False, fontsize=9)
-    right.set_title("The first input, for several T", loc="left", fontweight="bold")
-    right.set_xlabel("T, the steps of the sequence")
-    left.set_yscale("log")
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#dddddd")
+    _, axes = plt.subplots(figsize=(8.4, 3.9), layout="constrained")
+    for (name, values), colour in zip(norms.items(), COLOURS, strict=False):
+        axes.plot(values.flip(0), color=colour, label=name)
+    axes.axvline(tokens, color="#999999", linestyle=":")
+    axes.text(tokens, 1.0, " a typical text", transform=axes.get_xaxis_transform(), va="top")
+    axes.set_title("How much an input could move the last output", loc="left", fontsize=11)
+    axes.set_xlabel("how many steps before the last one")
+    axes.set_ylabel("norm of the gradient")
+    axes.set_yscale("log")
+    _finish(axes)
+
+
+def learning(losses: dict[str, Sequence[float]], chance: float) -> None:
+    """Plot the training loss of several models in one plot.
+
+    Args:
+        losses: the loss of each training step, by the model's name.
+        chance: the loss of a model that guesses.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(8.4, 3.4), layout="constrained")
+    for (name, values), colour in zip(losses.items(), COLOURS, strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=colour, label=name, lw=1.3)
+    axes.axhline(chance, color="black", linestyle=":", label="guessing")
+    axes.set_title("Training loss", loc="left", fontsize=11)
+    axes.set_xlabel("training step")
+    axes.set_ylim(0, 1.6 * chance)
+    _finish(axes)
+
+
+def _finish(axes: Any) -> None:
+    """Put the legend beside the plot, draw the grid, and show the figure."""
+    import matplotlib.pyplot as plt
+
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd")
     plt.show()
 
 

@@ -152,6 +152,7 @@ CELL = '# %% predict=true\npredict("q", answer=(1, 2), computed=x.shape, hint="L
         ("hint=", "digits=3, hint=", "predict q needs"),
         ("hint=", 'choices=("a", "b"), hint=', "not one of its choices"),
         ("predict(", "x = predict(", "is not a question"),
+        ('"q"', '"q.1"', "is not a name"),
         (CELL, CELL + "\n" + CELL, "predict q is asked twice"),
     ],
 )

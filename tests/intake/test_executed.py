@@ -243,6 +243,8 @@ def test_an_object_with_content_keeps_it_without_what_comes_from_data() -> None:
         "assert config",
         "torch.manual_seed(0)",
         "torch.set_num_threads(8)",
+        "def make(kind): return kind(3, 4)\nmake(torch.nn.RNN)",
+        "def run(optimizer): 1\nfor _ in range(3): run(torch.optim.Adam)",
     ],
 )
 def test_what_changes_nothing_is_left_out(text: str) -> None:
