@@ -144,7 +144,9 @@ def check_lengths(submission: Submission) -> None:
         "lengths-and-targets-swapped": [target for _, target in samples],
         "lengths-sorted": sorted(expected),
     }
-    _require_equal(samples, "lengths", found, expected, mistakes)
+    b = next(b for b, steps in enumerate(filled) if not steps[-1])
+    remark = f"; the last token of sentence {b} is all zeros"
+    _require_equal(samples, "lengths", found, expected, mistakes, remark)
 
 
 def check_targets(submission: Submission) -> None:
@@ -161,7 +163,12 @@ def check_targets(submission: Submission) -> None:
 
 
 def _require_equal(
-    samples: Samples, part: str, found: list[int], expected: list[int], mistakes: dict[str, Any]
+    samples: Samples,
+    part: str,
+    found: list[int],
+    expected: list[int],
+    mistakes: dict[str, Any],
+    remark: str = "",
 ) -> None:
     """Require the correct numbers.
 
@@ -171,7 +178,7 @@ def _require_equal(
     if found != expected:
         why = matching_mistake(found, mistakes.items(), operator.eq)
         call = f"{calling(samples)}[{PARTS.index(part)}]"
-        raise Failure(call, f"It is {found}", f"{expected}", why)
+        raise Failure(call, f"It is {found}", f"{expected}{remark}", why)
 
 
 def check_small(submission: Submission) -> None:

@@ -13,7 +13,7 @@ from grader.contract.messages import Failure, show, show_raised
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 N, BATCH_SIZE = 14, 3  # 5 batches, one of which is smaller
 LONGEST = 40
@@ -69,7 +69,7 @@ def buckets_of(submission: Submission, which: int) -> Batches:
         Failure: they are not.
     """
     case, result = cases_of(submission)[which], buckets_seen(submission)[which].result
-    expected = f"lists of at most {case.batch_size} indices from 0 to {len(case.lengths) - 1}"
+    expected = f"a list of lists of ints: batches of indices from 0 to {len(case.lengths) - 1}"
     if isinstance(result, Raised) and which:
         raise Failure(case.text, show_raised(result), expected)
     found = unwrap(result)
@@ -103,9 +103,9 @@ def _why_form(found: Any) -> str | None:
         return None
     if found and all(type(part) is int for part in found):
         return "indices-not-in-batches"
-    if all(isinstance(part, TensorData) for part in found):
-        return "indices-in-tensors"
     parts = [part for batch in found if is_list(batch) for part in batch]
+    if all(isinstance(part, (TensorData, Opaque)) for part in parts or found):
+        return "indices-not-ints"
     if parts and all(is_list(part) and len(part) == 2 for part in parts):
         return "pairs-for-indices"
     return None
@@ -165,8 +165,8 @@ def check_similar(submission: Submission) -> None:
     for one, other in itertools.pairwise(ranges):
         if one[-1] > other[0]:
             by_index = all([*range(min(b), min(b) + len(b))] == sorted(b) for b in batches)
-            text = f"One batch has the lengths {one}, another one {other}"
-            expected = f"no length between those of a batch, such as {sorted(case.lengths)[:3]}"
+            text = f"One batch has lengths {one[0]} to {one[-1]}, another {other[0]} to {other[-1]}"
+            expected = "ranges of lengths that do not overlap"
             why = "batches-by-index" if by_index else "lengths-overlap"
             with local():
                 raise Failure(case.text, text, expected, why)

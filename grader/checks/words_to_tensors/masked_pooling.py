@@ -19,7 +19,7 @@ from grader.checks._tools import (
 )
 from grader.checks.words_to_tensors._sentences import B, T, draw_lengths
 from grader.contract.messages import Failure, show_raised, waits_for
-from grader.grading.answers import Call, CallResult, construct
+from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -35,6 +35,7 @@ ERRORS = {
     "The size of tensor a": "mask-not-broadcast",
     "must match the existing size": "mask-not-broadcast",
 }
+IN_PLACE = {"being used in an in-place operation": "outputs-changed-in-place"}
 ZERO, ALONE, OTHERS, EMPTY, EMPTY_OTHERS, GRADIENT = range(6)  # the calls of each function
 
 
@@ -56,7 +57,7 @@ def outputs_of(submission: Submission, lengths: Sequence[int]) -> Tensor:
     noise, signs = draw_each(submission.seed, (len(lengths), T, WIDTH), (len(lengths), WIDTH))
     order = signs.argsort(dim=1)
     offsets = torch.where(order < WIDTH // 2, APART, -APART)[:, None]
-    return (noise.clamp(-2, 2) + offsets) * mask_of(lengths, T)[:, :, None]
+    return (noise.clamp(-2, 2) + offsets).masked_fill(~mask_of(lengths, T)[:, :, None], 0.0)
 
 
 def batches_of(submission: Submission) -> list[tuple[Tensor, list[int]]]:
@@ -77,7 +78,7 @@ def batches_of(submission: Submission) -> list[tuple[Tensor, list[int]]]:
         (outputs, lengths),
         (outputs[b : b + 1, : lengths[b]], [lengths[b]]),
         (others, lengths),
-        (outputs * mask_of(with_empty, T)[:, :, None], with_empty),
+        (outputs.masked_fill(~mask_of(with_empty, T)[:, :, None], 0.0), with_empty),
         (others, with_empty),
     ]
 
@@ -87,9 +88,10 @@ def second(lengths: Sequence[int]) -> int:
     return [*lengths].index(sorted(lengths)[1])
 
 
-def calling(name: str, outputs: Tensor, lengths: Sequence[int]) -> str:
-    """Format a call."""
-    return f"{name}(outputs, lengths=tensor({lengths})) with outputs of {tuple(outputs.shape)}"
+def calling(name: str, outputs: Tensor, lengths: Sequence[int], place: str = "") -> str:
+    """Format a call, or a place in its result."""
+    call = f"{name}(outputs, torch.tensor({lengths})){place}"
+    return f"{call} for outputs of shape {tuple(outputs.shape)}"
 
 
 @evidence
@@ -175,6 +177,8 @@ def check_mean_shape(submission: Submission) -> None:
 
 def check_mean(submission: Submission) -> None:
     """Each mean is taken over the sentence's own tokens."""
+    import torch
+
     outputs, lengths = batches_of(submission)[ZERO]
     total = outputs.sum(dim=1)
     column = mask_of(lengths, T).sum(dim=1, keepdim=True)
@@ -183,6 +187,8 @@ def check_mean(submission: Submission) -> None:
         "mean-not-divided": total,
         "mask-too-long": total / (column + 1).clamp(max=T),
         "mask-too-short": mean_by_hand(outputs, [length - 1 for length in lengths]),
+        "mask-inverted": torch.zeros_like(total),
+        "mean-over-all-tokens": total / sum(lengths),
     }
     found = pooled_of(submission, MEAN, means(submission), ZERO)
     _require_pooled(submission, MEAN, found, mean_by_hand(outputs, lengths), mistakes)
@@ -196,13 +202,17 @@ def check_max_shape(submission: Submission) -> None:
 
 def check_max(submission: Submission) -> None:
     """Each maximum is taken over the sentence's own tokens, also if all numbers are negative."""
+    import torch
+
     outputs, lengths = batches_of(submission)[ZERO]
     expected = max_by_hand(outputs, lengths)
     found = pooled_of(submission, MAX, maxima(submission), ZERO)
-    is_shorter = [length < T for length in lengths]
+    is_shorter = torch.tensor(lengths) < T
+    inverted = torch.zeros_like(found).masked_fill(~is_shorter[:, None], -torch.inf)
     won = expected.clone()
     won[is_shorter] = expected[is_shorter].clamp(min=float(found[is_shorter].nan_to_num().min()))
     mistakes = {
+        "mask-inverted": inverted,
         "padding-wins": won,
         "mask-too-short": max_by_hand(outputs, [length - 1 for length in lengths]),
     }
@@ -221,15 +231,20 @@ def _require_pooled(
         return
     outputs, lengths = batches_of(submission)[ZERO]
     longer = [length > 1 for length in lengths]  # of one token, other mistakes leave nothing
-    candidates = [(why, wrong[longer]) for why, wrong in mistakes.items()]
-    why = matching_mistake(found[longer], candidates, close)
+    candidates = [(why, _finite(wrong[longer])) for why, wrong in mistakes.items()]
+    why = matching_mistake(_finite(found[longer]), candidates, close)
     b = next(b for b, row in enumerate(found) if not close(row, expected[b]))
     at, number, right = first_difference(found[b], expected[b])
     what = "mean" if name == MEAN else "maximum"
     wanted = f"{right}, the {what} of feature {at} over the {lengths[b]} tokens of sentence {b}"
     with local():
-        call = f"{calling(name, outputs, lengths)}, [{b}, {at}]"
+        call = calling(name, outputs, lengths, f"[{b}, {at}]")
         raise Failure(call, f"It is {number}", wanted, why)
+
+
+def _finite(pooled: Tensor) -> Tensor:
+    """Replace infinities by numbers that can be compared."""
+    return pooled.nan_to_num(nan=float("nan"))
 
 
 def results_of(submission: Submission) -> list[tuple[str, list[CallResult], Tensor]]:
@@ -257,11 +272,17 @@ def check_padding(submission: Submission) -> None:
         for which, rows, like in cases:
             with local():
                 found = pooled_of(submission, name, called, which)
-                _require_same(submission, name, which, found, rows, like)
+                _require_same(submission, name, which, found, rows, like, "padding-pooled")
 
 
 def _require_same(
-    submission: Submission, name: str, which: int, found: Tensor, rows: Tensor, like: str
+    submission: Submission,
+    name: str,
+    which: int,
+    found: Tensor,
+    rows: Tensor,
+    like: str,
+    why: str | None = None,
 ) -> None:
     """Require the numbers that the same sentences got in the first batch.
 
@@ -271,8 +292,8 @@ def _require_same(
     for b, (row, other) in enumerate(zip(found, rows, strict=True)):
         if not close(row, other):
             at, number, right = first_difference(row, other)
-            call = f"{calling(name, *batches_of(submission)[which])}, [{b}, {at}]"
-            raise Failure(call, f"It is {number}", f"{right}, {like}", "padding-pooled")
+            call = calling(name, *batches_of(submission)[which], f"[{b}, {at}]")
+            raise Failure(call, f"It is {number}", f"{right}, {like}", why)
 
 
 def check_empty(submission: Submission) -> None:
@@ -284,7 +305,7 @@ def check_empty(submission: Submission) -> None:
     b = lengths.index(0)
     for name, called, pooled in results_of(submission):
         found = pooled_of(submission, name, called, which)
-        call = f"{calling(name, outputs, lengths)}, [{b}]"
+        call = calling(name, outputs, lengths, f"[{b}]")
         if not close(found[b], torch.zeros(WIDTH)):
             row = found[b]
             why = "mean-of-nothing" if row.isnan().any() else None
@@ -298,9 +319,11 @@ def check_empty(submission: Submission) -> None:
 def check_gradients(submission: Submission) -> None:
     """Gradients flow from the results back to the outputs."""
     for name, called, _ in results_of(submission):
-        result = called[GRADIENT].result
         outputs, lengths = batches_of(submission)[ZERO]
+        call = calling(name, outputs, lengths)
+        explain_error(called[GRADIENT], call, "a gradient", IN_PLACE)
+        result = unwrap(called[GRADIENT].result)
         parts = result if is_list(result) else [result]
         if not all(isinstance(part, TensorData) and part.requires_grad for part in parts):
             found = "No gradient flows from the result back to `outputs`"
-            raise Failure(calling(name, outputs, lengths), found, "a gradient", "state-detached")
+            raise Failure(call, found, "a gradient", "state-detached")
