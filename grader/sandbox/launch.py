@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from grader.base.paths import GRADER
 from grader.worker import scratch
+from grader.worker.preload import PRELOADS
 
 WORKER = GRADER / "worker"
 POSIX = os.name == "posix"
@@ -200,15 +201,41 @@ def command() -> list[str]:
     return [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER)]
 
 
+_spare: list[RunningWorker] = []  # at most one
+
+
 def launch() -> RunningWorker:
-    """Start a fresh worker process, without the fork server."""
+    """Return a fresh worker process, without the fork server: the spare one, if there is one."""
+    while _spare:
+        worker = _spare.pop()
+        if worker.process.poll() is None:
+            return worker
+        worker.clean_up()
+    return _start()
+
+
+def prepare() -> None:
+    """Start a spare worker for the next `launch`; meanwhile it loads what submissions need."""
+    if not _spare:
+        _spare.append(_start(*PRELOADS))
+
+
+def discard() -> None:
+    """End the spare worker, if there is one."""
+    while _spare:
+        worker = _spare.pop()
+        worker.kill()
+        worker.clean_up()
+
+
+def _start(*preload: str) -> RunningWorker:
     folder = Path(tempfile.mkdtemp(prefix="grader-"))
     home, trace = folder / "home", folder / "trace"
     home.mkdir()
     written = trace.open("w+b")
     try:
         process = subprocess.Popen(
-            [*command(), str(trace)],
+            [*command(), str(trace), *preload],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.base.errors import UsageError
+from grader.contract.enums import Tier
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import Assignment, Task
 from grader.grading.keys import course_secret
 from grader.grading.session import Session, session
 from grader.intake.sources import Sources
+from grader.sandbox import launch
 from grader.sandbox.worker_client import ProcessWorker
 
 AGAIN = 0.05  # seconds between two attempts to interrupt a check
@@ -76,6 +78,13 @@ class Job(threading.Thread):
             self.report(Ended(self, f"The grader itself failed: {error!r}"))
         else:
             self.report(Ended(self))
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Where there is no fork server, start a worker that loads packages for the next job."""
+        worker = self._session and self._session.submission.worker
+        if isinstance(worker, ProcessWorker) and worker.confinement is Tier.LIMITS:
+            launch.prepare()
 
     def _grade(self) -> None:
         secret = course_secret()

@@ -17,6 +17,7 @@ from grader.contract.tasks import Assignment, Task
 from grader.grading.session import load
 from grader.intake.sources import Sources
 from grader.reports import board, hints
+from grader.sandbox import launch
 from grader.watch import keyboard, screen
 from grader.watch.files import Saves
 from grader.watch.job import Ended, Graded, Job
@@ -83,6 +84,7 @@ class Watch:
                         self._saved(f"Saved at {time.strftime('%H:%M:%S')}.")
         finally:
             self._cancel()
+            launch.discard()
 
     def _next_event(self) -> Event | None:
         try:

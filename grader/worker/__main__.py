@@ -1,7 +1,8 @@
-"""Starts a worker: `python -I grader/worker TRACE`, with requests on stdin, answers on stdout.
+"""Starts a worker: `python -I grader/worker TRACE [PRELOAD ...]`.
 
-TRACE is a file for the tracebacks of crashes and timeouts. Without it, this starts the fork server,
-see `fork_server`.
+It takes requests on stdin and answers on stdout. TRACE is a file for the tracebacks of crashes and
+timeouts; what to load before the first request follows, see `preload`. Without arguments, this
+starts the fork server, see `fork_server`.
 
 The package gets a name of its own, so that no student module can collide with it.
 """
@@ -25,7 +26,11 @@ def main() -> None:
     sys.modules["_worker"] = package
     spec.loader.exec_module(package)
     if sys.argv[1:]:
-        trace = open(sys.argv.pop(), "ab")  # noqa: SIM115 - open as long as the process lives
+        file, *names = sys.argv[1:]
+        del sys.argv[1:]
+        trace = open(file, "ab")  # noqa: SIM115 - open as long as the process lives
+        for name in names:
+            importlib.import_module("_worker.preload").load(name)
         importlib.import_module("_worker.serve").main(trace)
     else:
         importlib.import_module("_worker.fork_server").main()

@@ -28,50 +28,10 @@ import tempfile
 from typing import Any
 
 from . import landlock, layers, libc, scratch, serve
+from .preload import load
 
 MESSAGE = 1 << 16  # bytes
 HIGH, ALL = 100, 1 << 20  # the first descriptor beyond a worker's own; a limit above all of them
-
-
-def load_news() -> None:
-    """Load `news`, which submissions may import; a worker cannot read its folder."""
-    import news  # noqa: F401
-
-
-def load_torch() -> None:
-    """Load torch with one thread, because a thread pool does not survive a fork."""
-    import torch
-
-    torch.set_num_threads(1)
-    torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
-    serve.reset_random_state(0)
-    from .operations import call, dataset, load, model, train  # noqa: F401
-
-
-def load_spacy() -> None:
-    """Load spaCy and everything its pipeline needs, by running it once."""
-    import spacy
-
-    from .pipeline import MODEL
-
-    list(spacy.load(MODEL).pipe(["warm up"]))
-    from .operations import collate  # noqa: F401
-
-
-def load_training() -> None:
-    """Load what a training loop needs; creating the first optimizer imports many modules."""
-    import torch
-    from torch import nn
-    from torch.utils.data import DataLoader
-
-    model = nn.LSTM(2, 2)
-    optimizer = torch.optim.Adam(model.parameters())
-    for padded in DataLoader([torch.zeros(2, 2)]):  # type: ignore[arg-type]
-        model(padded)[0].sum().backward()
-    optimizer.step()
-
-
-PRELOADS = {"news": load_news, "torch": load_torch, "spacy": load_spacy, "training": load_training}
 
 
 class ForkServer:
@@ -134,12 +94,11 @@ class ForkServer:
         return (json.loads(content) if content else None), handles
 
     def preload(self, names: list[str]) -> None:
-        """Load packages that are not loaded yet; a worker reports missing ones."""
+        """Load packages that are not loaded yet."""
         for name in names:
             if name not in self.loaded:
                 self.loaded.add(name)
-                with contextlib.suppress(Exception):
-                    PRELOADS[name]()
+                load(name)
                 gc.collect()
                 libc.release_memory()
                 gc.freeze()

@@ -179,7 +179,8 @@ def test_a_name_that_is_missing_is_told_by_its_file() -> None:
 
 
 def test_every_worker_loads_what_the_tasks_of_its_modules_need() -> None:
-    steps = {step for task in tasks().values() for step in task.preload}
-    from grader.worker import fork_server
+    from grader.worker.preload import PRELOADS
 
-    assert steps <= fork_server.PRELOADS.keys()
+    steps = {step for task in tasks().values() for step in task.preload}
+
+    assert steps <= PRELOADS.keys()

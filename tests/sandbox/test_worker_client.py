@@ -60,7 +60,7 @@ def _operation(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Iterator
     with (copy / "operations" / "load.py").open("a", encoding="utf-8") as stream:
         stream.write(OPERATION)
     if not full:
-        with (copy / "fork_server.py").open("a", encoding="utf-8") as stream:
+        with (copy / "preload.py").open("a", encoding="utf-8") as stream:
             stream.write(LOADS_NOTHING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "WORKER", copy)
@@ -155,6 +155,31 @@ def test_a_worker_that_ends_is_told_of_and_replaced(runner: ProcessWorker, name:
         run(runner, code)
     assert caught.value.status == "crashed"
     assert run(runner, "value = 5") == 5
+
+
+def test_a_spare_worker_serves_the_next_submission_and_no_other() -> None:
+    launch.prepare()
+    (spare,) = launch._spare
+    with serving() as first, serving() as second:
+        assert run(first, "return 1 + 1") == run(second, "return 1 + 1")
+        assert first.confined is spare
+        assert second.confined is not spare
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_spare_worker_that_is_not_needed_leaves_nothing(alive: bool) -> None:
+    launch.prepare()
+    (spare,) = launch._spare
+    assert spare.folder is not None
+    if alive:
+        launch.discard()
+    else:
+        spare.process.kill()
+        spare.process.wait()
+        with serving() as worker:  # it is replaced
+            run(worker, "return 1 + 1")
+    assert spare.process.poll() is not None
+    assert not spare.folder.exists()
 
 
 def test_a_worker_that_ends_between_two_calls_is_replaced(runner: ProcessWorker) -> None:

@@ -1,0 +1,59 @@
+"""Loads what submissions need, before there is one: importing it takes seconds."""
+
+from __future__ import annotations
+
+import contextlib
+
+from . import serve
+
+
+def load(name: str) -> None:
+    """Load packages and run them once, see `PRELOADS`; a submission reports missing ones."""
+    with contextlib.suppress(Exception):
+        PRELOADS[name]()
+
+
+def _load_news() -> None:
+    """Load `news`, which submissions may import; a worker cannot read its folder."""
+    import news  # noqa: F401
+
+
+def _load_torch() -> None:
+    """Load torch with one thread, because a thread pool does not survive a fork."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
+    serve.reset_random_state(0)
+    from .operations import call, dataset, load, model, train  # noqa: F401
+
+
+def _load_spacy() -> None:
+    """Load spaCy and everything its pipeline needs, by running it once."""
+    import spacy
+
+    from .pipeline import MODEL
+
+    list(spacy.load(MODEL).pipe(["warm up"]))
+    from .operations import collate  # noqa: F401
+
+
+def _load_training() -> None:
+    """Load what a training loop needs; creating the first optimizer imports many modules."""
+    import torch
+    from torch import nn
+    from torch.utils.data import DataLoader
+
+    model = nn.LSTM(2, 2)
+    optimizer = torch.optim.Adam(model.parameters())
+    for padded in DataLoader([torch.zeros(2, 2)]):  # type: ignore[arg-type]
+        model(padded)[0].sum().backward()
+    optimizer.step()
+
+
+PRELOADS = {
+    "news": _load_news,
+    "torch": _load_torch,
+    "spacy": _load_spacy,
+    "training": _load_training,
+}
