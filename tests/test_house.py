@@ -65,12 +65,19 @@ def test_every_row_of_the_table_has_a_function_that_says_what_it_promises(check)
 
 def test_every_check_function_has_a_row_in_the_table() -> None:
     functions = [
-        (f"{path.parent.name}.{path.stem}", node.name)
+        (f"{path.parent.name}.{path.stem}", name)
         for path in (ROOT / "grader/checks").rglob("*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
+        for name in _defined(node)
+        if name.startswith("check_")
     ]
     assert sorted(functions) == sorted((check.module, check.function) for check in CHECKS)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [node.name] if isinstance(node, ast.FunctionDef) else []
 
 
 def test_no_file_of_the_grader_is_over_450_lines_and_no_function_over_60() -> None:

@@ -30,6 +30,7 @@ GROUPS = {
         "course": "check the nbgrader course, export its marks",
     },
     "For maintainers": {
+        "new": "write the skeleton of a check, a task or an assignment",
         "build": "generate exercise/ and the notebooks from solution/",
         "calibrate": "derive the accuracy marks from recorded training runs",
     },

@@ -1,8 +1,9 @@
-"""`python -m grader build`: generates exercise/ and the notebooks from solution/."""
+"""`python -m grader build`: generates exercise/, the notebooks, and what own/ gives."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.paths import COURSE, EXERCISE, ROOT, SOLUTION
@@ -15,27 +16,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write or check the generated files and return the exit code."""
-    from grader.maintain import notebooks, predictions, signatures, stubs
+    from grader.maintain import notebooks, one_file, predictions, signatures, stubs
 
     if not SOLUTION.is_dir():
         raise UsageError("solution/ is missing: the exercise can be built only where it exists.")
-    lessons = {
-        script: COURSE / "source" / script.stem / f"{script.stem}.ipynb"
-        for script in sorted(COURSE.glob("*.py"))
-        if script.name != "nbgrader_config.py"
-    }
     if options.check:
-        problems = [*stubs.check(SOLUTION, EXERCISE), *signatures.check(SOLUTION)]
-        for script, notebook in lessons.items():
+        problems = [*one_file.check(), *stubs.check(SOLUTION, EXERCISE)]
+        problems += signatures.check(SOLUTION)
+        for script, notebook in _lessons().items():
             problems += notebooks.check(script, SOLUTION, notebook) + predictions.check(script)
         print("\n".join(problems) or "exercise/ and the notebooks are up to date.")
         return 1 if problems else 0
     try:
-        written = [*stubs.build(SOLUTION, EXERCISE), *signatures.build(SOLUTION)]
-        for script, notebook in lessons.items():
+        written = [*one_file.build(), *stubs.build(SOLUTION, EXERCISE)]
+        written += signatures.build(SOLUTION)
+        for script, notebook in _lessons().items():
             written += notebooks.build(script, SOLUTION, notebook) + predictions.build(script)
     except (stubs.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
     wrote = [f"wrote {path.relative_to(ROOT)}" for path in written]
     print("\n".join(wrote) or "Everything is up to date.")
     return 0
+
+
+def _lessons() -> dict[Path, Path]:
+    """Return the notebook of each lesson."""
+    return {
+        script: COURSE / "source" / script.stem / f"{script.stem}.ipynb"
+        for script in sorted(COURSE.glob("*.py"))
+        if script.name != "nbgrader_config.py"
+    }

@@ -1,0 +1,193 @@
+"""Checks of simple functions in one line: call the function, compare, say what differs.
+
+    check_whole = close("mean", [[1, 2, 6]], 3.0, "The mean of three numbers.")
+    check_any = close("mean", lambda draw: [draw.sample(range(99), 5)], fmean, "Of any numbers.")
+    check_empty = raises("mean", [[]], ValueError, "No numbers have no mean.")
+
+Instead of the arguments, a function can draw them with the `random.Random` that it gets: such a
+check makes `DRAWS` calls, with arguments that nobody knows beforehand. Instead of the expected
+result, a function can compute it from the arguments. It runs in the grader; the worker gets the
+arguments alone. Arguments and results are plain data or tensors.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from grader.base.errors import UsageError
+from grader.checks._tools import close as close_tensors
+from grader.checks._tools import close_number, matching_mistake
+from grader.contract.messages import Failure, shorten, show, show_raised
+from grader.contract.tasks import tasks
+from grader.grading.answers import Call, CallResult, unwrap
+from grader.grading.submission import Submission
+from grader.worker.wire import Raised, TensorData, tensor_data
+
+DRAWS = 5  # calls of a check that draws its arguments
+MAX_CALL = 300  # characters of a call in a message
+
+Check = Callable[[Submission], None]
+Arguments = Sequence[Any] | Callable[[Random], Sequence[Any]]
+Mistakes = Mapping[str, Any]  # what known mistakes give instead, as `expected`
+
+
+def equal(
+    name: str, args: Arguments, expected: Any, says: str, mistakes: Mistakes | None = None
+) -> Check:
+    """Return a check that a result equals the expected one, in value and in type.
+
+    Args:
+        name: the function.
+        args: its arguments, or a function that draws them.
+        expected: the result, or a function that computes it from the arguments.
+        says: the requirement, in one sentence.
+        mistakes: ids of known mistakes with their results, or functions that compute them.
+    """
+    return _compared(name, args, expected, says, mistakes or {}, None)
+
+
+def close(
+    name: str,
+    args: Arguments,
+    expected: Any,
+    says: str,
+    mistakes: Mistakes | None = None,
+    tolerance: float = 1e-4,
+) -> Check:
+    """Return a check that the numbers of a result agree with the expected ones up to rounding.
+
+    Args:
+        name: the function.
+        args: its arguments, or a function that draws them.
+        expected: the result, or a function that computes it from the arguments. For a float, an
+            int is accepted; tensors must have its dtype and shape.
+        says: the requirement, in one sentence.
+        mistakes: ids of known mistakes with their results, or functions that compute them.
+        tolerance: the largest difference, relative to numbers above 1.
+    """
+    return _compared(name, args, expected, says, mistakes or {}, tolerance)
+
+
+def raises(name: str, args: Arguments, expected: type[Exception], says: str) -> Check:
+    """Return a check that a call raises an exception of Python's.
+
+    Args:
+        name: the function.
+        args: its arguments, or a function that draws them.
+        expected: the exception; built-in subclasses of it are accepted.
+        says: the requirement, in one sentence.
+    """
+
+    def judge(call: Call, called: CallResult) -> None:
+        result = called.result
+        if not isinstance(result, Raised):
+            raise Failure(call.text, f"It returned {show(result)}", f"{expected.__name__}, raised")
+        if result.kind != "exception" or result.type == "NotImplementedError":
+            unwrap(result)  # not written yet, or it ended itself
+        kind = getattr(builtins, result.type, None)
+        if not (isinstance(kind, type) and issubclass(kind, expected)):
+            raise Failure(call.text, show_raised(result), f"{expected.__name__}, raised")
+
+    return _check(name, args, says, judge)
+
+
+def _compared(
+    name: str,
+    args: Arguments,
+    expected: Any,
+    says: str,
+    mistakes: Mistakes,
+    tolerance: float | None,
+) -> Check:
+    def agree(found: Any, right: Any) -> bool:
+        return _agree(found, right, tolerance)
+
+    def judge(call: Call, called: CallResult) -> None:
+        found, right = unwrap(called.result), _result(expected, call)
+        if not agree(found, right):
+            known = [(id_, _result(wrong, call)) for id_, wrong in mistakes.items()]
+            why = matching_mistake(found, known, agree)
+            raise Failure(call.text, *_difference(found, right), why)
+
+    return _check(name, args, says, judge)
+
+
+def _check(
+    name: str, args: Arguments, says: str, judge: Callable[[Call, CallResult], None]
+) -> Check:
+    def check(submission: Submission) -> None:
+        if args == [...]:
+            raise UsageError(f"A check of {name} is not written yet: replace each `...` in it.")
+        numbers = Random(f"{submission.seed} {name}")
+        cases = [args(numbers) for _ in range(DRAWS)] if callable(args) else [args]
+        calls = [Call(_calling(name, case), case) for case in cases]
+        task = next(id_ for id_ in submission.modules if name in tasks()[id_].names)
+        for call, called in zip(calls, submission.call(task, name, calls), strict=True):
+            judge(call, called)
+
+    check.__doc__ = says
+    return check
+
+
+def _calling(name: str, args: Sequence[Any]) -> str:
+    """Write a call as Python."""
+    import torch
+
+    parts = [
+        f"torch.tensor({each.tolist()})" if isinstance(each, torch.Tensor) else repr(each)
+        for each in args
+    ]
+    return shorten(f"{name}({', '.join(parts)})", MAX_CALL)
+
+
+def _result(expected: Any, call: Call) -> Any:
+    """Return a result, given or to be computed, as a worker sends it."""
+    return _plain(expected(*call.args) if callable(expected) else expected)
+
+
+def _plain(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return tensor_data(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value
+
+
+def _agree(found: Any, right: Any, tolerance: float | None) -> bool:
+    """Return whether two results are equal, or agree up to a tolerance."""
+    if isinstance(right, TensorData):
+        if not isinstance(found, TensorData) or found.dtype != right.dtype:
+            return False
+        return close_tensors(found.torch(), right.torch(), tolerance or 0.0, relative=True)
+    if type(right) in (list, tuple):
+        return (
+            type(found) is type(right)
+            and len(found) == len(right)
+            and all(_agree(one, other, tolerance) for one, other in zip(found, right, strict=True))
+        )
+    if type(right) is dict:
+        return (
+            type(found) is dict
+            and found.keys() == right.keys()
+            and all(_agree(found[key], right[key], tolerance) for key in right)
+        )
+    if tolerance is not None and type(right) in (int, float) and type(found) in (int, float):
+        return close_number(found, right, tolerance)
+    return type(found) is type(right) and bool(found == right)
+
+
+def _difference(found: Any, right: Any) -> tuple[str, str]:
+    """Describe a result and the expected one; of large tensors, the numbers that differ most."""
+    shown, wanted = show(found), show(right)
+    if shown != wanted or not isinstance(found, TensorData):
+        return f"It returned {shown}", wanted
+    numbers, others = (each.torch().double().flatten() for each in (found, right))
+    at = int((numbers - others).abs().argmax())
+    return f"It returned {shown}; number {at} is {numbers[at]:.6g}", f"{others[at]:.6g} there"

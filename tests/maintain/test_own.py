@@ -1,0 +1,209 @@
+"""A check, a task and an assignment of one's own: `new`, `build`, the grader, the kill matrix."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import ROOT
+from grader.maintain import skeletons
+from grader.maintain.one_file import parse
+from grader.maintain.stubs import BuildError
+
+SKELETON: str = read_toml(skeletons.SKELETONS)["assignment"]["own"].replace("{name}", "averages")
+FOLDERS = ("assignments", "docs", "exercise", "grader", "news", "solution", "tests")
+
+# What an attack can earn is what it computes: the mean of whatever numbers, or that [] raises.
+HOSTILE = {
+    "constant": ("def averages(numbers): return 3.0", 30),
+    "always-raises": ("def averages(numbers): raise ValueError('no')", 0),
+    "equal-to-everything": (
+        "class Anything(float):\n"
+        "    def __eq__(self, other): return True\n"
+        "    def __sub__(self, other): return 0.0\n"
+        "    def __getattr__(self, name): return self\n"
+        "def averages(numbers): return Anything(7)",
+        0,
+    ),
+    "not-a-number": ("def averages(numbers): return float('nan')", 0),
+    "prints-passed": ("def averages(numbers): print('{\"score\": 100}')", 0),
+    "prints-endlessly": ("def averages(numbers):\n    while True: print('x' * 1000)", 0),
+    "exits": ("import sys\ndef averages(numbers): sys.exit(0)", 0),
+    "exits-at-once": ("import os\nos._exit(0)", 0),
+    "loops": ("def averages(numbers):\n    while True: pass", 0),
+    "looks-for-the-checks": (
+        "import sys\n"
+        "def averages(numbers):\n"
+        "    found = [m for m in sys.modules.values() if hasattr(m, 'check_any')]\n"
+        "    return found[0].fmean(numbers) if found else 0.0",
+        0,
+    ),
+    "reads-the-checks": (
+        f"def averages(numbers): return len(open({str(ROOT / 'own')!r} + '/averages.py').read())",
+        0,
+    ),
+}
+GRADES_HOSTILE = """
+import json, sys
+from grader.grading import submission
+from grader.grading.session import grade
+from grader.intake.sources import Sources
+submission.SECONDS = 2.0
+for name, source in json.load(sys.stdin).items():
+    sources = Sources(name, {"averages": source.encode()}, {"averages": "averages.py"})
+    record = grade(sources, many=True, assignment="averages", secret="course")
+    print(json.dumps([name, record.score, record.environment["confinement"],
+                      [check.status.value for check in record.checks]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the kit, without a course's data."""
+    copy = tmp_path_factory.mktemp("own") / "kit"
+    ignored = shutil.ignore_patterns("__pycache__", "*.png", "*.svg", "golden")
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    shutil.copy(ROOT / "constraints.txt", copy)
+    return copy
+
+
+def python(kit: Path, arguments: Sequence[str], code: int = 0, given: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=kit,
+        env={**os.environ, "PYTHONPATH": str(kit)},
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def grader(kit: Path, *arguments: str, code: int = 0) -> str:
+    return python(kit, ["-m", "grader", *arguments], code)
+
+
+def replace_in(path: Path, *pairs: tuple[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+def matrix(kit: Path, *entries: str) -> None:
+    """Grade entries over all tasks; the page of the copy may lack their rows."""
+    printed = python(kit, ["-m", "tests.matrix", "--only", *entries])
+    assert f"{len(entries)} submissions, 0 problems" in printed
+
+
+@pytest.mark.full
+def test_an_assignment_is_one_file_and_is_graded_as_any_other(kit: Path) -> None:
+    grader(kit, "new", "assignment", "averages")
+    own = kit / "own" / "averages.py"
+    assert len(own.read_text(encoding="utf-8").splitlines()) <= 40
+    grader(kit, "build", "--check")
+    assert "100/100  done" in grader(kit, "grade", "solution/averages.py")
+    stub = grader(kit, "grade", "exercise/averages.py", code=1)
+    assert "0/100  not started" in stub
+    assert "What do you add up" in grader(kit, "hint", "averages", "1")
+
+    grader(kit, "new", "check", "averages.negative")
+    grader(kit, "build", "--check")
+    unwritten = grader(kit, "grade", "solution/averages.py", code=2)
+    assert "not your fault: the grader could not judge this" in unwritten
+    replace_in(
+        own,
+        ('equal("averages", [...], ...,', 'equal("averages", [[-1, -3]], -2.0,'),
+        ('"empty": 20, "negative": 1', '"empty": 10, "negative": 10'),
+        ('"The requirement, in one sentence.")', '"So.", {"sign-lost": lambda _: 2.0})'),
+    )
+    with (kit / "grader/contract/mistakes.toml").open("a", encoding="utf-8") as stream:
+        stream.write('\n[sign-lost]\ntitle = "A sign is lost."\nexplanation = "Keep the sign."\n')
+    replace_in(
+        kit / "tests/submissions/mutants/averages.toml",
+        ('says = "got:"  # of the message; or: mistake = "..."', 'mistake = "sign-lost"'),
+        ("sum(numbers) / len(numbers)\n'''", "abs(sum(numbers)) / len(numbers)\n'''"),
+    )
+    grader(kit, "build")
+    assert "100/100  done" in grader(kit, "grade", "solution/averages.py")
+    made = ("median", "divided-by-three", "zero-of-nothing", "negative")
+    matrix(kit, *(f"averages-{name}" for name in made), "averages_statistics", "averages_negative")
+
+    # held against the bank's generic attacks, in the sandbox if there is one
+    sources = {name: source for name, (source, _) in HOSTILE.items()}
+    printed = python(kit, ["-c", GRADES_HOSTILE], given=json.dumps(sources))
+    for line in printed.splitlines():
+        name, score, confinement, statuses = json.loads(line)
+        assert score == HOSTILE[name][1], line
+        assert confinement != "none"
+        assert "error" not in statuses
+    assert len(printed.splitlines()) == len(HOSTILE)
+
+
+@pytest.mark.full
+def test_a_task_is_added_to_an_assignment(kit: Path) -> None:
+    grader(kit, "new", "task", "squares", "--assignment", "recurrent-layers")
+    grader(kit, "new", "check", "squares.empty")
+    grader(kit, "build", "--check")
+    replace_in(
+        kit / "grader/checks/recurrent_layers/squares.py",
+        ('equal("squares", [...], ...,', 'close("squares", [[]], 0.0,'),
+    )
+    replace_in(
+        kit / "tests/submissions/mutants/squares.toml",
+        ("in numbers)\n'''", "in numbers) or 1.0\n'''"),
+    )
+    record = json.loads(grader(kit, "grade", "solution/recurrent.py", "--json", "-"))
+    assert {"id": "squares", "score": 3, "max_score": 3, "state": "done"} in record["tasks"]
+    mutants = ("square-of-the-sum", "absolute-values", "empty")
+    matrix(kit, *(f"squares-{name}" for name in mutants), "squares_loop", "squares_empty")
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("# %% checks\n", "", "no line `# %% checks`"),
+        ('"""Averages.', 'X = """Averages.', "no docstring"),
+        ("    ### BEGIN SOLUTION\n", "", "without a region"),
+        ('"empty": 20', '"emty": 20', "have empty, emty"),
+        ("check_any", "chek_any", "have any"),
+        ('    "See `sum`', '    # "See `sum`', "HINTS is not three texts"),
+        ("return sum(", "return sum((", "does not compile"),
+    ],
+)
+def test_a_file_that_cannot_be_built_is_told_with_its_place(old: str, new: str, says: str) -> None:
+    with pytest.raises(BuildError, match=rf"^own/averages\.py:\d+: .*{re.escape(says)}"):
+        parse("averages", SKELETON.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("name", ["random", "two words", "a-b"])
+def test_a_file_needs_the_name_of_a_module(name: str) -> None:
+    with pytest.raises(BuildError, match="cannot be called"):
+        parse(name, SKELETON)
+
+
+@pytest.mark.parametrize("name", ["model", "text", "statistics", "grader", "a-b", "beyond"])
+def test_a_name_that_is_taken_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name}"):
+        skeletons.new_assignment(name)
+
+
+@pytest.mark.parametrize("name", ["model", "model.", "model.a-b", "model.builds", "nothing.a"])
+def test_a_check_needs_a_task_and_a_new_name(name: str) -> None:
+    with pytest.raises(UsageError):
+        skeletons.new_check(name)
