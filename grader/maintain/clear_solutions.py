@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from nbgrader.preprocessors import ClearSolutions
@@ -9,6 +10,8 @@ from nbgrader.utils import is_solution
 
 from grader.contract.tasks import tasks
 from grader.maintain.stubs import stub
+
+QUESTION = re.compile(r"^### (Question \d+)$", re.MULTILINE)
 
 
 class ClearTaskSolutions(ClearSolutions):
@@ -24,4 +27,6 @@ class ClearTaskSolutions(ClearSolutions):
             if task in tasks():
                 cell.source = stub(cell.source, tasks()[task].module, "in this cell")
                 return cell, resources
+        if found := QUESTION.findall(cell.source):  # Validate shows a stub that was left as it is
+            self.text_stub = f"Your answer to {found[-1].lower()}."
         return super().preprocess_cell(cell, resources, cell_index)

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments, owner
+from grader.maintain.clear_solutions import ClearTaskSolutions
 from grader.maintain.stubs import BuildError, build, check, stub
 
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
@@ -456,3 +458,17 @@ def test_check_writes_nothing(kit: tuple[Path, Path]) -> None:
 def test_check_reports_a_stub_from_top_to_bottom(kit: tuple[Path, Path]) -> None:
     write(kit[1], model="# END SOLUTION\nself.side = [side]\nx = 1\n# END SOLUTION\n")
     assert [int(problem.split(":")[1]) for problem in check(*kit)] == [1, 1, 2, 4]
+
+
+def test_a_written_answer_that_is_missing_is_named_by_its_question() -> None:
+    answer = {"grade": True, "solution": True, "locked": False, "points": 5, "schema_version": 3}
+    cells = []
+    for number in (1, 2):
+        cells.append(new_markdown_cell(f"### Question {number}\n\nWhy?"))
+        cells.append(new_markdown_cell("*A full answer says:* because."))
+        cells[-1].metadata["nbgrader"] = {**answer, "grade_id": f"q{number}", "task": False}
+    ClearTaskSolutions().preprocess(new_notebook(cells=cells), {})
+    assert [cell.source for cell in cells[1::2]] == [
+        "Your answer to question 1.",
+        "Your answer to question 2.",
+    ]
