@@ -719,7 +719,8 @@ padded, targets = next(iter(loader("train")))
 model = LSTMClassifier(n_targets=len(news.CLASSES))
 optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 for step in range(16):
-    loss = nn.functional.cross_entropy(model(padded), targets)
+    logits = model(padded)
+    loss = nn.functional.cross_entropy(logits, targets)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -896,7 +897,7 @@ class Reader(nn.Module):
     def __init__(self, pool, features=96, hidden=64, dropout=0.0):
         super().__init__()
         self.pool = pool
-        self.lstm = nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
+        self.reader = nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
         self.score = nn.Linear(2 * hidden, 1)  # for attention
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * hidden, len(news.CLASSES))
@@ -907,10 +908,10 @@ class Reader(nn.Module):
         lengths = mask.sum(dim=1).clamp(min=1)
         if self.pool == "packed":
             packed = pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
-            _, (h_n, _) = self.lstm(packed)  # (2, B, H): one layer, two directions
+            _, (h_n, _) = self.reader(packed)  # (2, B, H): one layer, two directions
             vector = h_n.transpose(0, 1).flatten(1)
         else:
-            output, _ = self.lstm(padded)
+            output, _ = self.reader(padded)
             if self.pool == "max":
                 vector = output.masked_fill(~mask[..., None], -1).amax(dim=1)  # states are above -1
             else:

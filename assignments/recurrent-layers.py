@@ -751,7 +751,7 @@ def learn_to_recall(layer, optimizer, lr, steps, length, clip=math.inf):
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
-        losses.append(loss.item())
+        losses += [loss.item()]
     with torch.no_grad():
         inputs, classes = recall_batch(500, length)
         right = linear(layer(inputs)[0][:, -1]).argmax(dim=1) == classes
