@@ -30,7 +30,8 @@ def arrows(vectors: dict[str, tuple[float, float]], x: str, y: str) -> None:
         axes.plot(*place, "o", color=FORWARD)
         axes.annotate(word, place, (7, 6), textcoords="offset points", fontsize=11)
     axes.margins(0.25)
-    axes.set(xlabel=x, ylabel=y)
+    used = [sorted({*numbers}) for numbers in zip(*vectors.values(), strict=True)]
+    axes.set(xlabel=x, ylabel=y, xticks=used[0], yticks=used[1])
     axes.grid(color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)
     plt.show()
