@@ -897,7 +897,7 @@ class Reader(nn.Module):
     def __init__(self, pool, features=96, hidden=64, dropout=0.0):
         super().__init__()
         self.pool = pool
-        self.reader = nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
+        self.layer = nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
         self.score = nn.Linear(2 * hidden, 1)  # for attention
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * hidden, len(news.CLASSES))
@@ -908,10 +908,10 @@ class Reader(nn.Module):
         lengths = mask.sum(dim=1).clamp(min=1)
         if self.pool == "packed":
             packed = pack_padded_sequence(padded, lengths, batch_first=True, enforce_sorted=False)
-            _, (h_n, _) = self.reader(packed)  # (2, B, H): one layer, two directions
+            _, (h_n, _) = self.layer(packed)  # (2, B, H): one layer, two directions
             vector = h_n.transpose(0, 1).flatten(1)
         else:
-            output, _ = self.reader(padded)
+            output, _ = self.layer(padded)
             if self.pool == "max":
                 vector = output.masked_fill(~mask[..., None], -1).amax(dim=1)  # states are above -1
             else:
@@ -967,7 +967,7 @@ for pool in ("mean", "max", "attention"):
 reader = reading("attention")
 for (_, text), (sentence, _) in zip(rows("valid")[:2], embedded("valid"), strict=False):
     with torch.no_grad():
-        output, _ = reader.lstm(sentence[None])
+        output, _ = reader.layer(sentence[None])
         weights = reader.weights(output, sentence[None].any(dim=2))[0].tolist()
     tokens = [token.text for token in nlp.make_doc(text)]
     plots.attention(tokens, weights)
