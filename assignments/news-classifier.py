@@ -242,7 +242,7 @@ class FirstWords:
 
 
 first_words = FirstWords(count=4)  # an object ...
-for batch in DataLoader(rows("train")[:4], batch_size=2, collate_fn=first_words):  # ... as function
+for batch in DataLoader(rows("train")[:4], batch_size=2, collate_fn=first_words):  # ... called
     print(batch)
 
 # %% definition="collate.Collate"
@@ -257,7 +257,7 @@ check("collate", Collate)
 
 # %% predict=true
 predict(
-    "padded-shape",
+    "three-sentences",
     answer=(3, 6, 96),
     computed=padded.shape,
     hint="How many sentences are there, how many tokens has the longest, how long is a vector?",
@@ -279,7 +279,7 @@ plots.padding(next(iter(batches))[0])
 # %% [markdown]
 # **Compute the vectors once.** In each epoch the model sees the same texts, and spaCy would compute
 # the same vectors again. The cell below computes them once, with your two parts, and keeps them. A
-# `DataLoader` then shuffles and pads them anew in each epoch, which is quick. (If you change
+# `DataLoader` then shuffles and pads them again in each epoch, which is quick. (If you change
 # `NewsDataset` or `Collate`, run this cell again.)
 
 
@@ -434,7 +434,7 @@ def fit(net, training, held_out, epochs, lr):
 
 held_out = draw_points(400, seed=2)
 losses = fit(net, (points, classes), held_out, epochs=20, lr=0.02)
-print("accuracy on held-out points:", measure(net, *held_out)[1])
+print(f"accuracy on held-out points: {measure(net, *held_out)[1]:.2f}")
 
 # %% [markdown]
 # **Overfitting.** Now with labels that are wrong in one case of six. A network that learns from few
@@ -495,7 +495,7 @@ def words(text):
 
 
 counts = Counter(word for _, text in rows("train") for word in words(text))
-frequent = sorted(word for word, count in counts.items() if count > 1)
+frequent = sorted(word for word, count in counts.most_common(5_000) if count > 1)
 vocabulary = {word: number for number, word in enumerate(frequent, start=1)}  # 0 is for padding
 
 
@@ -513,7 +513,7 @@ torch.manual_seed(0)
 counting = nn.Linear(len(vocabulary) + 1, len(news.CLASSES))
 fit(counting, bags("train"), bags("valid"), epochs=10, lr=0.01)
 results["bag of words"] = measure(counting, *bags("valid"))[1]
-print(len(vocabulary), "words, accuracy", results["bag of words"])
+print(f"{len(vocabulary)} words, accuracy {results['bag of words']:.2f}")
 
 # %% [markdown]
 # Each word has one weight per class, so one can read what it learned. These words speak most for
@@ -540,7 +540,7 @@ torch.manual_seed(0)
 averaging = nn.Linear(96, len(news.CLASSES))
 fit(averaging, means("train"), means("valid"), epochs=20, lr=0.03)
 results["mean vector"] = measure(averaging, *means("valid"))[1]
-print("accuracy", results["mean vector"])
+print(f"accuracy {results['mean vector']:.2f}")
 
 # %% [markdown]
 # Counting words wins by far. A topic shows in single words such as *profit* or *goal*, and a bag of
@@ -555,13 +555,30 @@ print("accuracy", results["mean vector"])
 # %% [markdown]
 # ## 5. The model
 #
-# A recurrent network reads a sentence token by token and keeps a *hidden state*, H numbers that sum
-# up what it has read so far. An LSTM keeps a second, protected state as well, so it can remember over
-# more steps (see *Recurrent layers*, part 4, or
-# [Hochreiter and Schmidhuber, 1997](https://doi.org/10.1162/neco.1997.9.8.1735)). Yours is
-# *bidirectional*: one direction reads from left to right (its hidden states are `f1` to `f4` below),
-# the other from right to left (`b4` to `b1`). It has several layers, too: the second one reads, at
-# each step, both states of the first one side by side, 2H numbers.
+# A recurrent network reads a sentence token by token and keeps a *hidden state* $h$, H numbers that
+# sum up what it has read so far. At every step the same *cell* computes the next state, from the
+# vector of the token and the state before. The first state is zeros. What the last one holds can be
+# classified:
+
+# %%
+plots.classifier()
+
+# %% [markdown]
+# **Inside an LSTM cell.** A plain cell rewrites its whole state at every step, and soon forgets. An
+# LSTM (*long short-term memory*, Hochreiter and Schmidhuber, 1997) has a second, protected state, the
+# cell state $c$. Three *gates*, numbers between 0 and 1, decide at every step: the forget gate $f$,
+# how much of each number of $c$ stays (1 keeps it, 0 erases it); the input gate $i$, how much of
+# something new, $g$, is added; the output gate $o$, how much of $c$ shows in $h$. You need no more than
+# that here. *Recurrent layers*, part 4, goes through the picture step by step, and so does
+# [Dive into Deep Learning](https://d2l.ai/chapter_recurrent-modern/lstm.html).
+
+# %%
+plots.lstm_cell("all")
+
+# %% [markdown]
+# **Two directions, several layers.** Yours is *bidirectional*: one direction reads from left to right
+# (its hidden states are $f_1$ to $f_4$ below), the other from right to left ($b_4$ to $b_1$). The second
+# layer reads, at each step, both states of the first one side by side, 2H numbers.
 #
 # [`nn.LSTM`](https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html) returns
 # `output, (h_n, c_n)`. `output` holds *all* steps of the *last* layer, (B, T, 2H) with
@@ -573,9 +590,9 @@ print("accuracy", results["mean vector"])
 plots.last_states()
 
 # %% [markdown]
-# Look at the last layer, backward: `b4` is computed first, when only *again* has been read, and `b1`
-# last, when the whole sentence has. A classifier needs the two states that have read everything: `f4`
-# and `b1` of the last layer.
+# Look at the last layer, backward: $b_4$ is computed first, when only *again* has been read, and $b_1$
+# last, when the whole sentence has. A classifier needs the two states that have read everything: $f_4$
+# and $b_1$ of the last layer.
 #
 # > **You may read elsewhere** that `batch_first=True` moves the batch of `h_n` to the front as well.
 # > It does not: `h_n` is (L * D, B, H) either way. Nor does an LSTM pass its states on to the next
@@ -639,8 +656,9 @@ print("parameters:", sum(weights.numel() for weights in untrained.parameters()))
 plots.padded_states()
 
 # %% [markdown]
-# **Predict.** A sentence is followed by 5, 20 or 40 vectors of zeros. Which of the two final states
-# moves further away from what it is without padding, `"forward"` or `"backward"`?
+# **Predict.** An LSTM with random weights reads a sentence that is followed by 5, 20 or 40 vectors of
+# zeros. Which of its two final states moves further away from what it is without padding, `"forward"`
+# or `"backward"`?
 
 # %% predict=true
 predict(
@@ -835,8 +853,9 @@ def classify(texts):
 
 
 headlines = [
-    "Oil prices fall again as demand from Asia slows",
-    "Striker scores twice in the final minutes of the cup match",
+    "Oil prices fall again",
+    "Oil prices fall again Crude slipped below 40 dollars a barrel in New York as demand slowed.",
+    "Striker scores twice in cup final The visitors led until the 80th minute, then lost 2-1.",
     "Write a headline of your own here",
 ]
 for text, probabilities in zip(headlines, classify(headlines).tolist(), strict=True):
@@ -888,6 +907,9 @@ for i in sorted(wrong, key=lambda i: -sureness[i])[:5]:
 #   a softmax over the tokens turns the scores into weights. This is a simple form of the attention that
 #   [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473) introduced for translation and that
 #   transformers consist of.
+#
+# There is no ReLU in these models: hidden states lie between -1 and 1, and a ReLU drops the negative
+# half of what they say. Your task asks for one; what happens if you put it in here?
 
 
 # %%
@@ -979,7 +1001,7 @@ for (_, text), (sentence, _) in zip(rows("valid")[:2], embedded("valid"), strict
 # other than chance would have it (the *pointwise mutual information*)? A singular value decomposition
 # compresses that table to 32 numbers per word. The lesson *Beyond the classifier* learns such vectors
 # by gradients, as [Word2Vec](https://arxiv.org/abs/1301.3781) does;
-# [Levy and Goldberg, 2014](https://aclanthology.org/Q15-1016/) compare both.
+# [Levy, Goldberg and Dagan, 2015](https://aclanthology.org/Q15-1016/) compare both.
 
 
 # %%

@@ -50,13 +50,13 @@ def padded_states() -> None:
             word = tokens[x] if x < len(tokens) else "0"
             axes.text(x, -0.75, word, ha="center", va="center", fontsize=10)
             for y, letter, colour in ((0, "f", FORWARD), (1, "b", BACKWARD)):
-                _draw_state(axes, x, y, f"{letter}{x + 1}", colour, final=x == (steps - 1, 0)[y])
+                _draw_state(axes, x, y, f"${letter}_{x + 1}$", colour, final=x == (steps - 1, 0)[y])
         for x in range(steps - 1):
             arrow(axes, (x + 0.32, 0), (x + 0.68, 0), FORWARD)
             arrow(axes, (x + 0.68, 1), (x + 0.32, 1), BACKWARD)
         style = {"va": "center", "family": "monospace", "fontsize": 10}
-        axes.text(steps - 0.55, 0, f"h_n[-2] = f{steps}", style, color=FORWARD)
-        axes.text(-0.45, 1, "h_n[-1] = b1", style, color=BACKWARD, ha="right")
+        axes.text(steps - 0.55, 0, f"h_n[-2] = $f_{steps}$", style, color=FORWARD)
+        axes.text(-0.45, 1, "h_n[-1] = $b_1$", style, color=BACKWARD, ha="right")
         axes.set(xlim=(-2.1, 6.1), ylim=(-1.15, 1.5), aspect="equal")
         axes.axis("off")
     left.axvspan(2.5, 4.45, ymin=0.05, ymax=0.93, color="#eeeeee", zorder=0)

@@ -731,8 +731,9 @@ def test_every_cell_of_the_lesson_runs_without_a_network(graded: Graded) -> None
     shown = graded.shown("tried-solution")
     assert '"output_type": "error"' not in shown
     assert '"stderr"' not in shown
-    pictures = ("padding", "overfitting", "states", "padded states", "curves", "confusion", "table")
-    assert shown.count("image/png") == len(pictures)  # and none of the experiments
+    drawn = ("padding", "overfitting", "classifier", "cell", "states", "padded states")
+    measured = ("curves", "confusion", "accuracies")
+    assert shown.count("image/png") == len(drawn + measured)  # and none of the experiments
     assert "epoch 8 of 8" in shown
 
 
