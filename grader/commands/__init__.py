@@ -24,6 +24,7 @@ GROUPS = {
     },
     "For instructors": {
         "class": "grade a class; run it again to continue",
+        "explain": "show everything behind the verdict of one check",
         "diff": "show whose mark changes between two runs, and why",
         "release": "build the archive for students, without the solution",
         "gradescope": "build an autograder for Gradescope",
