@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import random
 
 from grader.checks._tools import close_number, matching_mistake, require_number
@@ -52,40 +54,117 @@ BLEU_MISTAKES: dict[str, Bleu] = {
 }
 
 
-def sentences_of(submission: Submission, more: int, *lengths: int) -> list[list[str]]:
-    """Generate sentences of different words."""
-    draw = random.Random(100 * submission.seed + more)
-    return [draw.sample(WORDS.split(), length) for length in lengths]
+def sentences_of(draw: random.Random, *lengths: int) -> list[list[str]]:
+    """Draw sentences in which no word occurs twice."""
+    words = iter(draw.sample(WORDS.split(), sum(lengths)))
+    return [[*itertools.islice(words, length)] for length in lengths]
 
 
-def corpora(submission: Submission) -> dict[str, Corpus]:
-    """Generate corpora (translations and references) by what they test."""
-    long, short = sentences_of(submission, 0, 11, 6)
-    # The translations are longer by different numbers of words, and differ from the references in
-    # a word and in upper case.
+def changed(draw: random.Random) -> Corpus:
+    """Draw translations that are longer than the references, by different numbers of words.
+
+    They differ from the references in a word and in upper case.
+    """
+    long, short = sentences_of(draw, draw.randint(10, 13), draw.randint(6, 8))
+    one, other = [*long, "here"], [*short, "one", "two"]
+    one[draw.randint(5, len(long) - 3)] = "nobody"
+    other[draw.randint(4, len(short) - 2)] = "no"
     long[0] = long[0].title()
-    one, other = (
-        [*long[:5], "nobody", *long[6:], "here"],
-        [*short[:4], "no", short[5], "one", "two"],
-    )
-    changed = [[one[0].lower(), *one[1:]], other]
-    first, second = sentences_of(submission, 1, 9, 8)
-    twice = [*first, *first[:3]]  # of the n-grams of `again`, some match twice
-    again = [[*first[:5], *first[:5], "so"], [*second[:6], first[0], second[6], second[0]]]
-    brief, rest = sentences_of(submission, 2, 12, 5)
-    four, five = sentences_of(submission, 3, 7, 9)
-    broken = [[*four[:3], "but", *four[4:]], [*five[:2], "or", *five[3:6], "and", *five[7:]]]
-    few = sentences_of(submission, 4, 3, 2)
-    return {
-        "with a word changed in each sentence": (changed, [long, short]),
-        "with words repeated": (again, [twice, second]),
-        "with a translation cut short": ([brief[:6], [*rest, "indeed"]], [brief, rest]),
-        "without a match of four words": (broken, [four, five]),
-        "with an empty translation": ([[], changed[0]], [short, long]),
-        "with sentences of at most three words": (few, few),
-        "with empty translations only": ([[], []], [long, short]),
-        "with a reference of two words": ([long, few[0], brief[:4]], [long, few[0][:2], brief]),
-    }
+    return [one, other], [long, short]
+
+
+def repeated(draw: random.Random) -> Corpus:
+    """Draw translations with repeated words; some n-grams match twice, some once.
+
+    They have as many words as the references.
+    """
+    twice = draw.randint(4, 6)
+    first, second = sentences_of(draw, twice + 4, draw.randint(7, 9))
+    again = [*first[:twice], *first[:twice], "so"]
+    mixed = [*second[:-2], first[0], second[-2], second[0]]
+    return [again, mixed], [[*first, *first[: twice - 2]], second]
+
+
+def cut(draw: random.Random) -> Corpus:
+    """Draw translations of which one is much shorter than its reference."""
+    brief, rest = sentences_of(draw, draw.randint(11, 14), draw.randint(5, 7))
+    return [brief[: draw.randint(5, 7)], [*rest, "indeed"]], [brief, rest]
+
+
+def broken(draw: random.Random) -> Corpus:
+    """Draw translations in which at most three words in a row match."""
+    runs = [3, draw.randint(2, 3), draw.randint(1, 2), 3, draw.randint(1, 2)]
+    references = sentences_of(draw, sum(runs[:2]) + 1, sum(runs[2:]) + 2)
+    one, other = map(list, references)
+    one[runs[0]] = "but"
+    other[runs[2]], other[runs[2] + runs[3] + 1] = "or", "and"
+    return [one, other], references
+
+
+def short(draw: random.Random) -> Corpus:
+    """Draw sentences of at most three words, which are translated correctly."""
+    references = sentences_of(draw, 3, *draw.choices((1, 2), k=draw.randint(1, 3)))
+    return references, references
+
+
+def unequal(draw: random.Random) -> Corpus:
+    """Draw three translations; the reference of one has two words."""
+    long, few, brief = sentences_of(draw, draw.randint(10, 12), 3, draw.randint(9, 12))
+    return [long, few, brief[:4]], [long, few[:2], brief]
+
+
+def one_empty(draw: random.Random) -> Corpus:
+    """Draw a corpus with an empty translation."""
+    translations, references = changed(draw)
+    return [[], translations[0]], references[::-1]
+
+
+def all_empty(draw: random.Random) -> Corpus:
+    """Draw a corpus with empty translations only."""
+    references = sentences_of(draw, draw.randint(8, 12), draw.randint(4, 7))
+    return [[] for _ in references], references
+
+
+CASES = {
+    "with a word changed in each sentence": changed,
+    "with words repeated": repeated,
+    "with a translation cut short": cut,
+    "without a match of four words": broken,
+    "with an empty translation": one_empty,
+    "with sentences of at most three words": short,
+    "with empty translations only": all_empty,
+    "with a reference of two words": unequal,
+}
+MODEL = 0  # with this draw, each case tells as many mistakes apart as it can
+
+
+@evidence
+def corpora(submission: Submission) -> dict[str, Corpus]:
+    """Draw corpora (translations and references) by what they test.
+
+    A draw on which two mistakes look alike that can be told apart is rejected.
+    """
+    draw = random.Random(submission.seed)
+    found = {}
+    for case, drawn in CASES.items():
+        tries = (drawn(draw) for _ in itertools.count())
+        found[case] = next(each for each in tries if confusions(each) == confusions_of(case))
+    return found
+
+
+@functools.cache
+def confusions_of(case: str) -> list[int]:
+    """Return the confusions of the model of a case."""
+    return confusions(CASES[case](random.Random(MODEL)))
+
+
+def confusions(corpus: Corpus) -> list[int]:
+    """Return for the correct score and each mistake's the first of them that is equal."""
+    scores = [way.score(*corpus) for way in (Bleu(), *BLEU_MISTAKES.values())]
+    return [
+        next(at for at, other in enumerate(scores) if close_number(score, other))
+        for score in scores
+    ]
 
 
 BLEU_CALL = "corpus_bleu(translations, references)"

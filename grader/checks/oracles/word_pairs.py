@@ -38,17 +38,26 @@ class WordPairs:
 
 
 @functools.cache
-def word_pairs() -> WordPairs:
-    """Build the pairs from the sample, deterministically."""
+def often_used() -> tuple[list[str], list[list[str]]]:
+    """Return the words of the sample that are often used, and those of each news item."""
     texts = [text for split in ("train", "valid", "test") for _, text in news.sample(split)]
     items = [re.findall(r"[a-z]{3,}", text.lower()) for text in texts]
     counts = Counter(word for item in items for word in item)
     frequent = {word for word, _ in counts.most_common(COMMONEST)}
     words = sorted(word for word, n in counts.items() if n >= FEWEST and word not in frequent)
+    known = {*words}
+    return words, [[word for word in item if word in known] for item in items]
+
+
+@functools.lru_cache(maxsize=2)
+def word_pairs(seed: int) -> WordPairs:
+    """Draw the ids of the words, the order of the news items, and the pairs that are held out."""
+    draw = random.Random(seed)
+    words, items = often_used()
+    words, items = draw.sample(words, len(words)), draw.sample(items, len(items))
     ids = {word: id_ for id_, word in enumerate(words)}
-    pairs = [pair for item in items for pair in permutations([ids[w] for w in item if w in ids], 2)]
+    pairs = [pair for item in items for pair in permutations([ids[word] for word in item], 2)]
     together = Counter(pair for pair in pairs if pair[0] < pair[1])
-    draw = random.Random(0)
     several = sorted(pair for pair, n in together.items() if n >= 2)
     held = draw.sample(several, round(HELD * len(several)))
     hidden = {*held, *((b, a) for a, b in held)}
@@ -65,17 +74,19 @@ def word_pairs() -> WordPairs:
     return WordPairs(words, *(np.array(each, np.int64) for each in (train, held, apart)))
 
 
-def share_nearer(vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+def share_nearer(
+    pairs: WordPairs, vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+) -> float:
     """Return how often a held-out pair is more similar than a random pair.
 
     Args:
+        pairs: the pairs to compare.
         vectors: one per word, (V, F); similarity is the cosine.
 
     Returns:
         A fraction of all comparisons, from 0 to 1, where equal similarity counts half: 0.5 for
         random vectors.
     """
-    pairs = word_pairs()
     directions = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     held, apart = (
         np.round((directions[each[:, 0]] * directions[each[:, 1]]).sum(axis=1), 6)
