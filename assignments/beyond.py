@@ -34,7 +34,8 @@
 # `raise NotImplementedError(...)`, put your own code in its place. A cell that starts with `check(`
 # tells you what is right and what is not, and offers hints; run it as often as you like. Where a
 # cell starts with `predict(`, write down what you expect *before* you run the next cell: you
-# remember a surprise better than a fact. Each part is graded independently, so you can skip one and
+# remember a surprise better than a fact. Cells that begin with `# Experiment` are not needed for any
+# task. Each part is graded independently, so you can skip one and
 # continue. Keep the names of the functions, and do not change the cells that check.
 #
 # | letter | meaning |
@@ -336,7 +337,7 @@ for name, result in (
 # %% [markdown]
 # > **You may read elsewhere** that word vectors can be added like meanings, as in *king + cap =
 # > crown*. The sum of two words is nearest to one of the two. Even for *king - man + woman*, programs
-# > find *queen* only because they leave out the three words that were put in; *king* itself is often
+# > find *queen* because they leave out the three words that were put in; *king* itself is often
 # > nearer. The directions are real, but weaker than the equation suggests
 # > ([Linzen, 2016](https://arxiv.org/abs/1606.07736)).
 #
@@ -446,7 +447,7 @@ print("certain and wrong: ", certain)
 # %% [markdown]
 # So C is not the maximum. It is what guessing costs, and a model can do much worse.
 #
-# Now four models that count. An *n-gram model* looks at the last letters, its context, and predicts
+# Now models that count. An *n-gram model* looks at the last letters, its context, and predicts
 # what followed the same context in the training text. (It adds 0.1 to each count, so that nothing
 # is impossible.)
 #
@@ -724,6 +725,7 @@ def train_reverser(ratio, seed):
 # and the band around it reaches from the worst to the best.
 
 # %%
+# Experiment: takes about half a minute
 digits = torch.randint(10, (1000, 7), generator=torch.Generator().manual_seed(1))
 targets = digits.flip(dims=[1])
 ways = {"fed the right digits": 1.0, "on its own": 0.0}
@@ -755,8 +757,8 @@ plots.by_position(right)
 # pile up, learning is faster and steadier (and, for models that allow it, all steps can be computed
 # at once). The cost: in use nobody supplies the right tokens, so the decoder meets inputs that it
 # never saw in training, its own mistakes, and one can lead to the next (exposure bias). What is
-# measured with the teacher is too optimistic: on the left ratio 1 stays high at all positions, on
-# the right it falls from position to position, and ends below the other two. Remedies: a ratio
+# measured with the teacher is too optimistic: on the left ratio 1 does well at all positions, on the
+# right it falls from position to position, and ends below the other two. Remedies: a ratio
 # between, or one that falls during training (scheduled sampling).
 #
 # *Marks:* 1 what is fed, 1 why it helps, 2 the gap between training and use and what follows from
@@ -827,6 +829,7 @@ predict(
 )
 
 # %%
+# Experiment: takes about half a minute
 torch.manual_seed(0)
 writer = Writer(C)
 optimizer = torch.optim.Adam(writer.parameters(), lr=0.004)
@@ -853,6 +856,7 @@ print(f"\nthe best n-gram model: {min(heldout.values()):.2f} on the same held-ou
 # more alike. After *the s*:
 
 # %%
+# Experiment
 temperatures = (0.3, 0.8, 1.5)
 start = torch.tensor([[letters.index(letter) for letter in "the s"]])
 with torch.no_grad():
@@ -874,6 +878,7 @@ predict(
 
 
 # %%
+# Experiment
 @torch.no_grad()
 def write(model, length, temperature, start="the "):
     """Sample each letter from the model's probabilities, and feed it back."""
