@@ -16,7 +16,7 @@
 # **You need** Python with classes, and an idea of what a tensor, a shape and a gradient are. The
 # lesson *Recurrent layers* opens an LSTM and shows how it works inside; *Words to tensors* says more
 # about spaCy and padding. Neither is required: what you need of them is explained here. You need no
-# GPU and no download.
+# GPU and no download, but about five hours.
 #
 # | part | what you do | difficulty | minutes | points |
 # |---|---|---|---|---|
@@ -38,8 +38,9 @@
 # says what is right and what is not, with a hint where you need one; run it as often as you like.
 # A mistake costs points only in its own part. Cells with `predict(` ask for a guess *before* you run
 # the next cell; they give no points, and a wrong guess is where you learn most. Cells that begin with
-# `# Experiment` take a while and are not needed for any task. You may add cells, with helper functions too: your parts may use everything in the cells above their check. Keep the
-# names of the parts, and do not change the cells that check.
+# `# Experiment` take a while and are not needed for any task. You may add cells, with helper functions
+# too: your parts may use everything in the cells above their check. Keep the names of the parts, and
+# do not change the cells that check.
 
 # %% [markdown]
 # ## Shapes
@@ -174,7 +175,7 @@ for target, name in enumerate(news.CLASSES):
 # [pipeline](https://spacy.io/usage/processing-pipelines), `nlp("Oil prices fall again")` returns a
 # document, and each of its tokens has an attribute `token.vector`. For many texts,
 # `nlp.pipe(texts, batch_size=len(texts))` yields one document per text, in order, and is faster than
-# one call per text.
+# one call per text. A vector is a NumPy array: `torch.from_numpy` makes a tensor of it.
 #
 # These vectors are *contextual*: a small network computes them from a token and its neighbours, so
 # *fall* gets one vector in *prices fall* and a different one in *this fall*. That network learned to
@@ -201,6 +202,8 @@ for text in ("Oil prices fall again", "It opens this fall"):
 # ```
 #
 # Every entry stands for 96 numbers, and `0` for 96 zeros; the tensor has shape (B, T, F) = (3, 5, 96).
+# PyTorch has a function for it,
+# [`pad_sequence`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html).
 #
 # > **You may read elsewhere** that all batches must have the same size. They need not: within one
 # > batch all rows have the same length, but every batch may have its own B and its own T. PyTorch's
@@ -627,8 +630,8 @@ predict(
 print("output", tuple(output.shape))
 
 # %% [markdown]
-# **Your model:** the LSTM, then those two states, then ReLU, then a `Linear` layer that returns C
-# logits. No softmax: the loss function applies it.
+# **Your model:** the LSTM, then those two states side by side (`torch.cat`), then ReLU, then a `Linear`
+# layer that returns C logits. No softmax: the loss function applies it.
 
 # %% definition="model.LSTMClassifier"
 

@@ -34,7 +34,7 @@ def accuracies(results: Mapping[str, Runs], items: int) -> None:
         error = math.sqrt(mean * (1 - mean) / items)
         axes.plot([mean - error, mean + error], [row, row], color="#bbd0e6", lw=9, zorder=1)
         axes.plot(each, [row] * len(each), "o", color=FORWARD, ms=5, alpha=0.8)
-        axes.text(1.02, row, f"{mean:.2f}", va="center", fontsize=10, transform=_row(axes))
+        axes.text(1.02, row, f"{mean:.2f}", va="center", transform=axes.get_yaxis_transform())
     axes.axvline(1 / len(news.CLASSES), color="#999999", linestyle=":", zorder=0)
     axes.set_yticks(range(len(results)), list(results))
     axes.set_ylim(len(results) - 0.5, -0.5)
@@ -44,11 +44,6 @@ def accuracies(results: Mapping[str, Runs], items: int) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#dddddd")
     plt.show()
-
-
-def _row(axes: Any) -> Any:
-    """Return coordinates in which x is a fraction of the axes' width and y is data."""
-    return axes.get_yaxis_transform()
 
 
 def confusion(targets: Sequence[int], predicted: Sequence[int]) -> None:
