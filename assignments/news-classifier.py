@@ -14,9 +14,9 @@
 # - improve it with packing, pooling over time, attention and word vectors of your own.
 #
 # **You need** Python with classes, and an idea of what a tensor, a shape and a gradient are. The
-# lesson *Recurrent layers* opens an LSTM and shows how it works inside; *Words to tensors* says more
-# about spaCy and padding. Neither is required: what you need of them is explained here. You need no
-# GPU and no download, but about five hours.
+# lesson *Recurrent layers* opens an LSTM and shows how it works inside; *Words to tensors* says
+# more about spaCy and padding. Neither is required: what you need of them is explained here. You
+# need no GPU and no download, but about five hours.
 #
 # | part | what you do | difficulty | minutes | points |
 # |---|---|---|---|---|
@@ -33,21 +33,21 @@
 # | all parts | | | | {points} |
 # | questions, on top | answer in your own words | | 30 | {points:questions} |
 #
-# **How to work.** Run the cells from the top down (Shift + Enter). Where you see
-# `raise NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(`
-# says what is right and what is not, with a hint where you need one; run it as often as you like.
-# A mistake costs points only in its own part. Cells with `predict(` ask for a guess *before* you run
-# the next cell; they give no points, and a wrong guess is where you learn most. Cells that begin with
-# `# Experiment` take a while and are not needed for any task. You may add cells, with helper functions
-# too: your parts may use everything in the cells above their check. Keep the names of the parts, and
-# do not change the cells that check.
+# **How to work.** Run the cells from the top down (Shift + Enter). Where you see `raise
+# NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(` says
+# what is right and what is not, with a hint where you need one; run it as often as you like. A
+# mistake costs points only in its own part. Cells with `predict(` ask for a guess *before* you run
+# the next cell; they give no points, and a wrong guess is where you learn most. Cells that begin
+# with `# Experiment` take a while and are not needed for any task. You may add cells, with helper
+# functions too: your parts may use everything in the cells above their check. Keep the names of the
+# parts, and do not change the cells that check.
 
 # %% [markdown]
 # ## Shapes
 #
 # Many mistakes show up as a wrong shape; the worst ones have the right shape and wrong numbers. So
-# it pays to know every shape. These letters mean the same everywhere, in the text, in the docstrings
-# and in what `check` says:
+# it pays to know every shape. These letters mean the same everywhere, in the text, in the
+# docstrings and in what `check` says:
 #
 # | letter | meaning |
 # |---|---|
@@ -109,10 +109,11 @@ for label, text in rows("train")[:4]:
 # %% [markdown]
 # **Iterable or map-style.** torchtext, the library that AG News comes from, gives you a *stream*:
 # you can loop over it, and that is all. It has no length, and you cannot ask for item number 7. For
-# training you want a new random order in each epoch, so you do need item number 7. PyTorch calls the
-# two kinds [iterable-style and map-style data sets](https://docs.pytorch.org/docs/stable/data.html).
-# A map-style `Dataset` answers two questions: how many samples are there (`len(dataset)`), and what
-# is sample number `i` (`dataset[i]`)?
+# training you want a new random order in each epoch, so you do need item number 7. PyTorch calls
+# the two kinds [iterable-style and map-style data
+# sets](https://docs.pytorch.org/docs/stable/data.html). A map-style `Dataset` answers two
+# questions: how many samples are there (`len(dataset)`), and what is sample number `i`
+# (`dataset[i]`)?
 
 # %%
 stream = iter(rows("train"))  # like torchtext's
@@ -123,10 +124,11 @@ except TypeError as error:
     print("stream[7]:", error)
 
 # %% [markdown]
-# Below is a data set of square numbers. Two details matter for yours as well. Python counts negative
-# indices from the end: `squares[-1]` is the last one. And an index that is too large must raise
-# `IndexError`: that is how a `for` loop, `list(...)` and a `DataLoader` notice the end. A list and a
-# `range` do both by themselves, so an object that hands the index on to one gets it for free.
+# Below is a data set of square numbers. Two details matter for yours as well. Python counts
+# negative indices from the end: `squares[-1]` is the last one. And an index that is too large must
+# raise `IndexError`: that is how a `for` loop, `list(...)` and a `DataLoader` notice the end. A
+# list and a `range` do both by themselves, so an object that passes the index to one gets it for
+# free.
 
 
 # %%
@@ -149,8 +151,8 @@ except IndexError as error:
 
 # %% [markdown]
 # **Your data set.** Labels count from 1, but PyTorch's loss function expects class indices that
-# count from 0. So label 1 becomes index 0, and so on up to C - 1. `samples` can be a stream, so read
-# it once.
+# count from 0. So label 1 becomes index 0, and so on up to C - 1. `samples` can be a stream, so
+# read it once.
 
 # %% definition="dataset.NewsDataset"
 
@@ -170,18 +172,19 @@ for target, name in enumerate(news.CLASSES):
 # ## 2. From texts to a batch
 #
 # **Tokens and embeddings.** A network computes with numbers, so each token (a word or a punctuation
-# mark) becomes a vector of F = 96 numbers, its *embedding*. spaCy computes it:
-# `nlp = spacy.load("en_core_web_sm")` loads a
-# [pipeline](https://spacy.io/usage/processing-pipelines), `nlp("Oil prices fall again")` returns a
-# document, and each of its tokens has an attribute `token.vector`. For many texts,
-# `nlp.pipe(texts, batch_size=len(texts))` yields one document per text, in order, and is faster than
-# one call per text. A vector is a NumPy array: `torch.from_numpy` makes a tensor of it.
+# mark) becomes a vector of F = 96 numbers, its *embedding*. spaCy computes it: `nlp =
+# spacy.load("en_core_web_sm")` loads a [pipeline](https://spacy.io/usage/processing-pipelines),
+# `nlp("Oil prices fall again")` returns a document, and each of its tokens has an attribute
+# `token.vector`. For many texts, `nlp.pipe(texts, batch_size=len(texts))` yields one document per
+# text, in order, and is faster than one call per text. A vector is a NumPy array:
+# `torch.from_numpy` makes a tensor of it.
 #
 # These vectors are *contextual*: a small network computes them from a token and its neighbours, so
-# *fall* gets one vector in *prices fall* and a different one in *this fall*. That network learned to
-# tag words and to parse sentences. So the vectors know much about grammar and little about topics.
-# (The small pipeline has [no word vectors](https://spacy.io/usage/linguistic-features#vectors-similarity)
-# in a table; the medium and large ones do.)
+# *fall* gets one vector in *prices fall* and a different one in *this fall*. That network learned
+# to tag words and to parse sentences. So the vectors know much about grammar and little about
+# topics. (The small pipeline has [no word
+# vectors](https://spacy.io/usage/linguistic-features#vectors-similarity) in a table; the medium and
+# large ones do.)
 
 # %%
 nlp = spacy.load("en_core_web_sm")
@@ -190,9 +193,9 @@ for text in ("Oil prices fall again", "It opens this fall"):
     print(f"{text:24} {fall.vector.shape}", fall.vector[:4].round(2), "...")
 
 # %% [markdown]
-# **Padding.** A tensor is rectangular, but sentences differ in length. So short sentences are filled
-# up with vectors of zeros after their last token. That is *padding*. A batch of B = 3 sentences,
-# T = 5:
+# **Padding.** A tensor is rectangular, but sentences differ in length. So short sentences are
+# filled up with vectors of zeros after their last token. That is *padding*. A batch of B = 3
+# sentences, T = 5:
 #
 # ```
 #               t = 1    t = 2    t = 3    t = 4    t = 5
@@ -201,8 +204,8 @@ for text in ("Oil prices fall again", "It opens this fall"):
 # sentence 3    Goal     !        0        0        0
 # ```
 #
-# Every entry stands for 96 numbers, and `0` for 96 zeros; the tensor has shape (B, T, F) = (3, 5, 96).
-# PyTorch has a function for it,
+# Every entry stands for 96 numbers, and `0` for 96 zeros; the tensor has shape (B, T, F) = (3, 5,
+# 96). PyTorch has a function for it,
 # [`pad_sequence`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html).
 #
 # > **You may read elsewhere** that all batches must have the same size. They need not: within one
@@ -211,9 +214,10 @@ for text in ("Oil prices fall again", "It opens this fall"):
 
 # %% [markdown]
 # **From samples to a batch.** A `DataLoader` draws B samples and calls its *collate function* to
-# combine them. [The default one](https://docs.pytorch.org/docs/stable/data.html#working-with-collate-fn)
-# stacks tensors along a new first dimension and leaves texts as they are. It knows nothing about
-# padding, so it fails if tensors differ in shape. That is why you need your own.
+# combine them. [The default
+# one](https://docs.pytorch.org/docs/stable/data.html#working-with-collate-fn) stacks tensors along
+# a new first dimension and leaves texts as they are. It knows nothing about padding, so it fails if
+# tensors differ in shape. That is why you need your own.
 
 # %%
 pairs = [("Oil prices fall", torch.tensor(2)), ("Goal !", torch.tensor(1))]
@@ -225,8 +229,8 @@ except RuntimeError as error:
 
 # %% [markdown]
 # **Why a class?** Loading a spaCy pipeline takes about half a second; a collate function is called
-# for each batch. So the pipeline must be loaded once and kept somewhere. An object of a class can do
-# that: `__init__` runs once, when the object is created; `__call__` runs each time the object is
+# for each batch. So the pipeline must be loaded once and kept somewhere. An object of a class can
+# do that: `__init__` runs once, when the object is created; `__call__` runs each time the object is
 # called *like a function*. Some call such an object a *functor*. A smaller example:
 
 
@@ -254,9 +258,9 @@ for batch in DataLoader(rows("train")[:4], batch_size=2, collate_fn=first_words)
 check("collate", Collate)
 
 # %% [markdown]
-# **Predict.** Your `Collate` gets the three sentences *Rain stopped play*, *Goal!* and *Shares of the
-# airline fell sharply*. What is the shape of the padded tensor? Write it in place of the dots, as in
-# `(1, 2, 3)`, and run the cell.
+# **Predict.** Your `Collate` gets the three sentences *Rain stopped play*, *Goal!* and *Shares of
+# the airline fell sharply*. What is the shape of the padded tensor? Write it in place of the dots,
+# as in `(1, 2, 3)`, and run the cell.
 
 # %% predict=true
 predict(
@@ -315,10 +319,10 @@ print("tokens per news item: from", min(lengths), "to", max(lengths))
 # %% [markdown]
 # ## 3. How a network learns
 #
-# Before the news, a problem that fits into one picture: points in the plane. A point belongs to class
-# 1 if it is near the origin, and to class 0 otherwise. A network of two `Linear` layers gets the
-# coordinates and gives two scores, the *logits*. Nothing here is graded, but everything here occurs
-# again in parts 5 and 6.
+# Before the news, a problem that fits into one picture: points in the plane. A point belongs to
+# class 1 if it is near the origin, and to class 0 otherwise. A network of two `Linear` layers gets
+# the coordinates and gives two scores, the *logits*. Nothing here is graded, but everything here
+# occurs again in parts 5 and 6.
 
 
 # %%
@@ -349,8 +353,8 @@ optimizer.step()
 print(loss, "as a number:", loss.item())
 
 # %% [markdown]
-# **`.item()`.** The loss is a tensor that remembers how it was computed (`grad_fn`), and so keeps all
-# intermediate results in memory. To collect losses, collect `loss.item()`, a plain `float`.
+# **`.item()`.** The loss is a tensor that remembers how it was computed (`grad_fn`), and so keeps
+# all intermediate results in memory. To collect losses, collect `loss.item()`, a plain `float`.
 #
 # **`zero_grad()`.** `backward()` *adds* to the gradients that are there already. That is useful
 # sometimes, but in a training loop the gradients of the previous batch must be cleared.
@@ -376,10 +380,10 @@ print("the gradient is", factor, "times as large")
 
 # %% [markdown]
 # **Two modes.** `net.train()` and `net.eval()` do not train or evaluate anything: they set the
-# attribute `training` of the network and of all its layers. Most layers ignore it. Dropout sets random
-# numbers to zero (and enlarges the others) in training mode only, and batch normalisation uses the
-# statistics of the batch in training mode only. So: training mode before you train, eval mode before
-# you measure. A function that measures should leave the mode as it found it.
+# attribute `training` of the network and of all its layers. Most layers ignore it. Dropout sets
+# random numbers to zero (and enlarges the others) in training mode only, and batch normalisation
+# uses the statistics of the batch in training mode only. So: training mode before you train, eval
+# mode before you measure. A function that measures should leave the mode as it found it.
 
 # %%
 dropout = nn.Dropout(0.5)
@@ -387,13 +391,13 @@ print("train:", dropout.train()(torch.ones(8)))
 print("eval: ", dropout.eval()(torch.ones(8)), " training =", dropout.training)
 
 # %% [markdown]
-# **`no_grad()`** is independent of the mode. It tells PyTorch to compute no gradients, and so not to
-# remember anything for them: that saves time and memory where you only measure.
+# **`no_grad()`** is independent of the mode. It tells PyTorch to compute no gradients, and so not
+# to remember anything for them: that saves time and memory where you only measure.
 #
 # **Device.** A tensor is in the memory of one *device*, `"cpu"` or a GPU such as `"cuda"`. What is
 # computed together must be on the same device: `net.to(device)` moves the weights of a network in
-# place, but `tensor.to(device)` returns a moved copy, so write `points = points.to(device)`. To write
-# code that works everywhere, ask the network where it is:
+# place, but `tensor.to(device)` returns a moved copy, so write `points = points.to(device)`. To
+# write code that works everywhere, ask the network where it is:
 
 # %%
 with torch.no_grad():
@@ -404,8 +408,8 @@ print("the network is on", device, "| GPU available:", torch.cuda.is_available()
 
 # %% [markdown]
 # **A complete loop.** One pass over the data is an *epoch*. Small batches are faster than the whole
-# data set at once: the weights improve many times per epoch. After each epoch, the network is measured
-# on *held-out* points, which it does not learn from.
+# data set at once: the weights improve many times per epoch. After each epoch, the network is
+# measured on *held-out* points, which it does not learn from.
 
 
 # %%
@@ -466,9 +470,9 @@ plots.loss_lines(lines, x="epoch")
 
 # %% [markdown]
 # **Training, validation, test.** The weights are fitted to the *training* set, so it says nothing
-# about new data. The *validation* set does, until you use it to choose: if you keep the best of twenty
-# models, its validation accuracy is a little too good, because you also chose for luck. So there is a
-# third part, the *test* set. Look at it once, when all choices are made.
+# about new data. The *validation* set does, until you use it to choose: if you keep the best of
+# twenty models, its validation accuracy is a little too good, because you also chose for luck. So
+# there is a third part, the *test* set. Look at it once, when all choices are made.
 #
 # **How sure is a number?** An accuracy $p$ on $n$ items has a standard error of
 # $\sqrt{p(1-p)/n}$. On 200 items that is:
@@ -547,8 +551,8 @@ print(f"accuracy {results['mean vector']:.2f}")
 
 # %% [markdown]
 # Counting words wins by far. A topic shows in single words such as *profit* or *goal*, and a bag of
-# words has a weight for each of them. spaCy's small vectors were trained for grammar: that *profit* is
-# a singular noun after a verb is what they know best. And 96 numbers must do for all words.
+# words has a weight for each of them. spaCy's small vectors were trained for grammar: that *profit*
+# is a singular noun after a verb is what they know best. And 96 numbers must do for all words.
 #
 # **When is counting enough?** When single words decide, as they do for topics, and when there are
 # enough labelled texts to have seen most of these words. It is not enough where order matters (*the
@@ -568,20 +572,20 @@ plots.classifier()
 
 # %% [markdown]
 # **Inside an LSTM cell.** A plain cell rewrites its whole state at every step, and soon forgets. An
-# LSTM (*long short-term memory*, Hochreiter and Schmidhuber, 1997) has a second, protected state, the
-# cell state $c$. Three *gates*, numbers between 0 and 1, decide at every step: the forget gate $f$,
-# how much of each number of $c$ stays (1 keeps it, 0 erases it); the input gate $i$, how much of
-# something new, $g$, is added; the output gate $o$, how much of $c$ shows in $h$. You need no more than
-# that here. *Recurrent layers*, part 4, goes through the picture step by step, and so does
-# [Dive into Deep Learning](https://d2l.ai/chapter_recurrent-modern/lstm.html).
+# LSTM (*long short-term memory*, Hochreiter and Schmidhuber, 1997) has a second, protected state,
+# the cell state $c$. Three *gates*, numbers between 0 and 1, decide at every step: the forget gate
+# $f$, how much of each number of $c$ stays (1 keeps it, 0 erases it); the input gate $i$, how much
+# of something new, $g$, is added; the output gate $o$, how much of $c$ shows in $h$. You need no
+# more than that here. *Recurrent layers*, part 4, goes through the picture step by step, and so
+# does [Dive into Deep Learning](https://d2l.ai/chapter_recurrent-modern/lstm.html).
 
 # %%
 plots.lstm_cell("all")
 
 # %% [markdown]
-# **Two directions, several layers.** Yours is *bidirectional*: one direction reads from left to right
-# (its hidden states are $f_1$ to $f_4$ below), the other from right to left ($b_4$ to $b_1$). The second
-# layer reads, at each step, both states of the first one side by side, 2H numbers.
+# **Two directions, several layers.** Yours is *bidirectional*: one direction reads from left to
+# right (its hidden states are $f_1$ to $f_4$ below), the other from right to left ($b_4$ to $b_1$).
+# The second layer reads, at each step, both states of the first one side by side, 2H numbers.
 #
 # [`nn.LSTM`](https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html) returns
 # `output, (h_n, c_n)`. `output` holds *all* steps of the *last* layer, (B, T, 2H) with
@@ -593,14 +597,14 @@ plots.lstm_cell("all")
 plots.last_states()
 
 # %% [markdown]
-# Look at the last layer, backward: $b_4$ is computed first, when only *again* has been read, and $b_1$
-# last, when the whole sentence has. A classifier needs the two states that have read everything: $f_4$
-# and $b_1$ of the last layer.
+# Look at the last layer, backward: $b_4$ is computed first, when only *again* has been read, and
+# $b_1$ last, when the whole sentence has. A classifier needs the two states that have read
+# everything: $f_4$ and $b_1$ of the last layer.
 #
-# > **You may read elsewhere** that `batch_first=True` moves the batch of `h_n` to the front as well.
-# > It does not: `h_n` is (L * D, B, H) either way. Nor does an LSTM pass its states on to the next
-# > batch by itself: called without states, it starts from zeros, which is right here, because each
-# > batch holds new texts.
+# > **You may read elsewhere** that `batch_first=True` moves the batch of `h_n` to the front as
+# > well. It does not: `h_n` is (L * D, B, H) either way. Nor does an LSTM pass its states on to the
+# > next batch by itself: called without states, it starts from zeros, which is right here, because
+# > each batch holds new texts.
 #
 # **Predict.** An LSTM with L = 3 layers, both directions and H = 64 reads a batch of shape
 # (32, 40, 96). What is the shape of `h_n`? And, in the second cell, of `output`?
@@ -630,8 +634,8 @@ predict(
 print("output", tuple(output.shape))
 
 # %% [markdown]
-# **Your model:** the LSTM, then those two states side by side (`torch.cat`), then ReLU, then a `Linear`
-# layer that returns C logits. No softmax: the loss function applies it.
+# **Your model:** the LSTM, then those two states side by side (`torch.cat`), then ReLU, then a
+# `Linear` layer that returns C logits. No softmax: the loss function applies it.
 
 # %% definition="model.LSTMClassifier"
 
@@ -652,16 +656,16 @@ print("right by luck:", (logits.argmax(dim=1) == targets).float().mean().item())
 print("parameters:", sum(weights.numel() for weights in untrained.parameters()))
 
 # %% [markdown]
-# **What does padding do?** Your model may read padded steps as if they were tokens. Packing tells the
-# LSTM the lengths, so that it reads the tokens only. The picture shows the last layer:
+# **What does padding do?** Your model may read padded steps as if they were tokens. Packing tells
+# the LSTM the lengths, so that it reads the tokens only. The picture shows the last layer:
 
 # %%
 plots.padded_states()
 
 # %% [markdown]
-# **Predict.** An LSTM with random weights reads a sentence that is followed by 5, 20 or 40 vectors of
-# zeros. Which of its two final states moves further away from what it is without padding, `"forward"`
-# or `"backward"`?
+# **Predict.** An LSTM with random weights reads a sentence that is followed by 5, 20 or 40 vectors
+# of zeros. Which of its two final states moves further away from what it is without padding,
+# `"forward"` or `"backward"`?
 
 # %% predict=true
 predict(
@@ -684,9 +688,9 @@ with torch.no_grad():
         print(f"{zeros:2} zeros: forward moves by {moved[0]:4.0%}, backward by {moved[1]:4.0%}")
 
 # %% [markdown]
-# So the same sentence gets different states in different batches. A model can learn to live with that,
-# because the LSTM can learn to keep its state when it reads zeros, but it has to spend training data
-# on it. Your task allows both, padded and packed; part 8 measures the difference.
+# So the same sentence gets different states in different batches. A model can learn to live with
+# that, because the LSTM can learn to keep its state when it reads zeros, but it has to spend
+# training data on it. Your task allows both, padded and packed; part 8 measures the difference.
 #
 # > **You may read elsewhere** that packing fills short sentences with zeros. That is padding. A
 # > `PackedSequence` holds no zeros at all, which is the point of it (*Words to tensors*, part 4).
@@ -694,8 +698,8 @@ with torch.no_grad():
 # %% [markdown]
 # ### Question 1
 #
-# If your model reads padded steps: what do they do to the forward state `h_n[-2]` of a short sentence?
-# And to its backward state `h_n[-1]`? What can one do about it? (three or four sentences)
+# If your model reads padded steps: what do they do to the forward state `h_n[-2]` of a short
+# sentence? And to its backward state `h_n[-1]`? What can one do about it? (three or four sentences)
 
 # %% [markdown] question="padding" points=5
 # *A full answer says:* the LSTM does not know that zeros are padding. At each padded step the
@@ -730,9 +734,9 @@ with torch.no_grad():
 # Now the loop of part 3, for your model and for batches from a `DataLoader`. You write it as two
 # functions, and every step on the way can be run.
 #
-# **Step 1: one batch.** If a model cannot learn a single batch by heart, something is wrong with it.
-# That is a good first test of any network. The loss should start near $\log C$, about 1.39, which is
-# the loss of a model that finds all classes equally likely, and fall clearly.
+# **Step 1: one batch.** If a model cannot learn a single batch by heart, something is wrong with
+# it. That is a good first test of any network. The loss should start near $\log C$, about 1.39,
+# which is the loss of a model that finds all classes equally likely, and fall clearly.
 
 # %%
 torch.manual_seed(0)
@@ -749,10 +753,10 @@ for step in range(16):
         print(f"step {step:2}: loss {loss.item():.2f}")
 
 # %% [markdown]
-# **Step 2: the mean over samples.** The last batch is usually smaller than the others. If you average
-# the batches' mean losses, each sample of the small batch counts more than one of a large batch. So
-# add up the *sums* over samples and divide by the number of samples once, at the end. With batches of
-# 64, 64, 64 and 8 points:
+# **Step 2: the mean over samples.** The last batch is usually smaller than the others. If you
+# average the batches' mean losses, each sample of the small batch counts more than one of a large
+# batch. So add up the *sums* over samples and divide by the number of samples once, at the end.
+# With batches of 64, 64, 64 and 8 points:
 
 # %%
 with torch.no_grad():
@@ -765,8 +769,8 @@ print("mean over points: ", every.mean().item())
 print("mean over batches:", sum(batch_means) / len(batch_means))
 
 # %% [markdown]
-# **Step 3: `evaluate`.** It is like `measure` above, but for a loader of batches; it moves each batch
-# to the device, and restores the mode of the model.
+# **Step 3: `evaluate`.** It is like `measure` above, but for a loader of batches; it moves each
+# batch to the device, and restores the mode of the model.
 
 # %% definition="train.evaluate"
 
@@ -779,9 +783,9 @@ print(evaluate(LSTMClassifier(n_targets=len(news.CLASSES)), loader("valid"), "cp
 
 # %% [markdown]
 # **Step 4: `train`.** It is like `fit` above, with `evaluate` after each epoch. Its `train_loss` is
-# the *running* training loss: the mean of the losses that you compute for the steps anyway, over all
-# samples of the epoch. Remember the mode: `evaluate` restores the one it found, and you decide which
-# one an epoch starts with. If `device` is `None`, use the device that the model is on.
+# the *running* training loss: the mean of the losses that you compute for the steps anyway, over
+# all samples of the epoch. Remember the mode: `evaluate` restores the one it found, and you decide
+# which one an epoch starts with. If `device` is `None`, use the device that the model is on.
 
 # %% definition="train.train"
 
@@ -820,8 +824,8 @@ results["your model"] = history[-1]["val_accuracy"]
 plots.curves(history, {name: results[name] for name in ("bag of words", "mean vector")})
 
 # %% [markdown]
-# The accuracy jumps up and down by some points from epoch to epoch. With 200 validation items that is
-# mostly noise: remember the standard error of about 3.5 points.
+# The accuracy jumps up and down by some points from epoch to epoch. With 200 validation items that
+# is mostly noise: remember the standard error of about 3.5 points.
 #
 # ### Question 3
 #
@@ -840,9 +844,9 @@ plots.curves(history, {name: results[name] for name in ("bag of words", "mean ve
 # %% [markdown]
 # ## 7. What has it learned?
 #
-# **Your own headline.** Write some. Can you find one that the model gets wrong with high confidence?
-# It has learned from a headline with a sentence or two, about 40 tokens in all. Does it do better if
-# you add a sentence?
+# **Your own headline.** Write some. Can you find one that the model gets wrong with high
+# confidence? It has learned from a headline with a sentence or two, about 40 tokens in all. Does it
+# do better if you add a sentence?
 
 
 # %%
@@ -884,8 +888,8 @@ probabilities, targets = probabilities_of(first_run()[0], loader("valid"))
 plots.confusion(targets, probabilities.argmax(dim=1))
 
 # %% [markdown]
-# **The surest errors** are worth reading one by one. Is the model wrong, or is the label doubtful? Is
-# there a word that misled it?
+# **The surest errors** are worth reading one by one. Is the model wrong, or is the label doubtful?
+# Is there a word that misled it?
 
 # %%
 probabilities, targets = probabilities_of(first_run()[0], loader("valid"))
@@ -898,21 +902,21 @@ for i in sorted(wrong, key=lambda i: -sureness[i])[:5]:
 # %% [markdown]
 # ## 8. Better ways to read
 #
-# Your model makes one vector out of a sentence: its two final states. There are other ways, and they
-# need only a few lines each. All of them use a *mask*, which says for each step whether it is a token
-# or padding, (B, T).
+# Your model makes one vector out of a sentence: its two final states. There are other ways, and
+# they need only a few lines each. All of them use a *mask*, which says for each step whether it is
+# a token or padding, (B, T).
 #
 # - **Packed.** `pack_padded_sequence` gives the LSTM the lengths: final states without padding.
-# - **Mean and max over time.** *Pool* the outputs of all tokens: their mean, or the largest value of
-#   each feature. A word in the middle then has a short way to the loss, and need not be remembered
-#   to the end.
-# - **Attention.** A weighted mean, whose weights the model chooses: a `Linear` layer scores each step,
-#   a softmax over the tokens turns the scores into weights. This is a simple form of the attention that
-#   [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473) introduced for translation and that
-#   transformers consist of.
+# - **Mean and max over time.** *Pool* the outputs of all tokens: their mean, or the largest value
+#   of each feature. A word in the middle then has a short way to the loss, and need not be
+#   remembered to the end.
+# - **Attention.** A weighted mean, whose weights the model chooses: a `Linear` layer scores each
+#   step, a softmax over the tokens turns the scores into weights. This is a simple form of the
+#   attention that [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473) introduced for
+#   translation and that transformers consist of.
 #
-# There is no ReLU in these models: hidden states lie between -1 and 1, and a ReLU drops the negative
-# half of what they say. Your task asks for one; what happens if you put it in here?
+# There is no ReLU in these models: hidden states lie between -1 and 1, and a ReLU drops the
+# negative half of what they say. Your task asks for one; what happens if you put it in here?
 
 
 # %%
@@ -998,13 +1002,13 @@ for (_, text), (sentence, _) in zip(rows("valid")[:2], embedded("valid"), strict
     plots.attention(tokens, weights)
 
 # %% [markdown]
-# **Word vectors of your own.** All of these read spaCy's vectors. Others can be learned from the 800
-# training texts, without their labels (*self-supervised*): words with similar neighbours get similar
-# vectors. Here they come from counts: how much more often do two words stand within 8 words of each
-# other than chance would have it (the *pointwise mutual information*)? A singular value decomposition
-# compresses that table to 32 numbers per word. The lesson *Beyond the classifier* learns such vectors
-# by gradients, as [Word2Vec](https://arxiv.org/abs/1301.3781) does;
-# [Levy, Goldberg and Dagan, 2015](https://aclanthology.org/Q15-1016/) compare both.
+# **Word vectors of your own.** All of these read spaCy's vectors. Others can be learned from the
+# 800 training texts, without their labels (*self-supervised*): words with similar neighbours get
+# similar vectors. Here they come from counts: how much more often do two words stand within 8 words
+# of each other than chance would have it (the *pointwise mutual information*)? A singular value
+# decomposition compresses that table to 32 numbers per word. The lesson *Beyond the classifier*
+# learns such vectors by gradients, as [Word2Vec](https://arxiv.org/abs/1301.3781) does; [Levy,
+# Goldberg and Dagan, 2015](https://aclanthology.org/Q15-1016/) compare both.
 
 
 # %%
@@ -1063,15 +1067,15 @@ plots.accuracies(results, items=len(rows("valid")))
 # What does the table say? Compare your own numbers with these remarks, and remember the bars: some
 # neighbours in the table are closer than one standard error.
 #
-# - *Packing* usually gains some points: the final states are not washed out by zeros. (If your model
-#   packs already, these two rows agree.)
+# - *Packing* usually gains some points: the final states are not washed out by zeros. (If your
+#   model packs already, these two rows agree.)
 # - *Pooling and attention* usually gain more: the words that decide may be anywhere in a text of 40
-#   tokens. Your task asks for the final states because they are harder to get right, not because they
-#   are better.
-# - *The vectors* matter more than the way to read them: our own word vectors know which words belong to
-#   one topic.
-# - *Counting* is still hard to beat here. With a hundred times as many texts, or with vectors from a
-#   large language model, networks that read overtake it.
+#   tokens. Your task asks for the final states because they are harder to get right, not because
+#   they are better.
+# - *The vectors* matter more than the way to read them: our own word vectors know which words
+#   belong to one topic.
+# - *Counting* is still hard to beat here. With a hundred times as many texts, or with vectors from
+#   a large language model, networks that read overtake it.
 
 # %% [markdown]
 # ## 9. Experiments
@@ -1113,8 +1117,8 @@ plots.accuracies(rates, items=len(rows("valid")))
 # Too small a rate has not arrived after five epochs; too large a rate jumps over the valleys of the
 # loss. Between them there is a wide range in which it matters little.
 #
-# **Dropout** is meant to reduce overfitting. The model with its own word vectors has 100,000 weights
-# in their table alone, for 800 texts. Does dropout help it?
+# **Dropout** is meant to reduce overfitting. The model with its own word vectors has 100,000
+# weights in their table alone, for 800 texts. Does dropout help it?
 
 # %%
 # Experiment: takes about 15 seconds
@@ -1135,8 +1139,8 @@ plots.accuracies(dropouts, items=len(rows("valid")))
 
 # %% [markdown]
 # If the dots of two settings overlap, the experiment has not shown a difference. That is a result,
-# too. Ideas for more: hidden size, number of layers, `weight_decay` of Adam, early stopping, `nn.GRU`
-# instead of `nn.LSTM`.
+# too. Ideas for more: hidden size, number of layers, `weight_decay` of Adam, early stopping,
+# `nn.GRU` instead of `nn.LSTM`.
 #
 # **The test set, once.** All choices are made. How good are the models on news that nobody has used
 # for anything?
@@ -1168,20 +1172,20 @@ check("accuracy")
 # - `h_n` holds the final hidden state of each layer and direction, `output` all steps of the last
 #   layer. The backward direction has read everything at the *first* step.
 # - Padding changes states; packing, masks and pooling deal with it.
-# - Training mode to train, eval mode and `no_grad` to measure; means over samples; a validation set to
-#   choose with, a test set for the end; several seeds.
+# - Training mode to train, eval mode and `no_grad` to measure; means over samples; a validation set
+#   to choose with, a test set for the end; several seeds.
 # - A baseline comes first. On topics, counting words is strong; the vectors that a network reads
 #   matter more than the way it reads them.
 #
-# **What comes next.** An LSTM squeezes a sentence through one state, step by step. Attention lets every
-# token look at every other one directly; the
-# [transformer](https://arxiv.org/abs/1706.03762) consists of little else, and trained on large amounts
-# of text ([BERT](https://aclanthology.org/N19-1423/)) it classifies news better than anything here.
+# **What comes next.** An LSTM squeezes a sentence through one state, step by step. Attention lets
+# every token look at every other one directly; the [transformer](https://arxiv.org/abs/1706.03762)
+# consists of little else, and trained on large amounts of text
+# ([BERT](https://aclanthology.org/N19-1423/)) it classifies news better than anything here.
 # Recurrent networks live on where data arrive step by step and memory is short: speech on a phone,
 # sensors, time series; and in new forms for very long sequences, such as
-# [Mamba](https://arxiv.org/abs/2312.00752) and [xLSTM](https://arxiv.org/abs/2405.04517). To read on:
-# [Dive into Deep Learning, chapter 10](https://d2l.ai/chapter_recurrent-modern/index.html), and the
-# lesson *Beyond the classifier* here.
+# [Mamba](https://arxiv.org/abs/2312.00752) and [xLSTM](https://arxiv.org/abs/2405.04517). To read
+# on: [Dive into Deep Learning, chapter 10](https://d2l.ai/chapter_recurrent-modern/index.html), and
+# the lesson *Beyond the classifier* here.
 #
 # **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
 # more, save. The button *Validate* does the same and says whether every check passes.
