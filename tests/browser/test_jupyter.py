@@ -100,7 +100,7 @@ def run_all(page: Any) -> None:
     page.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
     page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-OutputArea-output')]"
-        ".some(each => each.innerText.includes('News that it has not seen'))",
+        ".some(each => each.innerText.includes('Accuracy on a held-out test set'))",
         timeout=PATIENCE,
     )
 
