@@ -18,25 +18,25 @@
 # state (lesson *Recurrent layers*). The [glossary](docs/glossary.md) explains the terms in two
 # sentences each.
 #
-# | part | what you do | points | difficulty | minutes |
+# | part | what you do | difficulty | minutes | points |
 # |---|---|---|---|---|
-# | 1. A word and its neighbours | write `skip_gram_pairs` | {points:skip_grams} | easy | 20 |
-# | 2. A loss without a softmax over all words | write `negative_sampling_loss` | {points:negative_sampling} | medium | 30 |
-# | 3. Train the vectors | write `train_word_vectors` | {points:word2vec} | hard | 60 |
-# | 4. How surprised is a language model? | write `perplexity` | {points:perplexity} | easy | 30 |
-# | 5. How good is a translation? | write `corpus_bleu` | {points:bleu} | hard | 45 |
-# | 6. A decoder and its teacher | write `decode` | {points:teacher_forcing} | medium | 45 |
-# | 7. A text that is longer than its gradient | write `train_on_text` | {points:truncated} | hard | 60 |
-# | all parts | | {points} | | |
-# | questions, on top | answer in your own words | {points:questions} | | 30 |
+# | 1. A word and its neighbours | write `skip_gram_pairs` | easy | 20 | {points:skip_grams} |
+# | 2. A loss without a softmax over all words | write `negative_sampling_loss` | medium | 30 | {points:negative_sampling} |
+# | 3. Train the vectors | write `train_word_vectors` | hard | 60 | {points:word2vec} |
+# | 4. How surprised is a language model? | write `perplexity` | easy | 30 | {points:perplexity} |
+# | 5. How good is a translation? | write `corpus_bleu` | hard | 45 | {points:bleu} |
+# | 6. A decoder and its teacher | write `decode` | medium | 45 | {points:teacher_forcing} |
+# | 7. A text that is longer than its gradient | write `train_on_text` | hard | 60 | {points:truncated} |
+# | all parts |  |  |  | {points} |
+# | questions, on top | answer in your own words |  | 30 | {points:questions} |
 #
 # **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, put your own code in its place. A cell that starts with `check(`
 # tells you what is right and what is not, and offers hints; run it as often as you like. Where a
 # cell starts with `predict(`, write down what you expect *before* you run the next cell: you
 # remember a surprise better than a fact. Cells that begin with `# Experiment` are not needed for any
-# task. Each part is graded independently, so you can skip one and
-# continue. Keep the names of the functions, and do not change the cells that check.
+# task. Each part is graded independently, so you can skip one and continue. Keep the names of the
+# functions, and do not change the cells that check.
 #
 # | letter | meaning |
 # |---|---|

@@ -16,7 +16,8 @@
 # **You need** Python with classes, and an idea of what a tensor, a shape and a gradient are. The
 # lesson *Recurrent layers* opens an LSTM and shows how it works inside; *Words to tensors* says
 # more about spaCy and padding. Neither is required: what you need of them is explained here. You
-# need no GPU and no download, but about five hours.
+# need no GPU and no download, but about five hours. The [glossary](docs/glossary.md) explains the
+# terms.
 #
 # | part | what you do | difficulty | minutes | points |
 # |---|---|---|---|---|

@@ -19,6 +19,7 @@
 #
 # **You should know** tensors, matrix products and `nn.Linear`; how gradients train a network
 # (`loss.backward()`, an optimizer); and what a token vector is (the lesson *Words to tensors*).
+# The [glossary](docs/glossary.md) explains the terms.
 #
 # | part | what you write | difficulty | minutes | points |
 # |---|---|---|---|---|
