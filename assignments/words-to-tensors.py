@@ -248,7 +248,7 @@ print("bank in a text:        ", nlp(places[0])[5].has_vector)
 # > names end in [`md` and `lg`](https://spacy.io/models/en); there `token.vector` is the row of the
 # > table.
 #
-# For you it means: give the pipeline whole texts, not single words.
+# So give the pipeline whole texts, not single words.
 
 # %% [markdown]
 # ## 2. Padding
@@ -298,7 +298,7 @@ plots.padding(pad(sentences[-12:]))
 # A [`DataLoader`](https://docs.pytorch.org/docs/stable/data.html) takes B items of a data set and
 # passes them, as a list, to its `collate_fn`, which returns the batch. The default one stacks tensors
 # along a new batch dimension, makes tensors of numbers, and goes into tuples and dicts to do the same
-# there. Sentences of different lengths it cannot stack:
+# there. It cannot stack sentences of different lengths:
 
 # %%
 classes = [label - 1 for label, _ in news.sample("train")][:60]

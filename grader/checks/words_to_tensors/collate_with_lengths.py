@@ -86,6 +86,17 @@ def part_of(submission: Submission, which: int, part: str) -> Tensor:
     return require_tensor(found[place], f"{call}[{place}]", dtype, letters, dims, known)
 
 
+def numbers_of(submission: Submission, which: int, part: str) -> list[int]:
+    """Return the lengths or the targets; if they are known to be swapped, take them back."""
+    if lenient():
+        samples = batches_of(submission)[0]
+        found = [part_of(submission, 0, each).tolist() for each in PARTS[1:]]
+        if found == [[target for _, target in samples], [len(each) for each, _ in samples]]:
+            part = "targets" if part == "lengths" else "lengths"
+    numbers: list[int] = part_of(submission, which, part).tolist()
+    return numbers
+
+
 def _why_not_three(found: Any) -> str | None:
     """Return the known mistake behind a result that does not have three parts."""
     if is_list(found) and len(found) == 2 and all(map(is_tensor, found)):
@@ -146,18 +157,18 @@ def check_lengths(submission: Submission) -> None:
     }
     b = next(b for b, steps in enumerate(filled) if not steps[-1])
     remark = f"; the last token of sentence {b} is all zeros"
-    _require_equal(samples, "lengths", found, expected, mistakes, remark)
+    with local():
+        _require_equal(samples, "lengths", found, expected, mistakes, remark)
 
 
 def check_targets(submission: Submission) -> None:
     """The targets are those of the samples, in order."""
     samples = batches_of(submission)[0]
-    found = part_of(submission, 0, "targets").tolist()
+    found = numbers_of(submission, 0, "targets")
     expected = [target for _, target in samples]
     mistakes = {
         "targets-reordered": found if sorted(found) == sorted(expected) else None,
         "targets-subtracted-again": [target - 1 for target in expected],
-        "lengths-and-targets-swapped": [len(sentence) for sentence, _ in samples],
     }
     _require_equal(samples, "targets", found, expected, mistakes)
 
@@ -193,5 +204,7 @@ def check_small(submission: Submission) -> None:
             lengths = [len(sentence) for sentence in sentences]
             targets = [target for _, target in samples]
             for part, expected in (("lengths", lengths), ("targets", targets)):
-                found = part_of(submission, which, part).tolist()
+                if part == "lengths" and lenient():
+                    continue  # `lengths` has said what is wrong
+                found = numbers_of(submission, which, part)
                 _require_equal(samples, part, found, expected, {})

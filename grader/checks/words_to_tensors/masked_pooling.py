@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -247,43 +246,36 @@ def _finite(pooled: Tensor) -> Tensor:
     return pooled.nan_to_num(nan=float("nan"))
 
 
-def results_of(submission: Submission) -> list[tuple[str, list[CallResult], Tensor]]:
-    """Return for both functions the name, the results, and the pooled first batch.
+def right_results(submission: Submission) -> list[tuple[str, list[CallResult], Tensor]]:
+    """Return the name, the results and the pooled first batch of each function that is right there.
 
-    Raises:
-        Blocked: the pooled sentences do not differ, so nothing was computed from them.
-    """
-    found = []
-    for name, called in ((MEAN, means(submission)), (MAX, maxima(submission))):
-        pooled = pooled_of(submission, name, called, ZERO)
-        if any(close(row, other) for row, other in itertools.pairwise(pooled)):
-            raise waits_for(f"masked_pooling.{'mean' if name == MEAN else 'max'}")
-        found.append((name, called, pooled))
-    return found
-
-
-def require_one_right(submission: Submission) -> None:
-    """Require the right result of at least one function for the first batch.
+    The others have failed `mean` or `max`; one of both is enough to judge the rest.
 
     Raises:
         Blocked: none is right, so a result that ignores padding proves nothing.
     """
     outputs, lengths = batches_of(submission)[ZERO]
-    right = (mean_by_hand(outputs, lengths), max_by_hand(outputs, lengths))
-    results = results_of(submission)
-    if not any(close(each[2], expected) for each, expected in zip(results, right, strict=True)):
+    found = []
+    for name, called, by_hand in (
+        (MEAN, means(submission), mean_by_hand),
+        (MAX, maxima(submission), max_by_hand),
+    ):
+        pooled = pooled_of(submission, name, called, ZERO)
+        if close(pooled, by_hand(outputs, lengths)):
+            found.append((name, called, pooled))
+    if not found:
         raise waits_for("masked_pooling.mean")
+    return found
 
 
 def check_padding(submission: Submission) -> None:
     """A sentence has the same result alone and in a batch, whatever the padded steps hold."""
     b = second(draw_lengths(submission))
-    require_one_right(submission)
-    for name, called, pooled in results_of(submission):
-        cases = [(OTHERS, pooled, "the same as with zeros in the padded steps")]
-        if not lenient():  # otherwise `mean` or `max` has said what is wrong
-            cases.append((ALONE, pooled[b : b + 1], "the same as beside longer sentences"))
-        for which, rows, like in cases:
+    for name, called, pooled in right_results(submission):
+        for which, rows, like in (
+            (OTHERS, pooled, "the same as with zeros in the padded steps"),
+            (ALONE, pooled[b : b + 1], "the same as beside longer sentences"),
+        ):
             with local():
                 found = pooled_of(submission, name, called, which)
                 _require_same(submission, name, which, found, rows, like, "padding-pooled")
@@ -317,8 +309,7 @@ def check_empty(submission: Submission) -> None:
     which = EMPTY if lenient() else EMPTY_OTHERS
     outputs, lengths = batches_of(submission)[which]
     b = lengths.index(0)
-    require_one_right(submission)
-    for name, called, pooled in results_of(submission):
+    for name, called, pooled in right_results(submission):
         found = pooled_of(submission, name, called, which)
         call = calling(name, outputs, lengths, f"[{b}]")
         if not close(found[b], torch.zeros(WIDTH)):
@@ -333,7 +324,7 @@ def check_empty(submission: Submission) -> None:
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow from the results back to the outputs."""
-    for name, called, _ in results_of(submission):
+    for name, called, _ in right_results(submission):
         outputs, lengths = batches_of(submission)[ZERO]
         call = calling(name, outputs, lengths)
         explain_error(called[GRADIENT], call, "a gradient", IN_PLACE)
