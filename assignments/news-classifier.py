@@ -866,9 +866,16 @@ headlines = [
     "Striker scores twice in cup final The visitors led until the 80th minute, then lost 2-1.",
     "Write a headline of your own here",
 ]
-for text, probabilities in zip(headlines, classify(headlines).tolist(), strict=True):
-    print(text)
-    print("   ", *(f"{name} {p:.0%} " for name, p in zip(news.CLASSES, probabilities, strict=True)))
+
+
+def show(texts, probabilities):
+    """Print the probabilities of the classes below each text."""
+    for text, row in zip(texts, probabilities.tolist(), strict=True):
+        print(text)
+        print("   ", *(f"{name} {p:.0%} " for name, p in zip(news.CLASSES, row, strict=True)))
+
+
+show(headlines, classify(headlines))
 
 # %% [markdown]
 # **Which classes does it confuse?** In a *confusion matrix* each row is a true class, each column a
@@ -1063,6 +1070,16 @@ def reading_own_vectors():
 # Experiment
 own = reading_own_vectors()
 plots.accuracies(results, items=len(rows("valid")))
+
+# %% [markdown]
+# And what does it make of your headlines from part 7?
+
+# %%
+# Experiment
+own = reading_own_vectors().eval()
+padded, _ = stack([(torch.tensor(numbers(text)), torch.tensor(0)) for text in headlines])
+with torch.no_grad():
+    show(headlines, own(padded).softmax(dim=1))
 
 # %% [markdown]
 # What does the table say? Compare your own numbers with these remarks, and remember the bars: some

@@ -732,7 +732,7 @@ def test_every_cell_of_the_lesson_runs_without_a_network(graded: Graded) -> None
     assert '"output_type": "error"' not in shown
     assert '"stderr"' not in shown
     drawn = ("padding", "overfitting", "classifier", "cell", "states", "padded states")
-    measured = ("curves", "confusion", "accuracies")
+    measured = ("curves", "confusion")
     assert shown.count("image/png") == len(drawn + measured)  # and none of the experiments
     assert "epoch 8 of 8" in shown
 
