@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from grader import commands
@@ -28,7 +29,7 @@ def parser(arguments: list[str]) -> argparse.ArgumentParser:
     top = Parser(
         prog="python -m grader",
         description="Grade the exercise and work with the results.",
-        epilog=commands.listed(),
+        epilog=f"{commands.listed()}\n\n--course FILE, with any of them: the course that holds.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     added = top.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS)
@@ -57,6 +58,22 @@ def check_environment(command: str) -> None:
         print(f"grader: note: {problem}. Marks may differ.", file=sys.stderr)
 
 
+def _course(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """Return the course's file or folder of `--course`, wherever that is, and other arguments.
+
+    `course export` takes the folder of an nbgrader course, too, and may take one without a file.
+    """
+    from grader.contract.course import NAME
+
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--course", type=Path)
+    found, others = first.parse_known_args(arguments)
+    path: Path | None = found.course
+    if path is not None and others[:2] == ["course", "export"] and not path.is_file():
+        return (path if (path / NAME).is_file() else None), arguments
+    return path, others
+
+
 def _tell(problem: str) -> None:
     """Print what went wrong; it may quote the name of a file that a student handed in."""
     from grader.contract.messages import clean
@@ -64,13 +81,20 @@ def _tell(problem: str) -> None:
     print(clean(f"grader: {problem}"), file=sys.stderr)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser(arguments).parse_args(arguments)
-    try:
+def _run(arguments: list[str]) -> int:
+    from grader.contract import course
+
+    path, arguments = _course(arguments)
+    with course.chosen(path):
+        options = parser(arguments).parse_args(arguments)
         check_environment(options.command)
         return int(options.run(options))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except (UsageError, NewsError) as error:
         _tell(f"{error}")
         return 2

@@ -18,6 +18,7 @@ from grader.contract.names import did_you_mean
 from grader.contract.tasks import (
     Assignment,
     Check,
+    all_tasks,
     assignments,
     choose_assignment,
     tasks,
@@ -33,11 +34,13 @@ TAKEN = pytest.StashKey[Any]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Define the options for grading."""
+    try:
+        known = ", ".join(assignments())
+    except UsageError as error:  # the file of the course
+        raise pytest.UsageError(str(error)) from None
     group = parser.getgroup("grading")
     group.addoption("--submission", type=Path, metavar="PATH", help="what to grade [exercise]")
-    group.addoption(
-        "--assignment", metavar="ID", help=f"one of {', '.join(assignments())} [what is there]"
-    )
+    group.addoption("--assignment", metavar="ID", help=f"one of {known} [what is there]")
     group.addoption("--device", choices=DEVICES, default="auto", help="where models run [auto]")
     group.addoption("--seed", type=int, default=0, help="seed of the grader's inputs [0]")
     group.addoption(
@@ -113,7 +116,7 @@ def check_of(item: pytest.Item) -> Check | None:
     if not item.path.is_relative_to(CHECKS):
         return None
     place = (f"{item.path.parent.name}.{item.path.stem}", item.name)
-    checks = (check for task in tasks().values() for check in task.checks)
+    checks = (check for task in all_tasks().values() for check in task.checks)
     return next(check for check in checks if (check.module, check.function) == place)
 
 

@@ -19,10 +19,15 @@ else:
     import tomli as tomllib
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; a ValueError says what is wrong and where."""
+    table: dict[str, Any] = tomllib.loads(text)
+    return table
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file."""
-    table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return table
+    return parse_toml(path.read_text(encoding="utf-8"))
 
 
 def to_json(data: Any, **options: Any) -> str:

@@ -22,6 +22,7 @@ from grader.base.errors import UsageError
 from grader.base.files import to_json
 from grader.base.packages import installed_version
 from grader.base.paths import GRADER
+from grader.contract import course
 from grader.contract.enums import Status, Tier
 from grader.contract.record import Record
 from grader.contract.results import Result
@@ -61,6 +62,7 @@ class GradingConfig:
         memory: bytes that a student's worker may use.
         secret: the course's secret, which other machines need.
         versions: the versions of the grader and of its packages.
+        course: what the course decides about points, see `Course.text`.
     """
 
     assignment: str
@@ -70,6 +72,7 @@ class GradingConfig:
     memory: int
     secret: str
     versions: str
+    course: str = ""
 
     @property
     def digest(self) -> str:
@@ -123,6 +126,7 @@ def grade(job: dict[str, Any]) -> str:
                     f"{setting.versions}. Install the same on all machines"
                 }
             )
+        course.use(setting.course)
         _warm_up()
         start = time.monotonic()
         tokens: dict[str, str] = {}

@@ -18,14 +18,16 @@ from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.base.files import to_json, written_whole
 from grader.base.paths import EXERCISE
-from grader.classroom import engine, job, matching
+from grader.classroom import attempts, engine, job, matching
 from grader.classroom.engine import Cluster, Engine, Job, Local
 from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
-from grader.classroom.lateness import lateness
+from grader.classroom.lateness import Lateness, lateness
 from grader.classroom.progress import STYLES, Watching, verdict
+from grader.contract import course, grades
 from grader.contract.results import Result
 from grader.contract.roster import Student
+from grader.contract.tasks import MAIN
 from grader.grading import keys
 from grader.intake import lms_exports, reader, roster
 from grader.intake.lms_exports import HandIn
@@ -231,6 +233,8 @@ def _report(
     there = [entry for entry in entries if entry is not None]
     results, notes = _everybody(found, journal, options)
     title = options.folder.resolve().name
+    if named := course.current().title:
+        title = f"{named}: {title}"
     failures = write(
         results,
         options.out,
@@ -251,7 +255,7 @@ def _report(
             "run without --only to grade them again"
         )
     if not options.setting.secret:
-        console.print(f"note: {keys.WITHOUT}", soft_wrap=True)
+        console.print(f"note: {keys.without()}", soft_wrap=True)
     console.print(f"reports: {options.out}", soft_wrap=True)
     for failure in failures:
         console.print(f"not written: {failure}", soft_wrap=True)
@@ -274,22 +278,40 @@ def _everybody(
         waiting = Result(
             handed.student, handed.name, handed.path, fault=NOT_GRADED, grader_failed=True
         )
-        told = lateness(handed, found.layout, options.deadline)
         result = entry.result if entry else waiting
-        notes = [*handed.notes, *([f"Late by {told.source}."] if told.late else ())]
-        results[handed.student] = dataclasses.replace(result, late=told.late, notes=notes)
+        told = lateness(handed, found.layout, _deadline(result, options))
+        notes = [*handed.notes, *_late_notes(told)]
+        by = told.by.total_seconds() if told.by else None
+        results[handed.student] = dataclasses.replace(
+            result, late=told.late, late_by=by, notes=notes
+        )
         if told.source:
             sources[told.source] = sources.get(told.source, 0) + bool(told.late)
     lines = [f"late by {source}: {count}" for source, count in sources.items()]
-    if options.deadline and any(result.late is None for result in results.values()):
+    if sources and any(result.late is None for result in results.values()):
         unknown = sum(result.late is None for result in results.values())
         lines.append(f"unknown whether late: {unknown}")
     if found.students is None:
-        return list(results.values()), lines
+        return attempts.counted(list(results.values())), lines
     assigned, more = matching.assign(
         results, found.handed, matching.Roster(found.students, found.layout)
     )
-    return assigned, [*more, *lines]
+    return attempts.counted(assigned), [*more, *lines]
+
+
+def _deadline(result: Result, options: RunOptions) -> datetime | None:
+    """Return the deadline of the run, or that of the course for the result's assignment."""
+    told = result.record.submission.get("assignment", "") if result.record else ""
+    id_ = told or options.setting.assignment or MAIN
+    return options.deadline or course.current().deadlines.get(id_)
+
+
+def _late_notes(told: Lateness) -> list[str]:
+    if not told.late:
+        return []
+    if told.by is None and grades.has_penalty():
+        return [f"Late by {told.source}, which do not say by how much: deduct the points by hand."]
+    return [f"Late by {told.source}."]
 
 
 def _tokens(handed: list[HandIn], journal: Journal) -> similarity.Tokens | None:

@@ -28,7 +28,7 @@ GROUPS = {
         "diff": "show whose mark changes between two runs, and why",
         "release": "build the archive for students, without the solution",
         "gradescope": "build an autograder for Gradescope",
-        "course": "check the nbgrader course, export its marks",
+        "course": "its policy; check the nbgrader course, export its marks",
     },
     "For maintainers": {
         "new": "write the skeleton of a check, a task or an assignment",

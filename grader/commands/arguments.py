@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from grader.base.devices import DEVICES
+from grader.base.errors import UsageError
+from grader.contract import course
 from grader.contract.enums import Tier
 from grader.contract.tasks import assignments
 
@@ -52,8 +54,7 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--decimal",
         choices=("point", "comma"),
-        default="point",
-        help="in CSV files; with comma, semicolons are between cells [point]",
+        help="in CSV files; with comma, semicolons are between cells [as in course.toml, or point]",
     )
 
 
@@ -63,14 +64,43 @@ def add_roster(parser: argparse.ArgumentParser) -> None:
         "--roster",
         type=Path,
         metavar="FILE.csv",
-        help="the students: a list of Canvas, Moodle or Gradescope, or id, name, email, section",
+        help="the students: a list of Canvas, Moodle or Gradescope, or id, name, email, section "
+        "[as in course.toml]",
     )
     parser.add_argument(
         "--deadline",
         type=_deadline,
         metavar="TIME",
-        help="such as 2026-11-21T23:59 (this machine's time) or 2026-11-21T23:59+01:00",
+        help="such as 2026-11-21T23:59 (this machine's time) or 2026-11-21T23:59+01:00 "
+        "[as in course.toml]",
     )
+
+
+def take_from_course(options: argparse.Namespace) -> None:
+    """Set what `add_csv` and `add_roster` define and nobody gave to what the course says.
+
+    Raises:
+        UsageError: the course gives a column a title that Canvas cannot import.
+    """
+    own = course.current()
+    check_columns()
+    options.decimal = options.decimal or own.export_decimal
+    if "roster" in options:
+        options.roster = options.roster or own.roster_file
+
+
+def check_columns() -> None:
+    """See that Canvas can import the columns as the course calls them.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    from grader.reports import marks
+
+    own = course.current()
+    for id_, title in own.columns.items():
+        if reason := marks.refused_column(title):
+            raise UsageError(f"{own.place}, line {own.lines[f'columns.{id_}']}: {reason}.")
 
 
 def _column(text: str) -> str:
@@ -82,7 +112,7 @@ def _column(text: str) -> str:
 
 
 def _deadline(text: str) -> datetime:
-    from grader.classroom.lateness import moment
+    from grader.base.times import moment
 
     try:
         return moment(text)

@@ -7,7 +7,13 @@ import os
 import re
 from pathlib import Path
 
-from grader.commands.arguments import add_assignment, add_csv, add_grading, add_roster
+from grader.commands.arguments import (
+    add_assignment,
+    add_csv,
+    add_grading,
+    add_roster,
+    take_from_course,
+)
 from grader.contract.enums import Tier
 
 LEAST_MEMORY = 1 << 30  # bytes of address space; torch alone uses more than half of it
@@ -60,8 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Grade a class and return the exit code."""
     from grader.classroom import job, run
+    from grader.contract import course
     from grader.grading import keys
 
+    take_from_course(options)
     setting = job.GradingConfig(
         assignment=options.assignment or "",
         device=options.device,
@@ -70,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
         memory=options.limit_memory,
         secret=keys.course_secret(),
         versions=job.versions(),
+        course=course.current().text(),
     )
     return run.run(
         run.RunOptions(

@@ -1,4 +1,4 @@
-"""`python -m grader course`: checks the nbgrader course, and exports its marks."""
+"""`python -m grader course`: the policy of a course; its nbgrader course and the marks of that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.paths import COURSE
-from grader.commands.arguments import add_csv, add_roster
+from grader.commands.arguments import add_csv, add_roster, check_columns
+from grader.contract.course import NAME
 
 PLUGINS = {"csv": "MarksCsv", "canvas": "CanvasCsv", "moodle": "MoodleCsv"}
 FILES = {"csv": "marks.csv", "canvas": "canvas.csv", "moodle": "moodle.csv"}
@@ -18,8 +19,15 @@ CONFIG, GRADEBOOK = "nbgrader_config.py", "gradebook.db"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the subcommand `check`."""
+    """Define the subcommands."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    init = commands.add_parser("init", help="write a course.toml that explains every setting")
+    init.add_argument(
+        "--out", type=Path, metavar="FILE", default=COURSE / NAME, help="[assignments/course.toml]"
+    )
+    init.set_defaults(course_command=_init, command="course init")  # needs no nbgrader
+    show = commands.add_parser("show", help="print what holds in this course, and why")
+    show.set_defaults(course_command=_show, command="course show")
     check = commands.add_parser("check", help="run the whole cycle in a scratch copy")
     check.add_argument("--keep", type=Path, metavar="FOLDER", help="put the copy here and keep it")
     check.set_defaults(course_command=_check)
@@ -46,6 +54,19 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
+def _init(options: argparse.Namespace) -> int:
+    from grader.maintain import course_policy
+
+    return course_policy.init(options.out)
+
+
+def _show(_options: argparse.Namespace) -> int:
+    from grader.maintain import course_policy
+
+    check_columns()
+    return course_policy.show()
+
+
 def _check(options: argparse.Namespace) -> int:
     from grader.maintain import course_check
 
@@ -58,6 +79,7 @@ def _export(options: argparse.Namespace) -> int:
 
     from grader.course import export
 
+    check_columns()
     folder = options.course or (Path() if Path(CONFIG).is_file() else COURSE)
     if not (folder / GRADEBOOK).is_file():
         raise UsageError(
@@ -75,7 +97,7 @@ def _export(options: argparse.Namespace) -> int:
         "roster": str(options.roster.absolute()) if options.roster else "",
         "deadline": deadline,
         "column": options.column or "",
-        "decimal": options.decimal if options.decimal != "point" else "",
+        "decimal": options.decimal or "",
     }
     plugin = PLUGINS[options.format]
     with _in_folder(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
-from grader.commands.arguments import add_csv
+from grader.commands.arguments import add_csv, take_from_course
 from grader.reports import FORMATS
 
 
@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from grader import reports
     from grader.grading import requirements
 
+    take_from_course(options)
     if options.format == "html":
         requirements.require("report --as html")
     text = reports.convert(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ class CheckResult:
         seconds: wall time.
         printed: the beginning of what student code printed, as safe to show as the message; empty
             if the check passed.
+        bonus: whether its points count on top of the others.
     """
 
     id: str
@@ -45,6 +46,7 @@ class CheckResult:
     hint: int | None = None
     seconds: float = 0.0
     printed: str = ""
+    bonus: bool = False
 
     def __post_init__(self) -> None:
         """Make the texts safe to keep and to show.
@@ -59,9 +61,8 @@ class CheckResult:
         object.__setattr__(self, "printed", _beginning(self.printed))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the result as JSON data; `printed` is there only if something was printed."""
-        found = asdict(self)
-        return found if self.printed else {k: v for k, v in found.items() if k != "printed"}
+        """Return the result as JSON data; `printed` and `bonus` only if there is any."""
+        return {k: v for k, v in asdict(self).items() if v or k not in ("printed", "bonus")}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> CheckResult:
@@ -69,9 +70,9 @@ class CheckResult:
         return cls(**data | {"status": Status(data["status"])})
 
     @classmethod
-    def not_run(cls, id_: str, task: str, max_score: float) -> CheckResult:
+    def not_run(cls, id_: str, task: str, max_score: float, *, bonus: bool = False) -> CheckResult:
         """Return the result of a check that has not run."""
-        return cls(id_, task, Status.NOT_RUN, 0.0, max_score)
+        return cls(id_, task, Status.NOT_RUN, 0.0, max_score, bonus=bonus)
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,15 @@ class Record:
 
     @property
     def max_score(self) -> float:
-        """The points available."""
-        return sum(check.max_score for check in self.checks)
+        """The points available, without those of bonus tasks."""
+        return _sum(check.max_score for check in self.checks if not check.bonus)
 
     @property
     def full_marks(self) -> bool:
-        """Whether every point is earned."""
-        return bool(self.checks) and self.score == self.max_score
+        """Whether every point is earned that is not bonus."""
+        return bool(self.checks) and all(
+            check.bonus or check.score == check.max_score for check in self.checks
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as JSON data, as `record.schema.json` describes it."""
@@ -156,9 +159,15 @@ def _beginning(printed: str) -> str:
     return text
 
 
+def _sum(points: Iterable[float]) -> float:
+    """Add points; those of a course's own may have two decimals."""
+    total = sum(points)
+    return total if isinstance(total, int) else round(total, 2)
+
+
 def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
     score = round(sum(check.score for check in checks), 2)
-    return TaskResult(id_, score, sum(check.max_score for check in checks), state_of(checks))
+    return TaskResult(id_, score, _sum(check.max_score for check in checks), state_of(checks))
 
 
 def state_of(checks: Sequence[CheckResult]) -> State:

@@ -43,6 +43,7 @@ class Result:
         fingerprints: module name to a digest of its code without comments, names and layout.
         grader_failed: whether the fault is the grader's, and not the submission's.
         late: whether it was handed in late; None if that is not known.
+        late_by: seconds since the deadline, if it was late and the time is known.
         roster: the student of the roster, if there is a roster and somebody of it fits.
         match: how that student was found; None without a roster, or without a hand-in.
         notes: a line per thing to know about the hand-in itself; the record has those on its files.
@@ -58,6 +59,7 @@ class Result:
     fingerprints: dict[str, str] = field(default_factory=dict)
     grader_failed: bool = False
     late: bool | None = None
+    late_by: float | None = None
     roster: Student | None = None
     match: Match | None = None
     notes: list[str] = field(default_factory=list)

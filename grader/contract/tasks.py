@@ -1,4 +1,8 @@
-"""The assignments with their tasks, checks and points (`assignments/<id>.toml`)."""
+"""The assignments with their tasks, checks and points (`assignments/<id>.toml`).
+
+`assignments` and `tasks` are those of the course: with its points, and without what it leaves out.
+`all_tasks` are those of the kit.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.base.errors import UsageError
-from grader.base.files import read_toml
-from grader.base.paths import GRADER
+from grader.contract import course, tables
 from grader.contract.names import did_you_mean
+from grader.contract.policy import Course
+from grader.contract.tables import MAIN as MAIN
+from grader.contract.tables import Table
 
-MAIN = "news-classifier"  # the default assignment
-ASSIGNMENTS = GRADER / "contract" / "assignments"
+KIT = Course()  # decides nothing
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Task:
         preload: what a worker needs besides torch, see `worker/fork_server.py`.
         hints: three levels, from vague to explicit.
         checks: in the order in which a student reads about them.
+        bonus: whether its points count on top of the others.
     """
 
     id: str
@@ -78,11 +84,12 @@ class Task:
     preload: tuple[str, ...]
     hints: tuple[str, str, str]
     checks: tuple[Check, ...]
+    bonus: bool = False
 
     @property
     def points(self) -> float:
         """The points of all its checks."""
-        return sum(check.points for check in self.checks)
+        return _plain(sum(check.points for check in self.checks))
 
     @property
     def shares_module(self) -> bool:
@@ -92,7 +99,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A set of tasks that is released, graded and marked together, worth 100 points.
+    """A set of tasks that is released, graded and marked together.
 
     Attributes:
         id: its name on the command line.
@@ -127,22 +134,48 @@ class Assignment:
 
     @property
     def points(self) -> float:
-        """The points of all tasks."""
-        return sum(task.points for task in self.tasks.values())
+        """The points of all tasks but bonus ones."""
+        return _plain(sum(task.points for task in self.tasks.values() if not task.bonus))
 
 
-@functools.cache
 def assignments() -> dict[str, Assignment]:
-    """Return all assignments by id, the main one first."""
-    ids = sorted(path.stem for path in ASSIGNMENTS.glob("*.toml"))
-    ids.sort(key=lambda id_: id_ != MAIN)
-    return {id_: _assignment(id_, read_toml(ASSIGNMENTS / f"{id_}.toml")) for id_ in ids}
+    """Return the assignments of the course by id, the main one first.
+
+    Raises:
+        UsageError: the file of the course is not valid.
+    """
+    return _assignments(course.current())
+
+
+def tasks() -> dict[str, Task]:
+    """Return the tasks of all assignments of the course by id."""
+    return _tasks(course.current())
+
+
+def all_assignments() -> dict[str, Assignment]:
+    """Return the assignments of the kit by id, whatever the course decides."""
+    return _assignments(KIT)
+
+
+def all_tasks() -> dict[str, Task]:
+    """Return the tasks of the kit by id, whatever the course decides."""
+    return _tasks(KIT)
+
+
+def read_again() -> None:
+    """Forget the tables, which have changed."""
+    for cached in (tables.tables, tables.task_rows, tables.check_rows, _assignments, _tasks):
+        cached.cache_clear()
 
 
 @functools.cache
-def tasks() -> dict[str, Task]:
-    """Return the tasks of all assignments by id."""
-    return {id_: task for each in assignments().values() for id_, task in each.tasks.items()}
+def _assignments(of: Course) -> dict[str, Assignment]:
+    return {id_: _assignment(id_, table, of) for id_, table in tables.tables().items()}
+
+
+@functools.cache
+def _tasks(of: Course) -> dict[str, Task]:
+    return {id_: task for each in _assignments(of).values() for id_, task in each.tasks.items()}
 
 
 def get_assignment(id_: str) -> Assignment:
@@ -199,8 +232,8 @@ def choose_assignment(id_: str | None, modules: Collection[str]) -> Assignment:
 
 
 def owner(module: str, name: str) -> Task | None:
-    """Return the task that a definition in a module belongs to, or None."""
-    found = [task for task in tasks().values() if task.module == module]
+    """Return the task of the kit that a definition in a module belongs to, or None."""
+    found = [task for task in all_tasks().values() if task.module == module]
     if len(found) == 1:
         return found[0]
     return next((task for task in found if name in task.names), None)
@@ -211,27 +244,47 @@ def written_in(module: str) -> list[Task]:
     return [task for task in tasks().values() if module in (task.module, task.id)]
 
 
-def _assignment(id_: str, table: dict[str, Any]) -> Assignment:
-    found = [_task(id_, row) for row in table["task"]]
-    return Assignment(
-        id_, table["title"], {task.id: task for task in found}, tuple(table["packages"])
-    )
+def _assignment(id_: str, table: Table, of: Course) -> Assignment:
+    rows = [row for row in table["task"] if row["id"] not in of.leave_out]
+    found = {row["id"]: _task(id_, row, of) for row in rows}
+    packages = dict.fromkeys((*table["packages"], *of.packages))
+    return Assignment(id_, of.titles.get(id_, table["title"]), found, tuple(packages))
 
 
-def _task(assignment: str, row: dict[str, Any]) -> Task:
+def _task(assignment: str, row: Table, of: Course) -> Task:
     id_, names = row["id"], tuple(row.get("names", []))
-    module = row.get("module", id_) if names else ""
+    module = str(row.get("module", id_)) if names else ""
+    rows = [check for check in row["checks"] if not {*check.get("tasks", [])} & {*of.leave_out}]
+    points = _points(id_, rows, of)
     checks = tuple(
         Check(
             id=f"{id_}.{check['id']}",
             task=id_,
             name=check["id"],
-            points=check["points"],
+            points=points[check["id"]],
             hint=check["hint"],
             needs=tuple(f"{id_}.{name}" for name in check.get("needs", [])),
             package=assignment.replace("-", "_"),
         )
-        for check in row["checks"]
+        for check in rows
     )
-    preload, hints = tuple(row.get("preload", [])), tuple(row["hints"])
-    return Task(id_, assignment, row["title"], module, names, preload, hints, checks)
+    preload, hints, bonus = tuple(row.get("preload", [])), tuple(row["hints"]), id_ in of.bonus
+    return Task(id_, assignment, row["title"], module, names, preload, hints, checks, bonus)
+
+
+def _points(task: str, rows: list[Table], of: Course) -> dict[str, float]:
+    """Return the points of a task's checks; those of a task are shared out as the kit's are."""
+    points = {row["id"]: of.points.get(f"{task}.{row['id']}", row["points"]) for row in rows}
+    if task not in of.points:
+        return points
+    most, whole = of.points[task], sum(points.values())
+    shared = {name: _plain(most * each / whole) for name, each in points.items()}
+    largest = max(shared, key=lambda name: points[name])
+    shared[largest] = _plain(most - sum(shared.values()) + shared[largest])
+    return shared
+
+
+def _plain(number: float) -> float:
+    """Round to hundredths; a whole number has no decimals."""
+    rounded = round(number, 2)
+    return int(rounded) if rounded == int(rounded) else rounded

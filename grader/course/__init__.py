@@ -12,13 +12,21 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from grader.base.errors import UsageError
+from grader.contract import course
+
 
 def configure(c: Any) -> None:
     """Configure nbgrader; call it in `nbgrader_config.py` as `configure(c)`.
 
-    Settings made after the call take precedence, for example:
+    Ends the program if the file of the course is not valid. Settings made after the call take
+    precedence, for example:
         c.SandboxPolicy.run_student_code_without_a_sandbox = True
     """
+    try:
+        course.current()
+    except UsageError as error:
+        raise SystemExit(f"grader: {error}") from None
     # A warning about the gradebook's own database session, which an instructor cannot fix.
     warnings.filterwarnings("ignore", "Object of type <Submitted", module=r"nbgrader\.api")
     # nbgrader calls `alembic`, which is next to Python even if no environment is activated.

@@ -21,11 +21,13 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
-from traitlets import Bool, Enum, Unicode
+from traitlets import Bool, Enum, Unicode, default
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
+from grader.base.times import moment
 from grader.classroom import lateness, matching
+from grader.contract import course, grades
 from grader.contract.enums import Status
 from grader.contract.results import GradingStatus, Match
 from grader.contract.roster import Student
@@ -35,7 +37,14 @@ from grader.course.marks import GRADER_FAILED
 from grader.intake import roster
 from grader.intake.lms_exports import HandIn, HandInFile
 from grader.reports import table
-from grader.reports.marks import POSSIBLE, canvas_columns, notes_cell, points_cell
+from grader.reports.marks import (
+    LATE,
+    POSSIBLE,
+    canvas_columns,
+    mark_columns,
+    notes_cell,
+    points_cell,
+)
 from grader.reports.table import Row
 
 TASK = "check-"  # how the names of cells begin that the grader gives points for
@@ -74,15 +83,27 @@ class MarksCsv(ExportPlugin):
 
     default_file = "marks.csv"
 
-    written_answers = Bool(
-        True, help="Count the points that a person gives; a mark waits for them."
-    ).tag(config=True)
-    roster = Unicode("", help="CSV file with the students of the course.").tag(config=True)
-    deadline = Unicode("", help="When a hand-in is late; nbgrader's due date if empty.").tag(
+    written_answers = Bool(help="Count the points that a person gives; a mark waits for them.").tag(
         config=True
     )
+    roster = Unicode(help="CSV file with the students of the course.").tag(config=True)
+    deadline = Unicode(
+        "", help="When a hand-in is late; the course's or nbgrader's due date if empty."
+    ).tag(config=True)
     column = Unicode("", help="What Canvas and Moodle call the one assignment.").tag(config=True)
-    decimal = Enum(["point", "comma"], default_value="point", help="In numbers.").tag(config=True)
+    decimal = Enum(["point", "comma"], help="In numbers.").tag(config=True)
+
+    @default("written_answers")
+    def _has_written_answers(self) -> bool:
+        return course.current().written_questions
+
+    @default("roster")
+    def _roster_of_the_course(self) -> str:
+        return str(course.current().roster_file or "")
+
+    @default("decimal")
+    def _decimal_of_the_course(self) -> str:
+        return course.current().export_decimal
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the CSV file."""
@@ -118,10 +139,11 @@ class MarksCsv(ExportPlugin):
             yield row | {
                 "timestamp": str((submission and submission.timestamp) or ""),
                 "status": status.value,
-                "late": self._late(assignment, person.id, submission),
+                "late": LATE[self._lateness(assignment, person.id, submission).late],
                 "needs_manual_grade": "yes" if self._waits(submission) else "",
                 "score": self._total(submission) if graded else None,
                 "max_score": self._most(assignment),
+                **mark_columns(self._mark(assignment, person, submission)),
                 "problem": _problem(name, submission) if submission else "",
                 "notes": _notes(record),
                 **self._cells(submission),
@@ -167,18 +189,21 @@ class MarksCsv(ExportPlugin):
             for each in rest
         ]
 
-    def _late(self, assignment: Any, student: str, submission: Any) -> str:
-        """Say yes or no; nothing if there is no deadline, or nobody knows the time."""
+    def _lateness(self, assignment: Any, student: str, submission: Any) -> lateness.Lateness:
+        """Say whether it was late; nobody knows without a deadline, or without a time."""
         due = assignment.duedate and assignment.duedate.replace(tzinfo=timezone.utc)
+        due = course.current().deadlines.get(assignment.name, due)
         if submission is None or not (self.deadline or due):
-            return ""
+            return lateness.Lateness(None, "")
         deadline = _moment(self.deadline) if self.deadline else due
         deadline += submission.extension or timedelta()
         part = HandInFile(SUBMITTED / student / assignment.name)
         when = lateness.timestamp(HandIn(student, "", "", (part,)))
         if when is None and submission.timestamp is not None:
             when = submission.timestamp.replace(tzinfo=timezone.utc)
-        return "" if when is None else "yes" if when > deadline else "no"
+        if when is None:
+            return lateness.Lateness(None, "")
+        return lateness.Lateness.at(when, deadline, lateness.TIMESTAMP)
 
     def _grades(self, submission: Any) -> list[Any]:
         """Return the grades that count: without those of written answers, if they are left out."""
@@ -192,23 +217,31 @@ class MarksCsv(ExportPlugin):
         return any(grade.needs_manual_grade for grade in self._grades(submission))
 
     def _total(self, submission: Any) -> float:
+        """Return the points, less what nbgrader took; a penalty of the course is another matter."""
         score = sum(grade.score for grade in self._grades(submission))
-        return max(0.0, round(score - (submission.late_submission_penalty or 0.0), 2))
+        taken = 0.0 if grades.has_penalty() else submission.late_submission_penalty or 0.0
+        return max(0.0, round(score - taken, 2))
 
     def _most(self, assignment: Any) -> float:
-        """Return the most points that count."""
-        if self.written_answers:
-            return float(assignment.max_score)
+        """Return the most points that count, without bonus."""
         cells = [cell for notebook in assignment.notebooks for cell in notebook.grade_cells]
-        return float(sum(cell.max_score for cell in cells if cell.name.startswith(TASK)))
+        bonus = {f"{TASK}{task}" for task in course.current().bonus}
+        counted = [cell for cell in cells if self.written_answers or cell.name.startswith(TASK)]
+        return round(float(sum(cell.max_score for cell in counted if cell.name not in bonus)), 2)
 
-    def _final(self, assignment: Any, submission: Any) -> float | None:
-        """Return the mark if it is final, else an empty text."""
+    def _mark(self, assignment: Any, person: Person, submission: Any) -> grades.Mark | None:
+        """Return the mark if it is final, else None."""
         if _status(assignment.name, submission) is not GradingStatus.GRADED or self._waits(
             submission
         ):
             return None
-        return self._total(submission)
+        told = self._lateness(assignment, person.id, submission)
+        return grades.mark(self._total(submission), self._most(assignment), told.late, told.by)
+
+    def _final(self, assignment: Any, person: Person, submission: Any) -> float | None:
+        """Return what Canvas and Moodle get; None if there is no final mark."""
+        found = self._mark(assignment, person, submission)
+        return found.final if found else None
 
     def _cells(self, submission: Any) -> dict[str, float | None]:
         """Return the points of each task and question; None where nobody gave any."""
@@ -234,7 +267,8 @@ class MarksCsv(ExportPlugin):
                 f"column {self.column}: there are {len(names)} assignments ({', '.join(names)}). "
                 "Choose one with --assignment."
             )
-        return {name: self.column or name for name in names}
+        known = course.current().columns
+        return {name: self.column or known.get(name, name) for name in names}
 
 
 class CanvasCsv(MarksCsv):
@@ -256,7 +290,9 @@ class CanvasCsv(MarksCsv):
             row = people.setdefault(
                 person.id, canvas_columns(person.roster or Student(person.id), name)
             )
-            row[title] = None if person.roster in twice else self._final(assignment, submission)
+            row[title] = (
+                None if person.roster in twice else self._final(assignment, person, submission)
+            )
         yield possible
         yield from people.values()
 
@@ -282,7 +318,7 @@ class MoodleCsv(MarksCsv):
             title = titles[assignment.name]
             id_ = person.roster.id if person.roster else person.id
             row = people.setdefault(person.id, {"ID number": id_, "Email address": person.email})
-            mark = None if person.roster in twice else self._final(assignment, submission)
+            mark = None if person.roster in twice else self._final(assignment, person, submission)
             points = self._cells(submission) if mark is not None else {}
             row[title] = mark
             row[f"{title} (feedback)"] = points_cell(points, self.decimal)
@@ -309,7 +345,7 @@ def _twice(people: Iterable[Person]) -> set[Student]:
 
 def _moment(text: str) -> datetime:
     try:
-        return lateness.moment(text)
+        return moment(text)
     except ValueError as error:
         raise UsageError(f"deadline: {error}") from None
 

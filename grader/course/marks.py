@@ -30,6 +30,10 @@ from grader.reports import board, html, labels
 
 SKIP = "skip-execution"  # nbclient's tag
 GRADER_FAILED = "The grader itself failed"
+OUTDATED = (
+    "The notebook has other points than the course for %s. Run `python -m grader build`, then "
+    "nbgrader's generate_assignment and autograde --force."
+)
 BY_HAND = "It could not be graded automatically; your teacher will look at it."
 
 
@@ -60,6 +64,8 @@ class SaveMarks(SandboxPolicy, NbGraderPreprocessor):
             return None, f"The file cannot be graded: {nb.metadata.unreadable}. {BY_HAND}"
         try:
             assignment = _assignment(nb)
+            for task in _outdated(nb, assignment):
+                self.log.error(OUTDATED, task)
             content = RawSubmission(
                 student, beside, main=nbformat.writes(nb).encode(), main_name="notebook.ipynb"
             )
@@ -96,6 +102,17 @@ def _assignment(nb: Any) -> Assignment:
     if len(found) != 1:
         raise UsageError("Its cells check no task, or tasks of several assignments.")
     return assignments()[found.pop()]
+
+
+def _outdated(nb: Any, assignment: Assignment) -> list[str]:
+    """Return the tasks whose cells have other points than the course; they get no points."""
+    worth = {f"check-{task.id}": task.points for task in assignment.tasks.values()}
+    cells = [cell.metadata.nbgrader for cell in nb.cells if is_grade(cell)]
+    return [
+        cell.grade_id.removeprefix("check-")
+        for cell in cells
+        if cell.grade_id.startswith("check-") and worth.get(cell.grade_id) != cell.points
+    ]
 
 
 def _task_of(cell: Any, record: Record | None) -> TaskResult | None:

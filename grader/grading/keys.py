@@ -9,18 +9,28 @@ from __future__ import annotations
 import hmac
 import os
 
-SECRET = "GRADER_SECRET"  # the environment variable that holds the course's secret
+from grader.contract import course
+
 PUBLISHED = "published"  # replaces the secret if there is none
-WITHOUT = (  # what whoever grades a class without a secret is told
-    f"marks can be prepared in advance: set {SECRET} to a long random text, and grade again "
-    "(docs/instructor.md, The course's secret)"
-)
 SEEDS = 1 << 32  # numpy.random.seed takes no more bits
+
+
+def variable() -> str:
+    """Return the name of the environment variable that holds the course's secret."""
+    return course.current().secret_variable
 
 
 def course_secret() -> str:
     """Return the course's secret from the environment; empty if it is not set."""
-    return os.environ.get(SECRET, "")
+    return os.environ.get(variable(), "")
+
+
+def without() -> str:
+    """Return what whoever grades a class without a secret is told."""
+    return (
+        f"marks can be prepared in advance: set {variable()} to a long random text, and grade "
+        "again (docs/instructor.md, The course's secret)"
+    )
 
 
 def kind(secret: str) -> str:

@@ -143,6 +143,7 @@ class Session:
                 message=without_paths(self.submitted.explain(verdict.message)),
                 hint=check.hint if fixable else None,
                 printed=_printed(printed, verdict) if verdict.status.is_broken else "",
+                bonus=tasks()[check.task].bonus,
                 seconds=round(time.monotonic() - start, 3),
             )
         return self.results[check.id]
@@ -221,10 +222,7 @@ class Session:
             submission["notes"] = notes
         return Record(
             submission=submission,
-            checks=[
-                self.results.get(check.id, CheckResult.not_run(check.id, check.task, check.points))
-                for check in self.planned
-            ],
+            checks=[self.results.get(check.id) or _not_run(check) for check in self.planned],
             environment=environment(self.submission, self.seed),
             accuracy=self._details.get(ACCURACY, {}),
         )
@@ -271,6 +269,11 @@ def judge(function: Function, submission: Submission, check: Check, failed: str 
         place = f"{Path(last.filename).name}, line {last.lineno}"
         return Verdict(Status.ERROR, message=f"The grader itself failed: {error!r} ({place}).")
     return Verdict(Status.PASSED, 1.0, details=details or {})
+
+
+def _not_run(check: Check) -> CheckResult:
+    bonus = tasks()[check.task].bonus
+    return CheckResult.not_run(check.id, check.task, check.points, bonus=bonus)
 
 
 def _judge_raised(error: StudentError, check: Check, submission: Submission) -> Verdict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from grader.base import devices
 from grader.contract import signatures
 from grader.contract.enums import State, Tier
-from grader.contract.tasks import MAIN, assignments, tasks, written_in
+from grader.contract.tasks import MAIN, all_tasks, assignments, written_in
 from grader.grading.answers import (
     Call,
     CallResult,
@@ -85,7 +85,7 @@ class Submission:
 
     def module(self, task: str) -> str:
         """Return the module that holds a task in this submission."""
-        return self.modules.get(task, tasks()[task].module)
+        return self.modules.get(task, all_tasks()[task].module)
 
     @functools.cached_property
     def device(self) -> str:

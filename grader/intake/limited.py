@@ -20,6 +20,7 @@ import threading
 from typing import IO, Any
 
 from grader.base.errors import UsageError
+from grader.contract import course
 from grader.contract.messages import clean, shorten
 
 if sys.platform != "win32":
@@ -55,7 +56,7 @@ def call(place: str, *arguments: Any) -> Any:
         timer = threading.Timer(WALL_SECONDS, process.kill)
         timer.start()
         try:
-            _write(process.stdin, _packed([place, arguments]))
+            _write(process.stdin, _packed([place, arguments, course.current().text()]))
             answer = _unpacked(_read(process.stdout, MAX_ANSWER))
             found, refused = answer["found"], answer["refused"]
         except (OSError, EOFError, ValueError, LookupError, TypeError, RecursionError):
@@ -106,10 +107,11 @@ def serve() -> None:
     os.dup2(2, 1)  # nothing else may write where answers are read
     while True:
         try:
-            place, arguments = _unpacked(_read(sys.stdin.buffer))
+            place, arguments, of = _unpacked(_read(sys.stdin.buffer))
         except EOFError:
             return
         _limit()
+        course.use(of)
         _write(answers, _answer(place, arguments))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
+from grader.contract import course
 from grader.contract.names import plain_id
 from grader.contract.tasks import MAIN
 from grader.intake import file_names, files, reader
@@ -209,7 +210,7 @@ def _hand_ins(
     student: str, name: str, folder: Path, found: list[HandInFile], taken: Container[str]
 ) -> tuple[list[HandIn], list[str]]:
     """Return what a student's entries are graded as, and notes if there is more than one."""
-    groups = _choose(found)
+    groups = _attempts(found) if course.current().attempts == "best" else _choose(found)
     free = (id_ for number in count(2) if (id_ := f"{student}~{number}") not in taken)
     ids = [student, *islice(free, len(groups) - 1)]
     paths = [", ".join(_shown(folder, part.place) for part in chosen) for chosen in groups]
@@ -229,6 +230,16 @@ def _hand_ins(
 def _number(told: str | None) -> int:
     """Return the digits of a number, or of a date from the year on, as one number."""
     return int("".join(filter(str.isdecimal, told or "")) or 0)
+
+
+def _attempts(parts: list[HandInFile]) -> list[list[HandInFile]]:
+    """Return every attempt that the names tell apart, the newest first."""
+    numbers = sorted({part.newness[0] for part in parts}, reverse=True)
+    return [
+        group
+        for number in numbers
+        for group in _choose([part for part in parts if part.newness[0] == number])
+    ]
 
 
 def _choose(parts: list[HandInFile]) -> list[list[HandInFile]]:

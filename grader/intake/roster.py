@@ -17,6 +17,7 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
+from grader.contract import course
 from grader.contract.messages import clean, shorten
 from grader.contract.roster import Student
 from grader.intake.encodings import wide_encoding
@@ -59,7 +60,28 @@ def read(path: Path) -> tuple[list[Student], list[str]]:
     students, notes = _students(rows, _places(titles))
     if not students:
         raise UsageError(f"--roster {path}: there is no student in it, only a line of titles.")
-    return students, notes
+    return _of_sections(students, notes, path)
+
+
+def _of_sections(
+    students: list[Student], notes: list[str], path: Path
+) -> tuple[list[Student], list[str]]:
+    """Keep the students of the course's sections, if it names any.
+
+    Raises:
+        UsageError: there is no such student.
+    """
+    wanted = course.current().sections
+    if not wanted:
+        return students, notes
+    kept = [each for each in students if {*each.section.split(", ")} & {*wanted}]
+    if not kept:
+        known = sorted({name for each in students for name in each.section.split(", ") if name})
+        raise UsageError(
+            f"--roster {path}: nobody is in the course's sections ({'; '.join(wanted)}). "
+            f"Those of the roster are: {'; '.join(known) or 'none'}."
+        )
+    return kept, [*notes, f"{len(students) - len(kept)} students of other sections are not listed"]
 
 
 def _bytes(path: Path) -> bytes:

@@ -42,8 +42,8 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     """Build the zip and return the exit code."""
     if keys.course_secret():
         raise UsageError(
-            f"{keys.SECRET} is set, and {out} would have to hold it beside every submission: unset "
-            "it for this command (docs/gradescope.md)."
+            f"{keys.variable()} is set, and {out} would have to hold it beside every submission: "
+            "unset it for this command (docs/gradescope.md)."
         )
     options = [
         "--service",
@@ -59,9 +59,9 @@ def run(out: Path, *, assignment: str | None, confine: str, seed: int, device: s
     options += ["--assignment", assignment] if assignment else []
     script = RUN.format(options=shlex.join(options))
     scripts = {"setup.sh": SETUP.encode(), "run_autograder": script.encode()}
-    files = release.kit() | scripts
+    files = release.kit() | release.course_file("secret_variable") | scripts
     release.refuse_leaks(out, files)
     release.write(out, files, programs=scripts)
     print(f"wrote {out}: upload it to Gradescope; 0.75 GB of memory are enough there")
-    print(f"note: unless its container sets {keys.SECRET}, marks can be prepared in advance")
+    print(f"note: unless its container sets {keys.variable()}, marks can be prepared in advance")
     return 0

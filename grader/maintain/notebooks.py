@@ -9,26 +9,25 @@ The line that begins a cell of the script says what the cell is:
     predict=true                        a guess to make before the next cell, see predictions.py
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
 All other cells are part of the lesson. In their text, `{points:collate}` becomes the points of a
-task, `{points:questions}` those of all written answers, and `{points}` those of all tasks.
+task, `{points:questions}` those of all written answers, and `{points}` those of all tasks. What a
+course leaves out is not in its notebook, see `course_cells.py`.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grader.contract.tasks import Assignment, assignments, owner
+from grader.contract.tasks import Assignment, all_assignments, assignments, owner
 from grader.intake.statements import SETUP
-from grader.maintain import predictions
+from grader.maintain import course_cells, predictions
 from grader.maintain.stubs import REBUILD, BuildError, read, write
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 Cell = dict[str, Any]
-POINTS = re.compile(r"\{points(?::(\w+))?\}")
 SETUP_CODE = f"""\
 {SETUP}
 try:
@@ -81,16 +80,19 @@ def notebook(script: Path, solution: Path) -> str:
     if assignment is None:
         remedy = "call the script as its table in grader/contract/assignments/ is called"
         raise BuildError(script.name, 1, f"there is no assignment {script.stem}", remedy)
-    modules = {module: read(solution / f"{module}.py") for module in assignment.modules}
+    whole = all_assignments()[assignment.id]
+    modules = {module: read(solution / f"{module}.py") for module in whole.modules}
     code = {"setup": SETUP_CODE, "imports": _imports(modules)}
     for module, source in modules.items():
         code |= dict(_definitions(module, source))
     found = jupytext.reads(read(script), fmt="py:percent").cells
-    _fill_in(script.name, found, assignment)
     cells = [
-        _cell(script.name, number, cell, code, assignment) for number, cell in enumerate(found, 1)
+        _cell(script.name, number, cell, code, assignment)
+        for number, cell in course_cells.kept(script.name, found, assignment)
     ]
-    wanted = [*code, *(f"check-{task}" for task in assignment.tasks)]
+    left_out = {task for task in whole.tasks if task not in assignment.tasks}
+    wanted = [name for name in code if name.partition(".")[0] not in left_out]
+    wanted = [*wanted, *(f"check-{task}" for task in assignment.tasks)]
     _require_each_once(script.name, wanted, [cell["id"] for cell in cells])
     content = {
         "cells": cells,
@@ -99,22 +101,6 @@ def notebook(script: Path, solution: Path) -> str:
         "nbformat_minor": 5,
     }
     return json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-
-
-def _fill_in(script: str, cells: list[Any], assignment: Assignment) -> None:
-    """Write the points into the text of the lesson."""
-    points = {task.id: task.points for task in assignment.tasks.values()}
-    points |= {"": assignment.points}
-    points["questions"] = sum(cell.metadata.get("points", 0) for cell in cells)
-
-    def number(match: re.Match[str]) -> str:
-        if (name := match[1] or "") not in points:
-            raise BuildError(script, 1, f"{match[0]}: no task {name}", "name one, or `questions`")
-        return f"{points[name]:g}"
-
-    for cell in cells:
-        if cell.cell_type == "markdown":
-            cell.source = POINTS.sub(number, cell.source)
 
 
 def _imports(modules: dict[str, str]) -> str:

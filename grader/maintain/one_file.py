@@ -26,7 +26,8 @@ from typing import Any
 
 from grader.base.paths import CHECKS, COURSE, ROOT, SOLUTION
 from grader.contract import signatures
-from grader.contract.tasks import ASSIGNMENTS, assignments, tasks
+from grader.contract.tables import ASSIGNMENTS
+from grader.contract.tasks import read_again
 from grader.maintain.stubs import REBUILD, BuildError, find_regions, read, write
 
 OWN = ROOT / "own"
@@ -116,8 +117,8 @@ def build() -> list[Path]:
     for path in wanted:
         path.parent.mkdir(exist_ok=True)
     written = [path for path, text in wanted.items() if write(path, text)]
-    for cached in (assignments, tasks, signatures.expected):
-        cached.cache_clear()
+    read_again()
+    signatures.expected.cache_clear()
     return written
 
 

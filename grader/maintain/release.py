@@ -15,8 +15,10 @@ from typing import Any
 
 from grader.base.errors import UsageError
 from grader.base.files import write_whole
-from grader.base.paths import ROOT
-from grader.contract.tasks import assignments
+from grader.base.paths import COURSE, ROOT
+from grader.contract import course
+from grader.contract.policy import STUDENTS
+from grader.contract.tasks import all_tasks, assignments, tasks
 from grader.grading import keys
 from grader.grading.pipeline import MODEL
 from grader.maintain import notebooks, stubs
@@ -31,13 +33,13 @@ GLOSSARY = "docs/glossary.md"
 NOTEBOOKS = re.compile(r"(?<=\.\./)assignments/source/[\w-]+/")  # where the glossary links to
 # Hints and messages may quote calls: students are meant to read them.
 FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.toml|README\.md")
-SETS_SECRET = keys.SECRET + r"""["'\])]*\s*[=:]\s*["']?\w"""  # in a shell, Python, TOML or JSON
+SETS = r"""["'\])]*\s*[=:]\s*["']?\w"""  # a variable, in a shell, Python, TOML or JSON
 NAMES = 4  # a line with fewer different names is not a secret
 NAME = re.compile(r"[^\W\d]\w*")
+COURSE_FILE = "grader/contract/course.toml"  # where `contract/course.py` looks for it
 DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the archive is reproducible
-README = """\
-# News classifier
-
+TITLE = "News classifier"
+README = """
 ## Install, once
 
 You need Python 3.10 to 3.13 and about 2 GB of free disk space (on Linux about 8 GB, because PyTorch
@@ -122,10 +124,17 @@ def kit() -> dict[str, bytes]:
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
         raise UsageError(f"{error.filename} is missing: run this in the kit's folder.") from None
-    return files | {
-        "README.md": (README + guide.partition("\n\n")[2]).encode(),
-        GLOSSARY: NOTEBOOKS.sub("", glossary).encode(),
-    }
+    files.pop(COURSE_FILE, None)
+    heading = f"# {course.current().title or TITLE}\n"
+    readme = f"{heading}{README}{guide.partition(chr(10) * 2)[2]}"
+    return (
+        files
+        | course_file()
+        | {
+            "README.md": readme.encode(),
+            GLOSSARY: NOTEBOOKS.sub("", glossary).encode(),
+        }
+    )
 
 
 def refuse_leaks(out: Path, files: dict[str, bytes]) -> None:
@@ -140,15 +149,15 @@ def refuse_leaks(out: Path, files: dict[str, bytes]) -> None:
 
 
 def _refuse_secret(out: Path, files: dict[str, bytes]) -> None:
-    secret = keys.course_secret()
+    secret, sets = keys.course_secret(), re.escape(keys.variable()) + SETS
     own = rf"|(?<!\w){re.escape(secret)}(?!\w)" if secret else ""
     for name, data in sorted(files.items()):
         for start, text in [(1, data.decode("utf-8", "replace")), *_texts(name, data)]:
-            if found := re.search(SETS_SECRET + own, text):
+            if found := re.search(sets + own, text):
                 line = start + text.count("\n", 0, found.start())
                 raise UsageError(
-                    f"{out} was not made: {name}, line {line}, holds a value of {keys.SECRET}, the "
-                    "course's secret: take it out."
+                    f"{out} was not made: {name}, line {line}, holds a value of {keys.variable()}, "
+                    "the course's secret: take it out."
                 )
 
 
@@ -165,31 +174,54 @@ def _exercise() -> dict[str, bytes]:
     if problems:
         raise UsageError("exercise/ cannot be released: " + "; ".join(problems))
     found = {path.name: path.read_bytes() for path in sorted(exercise.glob("*.py"))}
+    found = _of_the_course(found)
     copies = {f"grader/stubs/{name}": data for name, data in found.items() if name != "__init__.py"}
     return {f"exercise/{name}": data for name, data in found.items()} | copies
 
 
-def notebooks_for_students(only: str = "*") -> dict[str, bytes]:
-    """Generate all notebooks, or an assignment's, with nbgrader's generate_assignment.
+def _of_the_course(stubs_: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out the stubs of tasks that the course leaves out."""
+    left_out = [task for id_, task in all_tasks().items() if id_ not in tasks()]
+    modules = {task.module for task in tasks().values()}
+    found = {}
+    for name, data in stubs_.items():
+        own = [task for task in left_out if f"{task.module}.py" == name]
+        if own and own[0].module not in modules:
+            continue
+        names = [defined for task in own for defined in task.names]
+        found[name] = stubs.without(data.decode(), names).encode() if names else data
+    return found
 
-    It runs in a scratch copy of the course.
+
+def course_file(*more: str) -> dict[str, bytes]:
+    """Return the course's file as students get it, with `more` settings; none without a course."""
+    text = course.current().text((*STUDENTS, *more))
+    told = f"# What this course decides.\n\n{text}\n".encode()
+    return {COURSE_FILE: told} if text else {}
+
+
+def notebooks_for_students(only: str = "*") -> dict[str, bytes]:
+    """Generate the course's notebooks, or an assignment's, with nbgrader's generate_assignment.
+
+    It runs in a scratch folder.
 
     Raises:
-        UsageError: nbgrader is missing, or fails.
+        UsageError: nbgrader is missing, or fails, or a lesson cannot be built.
     """
     try:
         from grader.maintain.scratch import Scratch
     except ModuleNotFoundError as error:
         install = "python -m pip install -c constraints.txt -e '.[dev]'"
         raise UsageError(f"{error.name} is not installed: {install}") from None
-    course = ROOT / "assignments"
     ids = [id_ for id_ in assignments() if only in ("*", id_)]
-    for assignment in ids:
-        source = course / "source" / assignment / f"{assignment}.ipynb"
-        if problems := notebooks.check(course / f"{assignment}.py", ROOT / "solution", source):
-            raise UsageError("a notebook cannot be released: " + "; ".join(problems))
     with tempfile.TemporaryDirectory() as folder:
         scratch = Scratch.make(Path(folder) / "course", assignment=only)
+        for id_ in ids:
+            script, place = COURSE / f"{id_}.py", scratch.folder / "source" / id_ / f"{id_}.ipynb"
+            try:
+                notebooks.build(script, ROOT / "solution", place)
+            except stubs.BuildError as error:
+                raise UsageError(f"a notebook cannot be released: {error}") from None
         done = scratch.run("generate_assignment", only, "--no-db")  # all in one process
         if done.returncode != 0:
             raise UsageError(f"nbgrader generate_assignment failed: {done.stderr[-500:]}")

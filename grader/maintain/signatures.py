@@ -6,14 +6,14 @@ import ast
 from pathlib import Path
 
 from grader.contract.signatures import TABLE
-from grader.contract.tasks import Task, tasks
+from grader.contract.tasks import Task, all_tasks
 
 HEAD = "# Generated from solution/ by `python -m grader build`: the parameters of each function.\n"
 
 
 def text(solution: Path) -> str:
     """Return the table."""
-    found = {task.id: _of_task(task, solution) for task in tasks().values() if task.module}
+    found = {task.id: _of_task(task, solution) for task in all_tasks().values() if task.module}
     parts = [
         f"\n[{id_}]\n" + "".join(f'"{name}" = "{own}"\n' for name, own in functions.items())
         for id_, functions in found.items()

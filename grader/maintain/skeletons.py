@@ -13,7 +13,8 @@ from pathlib import Path
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import CHECKS, COURSE, GRADER, ROOT, SOLUTION
-from grader.contract.tasks import ASSIGNMENTS, Task, assignments, get_assignment, get_task, tasks
+from grader.contract.tables import ASSIGNMENTS
+from grader.contract.tasks import Task, assignments, get_assignment, get_task, tasks
 from grader.maintain.one_file import OWN
 from grader.maintain.stubs import read
 from grader.maintain.submission_bank import BANK, definitions

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import tokenize
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -101,6 +102,18 @@ def check(solution: Path, exercise: Path) -> list[str]:
         name = extra.relative_to(exercise).as_posix()
         problems.append(f"exercise/{name}:1: there is no solution/{name}; delete it, or write one")
     return problems
+
+
+def without(source: str, names: Collection[str]) -> str:
+    """Return a module without the functions and classes of these names."""
+    lines = source.split("\n")
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in names:
+            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
+            while begin and not lines[begin - 1].strip():
+                begin -= 1
+            del lines[begin : node.end_lineno]
+    return "\n".join(lines)
 
 
 def _modules(solution: Path) -> list[Path]:

@@ -136,7 +136,7 @@ def _table(record: Record) -> Table:
     table.add_column("Fix first")
     for task in record.tasks:
         table.add_row(
-            task.id,
+            f"{task.id}{labels.bonus(task.id)}",
             _points(task.score, task.max_score),
             Text(task.state.words, style=STYLES[task.state]),
             Text(first(record, task), no_wrap=True, overflow="ellipsis"),
@@ -283,7 +283,7 @@ def _is_whole(record: Record) -> bool:
 
 def _hand_in_command(record: Record) -> str:
     """Return the command that packs the exercise for handing in."""
-    assignment = next(tasks()[task.id].assignment for task in record.tasks)
+    assignment = next(tasks()[each.id].assignment for each in record.tasks if each.id in tasks())
     option = "" if assignment == MAIN else f" --assignment {assignment}"
     return f"python -m grader handin{option}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from grader.contract import grades
 from grader.contract.enums import Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
@@ -83,8 +84,25 @@ def name(check: CheckResult) -> str:
 
 
 def title(task: str) -> str:
-    """Return the title of a task."""
-    return tasks()[task].title if task in tasks() else task
+    """Return the title of a task, and whether its points are bonus."""
+    known = tasks().get(task)
+    return f"{known.title}{bonus(task)}" if known else task
+
+
+def bonus(task: str) -> str:
+    """Return " (bonus)" for a task whose points count on top of the others, else nothing."""
+    known = tasks().get(task)
+    return " (bonus)" if known and known.bonus else ""
+
+
+def mark_line(mark: grades.Mark | None) -> str:
+    """Say what the course makes of the points; empty if it decides nothing about marks."""
+    if mark is None or mark.final is None:
+        return ""
+    late = f" after {mark.penalty:g} points for lateness" if mark.penalty else ""
+    told = f"Mark: {mark.final:g}{late}" if grades.changes_marks() else ""
+    passed = "" if mark.passed is None else "passed" if mark.passed else "not passed"
+    return ", ".join(filter(None, [told, passed])).capitalize()
 
 
 def mistake(id_: str) -> Mistake:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
+from grader.contract import course, grades
 from grader.contract.messages import shorten
 from grader.contract.record import Record, TaskResult
 from grader.contract.results import Result
@@ -25,6 +27,7 @@ CANVAS_SKIPS = tuple(
     for what in ("Score", "Points", "Grade", "Status")
 )  # Canvas makes these columns itself, and skips any whose title has one of them in it
 LONGEST_COLUMN = 255
+PASSED = LATE = {True: "yes", False: "no", None: ""}
 MAX_NOTES = 2000  # characters in a cell of notes
 
 
@@ -110,8 +113,10 @@ def _assignment(results: Sequence[Result]) -> Assignment | None:
 
 
 def _column(assignment: Assignment | None, title: str) -> str:
-    """Return the name of the column of marks, by default the assignment's title."""
-    return title or (assignment.title if assignment else "Points")
+    """Return the name of the column of marks, by default the course's or the assignment's title."""
+    if title or assignment is None:
+        return title or "Points"
+    return course.current().columns.get(assignment.id, assignment.title)
 
 
 def _twice(results: Sequence[Result]) -> set[Student]:
@@ -120,8 +125,30 @@ def _twice(results: Sequence[Result]) -> set[Student]:
     return {student for student, count in counts.items() if count > 1}
 
 
+def mark(result: Result) -> grades.Mark | None:
+    """Return a student's mark, as the course makes it of the points; None if it is not final."""
+    points = final(result.record)
+    if points is None or result.record is None:
+        return None
+    by = None if result.late_by is None else timedelta(seconds=result.late_by)
+    return grades.mark(points, result.record.max_score, result.late, by)
+
+
+def mark_columns(found: grades.Mark | None) -> table.Row:
+    """Return what the course decides about a mark; a course without such rules has no column."""
+    of, row = course.current(), table.Row()
+    if grades.has_penalty():
+        row["penalty"] = found.penalty if found else None
+    if grades.changes_marks():
+        row["mark"] = found.final if found else None
+    if of.pass_mark is not None:
+        row["passed"] = PASSED[found.passed if found else None]
+    return row
+
+
 def _given(result: Result, twice: set[Student]) -> float | None:
-    return None if result.roster in twice else final(result.record)
+    found = None if result.roster in twice else mark(result)
+    return found.final if found else None
 
 
 def _unknown(result: Result, layout: str) -> Student:
@@ -156,15 +183,15 @@ def _worksheet(result: Result, twice: set[Student], decimal: str) -> table.Row:
 def _gradebook(
     result: Result, column: str, twice: set[Student], *, has_roster: bool, decimal: str
 ) -> table.Row:
-    mark = _given(result, twice)
+    given = _given(result, twice)
     row: table.Row = {
         "ID number": result.roster.id if result.roster else result.student,
         "Full name": result.roster.name if result.roster else result.name,
     }
     if has_roster:
         row["Email address"] = result.roster.email if result.roster else ""
-    told = "" if mark is None else _points(result, decimal)
-    return row | {column: mark, f"{column} (feedback)": told}
+    told = "" if given is None else _points(result, decimal)
+    return row | {column: given, f"{column} (feedback)": told}
 
 
 def _every_check(result: Result, has_roster: bool) -> table.Row:
@@ -177,16 +204,17 @@ def _every_check(result: Result, has_roster: bool) -> table.Row:
             "section": student.section,
             "matched by": result.match.value if result.match else "",
         }
-    mark = final(result.record)
+    points = final(result.record)
     row |= {
         "status": result.status.value,
-        "late": "" if result.late is None else "yes" if result.late else "no",
+        "late": LATE[result.late],
         "submission": result.path,
         "fault": result.fault,
         "notes": notes_cell(labels.notes(result)),
-        "final": "" if mark is None else "yes",
-        "score": mark,
+        "final": "" if points is None else "yes",
+        "score": points,
         "max_score": result.record.max_score if result.record else None,
+        **mark_columns(mark(result)),
     }
     if result.record is not None:
         row |= {task.id: _task(task, result.record) for task in result.record.tasks}

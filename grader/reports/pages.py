@@ -55,6 +55,7 @@ def _environment() -> Environment:
         first=board.first,
         hint=labels.hint,
         hint_command=board.hint_command,
+        mark_line=labels.mark_line,
         mistake=labels.mistake,
         name=labels.name,
         not_taken=labels.left_out,

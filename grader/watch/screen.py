@@ -70,7 +70,7 @@ def show_list(view: View, assignment: Assignment, console: Console) -> None:
             line.append(f"{state.words:<13}", board.STYLES[state])
         else:
             line.append(f"{'':>4} {task.points:<4g}{'':<13}")
-        lines.append(line.append(task.title))
+        lines.append(line.append(labels.title(id_)))
     _show(view, lines, console)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.classroom.lateness import Lateness, lateness, moment
+from grader.base.times import moment
+from grader.classroom.lateness import Lateness, lateness
 from grader.intake import lms_exports
 from grader.intake.lms_exports import HandIn
 
@@ -109,7 +110,7 @@ def test_nbgraders_timestamp_comes_before_the_times_of_files(tmp_path: Path) -> 
         (tmp_path / "submitted" / name / "news-classifier" / "timestamp.txt").write_text(text)
     told = {id_: lateness(each, "nbgrader", DEADLINE) for id_, each in handed.items()}
     assert told["ada"] == Lateness(False, "timestamp.txt")
-    assert told["bob"] == Lateness(True, "timestamp.txt")
+    assert told["bob"] == Lateness(True, "timestamp.txt", timedelta(seconds=1))
     assert told["cay"].source == "the times of files"
 
 

@@ -16,6 +16,7 @@ from nbgrader.api import Gradebook
 from grader.__main__ import main
 from grader.base.errors import UsageError
 from grader.base.paths import COURSE
+from grader.contract.course import chosen
 from grader.course.export import CanvasCsv, MarksCsv, MoodleCsv
 from grader.course.folders import record_file
 from grader.course.marks import GRADER_FAILED
@@ -345,3 +346,63 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     assert main(["course", "export", *arguments]) == 2
     [line] = [each for each in capsys.readouterr().err.splitlines() if "grader:" in each]
     assert says in line
+
+
+COURSE_TOML = """
+pass_mark = 60
+bonus = ["dataset"]
+
+[columns]
+news-classifier = "News (4711)"
+
+[deadlines]
+news-classifier = 2026-11-21T23:59:00Z
+
+[late]
+grace_minutes = 5
+percent_per_day = 10
+
+[export]
+digits = 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "late", "penalty", "mark", "passed"),
+    [
+        ("2026-11-22 00:03:59 UTC", "no", 0.0, 47.0, "yes"),  # within the grace
+        ("2026-11-22 00:05 UTC", "yes", 3.5, 43.0, "yes"),
+        ("2026-11-29 00:05 UTC", "yes", 28.0, 19.0, "no"),
+    ],
+)
+def test_the_policy_of_a_course_makes_marks_of_the_points(
+    renamed: Any, when: str, late: str, penalty: float, mark: float, passed: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "submitted" / "ann" / "news-classifier"
+    folder.mkdir(parents=True)
+    (folder / "timestamp.txt").write_text(when)
+    (tmp_path / "course.toml").write_text(COURSE_TOML)
+    with chosen(tmp_path / "course.toml"):
+        ann, _ = exported(renamed, MarksCsv, tmp_path / "m.csv")
+        assert (ann["late"], ann["score"], ann["max_score"]) == (late, "46.5", "35.0")
+        assert (float(ann["penalty"]), float(ann["mark"]), ann["passed"]) == (penalty, mark, passed)
+        ann, other, *_ = exported(renamed, CanvasCsv, tmp_path / "c.csv")
+        assert float(ann["News (4711)"]) == mark
+        assert other["News (4711)"] == "35.0"  # the row of points possible
+        ann, other = exported(renamed, MoodleCsv, tmp_path / "c.csv")
+        assert (float(ann["News (4711)"]), other["News (4711)"]) == (mark, "")
+
+
+def test_a_course_without_written_answers_waits_for_none(renamed: Any, tmp_path: Path) -> None:
+    (tmp_path / "course.toml").write_text("written_questions = false")
+    with chosen(tmp_path / "course.toml"):
+        ann, _ = exported(renamed, MarksCsv, tmp_path / "m.csv")
+    assert (ann["score"], ann["max_score"]) == ("42.5", "45.0")
+
+
+@pytest.fixture
+def renamed(gradebook: Any) -> Any:
+    """The gradebook with an assignment that a course can name."""
+    gradebook.find_assignment("news").name = "news-classifier"
+    gradebook.db.commit()
+    return gradebook

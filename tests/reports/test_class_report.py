@@ -516,7 +516,7 @@ def test_a_student_whose_page_fails_is_named_and_the_others_have_theirs(
 ) -> None:
     page, wrong = feedback.text, graded()["wrong"]
 
-    def text(record: Record, student: str) -> str:
+    def text(record: Record, student: str, **_: object) -> str:
         return broken() if student == "Bob" else page(record, student)
 
     monkeypatch.setattr(feedback, "text", text)

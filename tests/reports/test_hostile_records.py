@@ -112,7 +112,8 @@ def base() -> dict[str, Any]:
     data: dict[str, Any] = json.loads(graded()["wrong"].to_json())
     known = next(check for check in data["checks"] if check["mistake"])
     statuses = {check["status"]: check for check in data["checks"] if check["id"] != known["id"]}
-    data["checks"] = [known | {"printed": "epoch 1\n  loss 0.5"}, *statuses.values()]
+    extra = {"printed": "epoch 1\n  loss 0.5", "bonus": True}
+    data["checks"] = [known | extra, *statuses.values()]
     data["submission"] |= {"left_out": [LINE], "notes": [LINE]}
     data["accuracy"] = json.loads(graded()["right"].to_json())["accuracy"]
     return data

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.base.files import written_whole
+from grader.contract import course, grades
 from grader.contract.enums import State
 from grader.contract.names import file_name
 from grader.contract.record import Record
@@ -91,14 +92,18 @@ def _write_feedback(
     results: Sequence[Result], out: Path, failures: Failures, *, markdown: bool
 ) -> set[str]:
     """Write what students get; returns who has no page of it."""
-    formats = {"html": feedback.text} | ({"md": markdown_format.text} if markdown else {})
     without = set()
     for result in results:
         if result.record is None:
             without.add(result.student)
             continue
         place, who = f"feedback/{file_name(result.student)}", result.shown_name
-        for suffix, face in formats.items():
+        faces: dict[str, Callable[..., str]] = {
+            "html": functools.partial(feedback.text, mark=marks.mark(result))
+        }
+        if markdown:
+            faces["md"] = markdown_format.text
+        for suffix, face in faces.items():
             text, name = functools.partial(face, result.record, who), f"{place}.{suffix}"
             if not _write(out / name, text, failures, f"{name} ({who})"):
                 without.add(result.student)
@@ -165,13 +170,14 @@ def page(
         heading=one_line(title),
         results=results,
         **_people(results, without),
+        **_marks(results),
         decimal=decimal,
         anchor={result.student: f"s{place}" for place, result in enumerate(results, 1)},
         kinds={result.student: _kinds(result, flagged) for result in results},
         again=again,
         mixed={k: v for k, v in analysis.settings(results).items() if k in ALIKE and len(v) > 1},
         without_secret=sum(each.environment.get("secret") == keys.PUBLISHED for each in found),
-        advice=keys.WITHOUT,
+        advice=keys.without(),
         made_with=_made_with(results),
         marks=points,
         median=f"{statistics.median(points):g}" if points else "-",
@@ -192,6 +198,18 @@ def page(
         script=script,
         script_digest=_digest(script),
     )
+
+
+def _marks(results: Sequence[Result]) -> dict[str, Any]:
+    """Return what the course makes of the points."""
+    found = {result.student: marks.mark(result) for result in results}
+    return {
+        "marks_of": found,
+        "tells_mark": grades.changes_marks(),
+        "tells_passed": course.current().pass_mark is not None,
+        "passed": sum(bool(each and each.passed) for each in found.values()),
+        "passed_words": marks.PASSED,
+    }
 
 
 def _people(results: Sequence[Result], without: Collection[str]) -> dict[str, Any]:
@@ -277,8 +295,15 @@ def _kinds(result: Result, flagged: set[str]) -> list[str]:
         "none": is_final and result.record is not None and not result.record.score,
         "flag": is_final and result.student in flagged,
         "nobody": result.match is Match.NOBODY,
+        **_passed(result),
     }
     return [kind for kind, holds in kinds.items() if holds]
+
+
+def _passed(result: Result) -> dict[str, bool]:
+    found = marks.mark(result)
+    passed = found.passed if found else None
+    return {"passed": passed is True, "not-passed": passed is False}
 
 
 def _made_with(results: Sequence[Result]) -> str:

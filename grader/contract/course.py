@@ -1,0 +1,85 @@
+"""The policy of a course: `course.toml`, or the kit's own defaults.
+
+`current` is what holds in this process. The file is, first of these: what the environment variable
+`GRADER_COURSE` names (the option `--course` sets it), the one in the current folder if that is an
+nbgrader course, `assignments/course.toml`, and the one that came with a release.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from grader.base.errors import UsageError
+from grader.base.paths import COURSE, GRADER
+from grader.contract import course_file
+from grader.contract.policy import Course
+
+VARIABLE = "GRADER_COURSE"
+NAME = "course.toml"
+NBGRADER = "nbgrader_config.py"
+RELEASED = GRADER / "contract" / NAME
+
+
+def find() -> Path | None:
+    """Return the file of the course, or None if there is none.
+
+    Raises:
+        UsageError: the environment names one that there is not.
+    """
+    if named := os.environ.get(VARIABLE, ""):
+        path = Path(named)
+        if path.is_dir():
+            path /= NAME
+        if not path.exists():
+            raise UsageError(f"{path}: there is no such file; it is the course ({VARIABLE}).")
+        return path
+    own = [Path(NAME)] if Path(NBGRADER).is_file() else []
+    return next((path for path in (*own, COURSE / NAME, RELEASED) if path.is_file()), None)
+
+
+@functools.cache
+def _found() -> Course:
+    path = find()
+    return course_file.read(path) if path else Course()
+
+
+_used: list[tuple[str, Course]] = []
+
+
+def current() -> Course:
+    """Return what holds in this process.
+
+    Raises:
+        UsageError: the file is not valid; the message has a line per mistake.
+    """
+    return _used[-1][1] if _used else _found()
+
+
+@contextlib.contextmanager
+def chosen(path: Path | None) -> Iterator[None]:
+    """Let a file, or the one in a folder, hold in this process and those that it starts."""
+    if path is None:
+        yield
+        return
+    before, used = os.environ.get(VARIABLE), [*_used]
+    os.environ[VARIABLE] = str(path.absolute())
+    _used.clear()
+    _found.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
+        _used[:] = used
+        _found.cache_clear()
+
+
+def use(text: str) -> None:
+    """Let the text of another process, see `Course.text`, hold in this one."""
+    if not _used or _used[-1][0] != text:
+        _used[:] = [(text, course_file.parse(text, "the course"))]

@@ -1,0 +1,340 @@
+"""Reads `course.toml`, and says of each mistake in it on which line it is and what may be there."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from grader.base.errors import UsageError
+from grader.base.files import parse_toml
+from grader.base.times import moment
+from grader.contract.messages import shorten
+from grader.contract.names import did_you_mean
+from grader.contract.policy import Course, written
+from grader.contract.tables import check_rows, tables, task_rows
+
+MAX_SHOWN = 60  # characters of a value
+MAX_FILE = 1 << 20  # bytes
+CALIBRATED = "calibrated"  # use the mark derived from recorded runs
+
+
+class Wrong(Exception):
+    """A value that a setting cannot have.
+
+    Attributes:
+        expected: what it may be.
+        item: the item of a list that is wrong.
+    """
+
+    def __init__(self, expected: str, item: Any = None) -> None:
+        super().__init__(expected)
+        self.expected, self.item = expected, item
+
+
+class Unknown(Wrong):
+    """A setting that there is not; `expected` says what there is."""
+
+
+Convert = Callable[[Any], Any]  # from a TOML value; raises Wrong
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise Wrong("a text of one line, in quotes")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise Wrong('the name of an environment variable, as in "GRADER_SECRET"')
+    return value
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong("true or false")
+    return value
+
+
+def _number(least: float, most: float, expected: str) -> Convert:
+    def convert(value: Any) -> float:
+        is_number = type(value) in (int, float) and math.isfinite(value)
+        if not is_number or not least <= value <= most:
+            raise Wrong(expected)
+        return float(value) if value != int(value) else int(value)
+
+    return convert
+
+
+def _choice(*allowed: str | int) -> Convert:
+    def convert(value: Any) -> Any:
+        if value not in allowed or isinstance(value, bool):
+            meant = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
+            raise Wrong(f"{' or '.join(map(written, allowed))}{_choices((), meant)}")
+        return value
+
+    return convert
+
+
+def _accuracy(value: Any) -> float | str:
+    if value == CALIBRATED:
+        return CALIBRATED
+    convert = _number(0, 1, f'a number from 0 to 1, or "{CALIBRATED}"')
+    return convert(value)  # type: ignore[no-any-return]
+
+
+def _list(each: Convert, expected: str) -> Convert:
+    def convert(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Wrong(expected)
+        for item in value:
+            try:
+                each(item)
+            except Wrong as wrong:
+                raise Wrong(wrong.expected, item) from None
+        return tuple(dict.fromkeys(value))
+
+    return convert
+
+
+def _task(value: Any) -> str:
+    known = task_rows()
+    if not isinstance(value, str) or value not in known:
+        meant = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise Wrong(f"the id of a task{_choices(known, meant)}")
+    return value
+
+
+def _package(value: Any) -> str:
+    if not isinstance(value, str) or not value.isidentifier():
+        raise Wrong('what is imported, as in "sklearn"')
+    return value
+
+
+def _deadline(value: Any) -> datetime:
+    expected = "a time, as in 2026-11-21T23:59:00+01:00 or 2026-11-21 (the end of that day)"
+    try:
+        if isinstance(value, datetime):
+            return value if value.tzinfo else value.astimezone()
+        if isinstance(value, date):
+            return datetime.combine(value, time.max).astimezone()
+        return moment(value)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        raise Wrong(expected) from None
+
+
+PERCENT = _number(0, 100, "a number from 0 to 100, in percent")
+SETTINGS: dict[str, Convert] = {
+    "title": _text,
+    "pass_mark": PERCENT,
+    "attempts": _choice("last", "best"),
+    "written_questions": _yes_or_no,
+    "leave_out": _list(_task, 'a list of tasks, as in ["fast_pipeline"]'),
+    "bonus": _list(_task, 'a list of tasks, as in ["gru_cell"]'),
+    "packages": _list(_package, 'a list of names, as in ["sklearn"]'),
+    "roster": _text,
+    "sections": _list(_text, 'a list of texts, as in ["Tuesday 10"]'),
+    "secret_variable": _name,
+    "late.grace_minutes": _number(0, 1e6, "a number of minutes"),
+    "late.percent_per_day": PERCENT,
+    "late.most_percent": PERCENT,
+    "accuracy.full": _accuracy,
+    "accuracy.none": _accuracy,
+    "export.decimal": _choice("point", "comma"),
+    "export.digits": _choice(0, 1, 2),
+}
+TABLES: dict[str, tuple[Convert, str]] = {  # whose keys are assignments, or tasks and checks
+    "titles": (_text, "assignment"),
+    "deadlines": (_deadline, "assignment"),
+    "columns": (_text, "assignment"),
+    "points": (_number(0, 10_000, "a number of points, 0 or more"), "task or check"),
+}
+
+
+def read(path: Path) -> Course:
+    """Read a course's file.
+
+    Raises:
+        UsageError: it cannot be read, or is not valid; there is a line per mistake.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > MAX_FILE:
+            raise UsageError(f"{path}: larger than {MAX_FILE >> 20} MiB; is it a course?")
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not in UTF-8. Save it in that encoding.") from None
+    return parse(text, _shown(path), path.parent.absolute())
+
+
+def parse(text: str, place: str, folder: Path = Path()) -> Course:
+    """Return what a text sets; `place` is what it is called in messages.
+
+    Raises:
+        UsageError: it is not valid; there is a line per mistake.
+    """
+    try:
+        table = parse_toml(text.replace("\r\n", "\n"))
+    except ValueError as error:
+        reason, _, where = f"{error}".partition(" (at ")
+        end = f"line {text.count(chr(10)) + 1}"
+        line = f", {where.partition(',')[0] if where.startswith('line') else end}"
+        raise UsageError(f"{place}{line}: not TOML ({reason}).") from None
+    lines = _lines(text)
+    values: dict[str, Any] = {}
+    problems: list[tuple[int, str]] = []
+    for name, value in _flat(table):
+        try:
+            values[name] = _converted(name, value)
+        except Wrong as wrong:
+            at = _line(lines, name, wrong.item)
+            found = value if wrong.item is None else wrong.item
+            but = ": " if isinstance(wrong, Unknown) else " is not "
+            problems.append((at, f"{_told(name, found)}{but}{wrong.expected}"))
+    problems += [(_line(lines, name), what) for name, what in _contradictions(values)]
+    if problems:
+        told = (
+            f"{place}, line {at}: {what}{'' if what.endswith('?') else '.'}"
+            for at, what in sorted(problems)
+        )
+        raise UsageError("\n".join(told))
+    own: dict[str, Any] = {name: {} for name in TABLES}
+    for name, value in values.items():
+        head, _, key = name.partition(".")
+        if head in TABLES:
+            own[head][key] = value
+        else:
+            own[name.replace(".", "_")] = value
+    at_line = {name: _line(lines, name) for name in values}
+    return Course(**own, place=place, folder=folder, values=values, lines=at_line)
+
+
+def _shown(path: Path) -> str:
+    own = path.absolute()
+    return own.relative_to(Path.cwd()).as_posix() if own.is_relative_to(Path.cwd()) else str(path)
+
+
+def _flat(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings with dotted names; that of a check needs no quotes in the file."""
+    inner = {name.partition(".")[0] for name in SETTINGS if "." in name}
+    for key, value in table.items():
+        if key not in {*TABLES, *inner} or not isinstance(value, dict):
+            yield key, value
+            continue
+        for name, each in value.items():
+            if key == "points" and isinstance(each, dict):
+                yield from ((f"{key}.{name}.{last}", one) for last, one in each.items())
+            else:
+                yield f"{key}.{name}", each
+
+
+def _converted(name: str, value: Any) -> Any:
+    """Return the value of a setting.
+
+    Raises:
+        Wrong: there is no such setting, or it cannot have this value.
+    """
+    if name in SETTINGS:
+        return SETTINGS[name](value)
+    head, _, key = name.partition(".")
+    known: Collection[str]
+    if head in TABLES and key:
+        convert, kind = TABLES[head]
+        known = {*task_rows(), *check_rows()} if kind == "task or check" else tables()
+        if key in known:
+            return convert(value)
+        named = tables() if kind == "assignment" else task_rows()
+        meant = did_you_mean(key, named) or did_you_mean(key, known)
+        raise Unknown(f"there is no {kind} {key}{_choices(named, meant)}")
+    if head in TABLES or any(setting.startswith(f"{head}.") for setting in SETTINGS):
+        if not key:
+            raise Wrong(f"a table, which begins with the line [{head}]")
+        known = [each.partition(".")[2] for each in SETTINGS if each.startswith(f"{head}.")]
+        meant = did_you_mean(key, known)
+    else:
+        known = [*(each for each in SETTINGS if "." not in each), *TABLES, *_inner()]
+        meant = did_you_mean(name, known)
+    raise Unknown(f"there is no such setting{_choices(known, meant)}")
+
+
+def _inner() -> list[str]:
+    return list(dict.fromkeys(name.partition(".")[0] for name in SETTINGS if "." in name))
+
+
+def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with several settings together: the name of one, and a text."""
+    left_out, bonus = values.get("leave_out", ()), values.get("bonus", ())
+    for task in bonus:
+        if task in left_out:
+            yield "bonus", f"{task} is left out, so it cannot be bonus; take it out of one list"
+    for id_, row in check_rows().items():
+        task = id_.partition(".")[0]
+        missing = [each for each in row.get("tasks", ()) if each in left_out]
+        if row["points"] and missing and task not in left_out:
+            yield (
+                "leave_out",
+                f"{task} cannot be graded without {missing[0]}; leave out {task}, too",
+            )
+    for id_, table in tables().items():
+        counted = [row["id"] for row in table["task"] if row["id"] not in {*left_out, *bonus}]
+        if not counted:
+            yield (
+                "leave_out" if left_out else "bonus",
+                f"no task of {id_} counts; one must be neither left out nor bonus",
+            )
+    for name in values:
+        head, _, check = name.partition(".")
+        task = check.partition(".")[0]
+        if head == "points" and "." in check and f"points.{task}" in values:
+            yield name, f"{check} and {task} both have points; set the task's or its checks'"
+    full, none = values.get("accuracy.full"), values.get("accuracy.none")
+    if isinstance(full, float | int) and isinstance(none, float | int) and none >= full:
+        yield "accuracy.none", f"none = {none} is not below full = {full}; points begin below full"
+
+
+def _choices(names: Collection[str], meant: str) -> str:
+    """Return the name that was meant, or all that there are."""
+    return f".{meant}" if meant else f"; there are {', '.join(names)}" if names else ""
+
+
+def _told(name: str, value: Any) -> str:
+    try:
+        shown = written(value)
+    except TypeError:
+        shown = "a table"
+    return f"{name} = {shorten(shown, MAX_SHOWN)}"
+
+
+def _lines(text: str) -> list[tuple[str, str]]:
+    """Return each line with the name of the table or setting that it begins, or goes on with."""
+    found, table, name = [], "", ""
+    for line in text.split("\n"):
+        if header := re.match(r"\s*\[{1,2}([^\[\]=,]+)\]{1,2}\s*(#.*)?$", line):
+            table = name = _plain(header[1])
+        elif setting := re.match(r"\s*([\w.\"' -]+?)\s*=", line):
+            name = f"{table}.{_plain(setting[1])}" if table else _plain(setting[1])
+        found.append((name, line))
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\"'\s]", "", name)
+
+
+def _line(lines: list[tuple[str, str]], name: str, item: Any = None) -> int:
+    """Return the number of the line with a setting, or with an item of its list."""
+    while name:
+        own = [number for number, (each, _) in enumerate(lines, 1) if each == name]
+        if own and item is not None:
+            shown = str(item)
+            return next((n for n in own if shown in lines[n - 1][1].split("=")[-1]), own[0])
+        if own:
+            return own[0]
+        name = name.rpartition(".")[0]
+    return 1
