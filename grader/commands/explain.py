@@ -86,8 +86,8 @@ def _replayed(record: Record, check: CheckResult, path: Path) -> list[Operation]
     secret = keys.course_secret()
     if keys.kind(secret) != environment["secret"]:
         raise UsageError(
-            f"The record was made with the {environment['secret']} secret: set {keys.SECRET} to "
-            "the one of then, or unset it."
+            f"The record was made with the {environment['secret']} secret: set "
+            f"{keys.variable()} to the one of then, or unset it."
         )
     again, operations = replay(
         submitted,

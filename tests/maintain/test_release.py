@@ -44,7 +44,7 @@ def test_it_holds_what_students_need_and_nothing_of_the_kits_own(unpacked: Path)
     assert {path.name for path in unpacked.iterdir()} == {
         *("LICENSE", "README.md", "constraints.txt", "pyproject.toml"),
         *(f"{id_}.ipynb" for id_ in assignments()),
-        *("exercise", "grader", "news", "packages"),
+        *("docs", "exercise", "grader", "news", "packages"),
     }
     names = {path.name for path in unpacked.rglob("*")}
     assert not {"solution", "tests", "submissions", "source", "maintain"} & names
