@@ -427,14 +427,21 @@ plots.lstm_cell("input")
 
 # %% [markdown]
 # The *candidate* $g$ are new numbers from -1 to 1. The *input gate* $i$ says how much of each is added.
-# The line from $c$ to $c'$ has no matrix and no tanh: a product and a sum, number by number.
+# The line from $c$ to $c'$ has no matrix and no tanh: a product and a sum, number by number. If you
+# know ResNets: it is a shortcut like theirs, with a gate on it.
 
 # %%
 plots.lstm_cell("output")
 
 # %% [markdown]
 # The *output gate* $o$ says how much of the cell state is shown as hidden state $h'$. The rest stays
-# in $c'$, for later. In formulas, number by number:
+# in $c'$, for later. All together:
+
+# %%
+plots.lstm_cell("all")
+
+# %% [markdown]
+# In formulas, number by number:
 #
 # $$c' = f \cdot c + i \cdot g \qquad\qquad h' = o \cdot \tanh(c')$$
 #
@@ -626,11 +633,11 @@ print(f"it differs from autograd's by {(product - of_autograd).abs().max().item(
 #   every step before tanh does anything.
 # - An *orthogonal* $W_{hh}$ neither shrinks nor stretches any vector. Then only tanh shrinks.
 # - In an LSTM the way back through $c$ is a product of forget gates. With PyTorch's start they are
-#   about sigmoid(0) = 0.5, so half of the gradient is lost at each step. With a bias of 4 at the
-#   forget gate they are about sigmoid(4) = 0.98. (Keras starts its LSTMs with a forget bias of 1 and
+#   about sigmoid(0) = 0.5, so half of the gradient is lost at each step. With a bias of 3 at the
+#   forget gate they are about sigmoid(3) = 0.95. (Keras starts its LSTMs with a forget bias of 1 and
 #   an orthogonal $W_{hh}$; PyTorch does neither.)
 #
-# The next cell makes six layers, all fresh, none of them trained. It takes the last output and asks
+# The next cell makes five layers, all fresh, none of them trained. It takes the last output and asks
 # for its gradient with respect to each of the inputs. The norm of that gradient says how much the
 # input could move the output.
 
@@ -773,12 +780,12 @@ for name, accuracies in recalled.items():
     print(f"{name:22} accuracy", *(f"{accuracy:.2f}" for accuracy in accuracies), "(two seeds)")
 
 # %% [markdown]
-# The start decides more than the kind of layer does: the plain RNN with an orthogonal matrix and the
-# LSTM with a forget bias learn the task from nearly every seed, and the LSTM as PyTorch starts it is
-# no better than guessing. The plain RNN gets there from some seeds, by luck. (The others may follow
-# with many more steps, or on an easier task: try `length=10`.) One seed is an anecdote: before you
-# believe a comparison, run it with several. In practice one takes an LSTM or a GRU, starts it well,
-# and measures.
+# (The plot shows the second seed.) The start decides more than the kind of layer does: the plain RNN
+# with an orthogonal matrix and the LSTM with a forget bias learn the task from nearly every seed, and
+# the LSTM as PyTorch starts it is no better than guessing. The plain RNN gets there from some seeds,
+# by luck. (The others may follow with many more steps, or on an easier task: try `length=10`.) One
+# seed is an anecdote: before you believe a comparison, run it with several. In practice one takes an
+# LSTM or a GRU, starts it well, and measures.
 
 # %% [markdown]
 # ### Exploding gradients, and clipping
