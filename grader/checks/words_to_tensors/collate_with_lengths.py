@@ -8,13 +8,14 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, is_list, matching_mistake, require_tensor
+from grader.checks._tools import close, is_list, matching_mistake, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import (
     F,
     by_hand,
     draw_lengths,
     sentences_of,
 )
+from grader.checks.words_to_tensors.pack_sentences import is_packed, shown_packed
 from grader.checks.words_to_tensors.pad import why_padded
 from grader.contract.messages import Failure, is_tensor, show, show_raised
 from grader.grading.answers import Call, CallResult, unwrap
@@ -83,6 +84,9 @@ def part_of(submission: Submission, which: int, part: str) -> Tensor:
     dims, letters = ((b, t, F), "(B, T, F)") if part == "padded" else ((b,), "(B,)")
     dtype = "float32" if part == "padded" else "int64"
     known = functools.partial(_why_form, part, b, t)
+    if is_packed(found[place]) and not lenient():
+        text, expected = shown_packed(found[place]), tensor_of(dtype, letters, dims)
+        raise Failure(f"{call}[{place}]", f"It is {text}", expected)
     return require_tensor(found[place], f"{call}[{place}]", dtype, letters, dims, known)
 
 

@@ -26,7 +26,7 @@ from grader.worker.wire import Raised, TensorData
 if TYPE_CHECKING:
     from torch import Tensor
 
-WIDTH = 6  # 2 * H; differs from B, T and the lengths' sum
+WIDTH = 10  # 2 * H; differs from B, T, F and all lengths
 MEAN, MAX = "masked_mean", "masked_max"
 APART = 4.0  # outputs lie around this number or its negative, by sentence and feature
 GARBAGE = 50.0  # padded steps hold numbers of about this size
