@@ -911,25 +911,26 @@ for tau in temperatures:
 # %% [markdown]
 # ### Question 5
 #
-# You trained with `chunk=64`. What does `.detach()` cut, and what does it keep? Can the model *use*
-# something that it read 200 letters ago, and could it have *learned* to? What would go wrong if the
-# state were not detached, and what if the rows were shuffled after each chunk? (four or five
-# sentences)
+# An `nn.LSTM` can be called with a state: `lstm(inputs, (h_n, c_n))`. Give two examples where one
+# does that, and one where it would be wrong. In your training with `chunk=64`: what does `.detach()`
+# cut, and what does it keep? Can the model *use* something that it read 200 letters ago, and was it
+# *trained* to? What if the rows were shuffled after each chunk? (five or six sentences)
 
-# %% [markdown] question="truncated" points=5
-# *A full answer says:* detaching cuts the gradient: no chunk's loss changes the weights by way of
-# earlier chunks. It keeps the numbers of the state, so the next chunk starts from what was read
-# before. The model can use information from 200 letters ago, as the state carries it. But no
-# gradient reaches further back than 64 letters, so nothing rewards it directly for keeping something
-# longer; it can only profit from what it has learned to keep over shorter distances. Without
-# detaching, each `backward` would go through all earlier chunks again: in PyTorch it fails, because
-# their graph has been freed, or (with the graph kept) time and memory grow with each chunk. Row b of
-# a chunk continues row b of the previous one: after shuffling, each text would start from the state
-# of another text.
+# %% [markdown] question="carry-state" points=5
+# *A full answer says:* one passes `(h_n, c_n)` when the new inputs continue the last ones or depend
+# on something read before: the next chunk of a long text; writing token by token, where each call
+# has one step; a decoder that starts from an encoder's last state; a stream that comes in pieces. It
+# would be wrong for inputs that have nothing to do with each other, such as the shuffled sentences of
+# a classifier: each starts from zeros. Detaching cuts the gradient, so no chunk's loss reaches the
+# chunks before it (otherwise `backward` fails, or time and memory grow with each chunk); it keeps the
+# numbers of the state. So the model can use information from 200 letters ago, but as no gradient
+# reaches back more than 64 letters, nothing has trained it to keep something that long; it only
+# profits from what it has learned over shorter distances. Row b of a chunk continues row b of the
+# previous one: after shuffling, each text would go on from another text's state.
 #
-# *Marks:* 1 the gradient is cut, the state's numbers stay, 1 the model can use older information, 1
-# but is not trained to keep it beyond a chunk, 1 what happens without detaching, 1 rows and states
-# belong together.
+# *Marks:* 1 two examples of passing a state, 1 an example of starting from zeros, 1 the gradient is
+# cut and the numbers stay, 1 the model can use what is older than a chunk but is not trained to keep
+# it, 1 rows and states belong together.
 
 # %% [markdown]
 # ## What you have learned
