@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
+NOTEBOOK = re.compile(r"^\[(\w+)\]: \.\./assignments/.*\n?", re.MULTILINE)
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md"}
 
 
@@ -20,8 +22,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Let links that leave docs/ lead to those pages."""
-    return _linked(markdown, "](../")
+    """Let links that leave docs/ lead to those pages; notebooks are not part of the site."""
+    for name in NOTEBOOK.findall(markdown):
+        markdown = re.sub(rf"\[([^]]+)\]\[{name}\]", r"\1", markdown)
+    return _linked(NOTEBOOK.sub("", markdown), "](../")
 
 
 def _linked(text: str, before: str) -> str:

@@ -127,3 +127,34 @@ def test_the_kit_has_the_glossary_with_links_to_its_notebooks(kit: set[str]) -> 
     targets = re.findall(r"^\[\w+\]: \.\./(.*)$", glossary, re.MULTILINE)
     assert sorted(targets) == sorted(f"{id_}.ipynb" for id_ in IDS)
     assert set(targets) <= kit
+
+
+# What a place says besides its part, and what that part must then have.
+HAS = {"*predict*": 'predict("', "box": "> **You may read elsewhere"}
+
+
+def test_the_coverage_names_only_parts_and_tasks_that_are_there() -> None:
+    page = (ROOT / "docs" / "lesson-coverage.md").read_text(encoding="utf-8")
+    links = dict(re.findall(r"^\[(\w+)\]: .*/([\w-]+)\.ipynb$", page, re.MULTILINE))
+    short = {name: links[key] for name, key in re.findall(r"(\w+) is \[[^]]+\]\[(\w+)\]", page)}
+    assert sorted(short.values()) == sorted(IDS)
+    rows = re.findall(r"^\| (?!topic)[^|]+ \| (.*) \|$", page, re.MULTILINE)
+    named: set[str] = set()
+    for place in "; ".join(rows).split("; "):
+        if part := re.match(rf"({'|'.join(short)}) (\d+)", place):
+            said = numbered(short[part[1]])[int(part[2])]
+            assert all(sign in said for word, sign in HAS.items() if word in place), place
+            tasks = set(re.findall(r"`(\w+)`", place))
+            assert all(task in said for task in tasks), place
+            named |= tasks
+        else:
+            elsewhere = (
+                r"(Question \d of|the end of each lesson|\w+, (before part|\*What comes next|box))"
+            )
+            assert re.match(elsewhere, place), place
+        for number, lesson in re.findall(r"Question (\d) of (\w+)", place):
+            assert f"### Question {number}\n" in text(short[lesson]), place
+    every = [
+        name for id_ in IDS for task in assignments()[id_].tasks.values() for name in task.names
+    ]
+    assert named == set(every)
