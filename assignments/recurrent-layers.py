@@ -198,7 +198,7 @@ for batch_first in (False, True):
 # >
 # > **You may also read** that `outputs` are "without activation", and that the tanh is applied only
 # > where a state is passed on. There is one set of numbers: the outputs of `nn.RNN` have been through
-# > the tanh already, as `torch.equal` showed in the cell before.
+# > the tanh already. *Try it* above has shown that the last output equals the last state.
 #
 # A classifier of sentences needs one answer per sentence. It takes the last state and adds a Linear
 # layer with one score per class:
