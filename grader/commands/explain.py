@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the verdict and return the exit code."""
-    from grader.reports import explain
+    from grader.contract import course
+    from grader.reports import explain, labels
 
     record = _record(options.record, options.of)
     found = {check.id: check for check in record.checks}
@@ -44,6 +45,10 @@ def run(options: argparse.Namespace) -> int:
     check = found[options.check]
     operations = _replayed(record, check, options.submission) if options.submission else []
     resembles = [] if options.student else _resembles(check)
+    if options.student:
+        shown = labels.for_students(record).checks
+        check = next(each for each in shown if each.id == check.id)
+        operations = operations if course.current().show == "full" else []
     print(explain.text(record, check, operations, resembles, for_student=options.student), end="")
     return 0
 

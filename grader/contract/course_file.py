@@ -133,6 +133,7 @@ SETTINGS: dict[str, Convert] = {
     "pass_mark": PERCENT,
     "attempts": _choice("last", "best"),
     "written_questions": _yes_or_no,
+    "show": _choice("none", "message", "full"),
     "leave_out": _list(_task, 'a list of tasks, as in ["fast_pipeline"]'),
     "bonus": _list(_task, 'a list of tasks, as in ["gru_cell"]'),
     "packages": _list(_package, 'a list of names, as in ["sklearn"]'),

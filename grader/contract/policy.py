@@ -13,7 +13,7 @@ from typing import Any
 GRADING = ("leave_out", "bonus", "packages", "points", "accuracy")
 STUDENTS = (
     *GRADING,
-    *("title", "pass_mark", "attempts", "written_questions", "titles", "deadlines", "late"),
+    *("title", "pass_mark", "attempts", "written_questions", "show", "titles", "deadlines", "late"),
 )
 
 
@@ -32,6 +32,7 @@ class Course:
     pass_mark: float | None = None
     attempts: str = "last"
     written_questions: bool = True
+    show: str = "full"
     leave_out: tuple[str, ...] = ()
     bonus: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from grader.contract.enums import Status
 from grader.contract.messages import clean, show
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import tasks
@@ -39,10 +37,8 @@ def text(
         check: the check in it.
         operations: what the worker was asked for it, if the check was judged again.
         resembles: known wrong submissions that are told the same.
-        for_student: leave out the course's environment and the grader's own failures.
+        for_student: leave out the environment in which it was graded.
     """
-    if for_student and check.status is Status.ERROR:
-        check = replace(check, message=labels.NOT_JUDGED)
     sections = {
         f"{check.id}: {check.status.words}, {check.score:g} of {check.max_score:g} points": [],
         "Requires": [labels.promise(check.id)],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
-from grader.contract import grades
+from grader.contract import course, grades
 from grader.contract.enums import Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
@@ -13,11 +14,14 @@ from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.contract.tasks import tasks
 
+VALUES = re.compile(r"  (got|expected|shapes):")  # lines of a message that show values
 LARGEST = 10**15  # limit for the numbers of a record; every format can write it
 NOT_JUDGED = (
     "The grader could not judge this. It is not your fault: the mark is not final until this has "
     "been graded again."
 )
+
+NOT_SHOWN = "This check failed. The course does not show more."
 
 
 def cleaned(record: Record) -> Record:
@@ -59,13 +63,26 @@ def one_line(text: str) -> str:
 
 
 def for_students(record: Record) -> Record:
-    """Return a cleaned record without details of the grader's own failures."""
-    record = cleaned(record)
-    checks = [
-        replace(check, message=NOT_JUDGED) if check.status is Status.ERROR else check
-        for check in record.checks
-    ]
-    return replace(record, checks=checks)
+    """Return a cleaned record with what the course shows of a failure.
+
+    It has no details of the grader's own failures.
+    """
+    record, show = cleaned(record), course.current().show
+    return replace(record, checks=[_shown(check, show) for check in record.checks])
+
+
+def _shown(check: CheckResult, show: str) -> CheckResult:
+    """Return a result as a student may read it."""
+    if check.status is Status.ERROR:
+        return replace(check, message=NOT_JUDGED)
+    if show == "full" or not check.status.is_broken:
+        return check
+    if show == "none":
+        return replace(check, message=NOT_SHOWN, mistake=None, hint=None, printed="")
+    lines = check.message.split("\n")
+    return replace(
+        check, message="\n".join(line for line in lines if not VALUES.match(line)), printed=""
+    )
 
 
 def notes(result: Result) -> list[str]:

@@ -43,6 +43,7 @@ def test_without_a_file_everything_is_as_in_the_tables() -> None:
         ("pass_mark = true", 3, "pass_mark = true is not a number"),
         ("attempts = 'bst'", 3, 'attempts = "bst" is not "last" or "best". Did you mean best?'),
         ("written_questions = 0", 3, "written_questions = 0 is not true or false."),
+        ("show = 'all'", 3, 'show = "all" is not "none" or "message" or "full".'),
         ("leave_out = 'pad'", 3, 'leave_out = "pad" is not a list of tasks'),
         (
             "leave_out = [\n  'pad',\n  'padd',\n]",

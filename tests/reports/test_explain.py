@@ -1,6 +1,7 @@
 """`explain`: everything behind a verdict, and inputs that can be pasted."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from grader.__main__ import main
+from grader.contract import course
 from grader.contract.record import Record
 from grader.contract.tasks import tasks
 from grader.grading import replay as replaying
@@ -15,7 +17,7 @@ from grader.grading.replay import Operation, replay
 from grader.grading.session import session
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import mutants
-from grader.reports import explain
+from grader.reports import explain, feedback, markdown
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PEEPHOLES = next(each for each in mutants() if each.id == "lstm_cell-peepholes")
@@ -160,3 +162,23 @@ def test_another_submission_secret_or_verdict_is_told(
 def test_an_unknown_check_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(GOLDEN / "wrong.json"), "dataset.text"]) == 2
     assert "Did you mean dataset.texts?" in capsys.readouterr().err
+
+
+# --- what a course shows of a failure ---------------------------------------------------------
+
+FULL = ["got:", "expected:", "gates", "lstm_cell(", "MY PRINT"]
+
+
+@pytest.mark.parametrize(
+    ("show", "kept"), [("full", FULL), ("message", ["gates", "lstm_cell("]), ("none", [])]
+)
+def test_a_course_decides_what_students_read_of_a_failure(
+    show: str, kept: list[str], graded: tuple[Record, list[Operation]], tmp_path: Path
+) -> None:
+    failed = next(each for each in graded[0].checks if each.id == CHECK.id)
+    record = replace(graded[0], checks=[replace(failed, printed="MY PRINT")])
+    (tmp_path / "course.toml").write_text(f'show = "{show}"', encoding="utf-8")
+    with course.chosen(tmp_path / "course.toml"):
+        for text in (feedback.text(record), markdown.text(record)):
+            assert [word for word in FULL if word in text] == kept
+            assert ("The course does not show more." in text) is (show == "none")
