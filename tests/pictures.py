@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image, ImageChops
+from PIL.PngImagePlugin import PngInfo
 from rich.terminal_theme import MONOKAI
 
 from grader.base.console import plain_console
@@ -24,6 +25,7 @@ from grader.reports.class_report import page as class_page
 from tests.classes import a_class, graded
 
 IMAGES = ROOT / "docs" / "img"
+SHOWS = "shows"  # the name of the metadata
 NAMES = ("Ada Lovelace", "Alan Turing", "Emmy Noether", "Grace Hopper", "Katherine Johnson",
          "Leonhard Euler", "Mary Jackson", "Sofia Kovalevskaya")  # fmt: skip
 TERMINAL = """\
@@ -34,13 +36,14 @@ pre {{margin: 0; padding: 12px 16px; font: 14px/1.25 "DejaVu Sans Mono", monospa
 """
 
 
-def board_page() -> str:
-    """The board of a submission that is half done, as a page."""
+def board_page() -> tuple[str, str]:
+    """The board of a submission that is half done, as text and as a page."""
     console = plain_console(
         record=True, width=88, color_system="truecolor", force_terminal=True, file=io.StringIO()
     )
     board.show(graded()["begun"], console=console)
-    return console.export_html(theme=MONOKAI, code_format=TERMINAL)
+    text = console.export_text(clear=False)
+    return text, console.export_html(theme=MONOKAI, code_format=TERMINAL)
 
 
 def write_class(out: Path) -> Path:
@@ -56,8 +59,11 @@ def write_class(out: Path) -> Path:
     return out / "index.html"
 
 
-def shoot(page: Path, out: Path, width: int, height: int) -> None:
-    """Take a picture of a page, without the empty space around it, in 256 colours."""
+def shoot(page: Path, out: Path, width: int, height: int, shows: str = "") -> None:
+    """Take a picture of a page, without the empty space around it, in 256 colours.
+
+    Its metadata has the text that it shows, for the test that the picture is up to date.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         sys.exit("Chromium is not installed.")
@@ -70,7 +76,9 @@ def shoot(page: Path, out: Path, width: int, height: int) -> None:
     empty = Image.new("RGB", picture.size, picture.getpixel((width - 1, height - 1)))
     drawn = ImageChops.difference(picture, empty).getbbox() or (0, 0, width, height)
     shown = picture.crop((0, 0, width, min(drawn[3] + 12, height)))
-    shown.quantize(256).save(out, optimize=True)
+    info = PngInfo()
+    info.add_text(SHOWS, shows)
+    shown.quantize(256).save(out, optimize=True, pnginfo=info)
     print(f"wrote {out.relative_to(ROOT)}: {out.stat().st_size / 1000:.0f} kB")
 
 
@@ -79,8 +87,9 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         terminal = Path(folder) / "board.html"
-        terminal.write_text(board_page(), encoding="utf-8")
-        shoot(terminal, IMAGES / "board.png", 760, 900)
+        text, html = board_page()
+        terminal.write_text(html, encoding="utf-8")
+        shoot(terminal, IMAGES / "board.png", 760, 900, text)
         shoot(write_class(Path(folder) / "class"), IMAGES / "class.png", 1120, 760)
 
 

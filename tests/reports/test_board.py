@@ -1,13 +1,14 @@
 """What the board says: what to do next, in every state that a task can be in."""
 
 import pytest
+from PIL import Image
 
 from grader.base.paths import ROOT
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import tasks
 from grader.reports import board
-from tests.classes import graded
+from tests import pictures
 
 
 def shown(capsys: pytest.CaptureFixture[str], task: str, **found: tuple[str, str]) -> str:
@@ -114,12 +115,8 @@ def test_a_check_that_was_chosen_without_what_it_needs_says_what_to_write(
     assert "Next: dataset: write dataset.py;" in out
 
 
-def test_the_readme_shows_what_a_terminal_shows_half_way(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    board.show(graded()["begun"])
-    shown_now = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = readme.split("Half way, with a mistake:\n\n```\n")[1].split("\n```")[0]
-    assert block.splitlines() == shown_now[1 : 1 + len(block.splitlines())]
+def test_the_readmes_picture_shows_what_a_terminal_shows_half_way() -> None:
+    text, _ = pictures.board_page()
+    shown_then = Image.open(pictures.IMAGES / "board.png").text[pictures.SHOWS]  # type: ignore[attr-defined]
+    assert text == shown_then, "python -m tests.pictures takes the picture again"
+    assert "](docs/img/board.png)" in (ROOT / "README.md").read_text(encoding="utf-8")
