@@ -229,8 +229,9 @@ plots.classifier()
 plots.last_states()
 
 # %% [markdown]
-# A program mostly needs the last layer: one row per direction. (The picture shows L = 2 and D = 2.
-# Your function has to be right for any L, and for D = 1.)
+# A program mostly needs the last layer: one row per direction. On the right is what the *News
+# classifier* makes of them: both states side by side, a ReLU and a Linear layer. (The picture shows
+# L = 2 and D = 2. Your function has to be right for any L, and for D = 1.)
 
 # %% definition="last_state.last_state"
 

@@ -146,8 +146,9 @@ def _box(
     from matplotlib.patches import FancyBboxPatch
 
     style = "round,pad=0.02,rounding_size=0.08"
-    corner = x - width / 2, y - 0.22
-    box = FancyBboxPatch(corner, width, 0.44, style, fc=face, ec=edge, lw=1.3, zorder=3)
+    height = 0.62 if "\n" in text else 0.44
+    corner = x - width / 2, y - height / 2
+    box = FancyBboxPatch(corner, width, height, style, fc=face, ec=edge, lw=1.3, zorder=3)
     axes.add_patch(box)
     size = 9 if width > 1 else 10.5
     axes.text(x, y, text, ha="center", va="center", fontsize=size, color=colour, zorder=4)
