@@ -4,6 +4,7 @@ The five in `policies/` change points, leave out tasks, have bonus tasks, a stri
 marks, titles and columns of their own.
 """
 
+import builtins
 import csv
 import io
 import json
@@ -27,7 +28,7 @@ from grader.contract.record import CheckResult, Record
 from grader.contract.results import Result
 from grader.contract.tasks import Assignment, all_tasks, assignments, tasks
 from grader.grading import calibration, keys, session
-from grader.maintain import notebooks, release
+from grader.maintain import course_cells, notebooks, release
 from grader.reports import board, feedback, gradescope, marks
 from grader.reports.class_report import page
 
@@ -176,14 +177,33 @@ def test_a_notebook_has_the_tasks_and_the_points_of_the_course(id_: str) -> None
 
 
 def test_code_that_uses_what_is_left_out_is_left_out_too() -> None:
-    with sample("left_out"):
-        text = "\n".join("".join(cell["source"]) for cell in cells_of("news-classifier"))
+    for id_ in ("news-classifier", "recurrent-layers"):
+        built = json.loads((COURSE / "source" / id_ / f"{id_}.ipynb").read_text("utf-8"))
+        follows = following(built["cells"])
+        with sample("left_out"):
+            cells = cells_of(id_)
+        bound = {*dir(builtins)}
+        for cell in cells:
+            if cell["cell_type"] == "code" and not cell["id"].startswith("predict-"):
+                own, used = course_cells.bound_and_used("".join(cell["source"]))
+                assert used <= bound, cell["id"]
+                bound |= own
+        assert following(cells).items() <= follows.items()
+        text = "\n".join("".join(cell["source"]) for cell in cells)
         assert "Collate" not in text
-        assert "collate_fn" not in text  # what used the loader went with it
-        assert 'check("dataset", NewsDataset)' in text
-        text = "\n".join("".join(cell["source"]) for cell in cells_of("recurrent-layers"))
         assert "def last_state" not in text
-        assert "def sum_directions" in text  # of the same section
+    assert "def sum_directions" in text  # of the same section
+
+
+def following(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """The cell that each guess is about: the next one with code."""
+    ids = [cell["id"] for cell in cells if cell["cell_type"] == "code"]
+    code = [id_ for id_ in ids if not id_.startswith("predict-")]
+    return {
+        id_: next((each for each in ids[place:] if each in code), "")
+        for place, id_ in enumerate(ids)
+        if id_ not in code
+    }
 
 
 @pytest.mark.usefixtures("policy")

@@ -34,15 +34,19 @@ def run(options: argparse.Namespace) -> int:
             written += notebooks.build(script, SOLUTION, notebook) + predictions.build(script)
     except (stubs.BuildError, OSError) as error:
         raise UsageError(str(error)) from None
-    wrote = [f"wrote {path.relative_to(ROOT)}" for path in written]
+    wrote = [
+        f"wrote {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}" for path in written
+    ]
     print("\n".join(wrote) or "Everything is up to date.")
     return 0
 
 
 def _lessons() -> dict[Path, Path]:
     """Return the notebook of each lesson."""
+    from grader.maintain import notebooks
+
     return {
-        script: COURSE / "source" / script.stem / f"{script.stem}.ipynb"
+        script: notebooks.place(script.stem)
         for script in sorted(COURSE.glob("*.py"))
         if script.name != "nbgrader_config.py"
     }

@@ -81,7 +81,8 @@ def _of_sections(
             f"--roster {path}: nobody is in the course's sections ({'; '.join(wanted)}). "
             f"Those of the roster are: {'; '.join(known) or 'none'}."
         )
-    return kept, [*notes, f"{len(students) - len(kept)} students of other sections are not listed"]
+    others = len(students) - len(kept)
+    return kept, [*notes, f"roster: {others} of other sections, not listed"] if others else notes
 
 
 def _bytes(path: Path) -> bytes:

@@ -73,7 +73,7 @@ def _without(cells: Numbered, left_out: Collection[str], dropped: set[int]) -> N
     for number, cell in cells:
         if cell.cell_type != "code" or "predict" in cell.metadata:
             continue
-        bound, used = _bound_and_used(cell.source)
+        bound, used = bound_and_used(cell.source)
         own = task_of(cell)
         if number in dropped or own in left_out or (not own and used & missing):
             dropped.add(number)
@@ -92,7 +92,7 @@ def _without(cells: Numbered, left_out: Collection[str], dropped: set[int]) -> N
     return [(number, cell) for number, cell in cells if number not in dropped]
 
 
-def _bound_and_used(source: str) -> tuple[set[str], set[str]]:
+def bound_and_used(source: str) -> tuple[set[str], set[str]]:
     """Return the names that code binds, and those that it uses and does not bind."""
     bound: set[str] = set()
     used: set[str] = set()
@@ -105,6 +105,8 @@ def _bound_and_used(source: str) -> tuple[set[str], set[str]]:
             bound.add((node.asname or node.name).partition(".")[0])
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            bound.add(node.name)
     return bound, used - bound
 
 

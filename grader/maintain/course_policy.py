@@ -68,10 +68,10 @@ def show() -> int:
 
 def _is_outdated(assignment: str) -> bool:
     """Return whether the course's notebook is not what `build` would write, if that can be told."""
-    source = COURSE / "source" / assignment / f"{assignment}.ipynb"
     if find_spec("jupytext") is None:
         return False
-    return bool(notebooks.check(COURSE / f"{assignment}.py", SOLUTION, source))
+    script = COURSE / f"{assignment}.py"
+    return bool(notebooks.check(script, SOLUTION, notebooks.place(assignment)))
 
 
 def _settings(of: Course) -> Iterator[tuple[str, str, str]]:

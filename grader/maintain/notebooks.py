@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from grader.base.paths import COURSE
+from grader.contract import course
 from grader.contract.tasks import Assignment, all_assignments, assignments, owner
 from grader.intake.statements import SETUP
 from grader.maintain import course_cells, predictions
@@ -38,6 +40,13 @@ except ModuleNotFoundError:
         "open the notebook from there. For Colab, Kaggle or a notebook alone, ask your instructor "
         "for the notebook that needs no other file."
     ) from None"""
+
+
+def place(assignment: str) -> Path:
+    """Return the path of the course's notebook: beside its file, if that is an nbgrader course."""
+    of = course.current()
+    own = of.place and (of.folder / course.NBGRADER).is_file()
+    return (of.folder if own else COURSE) / "source" / assignment / f"{assignment}.ipynb"
 
 
 def build(script: Path, solution: Path, target: Path) -> list[Path]:

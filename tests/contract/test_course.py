@@ -8,10 +8,12 @@ import pytest
 
 from grader.__main__ import main
 from grader.base.errors import UsageError
+from grader.base.paths import COURSE
 from grader.contract import course, course_file, grades
 from grader.contract.policy import GRADING
 from grader.contract.tasks import all_assignments, assignments
-from grader.maintain import course_policy
+from grader.intake import roster
+from grader.maintain import course_policy, notebooks
 
 HEAD = "title = 'A course'\n\n"
 
@@ -99,12 +101,13 @@ def test_tasks_of_an_assignment_cannot_all_be_left_out_or_bonus() -> None:
 
 def test_text_that_travels_says_the_same() -> None:
     text = (
-        'title = "Ä \\"b\\""\nleave_out = ["pad"]\n[points]\nmodel.relu = 7.5\ngru_cell = 3\n'
+        'late.grace_minutes = 3\ntitle = "Ä \\"b\\""\nleave_out = ["pad"]\n'
+        "[points]\nmodel.relu = 7.5\ngru_cell = 3\n"
         '[titles]\nnews-classifier = "N"\n[deadlines]\nbeyond = 2026-11-21T23:59:00+01:00\n'
     )
     first = course_file.parse(text, "course.toml")
-    names = ("title", "leave_out", "points", "titles", "deadlines")
-    again = course_file.parse(first.text(names), "again")
+    names = ("title", "leave_out", "points", "titles", "deadlines", "late_grace_minutes")
+    again = course_file.parse(first.text([*names, "late"]), "again")
     assert [getattr(again, each) for each in names] == [getattr(first, each) for each in names]
     travels = course_file.parse(first.text(GRADING), "grading")
     assert (travels.points, travels.title) == (first.points, "")
@@ -205,6 +208,32 @@ def test_a_deadline_is_a_time_with_or_without_a_zone_or_a_day() -> None:
     assert found["words-to-tensors"] == datetime(2026, 11, 21, 23, 59).astimezone()
     assert found["beyond"] > found["words-to-tensors"]
     assert found["beyond"].tzinfo is not None
+
+
+def test_only_students_of_the_courses_sections_are_on_the_roster(tmp_path: Path) -> None:
+    path = tmp_path / "students.csv"
+    path.write_text('id,name,section\n1,Ada,Mon\n2,Bob,Tue\n3,Cay,"Tue, Mon"\n', encoding="utf-8")
+    assert len(roster.read(path)[0]) == 3
+    with course.chosen(course_of('roster = "students.csv"\nsections = ["Mon"]\n', tmp_path)):
+        own = course.current().roster_file
+        assert own is not None
+        students, notes = roster.read(own)
+        assert [each.name for each in students] == ["Ada", "Cay"]
+        assert "roster: 1 of other sections, not listed" in notes
+    with (
+        course.chosen(course_of('sections = ["Fri"]\n', tmp_path)),
+        pytest.raises(UsageError, match=r"Those of the roster are: Mon; Tue\."),
+    ):
+        roster.read(path)
+
+
+def test_notebooks_are_beside_the_file_if_it_is_in_an_nbgrader_course(tmp_path: Path) -> None:
+    path = course_of("", tmp_path)
+    for folder in (COURSE, tmp_path):
+        with course.chosen(path):
+            assert notebooks.place("beyond") == folder / "source" / "beyond" / "beyond.ipynb"
+        (tmp_path / course.NBGRADER).touch()
+    assert notebooks.place("beyond").is_file()
 
 
 def test_what_is_no_text_file_of_a_course_is_told(tmp_path: Path) -> None:
