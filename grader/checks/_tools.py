@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from grader.contract.messages import Failure, shape, shorten, show, show_raised
+from grader.contract.messages import Failure, shape, shorten, show
 from grader.grading.answers import CallResult, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.worker.wire import Raised, TensorData
@@ -296,7 +296,7 @@ def explain_error(called: CallResult, call: str, expected: str, known: Mapping[s
     if isinstance(raised := called.result, Raised):
         for words, mistake in known.items():
             if words in raised.message:
-                raise Failure(call, show_raised(raised), expected, mistake)
+                raise Failure(call, raised, expected, mistake)
 
 
 def require_number(result: Any, call: str) -> float:

@@ -48,19 +48,22 @@ class Failure(Exception):
         share: the fraction of the points that is still earned.
         details: figures for the record.
         local: whether the checks that depend on this one can still be judged.
+        raised: the exception that was observed, if it was one.
     """
 
     def __init__(
         self,
         call: str,
-        found: str,
+        found: str | Raised,
         expected: str,
         mistake: str | None = None,
         share: float = 0.0,
         details: dict[str, Any] | None = None,
     ) -> None:
         """Compose the message from the call, the observed and the expected result."""
-        lines = [f"`{call}`", *_compare(found, expected)]
+        self.raised = found if isinstance(found, Raised) else None
+        text = show_raised(found) if isinstance(found, Raised) else found
+        lines = [f"`{call}`", *_compare(text, expected)]
         if mistake is not None:
             lines.append(mistakes()[mistake].explanation)
         elif found == "It returned None":

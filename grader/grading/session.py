@@ -52,6 +52,7 @@ from grader.sandbox.worker_client import (
     WorkerLost,
 )
 from grader.worker.printed import Printed
+from grader.worker.wire import Raised
 
 Details = dict[str, Any]  # figures that a check adds to the record
 Function = Callable[[Submission], Details | None]
@@ -63,7 +64,8 @@ ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accura
 class Verdict:
     """How a check ended: status, fraction of the points earned, message, further figures.
 
-    `local` says whether the checks that depend on it can still be judged, see `leniency`.
+    `local` says whether the checks that depend on it can still be judged, see `leniency`; `raised`
+    is the exception that it ended with, if it was one.
     """
 
     status: Status
@@ -72,6 +74,7 @@ class Verdict:
     mistake: str | None = None
     details: Details = field(default_factory=dict)
     local: bool = False
+    raised: Raised | None = None
 
 
 class Session:
@@ -251,6 +254,7 @@ def judge(function: Function, submission: Submission, check: Check, failed: str 
             failure.mistake,
             failure.details,
             failure.local,
+            failure.raised,
         )
     except Blocked as blocked:
         return Verdict(blocked.status, message=str(blocked))
@@ -294,21 +298,21 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
     missing = raised.kind == "missing_module"
     module = raised.message if missing else submission.module(check.task)
     status = Status.MEMORY if raised.kind == "memory" else Status.FAILED
-    return Verdict(status, message=explain_raised(raised, module))
+    return Verdict(status, message=explain_raised(raised, module), raised=raised)
 
 
 def _compare_parameters(verdict: Verdict, task: str, submission: Submission) -> Verdict:
     """Explain a failure by parameters that differ from the exercise's, if they do."""
     if verdict.status is not Status.FAILED or not tasks()[task].module:
         return verdict
-    raised = re.search(r"raised:? +TypeError: (.*)", verdict.message)
-    message = raised[1] if raised else ""
-    sources = re.findall("^    (.*)", verdict.message, re.MULTILINE) if raised else []
+    raised = verdict.raised if verdict.raised and verdict.raised.type == "TypeError" else None
+    message = clean(raised.message) if raised else ""
+    line = raised.frames[-1].source if raised and raised.frames else ""
     try:
         own = submission.once(("signatures", task), lambda opened: opened.signatures(task))
     except (StudentError, WorkerLost):
         return verdict
-    found = signatures.difference(task, own, message, sources[-1] if sources else "")
+    found = signatures.difference(task, own, message, line)
     if found is None:
         return verdict
     if found.mistake is None:

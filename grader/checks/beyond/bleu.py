@@ -8,7 +8,7 @@ import random
 
 from grader.checks._tools import close_number, matching_mistake, require_number
 from grader.checks.oracles.bleu import Bleu
-from grader.contract.messages import Failure, show_raised
+from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -220,17 +220,17 @@ def explain_raised_score(case: str, corpus: Corpus, raised: Raised) -> None:
         why = "bleu-logarithm-of-zero"
     if why is not None:
         right = f"{Bleu().score(*corpus):.4f}" if Bleu().score(*corpus) else "0.0"
-        raise BleuFailure(case, corpus, show_raised(raised), right, why)
+        raise BleuFailure(case, corpus, raised, right, why)
 
 
 class BleuFailure(Failure):
     """A wrong score; the message shows the sentences, so that students can count n-grams."""
 
     def __init__(
-        self, case: str, corpus: Corpus, found: float | str, expected: str, why: str | None
+        self, case: str, corpus: Corpus, found: float | Raised, expected: str, why: str | None
     ) -> None:
         """Compose the message with the sentences."""
-        told = found if isinstance(found, str) else f"It returned {found:.4f}"
+        told = f"It returned {found:.4f}" if isinstance(found, float) else found
         super().__init__(f"{BLEU_CALL} {case}", told, expected, why)
         lines = [
             f"  {name}: {' '.join(sentence) or '(empty)'}"

@@ -11,7 +11,7 @@ from grader.checks._tools import (
     repair,
     require_tensor,
 )
-from grader.contract.messages import Failure, show, show_raised
+from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -155,7 +155,7 @@ def require_single(submission: Submission, number: int, pairs: int, negatives: i
     terms, told = -log_sigmoid(near), "by the formula"
     right = (terms - log_sigmoid(-far).sum(1)).mean().item()
     if isinstance(result, Raised):
-        raise Failure(call, show_raised(result), f"{right:.4f}, {told}", "sampling-squeezed")
+        raise Failure(call, result, f"{right:.4f}, {told}", "sampling-squeezed")
     found = require_tensor(result, call, "float32", "()", ()).item()
     if not close_number(found, right):
         squeezed = terms.mean() - log_sigmoid(-far).sum()

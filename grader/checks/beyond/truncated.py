@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
-from grader.contract.messages import Failure, shape, show, show_raised
+from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import LanguageModelCall, TextTraining, unwrap
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
@@ -136,7 +136,7 @@ def trained(submission: Submission) -> TextTraining:
     if isinstance(seen.result, Raised):
         for words, mistake in RAISED.items():
             if words in seen.result.message:
-                raise Failure(TRAIN, show_raised(seen.result), "a list of losses", mistake)
+                raise Failure(TRAIN, seen.result, "a list of losses", mistake)
     if isinstance(seen.result, Raised) and any(call.attached for call in seen.calls):
         found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
         raise Failure(TRAIN, found, "gradients that stay inside a chunk", "state-not-detached")

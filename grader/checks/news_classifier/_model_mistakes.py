@@ -19,7 +19,7 @@ from grader.checks.news_classifier._model_runs import (
     logits_of,
     rows_read,
 )
-from grader.contract.messages import Failure, clean, shape, show_raised
+from grader.contract.messages import Failure, clean, shape
 from grader.grading.answers import ModelRun
 from grader.grading.leniency import lenient
 from grader.grading.submission import Submission
@@ -148,7 +148,7 @@ def expect_real_batches(submission: Submission) -> None:
     where = f"{call(SIZES)}(padded)` with sentences of 3, 5, 1 and 0 tokens in `padded"
     expected = "four rows of finite logits"
     if isinstance(run.logits, Raised) and run.logits.kind == "exception":
-        raise Failure(where, show_raised(run.logits), expected, _why_padding(run.logits))
+        raise Failure(where, run.logits, expected, _why_padding(run.logits))
     if not bool(torch.isfinite(logits_of(run)).all()):
         found = "Some logits are infinite or not a number (nan)"
         raise Failure(where, found, expected, "padding-fails")
@@ -159,7 +159,7 @@ def expect_real_batches(submission: Submission) -> None:
     if isinstance(run.logits, Raised) and run.logits.kind == "exception":
         statistics = "when training" in run.logits.message
         mistake = "batch-statistics" if statistics else None
-        raise Failure(where, show_raised(run.logits), "logits in training mode, too", mistake)
+        raise Failure(where, run.logits, "logits in training mode, too", mistake)
     if not bool(torch.isfinite(logits_of(run)).all()):
         found = "It returned numbers that are infinite or not a number (nan)"
         raise Failure(where, found, "finite numbers", "batch-statistics")

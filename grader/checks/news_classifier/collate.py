@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
 from grader.checks._tools import first_difference, is_list, is_tensor_of, quoted, repair, tensor_of
 from grader.checks.news_classifier._batches import Batch, Batches, draw_batches
-from grader.contract.messages import Failure, is_tensor, show, show_raised
+from grader.contract.messages import Failure, is_tensor, show
 from grader.grading import pipeline
 from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
@@ -122,7 +122,7 @@ def check_shape(submission: Submission) -> None:
         mistake = "no-tok2vec" if lacks_tok2vec else _why_raised(found)
         if mistake:
             expected = "a pair (padded, targets)"
-            raise Failure(call(drawn.batch), show_raised(found), expected, mistake)
+            raise Failure(call(drawn.batch), found, expected, mistake)
     with local(_repaired(drawn.batch, unwrap(found)) is not None):
         _expect_pair(drawn.batch, unwrap(found))
 
@@ -404,7 +404,7 @@ def check_empty_sentence(submission: Submission) -> None:
     found = seen(submission).results[2]
     if isinstance(found, Raised):
         expected = "a row of zeros for the empty text"
-        raise Failure(call(drawn.empty), show_raised(found), expected, "empty-sentence-fails")
+        raise Failure(call(drawn.empty), found, expected, "empty-sentence-fails")
     (first, second), _ = _pair(drawn.empty, found)
     if not first.any():
         raise Failure(

@@ -15,7 +15,6 @@ from grader.contract.messages import (
     clean,
     is_tensor,
     show,
-    show_raised,
     waits_for,
 )
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
@@ -40,7 +39,7 @@ def seen(submission: Submission) -> DatasetSeen:
     except StudentError as error:
         if not _swaps_pairs(error.raised, drawn.texts):
             raise
-        found, mistake = show_raised(error.raised), "sample-pairs-swapped"
+        found, mistake = error.raised, "sample-pairs-swapped"
         raise Failure(
             drawn.call, found, "a dataset of these pairs (label, text)", mistake
         ) from None
@@ -266,7 +265,7 @@ def check_reads_once(submission: Submission) -> None:
         found = seen_once(submission)
         texts, targets = unwrap(found.samples), unwrap(found.targets)
     except StudentError as error:
-        text = show_raised(error.raised)
+        text = error.raised
         raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
     if lenient() and (texts, targets) == (seen(submission).samples, seen(submission).targets):
         require_different_texts(submission)
@@ -408,12 +407,12 @@ def check_index(submission: Submission) -> None:
     last, first, beyond, before = read[drawn.n :]
     for index, found, sample in ((-1, last, drawn.n - 1), (-drawn.n, first, 0)):
         if found != read[sample]:
-            text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
+            text = found if isinstance(found, Raised) else f"It returned {show(found)}"
             item = f"({drawn.texts[sample]!r}, tensor({drawn.targets[sample]}))"
             expected = f"the same as index {sample} gives, {item}"
             raise Failure(f"{drawn.call}[{index}]", text, expected, "negative-index")
     for index, found in ((drawn.n, beyond), (-drawn.n - 1, before)):
         if not isinstance(found, Raised) or found.type != "IndexError":
-            text = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
+            text = found if isinstance(found, Raised) else f"It returned {show(found)}"
             expected = f"an IndexError, because there are only {drawn.n} samples"
             raise Failure(f"{drawn.call}[{index}]", text, expected, "no-index-error")

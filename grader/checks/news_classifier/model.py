@@ -47,7 +47,7 @@ from grader.checks.news_classifier._model_runs import (
     token_runs,
     without_softmax,
 )
-from grader.contract.messages import Failure, shape, show, show_raised, waits_for
+from grader.contract.messages import Failure, shape, show, waits_for
 from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.pipeline import FEATURES
@@ -125,12 +125,12 @@ def _require_logits(submission: Submission, dims: tuple[int, ...], run: ModelRun
     logits, where = run.logits, call(SIZES, *dims)
     if isinstance(logits, Raised) and (mistake := why_raised(submission, run, logits)):
         expected = f"logits of shape (B, C) = {shape((dims[0], C))}"
-        raise Failure(where, show_raised(logits), expected, mistake)
+        raise Failure(where, logits, expected, mistake)
     expected = f"float32 of shape (B, C) = {shape((dims[0], C))}"
     if isinstance(logits, Raised) and logits.kind == "exception" and SHAPES[dims]:
         statistics = "more than 1 value per channel" in logits.message
         mistake = "batch-statistics" if statistics else SHAPES[dims]
-        raise Failure(where, show_raised(logits), expected, mistake)
+        raise Failure(where, logits, expected, mistake)
     logits = unwrap(logits)
     if not (
         isinstance(logits, TensorData) and (logits.dtype, logits.shape) == ("float32", (dims[0], C))
@@ -233,7 +233,7 @@ def _reads_last_layer(submission: Submission, sizes: Sizes) -> None:
         if layers == L or error.raised.kind != "exception":
             raise
         mistake = why_depth(error.raised, layers)
-        raise Failure(where, show_raised(error.raised), expected, mistake) from None
+        raise Failure(where, error.raised, expected, mistake) from None
     if seen.c_n:
         found = "The logits depend on c_n, the cell state"
         raise Failure(where, found, expected, "cell-state")

@@ -60,7 +60,7 @@ from grader.checks.oracles.training_loop import (
     wrong_histories,
 )
 from grader.checks.oracles.training_scenarios import draw_scenario
-from grader.contract.messages import Failure, show, show_raised, waits_for
+from grader.contract.messages import Failure, show, waits_for
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission
@@ -74,7 +74,7 @@ def check_evaluate(submission: Submission) -> None:
     seen, scenario = evaluated(submission), stage(submission)
     found = seen.result
     if isinstance(found, Raised) and _compares_classes(found, scenario):
-        raise Failure(EVALUATE, show_raised(found), "(loss, accuracy)", "argmax-over-batch")
+        raise Failure(EVALUATE, found, "(loss, accuracy)", "argmax-over-batch")
     found = unwrap(found)
     right = scenario.start.over(scenario.val)
     if not is_list(found) or len(found) != 2:
@@ -99,7 +99,7 @@ def _expect_single(submission: Submission) -> None:
     numbers = [right.loss, right.accuracy]
     if is_list(found) and close_numbers(found, numbers, TOLERANCE):
         return
-    shown = show_raised(found) if isinstance(found, Raised) else f"It returned {show(found)}"
+    shown = found if isinstance(found, Raised) else f"It returned {show(found)}"
     pair = f"({numbers[0]:.4f}, {numbers[1]:.4f})"
     call = "evaluate(model, loader, device)` with one batch of one sample in `loader"
     raise Failure(call, shown, pair, "batch-of-one-fails")

@@ -12,7 +12,7 @@ from grader.checks._tools import (
     matching_mistake,
     same_numbers,
 )
-from grader.contract.messages import Failure, show_raised, waits_for
+from grader.contract.messages import Failure, waits_for
 from grader.grading.answers import Call, CallResult, construct
 from grader.grading.submission import Submission
 from grader.worker.wire import Raised, TensorData
@@ -98,8 +98,8 @@ def require_by_hand(submission: Submission, task: str, called: CallResult, call:
         name = alone.result.message.partition(BUILT_IN)[2].split()[0]
         raise Failure(call.text, f"It called torch's own {name}", expected, "built-in-layer")
     if isinstance(alone.result, Raised) and not isinstance(called.result, Raised):
-        found = f"{show_raised(alone.result)} where torch has no recurrent layers of its own"
-        raise Failure(call.text, found, expected, "built-in-layer")
+        where = f"{call.text}` without the recurrent layers of `torch.nn"
+        raise Failure(where, alone.result, expected, "built-in-layer")
     if not same_numbers(alone.result, called.result):
         found = "It computed different numbers where torch has no recurrent layers of its own"
         raise Failure(call.text, found, expected, "built-in-layer")

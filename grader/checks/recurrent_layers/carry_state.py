@@ -23,7 +23,7 @@ from grader.checks.recurrent_layers._layers import (
     parameter,
     require_gradients,
 )
-from grader.contract.messages import Failure, show, show_raised
+from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import local, still_wrong
 from grader.grading.submission import Submission, evidence
@@ -253,7 +253,7 @@ def check_one_direction(submission: Submission) -> None:
         source = result.frames[-1].source if result.frames else ""
         is_meant = source.startswith(("assert", "raise"))
         why = "other-exception-raised" if is_meant else "bidirectional-in-chunks"
-        raise Failure(TWO_DIRECTIONS, show_raised(result), "a ValueError", why)
+        raise Failure(TWO_DIRECTIONS, result, "a ValueError", why)
     if not (isinstance(result, Raised) and result.type == "ValueError"):
         found = f"It returned {show(unwrap(result))}"
         raise Failure(TWO_DIRECTIONS, found, "a ValueError", "bidirectional-in-chunks")

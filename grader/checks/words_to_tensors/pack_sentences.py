@@ -16,7 +16,7 @@ from grader.checks.words_to_tensors._sentences import (
     places_of,
     sentences_of,
 )
-from grader.contract.messages import Failure, shape, show, show_raised
+from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import Call, CallResult, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -51,7 +51,7 @@ def pack_and_alive(submission: Submission) -> tuple[Any, Any]:
     found, expected = packs(submission).result, "a pair (packed, alive)"
     call = calling_pack(submission)
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
-        raise Failure(call, show_raised(found), expected, "order-enforced")
+        raise Failure(call, found, expected, "order-enforced")
     pair = unwrap(found)
     if type(pair) is not tuple or len(pair) != 2:
         why = "batch-sizes-missing" if is_packed(pair) else None

@@ -16,7 +16,7 @@ from grader.checks.words_to_tensors._sentences import (
     drawing,
     sentences_of,
 )
-from grader.contract.messages import Failure, is_tensor, show_raised
+from grader.contract.messages import Failure, is_tensor
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -76,9 +76,9 @@ def padded_of(submission: Submission, which: int) -> Tensor:
     if isinstance(result, Raised) and "stack expects each tensor" in result.message:
         why = _why_not_stacked(lengths, result.message)
         expected = tensor_of("float32", "(B, T, F)", (b, t, F))
-        raise Failure(call, show_raised(result), expected, why)
+        raise Failure(call, result, expected, why)
     if which and isinstance(result, Raised):
-        raise Failure(call, show_raised(result), tensor_of("float32", "(B, T, F)", (b, t, F)))
+        raise Failure(call, result, tensor_of("float32", "(B, T, F)", (b, t, F)))
     if lenient() and b == t and _is_time_first(submission):
         return require_tensor(result, call, "float32", "(B, T, F)", (b, t, F)).transpose(0, 1)
     known = functools.partial(_why_form, lengths)

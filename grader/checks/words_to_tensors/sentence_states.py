@@ -24,7 +24,7 @@ from grader.checks.words_to_tensors._sentences import (
     drawing,
     sentences_of,
 )
-from grader.contract.messages import Failure, show_raised, waits_for
+from grader.contract.messages import Failure, waits_for
 from grader.grading.answers import ObservedCall, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -90,10 +90,10 @@ def states_of(submission: Submission, which: int) -> Tensor:
     b = len(lengths)
     expected = tensor_of("float32", "(B, 2 * H)", (b, 2 * H))
     if isinstance(found, Raised) and "enforce_sorted" in found.message:
-        raise Failure(call, show_raised(found), expected, "order-enforced")
+        raise Failure(call, found, expected, "order-enforced")
     if which and isinstance(found, Raised) and found.type != "NotImplementedError":
         why = "depth-hard-coded" if layers != LAYERS else None
-        raise Failure(call, show_raised(found), expected, why)
+        raise Failure(call, found, expected, why)
     shapes = {
         (b, H): "one-direction-of-two",
         (2 * layers, b, H): "all-of-h-n",

@@ -17,7 +17,7 @@ from grader.checks._tools import (
     same_numbers,
 )
 from grader.checks.words_to_tensors._sentences import require_list
-from grader.contract.messages import Failure, show_raised, waits_for
+from grader.contract.messages import Failure, waits_for
 from grader.grading import pipeline
 from grader.grading.answers import ObservedCall, unwrap
 from grader.grading.pipeline import FEATURES
@@ -65,7 +65,7 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
     result, call = vectors_seen(submission)[batch].result, calling_vectors(texts)
     if isinstance(result, Raised) and "E010" in result.message:
         expected = f"a list of {len(texts)} float32 tensors, each (tokens, F)"
-        raise Failure(call, show_raised(result), expected, "vocabulary-without-vectors")
+        raise Failure(call, result, expected, "vocabulary-without-vectors")
     found = unwrap(result)
     why = functools.partial(why_vectors, lengths)
     return require_list(found, call, lengths, FEATURES, why)
@@ -140,7 +140,7 @@ def check_empty(submission: Submission) -> None:
     if isinstance(found, Raised) and found.type != "NotImplementedError":
         expected = f"a tensor of shape (0, {FEATURES}) for the empty text"
         call = calling_vectors(texts_of(submission)[1])
-        raise Failure(call, show_raised(found), expected, "no-token-to-stack")
+        raise Failure(call, found, expected, "no-token-to-stack")
     vectors_of(submission, 1)
 
 

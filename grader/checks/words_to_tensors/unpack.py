@@ -18,7 +18,7 @@ from grader.checks.words_to_tensors._sentences import (
     require_list,
     sentences_of,
 )
-from grader.contract.messages import Failure, is_tensor, shape, show, show_raised
+from grader.contract.messages import Failure, is_tensor, shape, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -163,5 +163,5 @@ def check_sorted(submission: Submission) -> None:
     found = unpacks(submission)[1].result
     if isinstance(found, Raised) and not isinstance(unpacks(submission)[0].result, Raised):
         expected = f"a list of {len(lengths)} sentences"
-        raise Failure(call, show_raised(found), expected, "no-indices")
+        raise Failure(call, found, expected, "no-indices")
     require_unpacked(submission, 1)
