@@ -220,13 +220,26 @@ class Backward:
 
 
 @dataclass(frozen=True)
+class RecipeSeen:
+    """The parts of a training loop, see `grader.worker.recipe.Recipe`."""
+
+    optimizer: str
+    settings: dict[str, str]
+    schedulers: list[str]
+    losses: list[str]
+    changed: bool
+
+
+@dataclass(frozen=True)
 class LoopSeen:
     """What the probe model recorded while a training loop or an evaluation ran on it.
 
     Attributes:
         left: the logits of the first validation batch afterwards, which show the mode.
         backwards: how often `backward` was called, whether or not it reached the probe.
-        uses_device: whether a call named the device that the student's function was given.
+        uses_device: whether a call named the device that the student's function was given; or, if
+            it was given none, whether it looked up the model's or named no other.
+        recipe: what the loop consists of.
     """
 
     result: Any
@@ -237,6 +250,7 @@ class LoopSeen:
     left: TensorData
     backwards: int
     uses_device: bool
+    recipe: RecipeSeen
 
 
 @dataclass(frozen=True)
@@ -381,6 +395,6 @@ def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[s
 
 STRUCTURES = {
     *(CallResult, InstanceCalls, ObservedCall, DatasetSeen, CollateSeen, PipelineSeen, Fitted),
-    *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen),
+    *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen, RecipeSeen),
     *(DecodedText, LanguageModelCall, TextTraining, TableTraining),
 }  # dataclasses in answers; any other dict stays a dict

@@ -35,6 +35,10 @@ class ShapeTrace:
 
     def __init__(self, **given: Tensor) -> None:
         """Begin with the arguments of the call, by name."""
+        self.start(**given)
+
+    def start(self, **given: Tensor) -> None:
+        """Begin again."""
         self.steps = [f"{name} {_shape(tensor)}" for name, tensor in given.items()]
 
     def call(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ import itertools
 from grader.checks._tools import matching_mistake
 from grader.checks.oracles.training_loop import (
     ADDITIONS,
+    EPOCHS,
     KNOWN_MISTAKES,
     TOLERANCE,
     LoopVariant,
@@ -14,6 +15,7 @@ from grader.checks.oracles.training_loop import (
     Simulation,
     Weights,
 )
+from grader.contract.messages import clean
 from grader.grading.answers import Forward, LoopSeen
 
 
@@ -42,6 +44,8 @@ def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
 
 def why_validation(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind weights that depend on the validation data."""
+    if any(len(events) < EPOCHS for events in learned_from(seen, scenario)):
+        return "stops-early"
     if _is_earlier_epoch(weights(seen), scenario):
         return "best-weights-loaded"
     return "lr-changes" if changing_rates(seen, scenario, scenario.lr) else "learns-from-validation"
@@ -78,7 +82,60 @@ def _unmoved(seen: LoopSeen) -> int:
     return sum(one.distance(other) == 0 for one, other in itertools.pairwise(moments))
 
 
-def why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
+def describe_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, str, str]:
+    """Return what the loop did to the weights, what was expected, and the known mistake."""
+    start, end, lr = scenario.start, weights(seen), scenario.lr
+    right = Simulation(scenario, LoopVariant()).weights
+    at = abs(end.flat() - right.flat()).argmax()
+    before, after, expected = (each.flat()[at] for each in (start, end, right))
+    mistake = _why_other_weights(seen, scenario)
+    if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, lr)):
+        shown = ", ".join(f"{rate:.3g}" for rate in rates)
+        return (
+            f"The learning rate of its {len(rates)} steps was {shown}",
+            f"{lr} in each step",
+            mistake,
+        )
+    if mistake.endswith("steps-differ") and (found := _unusual_part(seen, lr)):
+        return found
+    return (
+        f"A weight of the model went from {before:.4f} to {after:.4f}",
+        f"{expected:.4f} after Adam(lr={lr}) on the cross-entropy of each batch",
+        mistake,
+    )
+
+
+def _unusual_part(seen: LoopSeen, lr: float) -> tuple[str, str, str] | None:
+    """Return the part of the loop that the task does not ask for, if there is one."""
+    recipe = seen.recipe
+    settings = ", ".join(f"{name}={value}" for name, value in recipe.settings.items())
+    used = clean(f"{recipe.optimizer}({settings})")
+    if recipe.schedulers:
+        found = f"It creates the scheduler {clean(recipe.schedulers[0])}"
+        return found, f"the learning rate {lr} in each step", "lr-changes"
+    if recipe.optimizer and (recipe.optimizer, recipe.settings) != ("Adam", {"lr": str(lr)}):
+        others = {"SGD": "optimizer-sgd", "AdamW": "optimizer-adamw", "Adam": "optimizer-settings"}
+        mistake = others.get(recipe.optimizer, "another-optimizer")
+        if mistake == "optimizer-settings" and {*recipe.settings} == {"lr", "weight_decay"}:
+            mistake = "weight-decay"
+        return f"The optimizer is {used}", f"Adam(lr={lr})", mistake
+    if recipe.losses and not {"cross_entropy", "nll_loss"} & {*recipe.losses}:
+        known = {"weight": "class-weights", "label_smoothing": "label-smoothing"}
+        parts = [name for name in known if name in recipe.losses[0]]
+        mistake = known[parts[0]] if len(parts) == 1 else "another-loss"
+        found = f"The loss is {clean(recipe.losses[0])}"
+        return found, "cross_entropy of logits and targets", mistake
+    if recipe.changed:
+        found = "The gradients change between backward() and step()"
+        return (
+            found,
+            "the gradients of the cross-entropy, as backward() computes them",
+            "gradients-clipped",
+        )
+    return None
+
+
+def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind the final weights of the student's loop."""
     end, start = weights(seen), scenario.start
     known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)

@@ -24,10 +24,10 @@ from grader.checks._tools import (
 )
 from grader.checks.news_classifier._train_mistakes import (
     changing_rates,
+    describe_weights,
     forwards,
     learned_from,
     weights,
-    why_other_weights,
     why_validation,
 )
 from grader.checks.news_classifier._train_runs import (
@@ -53,7 +53,6 @@ from grader.checks.oracles.training_loop import (
     RIGHT,
     TOLERANCE,
     Epoch,
-    LoopVariant,
     Scenario,
     Simulation,
     true_history,
@@ -157,8 +156,10 @@ def check_evaluate_mode(submission: Submission) -> None:
     for seen, before in ((evaluated(submission), True), (evaluated_in_eval(submission), False)):
         unwrap(seen.result)
         if len({event.batch for event in forwards(seen)}) < len(stage(submission).val):
+            calls = len(forwards(seen))
             found = "The model was not called on every batch"
-            raise Failure(EVALUATE, found, "logits = model(padded) for each batch of the loader")
+            expected = "logits = model(padded) for each batch of the loader"
+            raise Failure(EVALUATE, found, expected, "batches-joined" if calls == 1 else None)
         if weights(seen).distance(stage(submission).start) > 0:
             found = "The model's weights were changed"
             raise Failure(EVALUATE, found, "no change", "learns-in-evaluate")
@@ -233,11 +234,13 @@ def _tells_of_data(submission: Submission) -> bool:
 
 def _why_other_length(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind a history without exactly one entry per epoch."""
-    length, passes = len(seen.result), len(learned_from(seen, scenario)[0])
+    length, passes = len(seen.result), min(map(len, learned_from(seen, scenario)))
     if length == EPOCHS * len(scenario.train):
         return "entry-each-batch"
     if length == 1 and passes == EPOCHS:
         return "list-made-anew"
+    if passes == EPOCHS:
+        return "history-not-by-epoch"
     return "return-in-the-loop" if length == passes == 1 else "epochs-wrong"
 
 
@@ -290,23 +293,13 @@ def check_learns(submission: Submission) -> None:
         *others, last = map(str, counts)
         found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
         raise Failure(train, found, f"{EPOCHS} times on each, once per epoch", mistake)
-    start, end, right = scenario.start, weights(seen), Simulation(scenario, LoopVariant()).weights
-    if end.distance(start) == 0:
+    if weights(seen).distance(scenario.start) == 0:
         computed = any(isinstance(event, Backward) for event in seen.events)
         without = "gradient-cut-off" if seen.backwards else "backward-missing"
         mistake = "gradients-not-used" if computed else without
         found = "The model's weights did not change"
         raise Failure(train, found, "changed weights after each batch", mistake)
-    at = abs(end.flat() - right.flat()).argmax()
-    before, after, expected = (each.flat()[at] for each in (start, end, right))
-    found = f"A weight of the model went from {before:.4f} to {after:.4f}"
-    adam = f"{expected:.4f} after Adam(lr={scenario.lr}) on the cross-entropy of each batch"
-    mistake = why_other_weights(seen, scenario)
-    if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, scenario.lr)):
-        shown = ", ".join(f"{rate:.3g}" for rate in rates)
-        found = f"The learning rate of its {len(rates)} steps was {shown}"
-        adam = f"{scenario.lr} in each step"
-    raise Failure(train, found, adam, mistake)
+    raise Failure(train, *describe_weights(seen, scenario))
 
 
 def _uses_its_arguments(submission: Submission) -> None:
@@ -421,10 +414,13 @@ def check_device(submission: Submission) -> None:
             found = "With the model on a different device than the loader's batches, "
             found += f"{' and '.join(unmoved)} of a batch stayed on the loader's device"
             raise Failure(text, found, "padded and targets on the device of the model", mistake)
-        if mistake == "device-ignored" and not seen.uses_device:
-            found = "The argument device is not used"
-            expected = "batches and model on this device"
-            raise Failure(text, found, expected, "device-argument-unused")
+        if not seen.uses_device:
+            if mistake == "device-ignored":
+                found = "The argument device is not used"
+                expected = "batches and model on this device"
+                raise Failure(text, found, expected, "device-argument-unused")
+            found = "It moves batches to a device, but does not look up that of the model"
+            raise Failure(text, found, "the device of the model's parameters", mistake)
         _same_as_on_one_device(submission, text, seen, mistake)
 
 

@@ -140,7 +140,7 @@ class LoopVariant:
     lr: float | None = None  # None: the scenario's
     epochs: int = EPOCHS
     loss: str = "mean"  # of cross-entropies: mean, sum; or softmax before it, nll of bare logits,
-    # (likelihood: of softmax), bce or mse against one-hot targets, mse_softmax, mse_sigmoid
+    # (likelihood: of softmax), bce or mse against one-hot targets, mse_softmax, mse_sigmoid, focal
     smoothing: float = 0.0  # of the targets
     ignored: int = -1  # the class whose samples are left out of the loss
     penalty: str = "l2"  # l2: half the square of the weights, norm: of each parameter, l1
@@ -174,10 +174,17 @@ def _slope(loss: str, scores: Array, one_hot: Array, smoothing: float) -> Array:
         "bce": sigmoid - one_hot,
         "mse": scores - one_hot,
         "mse_sigmoid": (sigmoid - one_hot) * sigmoid * (1 - sigmoid),
+        "focal": _focal((shares * one_hot).sum(axis=1, keepdims=True)) * (shares - one_hot),
     }
     soft = one_hot * (1 - smoothing) + smoothing / scores.shape[1]
     slope: Array = known.get(loss, shares - soft)
     return slope
+
+
+def _focal(p: Array, gamma: float = 2.0) -> Array:
+    """Compute the factor by which the focal loss (Lin et al. 2017) changes a row's gradient."""
+    factor: Array = (1 - p) ** gamma - gamma * p * (1 - p) ** (gamma - 1) * np.log(p)
+    return factor
 
 
 class Simulation:
@@ -340,5 +347,6 @@ ADDITIONS: tuple[tuple[str, LoopVariant], ...] = (
     ),
     *(("optimizer-adamw", LoopVariant(optimizer="adamw", decay=decay)) for decay in DECAYS),
     *(("another-loss", LoopVariant(loss=f)) for f in OTHER_LOSSES),
+    ("focal-loss", LoopVariant(loss="focal")),
     *(("class-ignored", LoopVariant(ignored=number)) for number in range(3)),
 )

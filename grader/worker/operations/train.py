@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 from unittest.mock import patch
 
@@ -13,7 +15,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.data import DataLoader
 
-from ..shape_trace import traced
+from .. import shape_trace
+from ..recipe import Recipe
 from ..student import student
 from ..wire import TensorData
 
@@ -34,6 +37,7 @@ class TwoDevices(TorchFunctionMode):
     `unmoved`.
     """
 
+    DEVICE_OF = (Tensor.device.__get__, Tensor.get_device)
     MOVES = (Tensor.cpu, Tensor.cuda, Tensor.type_as)
     ALLOWED = (  # real devices allow these for tensors on different devices
         Tensor.__getitem__,
@@ -49,6 +53,7 @@ class TwoDevices(TorchFunctionMode):
         super().__init__()
         self.unmoved: set[str] = set()
         self.named: set[str] = set()  # the devices that calls name
+        self.looked_up = False  # whether student code read the device of a tensor
 
     @staticmethod
     def place(tensor: Tensor, place: str, real: Tensor | None = None) -> Tensor:
@@ -68,6 +73,7 @@ class TwoDevices(TorchFunctionMode):
     ) -> Any:
         """Execute a call and place the result."""
         given = args, kwargs or {}
+        self.looked_up |= func in self.DEVICE_OF and _is_read_by_student()
         devices = (x for x in (*args, *given[1].values()) if isinstance(x, (str, torch.device)))
         self.named.update(map(str, devices))
         inputs = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, Tensor)]
@@ -112,6 +118,14 @@ class TwoDevices(TorchFunctionMode):
                 isinstance(x, (str, torch.device, Tensor)) for x in (*args[1:], *kwargs.values())
             )
         return func in self.MOVES or kwargs.get("device") is not None
+
+
+def _is_read_by_student() -> bool:
+    """Return whether student code, and not torch, called the function that is dispatched."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename == shape_trace.__file__:
+        frame = frame.f_back  # another mode, which passes all calls on
+    return frame is not None and frame.f_code.co_filename in student.names.values()
 
 
 def _call(func: Any, given: Any) -> Any:
@@ -193,6 +207,8 @@ class Probe(nn.Module):
             }
         )
         logits = self.scores(padded)
+        if student.trace is not None:
+            student.trace.start(padded=padded, logits=logits)
         return TwoDevices.place(logits.log_softmax(1) if self.log_softmax else logits, "model")
 
     def scores(self, padded: Tensor) -> Tensor:
@@ -225,7 +241,7 @@ class ProbeSetup:
         # Another name of the same device shows whether a call uses it.
         named = f"{device}:0" if elsewhere and ":" not in device else device
         self.device = torch.device(named)
-        self.elsewhere = elsewhere
+        self.elsewhere, self.told = elsewhere, True
         firsts: dict[float, str] = {}
         self.loaders: dict[str, DataLoader[Batch]] = {}
         for name, parts in batches.items():
@@ -236,10 +252,12 @@ class ProbeSetup:
             size = len(tensors[0][1])
             self.loaders[name] = DataLoader(samples, batch_size=size, collate_fn=self._collate)  # type: ignore[arg-type]
         self.probe = Probe(weight.torch(), bias.torch(), firsts, log_softmax, factors).to(device)
+        self.recipe = Recipe(self.probe.weight)
         self.first = batches["val"][0][0].torch()
 
     def _collate(self, samples: list[Batch]) -> Batch:
-        rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))
+        with torch._C.DisableTorchFunction():  # it is no step of the student's
+            rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))
         if not self.elsewhere:
             return rows, targets
         false_rows, false_targets = map(_false_values, (rows, targets))
@@ -248,7 +266,7 @@ class ProbeSetup:
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
-        """Count calls of `backward`, and act as two devices if `elsewhere`."""
+        """Count calls of `backward`, observe the recipe, act as two devices if `elsewhere`."""
         backward = torch.autograd.backward
 
         def counting(*args: Any, **kwargs: Any) -> None:
@@ -256,7 +274,7 @@ class ProbeSetup:
             backward(*args, **kwargs)
 
         devices = self.devices if self.elsewhere else contextlib.nullcontext()
-        with patch.object(torch.autograd, "backward", counting), devices:
+        with patch.object(torch.autograd, "backward", counting), self.recipe.watch(), devices:
             yield
 
     def seen(self) -> dict[str, Any]:
@@ -273,8 +291,17 @@ class ProbeSetup:
             "unmoved": sorted(self.devices.unmoved),
             "left": left,
             "backwards": self.backwards,
-            "uses_device": str(self.device) in self.devices.named,
+            "uses_device": self._uses_device(),
+            "recipe": self.recipe.seen(),
         }
+
+    def _uses_device(self) -> bool:
+        """Return whether the loop used the device that it was given, or looked it up."""
+        named = self.devices.named
+        if self.told:
+            return str(self.device) in named
+        others = {name for name in named if name.partition(":")[0] in ("cpu", "cuda", "mps")}
+        return self.devices.looked_up or not others
 
 
 def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
@@ -285,7 +312,7 @@ def evaluate(training: bool, device: str, **scenario: Any) -> dict[str, Any]:
     with setup.watch():
         result = student.attempt(
             f"evaluate(model, loader, {device!r})",
-            traced,
+            shape_trace.traced,
             function,
             setup.probe,
             setup.loaders["val"],
@@ -302,20 +329,20 @@ def train(
     """Call `train(model, train_loader, val_loader, epochs=, lr=, device=)` on a probe."""
     function = student.get("train", "train")
     setup = ProbeSetup(device=device, **scenario)
-    told = setup.device if tell_device else None
+    setup.told = tell_device
     setup.probe.eval()  # so that a missing model.train() shows
     with setup.watch():
         result = student.attempt(
             f"train(model, train_loader, val_loader, epochs={epochs}, lr={lr}"
             + (f", device={device!r})" if tell_device else ")"),
-            traced,
+            shape_trace.traced,
             function,
             setup.probe,
             setup.loaders["train"],
             setup.loaders["val"],
             epochs=epochs,
             lr=lr,
-            **({"device": told} if tell_device else {}),
+            **({"device": setup.device} if tell_device else {}),
         )
     if isinstance(result, list):  # includes OrderedDict
         result = [dict(row) if isinstance(row, dict) else row for row in result]
