@@ -33,6 +33,7 @@ from grader.grading.answers import (
     unwrap,
 )
 from grader.grading.environment import environment_fault
+from grader.grading.leniency import lenient
 from grader.grading.replacements import source
 from grader.sandbox.worker_client import Report, Worker
 from grader.worker.printed import Printed
@@ -263,18 +264,23 @@ class Submission:
         reject_unless(len(found.results) == len(found.texts) == len(batches))
         return found
 
-    def build_model(self, sizes: Sizes) -> ModelBuilt:
-        """Construct an `LSTMClassifier` and list its parts."""
-        seen = self._do("model.build", sizes=sizes, device=self.device)
+    def build_model(self, sizes: Sizes, *, is_adapted: bool | None = None) -> ModelBuilt:
+        """Construct an `LSTMClassifier` and list its parts.
+
+        `is_adapted` makes up for wrong parameters and sizes; None: if a check is judged leniently.
+        """
+        is_adapted = lenient() if is_adapted is None else is_adapted
+        seen = self._do("model.build", sizes=sizes, device=self.device, is_adapted=is_adapted)
         return structured(seen, ModelBuilt)
 
     def lstm_weights(self, sizes: Sizes) -> dict[str, TensorData]:
         """Return the parameters of the model's LSTM by their names in `nn.LSTM`."""
-        return structured(self._do("model.lstm_weights", sizes=sizes), dict[str, TensorData])
+        weights = self._do("model.lstm_weights", sizes=sizes, is_adapted=lenient())
+        return structured(weights, dict[str, TensorData])
 
     def lstm_learns(self, sizes: Sizes, padded: Any) -> dict[str, bool]:
         """Return whether the logits' gradient reaches each parameter of the model's LSTM."""
-        seen = self._do("model.lstm_learns", sizes=sizes, padded=padded)
+        seen = self._do("model.lstm_learns", sizes=sizes, padded=padded, is_adapted=lenient())
         return structured(seen, dict[str, bool])
 
     def run_model(
@@ -293,12 +299,14 @@ class Submission:
             inputs=list(inputs),
             states=[None] * len(inputs) if states is None else list(states),
             training=training,
+            is_adapted=lenient(),
         )
         return structured(runs, list[ModelRun], len(inputs))
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
         """Call a model on a device other than the CPU; return the device type of its logits."""
-        return structured(self._do("model.run_elsewhere", sizes=sizes, shape=shape), str)
+        given: dict[str, Any] = {"sizes": sizes, "shape": shape, "is_adapted": lenient()}
+        return structured(self._do("model.run_elsewhere", **given), str)
 
     def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
         """Call the student's `evaluate` on a scenario's probe in the given mode."""

@@ -16,8 +16,10 @@ from grader.checks.news_classifier._model_runs import (
     L,
     T,
     call,
+    close_logits,
     logits_of,
     rows_read,
+    sum_to_one,
 )
 from grader.contract.messages import Failure, clean, shape
 from grader.grading.answers import ModelRun
@@ -125,6 +127,21 @@ def why_raised(submission: Submission, run: ModelRun, raised: Raised) -> str | N
     if given == 2 * D * H and expected in (H, D * H):
         return "four-states"
     return "steps-flattened" if given % H == expected % H == 0 and given > 2 * D * H else None
+
+
+def why_rows(batch: Tensor, run: ModelRun, logits: Tensor) -> str:
+    """Return the known mistake by which sentences of a batch influence each other."""
+    if rows_read(run) == {T}:
+        return "batch-first-forgotten"
+    given = run.lstm_calls[0].input if run.lstm_calls else None
+    if isinstance(given, TensorData) and given.shape == (B, T, F):
+        seen = given.torch()
+        same_numbers = close_logits(seen.flatten().sort().values, batch.flatten().sort().values)
+        if same_numbers and not any(close_logits(seen[0], row) for row in batch):
+            return "input-reshaped"
+    if sum_to_one(logits.T) or sum_to_one(logits.exp().T):
+        return "softmax-over-batch"
+    return "rows-mixed"
 
 
 # Rows of a real batch: unsorted, one without padding, one without a token.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import close, draw, generator
 from grader.contract.messages import Failure, shape, show, waits_for
-from grader.grading.answers import ModelRun, Sizes, unwrap
+from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.leniency import lenient, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData
@@ -183,8 +183,21 @@ def changed(states: States, part: int, first: int, direction: int) -> States:
 
 def has_depth(submission: Submission, sizes: Sizes) -> bool:
     """Return whether the model has one LSTM with the number of layers that it was given."""
-    lstms = submission.build_model(sizes).lstms
+    try:
+        lstms = submission.build_model(sizes, is_adapted=False).lstms
+    except StudentError:
+        return False
     return [lstm.num_layers for lstm in lstms] == [sizes["num_layers"]]
+
+
+def can_be_adapted(submission: Submission) -> bool:
+    """Return whether the other checks can be judged with the sizes that the constructor ignores."""
+    try:
+        lstms = submission.build_model(SIZES, is_adapted=True).lstms
+    except StudentError:
+        return False
+    sizes = [(each.input_size, each.hidden_size, each.num_layers) for each in lstms]
+    return sizes == [(F, H, L)] and lstms[0].bidirectional is True
 
 
 def read_set(submission: Submission, sizes: Sizes) -> ReadSet:

@@ -273,8 +273,8 @@ def _why_text(batch: Batch, given: list[str]) -> str | None:
     texts = [text for text, _ in batch]
     if not given or sorted(given) == sorted(texts):
         return None
-    if sorted(given) == sorted(text.lower() for text in texts):
-        return "texts-lower-cased"
+    if sorted(text.lower() for text in given) == sorted(text.lower() for text in texts):
+        return "texts-case-changed"
     if sorted(given) == sorted(" ".join(text.split()) for text in texts):
         return "texts-stripped"
     return "texts-changed" if len(given) % len(texts) == 0 else None
@@ -307,7 +307,9 @@ def _why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
             np.concatenate([spacy_vectors(part).mean(0, keepdims=True) for part in parts])
             for parts in (tokens, words)
         ],
-        "texts-lower-cased": [spacy_vectors(text.lower())],
+        "texts-case-changed": [
+            spacy_vectors(other) for other in (text.lower(), text.upper(), text.title())
+        ],
         "texts-stripped": [spacy_vectors(" ".join(words))],
         "split-at-spaces": [pipeline.vectors_of_words(words)],
         "one-vector-repeated": [mean.repeat(len(tokens), 0)],

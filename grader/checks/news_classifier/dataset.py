@@ -153,8 +153,8 @@ def _why_text(found: object, text: str) -> str | None:
         return None
     if found.split() == text.split():
         return "texts-stripped"
-    if found == text.lower():
-        return "texts-lower-cased"
+    if found.lower() == text.lower():
+        return "texts-case-changed"
     if found and text.startswith((found, found.rstrip(". "))):
         return "texts-cut"
     if text in found:
@@ -188,8 +188,8 @@ def _why_texts(drawn: Samples, texts: object) -> str | None:
     words = [text.split() for text in texts]
     if words == [text.split() for text in drawn.texts]:
         return "texts-stripped"
-    if words == [text.lower().split() for text in drawn.texts]:
-        return "texts-lower-cased"
+    if [text.lower().split() for text in texts] == [text.lower().split() for text in drawn.texts]:
+        return "texts-case-changed"
     if sorted(texts) == sorted(drawn.texts):
         return "texts-reordered"
     if len(texts) < drawn.n and set(texts) <= set(drawn.texts):
@@ -235,15 +235,27 @@ def _count(targets: object) -> int | None:
 
 def _why_targets(drawn: Samples, targets: object) -> str | None:
     if not isinstance(targets, TensorData):
+        if is_list(targets) and targets and all(type(target) is str for target in targets):
+            return "targets-class-names"
         return None if targets is None or is_tensor(targets) else "targets-not-a-tensor"
-    numbers = targets.tolist()
+    numbers, distinct = targets.tolist(), set(drawn.targets)
     if numbers == [label for label, _ in drawn.pairs]:
         return "targets-from-one"
-    if numbers == [sorted(set(drawn.targets)).index(target) for target in drawn.targets]:
+    if targets.shape == (drawn.n,) and _renumber(drawn.targets, numbers):
         return "targets-renumbered"
+    if targets.shape == (len(distinct),) and {*numbers} in ({*distinct}, {n + 1 for n in distinct}):
+        return "targets-of-distinct-labels"
+    if len(targets.shape) == 2 and all(sorted(row)[-2:] == [0, 1] == [*{*row}] for row in numbers):
+        return "targets-one-hot"
     if targets.dtype != "int64":
         return "targets-not-int64"
     return "targets-not-label-less-one" if targets.shape == (drawn.n,) else None
+
+
+def _renumber(targets: list[int], found: list[float]) -> bool:
+    """Return whether only the targets that occur are numbered from 0, in any order."""
+    pairs = {*zip(targets, found, strict=True)}
+    return len(pairs) == len({*targets}) and {*found} == {*range(len(pairs))}
 
 
 def require_different_texts(submission: Submission) -> None:
@@ -386,10 +398,16 @@ def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:
 
 def _why_item(found: object, text: str, target: int) -> str | None:
     if not is_list(found) or len(found) != 2:
-        return None
+        known = {
+            "item-a-dict": isinstance(found, Opaque) and found.type == "dict",
+            "item-without-target": found == text,
+        }
+        return next((name for name, is_so in known.items() if is_so), None)
     first, second = found
     if second == text and first != text:
         return "item-swapped"
+    if is_list(first):
+        return "item-a-slice"
     if first != text:
         is_character = isinstance(first, str) and len(first) == 1 < len(text) and first in text
         return "item-one-character" if is_character else _why_text(first, text)

@@ -125,7 +125,7 @@ def check_values(submission: Submission) -> None:
             "tokens-reversed": expected.flip(0),
         }
         if len(lower := spacy_vectors(text.lower())) == len(rows):
-            mistakes["texts-lower-cased"] = torch.from_numpy(lower)
+            mistakes["texts-case-changed"] = torch.from_numpy(lower)
         why = matching_mistake(rows, mistakes.items(), close_to_spacy)
         step = int((rows - expected).abs().amax(1).gt(TOLERANCE).int().argmax())
         at, number, right = first_difference(rows[step], expected[step], TOLERANCE)

@@ -1,6 +1,7 @@
 """Operations on `exercise.model`.
 
 The worker is seeded before each operation, so models with the same sizes get the same weights.
+With `is_adapted` the sizes are those that were asked for, see `grader.worker.adapted`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
+from .. import adapted
 from ..shape_trace import ShapeTrace
 from ..student import student
 from ..wire import TensorData
@@ -30,10 +32,10 @@ def _call(sizes: Sizes) -> str:
     return f"LSTMClassifier({arguments})"
 
 
-def _build(sizes: Sizes, device: str) -> nn.Module:
+def _build(sizes: Sizes, device: str, is_adapted: bool) -> nn.Module:
     make = student.get("model", "LSTMClassifier")
     with student.calling(_call(sizes)):
-        model = make(**sizes)
+        model = adapted.construct(make, sizes) if is_adapted else make(**sizes)
         if not isinstance(model, nn.Module):
             raise TypeError(f"LSTMClassifier is not an nn.Module: {type(model).__name__}")
         model.to(device).eval()
@@ -55,9 +57,9 @@ def _lstms(model: nn.Module) -> list[nn.LSTM]:
     return [part for part in model.modules() if isinstance(part, nn.LSTM)]
 
 
-def build(sizes: Sizes, device: str) -> dict[str, Any]:
+def build(sizes: Sizes, device: str, is_adapted: bool) -> dict[str, Any]:
     """Create a model; return its LSTMs, the types of all its modules and its default arguments."""
-    model = _build(sizes, device)
+    model = _build(sizes, device, is_adapted)
     names = (
         "input_size",
         "hidden_size",
@@ -77,15 +79,15 @@ def build(sizes: Sizes, device: str) -> dict[str, Any]:
     }
 
 
-def lstm_weights(sizes: Sizes) -> dict[str, Tensor]:
+def lstm_weights(sizes: Sizes, is_adapted: bool) -> dict[str, Tensor]:
     """Return the weights of the model's first LSTM by parameter name."""
-    lstm = _lstms(_build(sizes, "cpu"))[0]
+    lstm = _lstms(_build(sizes, "cpu", is_adapted))[0]
     return {name: getattr(lstm, name) for name in lstm._flat_weights_names}
 
 
-def lstm_learns(sizes: Sizes, padded: TensorData) -> dict[str, bool]:
+def lstm_learns(sizes: Sizes, padded: TensorData, is_adapted: bool) -> dict[str, bool]:
     """Return, for each parameter of the first LSTM, whether the logits' gradient reaches it."""
-    model = _build(sizes, "cpu")
+    model = _build(sizes, "cpu", is_adapted)
     with student.calling(f"{_call(sizes)}(padded).sum().backward()"):
         model(padded.torch()).square().sum().backward()
     return {
@@ -173,6 +175,7 @@ def run(
     inputs: list[TensorData],
     states: list[tuple[TensorData, TensorData, TensorData] | None],
     training: bool,
+    is_adapted: bool,
 ) -> list[Any]:
     """Call a model on each input in turn, in eval mode or in training mode.
 
@@ -181,7 +184,7 @@ def run(
     `{"logits", "lstm_calls", "functions", "trace"}`: the logits or the exception, the calls of the
     LSTM, the names of the torch functions that were called after it, and the shapes on the way.
     """
-    model = _build(sizes, device).train(training)
+    model = _build(sizes, device, is_adapted).train(training)
     chance = torch.get_rng_state()
     results = []
     for padded, replacement in zip(inputs, states, strict=True):
@@ -242,13 +245,13 @@ def _floats_to_meta(value: Any) -> Any:
     return value.to("meta") if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
-def run_elsewhere(sizes: Sizes, shape: tuple[int, ...]) -> str:
+def run_elsewhere(sizes: Sizes, shape: tuple[int, ...], is_adapted: bool) -> str:
     """Call a model on a device other than the CPU that exists everywhere: torch's `meta`.
 
     A tensor on `meta` has a shape but no values. If the model needs values (such as the lengths of
     sentences), it gets those of a run on the CPU. Returns the device type of the logits.
     """
-    here, there = _build(sizes, "cpu"), _build(sizes, "cpu")
+    here, there = (_build(sizes, "cpu", is_adapted) for _ in range(2))
     padded, values = torch.ones(shape), MetaReplay()
     padded_there = padded.to("meta")
     with torch.no_grad(), student.calling(f"{_call(sizes)}.to(device)(padded)"):
