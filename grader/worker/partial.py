@@ -90,7 +90,7 @@ def run(
     owners: list[tuple[int, str | None]] = []  # the first line of each statement, and its task
     failed: list[tuple[int, BaseException]] = []
     for statement in statements(lines, file):
-        owners.append((statement.line, _task(statement.text, tasks)))
+        owners.append((statement.line, task_of(statement.text, tasks)))
         error = statement.error
         if statement.code is not None:
             try:
@@ -109,7 +109,7 @@ def run(
     return costs
 
 
-def _task(text: str, tasks: Tasks) -> str | None:
+def task_of(text: str, tasks: Tasks) -> str | None:
     """Return the task that a statement defines a name of."""
     names = {one or other for one, other in DEFINED.findall(text)}
     return next((task for task, defined in tasks.items() if names & {*defined}), None)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import partial, placeholder
+from . import missing_imports, partial, placeholder
 from .imports import PackageGuard, guarded_builtins
 from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
 
@@ -101,7 +101,7 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         linecache.cache[file] = (len(source), None, _lines(source), file)
         if self.builtins is not None:
             module.__dict__["__builtins__"] = self.builtins
-        fresh = dict(module.__dict__)
+        fresh, costs = dict(module.__dict__), {}
         try:
             exec(_compile(source, file), module.__dict__)
         except BaseException as error:
@@ -109,10 +109,15 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 raise
             module.__dict__.clear()
             module.__dict__.update(fresh)
-            costs = partial.run(_lines(source), file, module.__dict__, error, self.parts[stem])
-            if costs is None:
+            run = partial.run(_lines(source), file, module.__dict__, error, self.parts[stem])
+            if run is None:
                 raise
-            self.broken[stem] = costs
+            costs = run
+        if stem in self.parts:
+            lines, namespace = _lines(source), module.__dict__
+            costs |= missing_imports.supply(lines, file, namespace, self.parts[stem])
+            if costs:
+                self.broken[stem] = costs
 
 
 def _lines(source: bytes) -> list[str]:

@@ -20,9 +20,18 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "Print the shape of its input",
     ),
     "states of another size": (
-        "import torch; torch.nn.LSTM(3, 2)(torch.zeros(2, 1, 3), (torch.zeros(1, 2, 2),) * 2)",
-        "If you pass none",
+        "import torch; torch.nn.LSTM(3, 2)(torch.zeros(2, 1, 3), (torch.zeros(2, 2, 2),) * 2)",
+        "must have shape",
     ),
+    "states for another batch": (
+        "import torch; torch.nn.LSTM(3, 2)(torch.zeros(2, 1, 3), (torch.zeros(1, 4, 2),) * 2)",
+        "another batch size",
+    ),
+    "states of one direction": (
+        "import torch; torch.nn.LSTM(3, 2, 2)(torch.zeros(2, 1, 3), (torch.zeros(1, 1, 2),) * 2)",
+        "2 * num_layers",
+    ),
+    "missing import": ("np.zeros(2)", "An import is missing"),
     "sizes that do not fit": (
         "import torch; torch.zeros(2) + torch.zeros(3)",
         "element by element",

@@ -9,7 +9,7 @@ from grader.contract.tasks import tasks
 from grader.grading.session import session
 from grader.intake.sources import Sources
 from grader.maintain.submission_bank import REFERENCE
-from grader.worker import partial
+from grader.worker import missing_imports, partial
 
 TASKS = {"one": ["one"], "two": ["two", "half"], "three": ["three"]}
 SOURCE = '''\
@@ -116,6 +116,42 @@ def test_the_other_tasks_are_graded_and_the_record_says_that_the_file_does_not_r
     assert "does not run as a whole" in note
     failed = next(check for check in record.checks if check.status == "failed")
     assert f"recurrent.py, line {line}" in failed.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "costs"),
+    [
+        ("", "", []),
+        ("import math\n", "", ["one"]),
+        ("import math\n", "math = None\n", []),
+        ("import math\n", "def helper(x):\n    return math.pi\n", ["one"]),
+        ("return 2", "return helper()\n\ndef helper():\n    return nn.ReLU", ["two", "half"]),
+        ("return 2", "return 2\n\ndef unused():\n    return nn.ReLU", []),
+        ("return 2", "import torch; return torch.pi", []),
+        ("return 2", "global torch; import torch; return torch.pi", []),
+        ("return 2", "return self.torch", []),
+        ("return 2", "return helper", []),
+    ],
+)
+def test_a_missing_import_costs_the_first_task_that_needs_it(
+    old: str, new: str, costs: list[str]
+) -> None:
+    source = SOURCE.replace(old, new, 1)
+    namespace: dict[str, object] = {"__name__": "m"}
+    exec(compile(source, "m.py", "exec"), namespace)
+    found = missing_imports.supply(io.StringIO(source).readlines(), "m.py", namespace, TASKS)
+    assert [*found] == costs
+    assert {type(error) for error in found.values()} <= {NameError}
+    assert "math" in namespace
+
+
+def test_a_file_without_its_imports_loses_one_task() -> None:
+    source = REFERENCE["recurrent"].decode().replace("import torch\n", "", 1)
+    record = recurrent(source, "rnn_cell", "lstm_cell", "last_state")
+    assert [task.score for task in record.tasks] == [0, 18, 14]
+    assert "An import is missing" in record.checks[0].message
+    (note,) = record.submission["notes"]
+    assert "NameError: name 'torch' is not defined" in note
 
 
 def test_it_is_still_split_after_the_worker_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
     right = pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
     if found == right:
         return
+    last = len(tokens) - 1
     mistakes: dict[str, list[Pairs]] = {
         "pairs-one-sided": [
             pairs_of(tokens, lambda i, j: 0 < j - i <= window),
@@ -158,6 +159,12 @@ def require_neighbours(submission: Submission, number: int) -> None:
         "pairs-window-ends-early": [
             pairs_of(tokens, lambda i, j: j >= 0 and j != i and -window <= j - i < window),
             pairs_of(tokens, lambda i, j: j >= 0 and j != i and abs(j - i) < window),
+        ],
+        "pairs-without-the-ends": [
+            pairs_of(tokens, lambda i, j: 0 <= j < last and 0 < abs(j - i) <= window),
+            pairs_of(tokens, lambda i, j: j > 0 and 0 < abs(j - i) <= window),
+            pairs_of(tokens, lambda i, j: i < last and j >= 0 and 0 < abs(j - i) <= window),
+            pairs_of(tokens, lambda i, j: i > 0 and j >= 0 and 0 < abs(j - i) <= window),
         ],
         "pairs-half-window": [
             pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(j - i) <= window // 2),

@@ -18,15 +18,16 @@ from grader.worker.wire import TensorData
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Rows of steps with two features: + and - are digits, 0 is 0, and in +- both digits are equal, so
-# that they sum to 0. Each row of PLAIN has a step that a shortcut mistakes for padding. Each
+# Rows of steps with two features: + and - are digits, 0 is 0, ~ is a small number, and in +- both
+# digits are equal, so that they sum to 0. Each row of PLAIN has a step that a shortcut mistakes for padding. Each
 # shortcut gives different lengths, whether it counts steps or looks for the last or first.
-PLAIN = ("+- 00 00 00", "++ +- ++ 0+", "0+ ++ +0 00", "++ -- 00 00", "+0 0+ 00 00")
+PLAIN = ("+- 00 00 00", "++ +- ++ 0+", "0+ ++ +0 00", "++ -- 00 00", "+0 0~ 00 00")
 ZEROS_INSIDE = ("++ 00 ++ 00", "00 00 ++ ++", "00 ++ 00 00")
 ENDS = (("00 00 00 00", "++ ++ ++ ++", "++ 00 00 00"), ("++",))
 SIGNS = {"0": 0, "+": 1, "-": -1}
+SMALL = 0.25
 F = 2
-Rows = list[list[list[int]]]
+Rows = list[list[list[float]]]
 
 
 def batches_of(submission: Submission) -> list[Rows]:
@@ -36,14 +37,15 @@ def batches_of(submission: Submission) -> list[Rows]:
     return [[_draw_row(chance, row) for row in chance.sample(rows, len(rows))] for rows in patterns]
 
 
-def _draw_row(chance: random.Random, pattern: str) -> list[list[int]]:
+def _draw_row(chance: random.Random, pattern: str) -> list[list[float]]:
     """Draw the digits of a row."""
-    steps = []
+    steps: list[list[float]] = []
     for signs in pattern.split():
         digits = (
             [chance.randrange(1, 10)] * F if signs == "+-" else chance.choices(range(1, 10), k=F)
         )
-        steps.append([SIGNS[sign] * digit for sign, digit in zip(signs, digits, strict=True)])
+        pairs = zip(signs, digits, strict=True)
+        steps.append([SMALL if sign == "~" else SIGNS[sign] * digit for sign, digit in pairs])
     return steps
 
 
@@ -117,6 +119,10 @@ def require_lengths(submission: Submission, which: int) -> None:
         "all-for-any": [(batch != 0).all(2)],
         "only-positive": [(batch > 0).any(2)],
     }
+    if which == 0:  # the other batches have no small vectors
+        sizes = (batch.norm(dim=2), batch.abs().sum(2), batch.abs().amax(2))
+        masks = [each > least for each in sizes for least in (0.5, 1.0, 1.5, 2.0)]
+        filled_by["threshold-for-zero"] = masks
     shortcuts = [
         (name, lengths)
         for name, masks in filled_by.items()
