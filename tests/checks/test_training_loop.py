@@ -25,6 +25,7 @@ from grader.checks.oracles.training_loop import (
 )
 from grader.checks.oracles.training_scenarios import EXAMPLES, draw_scenario, is_discriminating
 from grader.worker.operations.train import ProbeSetup
+from grader.worker.student import student
 from grader.worker.wire import tensor_data
 
 # --- the same as torch -----------------------------------------------------------------------
@@ -50,6 +51,9 @@ def loss_of(loop: LoopVariant, logits: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.nll_loss(logits, targets)
     if loop.loss == "likelihood":
         return nn.functional.nll_loss(logits.softmax(dim=1), targets)
+    if loop.loss == "focal":
+        each = nn.functional.cross_entropy(logits, targets, reduction="none")
+        return ((1 - (-each).exp()) ** 2 * each).mean()
     one_hot = nn.functional.one_hot(targets, logits.shape[1]).to(logits)
     scores = {"mse_softmax": logits.softmax(1), "mse_sigmoid": logits.sigmoid()}
     if loop.loss == "bce":
@@ -278,8 +282,8 @@ def head(model: Any, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return model(batch[0]), batch[1]
 
 
-def watched(action: Action) -> tuple[bool, set[str]]:
-    """Do something with the first batch; tell whether the model got it unmoved, and what else."""
+def staged_loop(action: Action) -> ProbeSetup:
+    """Do something with the first batch, and return what was observed."""
     stage = draw_scenario(0)
     batches = {
         name: [(tensor_data(padded), tensor_data(targets)) for padded, targets in parts]
@@ -290,6 +294,12 @@ def watched(action: Action) -> tuple[bool, set[str]]:
     with staged.watch():
         padded, targets = next(iter(staged.loaders["train"]))
         action(staged.probe, padded, targets)
+    return staged
+
+
+def watched(action: Action) -> tuple[bool, set[str]]:
+    """Tell whether the model got the first batch unmoved, and what else was not moved."""
+    staged = staged_loop(action)
     events = staged.probe.events
     calls = [event for event in events if "batch" in event]
     assert calls
@@ -308,6 +318,26 @@ def test_what_was_not_moved_is_noted(action: Action, padded: bool) -> None:
     seen, unmoved = watched(action)
     assert seen is padded
     assert padded or unmoved
+
+
+DEVICES: dict[str, tuple[Action, bool]] = {  # and whether the model's device was looked up
+    "named": (lambda model, x, _t: model(x.to("cpu")), False),
+    "named as a device": (lambda model, x, _t: model(x.to(torch.device("cpu"))), False),
+    "another tensor": (lambda model, x, _t: model(x.to(model.weight)), True),
+    "of a parameter": (lambda model, x, _t: model(x.to(next(model.parameters()).device)), True),
+    "of another thing": (lambda model, x, _t: (model(x.cpu()), model.weight.device), True),
+    "read by torch": (lambda m, x, _t: (m(x.to("cpu")), torch.optim.Adam([m.weight])), False),
+}
+
+
+@pytest.mark.parametrize(("action", "is_looked_up"), DEVICES.values(), ids=DEVICES.keys())
+def test_the_device_of_the_model_is_looked_up_by_student_code(
+    action: Action, is_looked_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(student, "names", {"train": __file__})
+    staged = staged_loop(action)
+    staged.told = False
+    assert staged.seen()["uses_device"] is is_looked_up
 
 
 def test_gradients_are_those_of_one_device() -> None:

@@ -52,6 +52,32 @@ def test_a_model_and_a_loop_that_agree_on_log_probabilities_are_trained_together
             assert opened.submission.state("model") == state
 
 
+SIZES = "self, n_targets: int, input_size: int = 96, hidden_size: int = 64, num_layers: int = 2"
+RENAMED = {  # parameters, the arguments of nn.LSTM, and the Linear's first
+    "another name": ("self, num_classes, input_size=96, hidden_size=64, num_layers=2", "", ""),
+    "another order": (
+        "self, embedding_dim, hidden_dim, output_dim, n_layers, dropout",
+        "embedding_dim, hidden_dim, n_layers",
+        "2 * hidden_dim",
+    ),
+    "no sizes": ("self, num_classes", "96, 200, 3", "400"),
+    "a fixed size": (SIZES, "input_size, 64, num_layers", "128"),
+}
+
+
+@pytest.mark.parametrize(("parameters", "lstm", "features"), RENAMED.values(), ids=RENAMED.keys())
+def test_parameters_and_sizes_of_the_constructor_cost_its_own_check(
+    parameters: str, lstm: str, features: str
+) -> None:
+    names = ("num_classes", "output_dim")
+    classes = next((name for name in names if name in parameters), "n_targets")
+    changes = [[SIZES, parameters], [", n_targets)", f", {classes})"]]
+    if lstm:
+        changes += [["input_size, hidden_size, num_layers, batch", f"{lstm}, batch"]]
+        changes += [["2 * hidden_size", features]]
+    assert {*lost(record_of({"model": patched("model", changes)}, "model"))} == {"model.builds"}
+
+
 def test_a_loop_in_len_costs_its_own_check_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "SECONDS", 4.0)
     loop = [["return len(self.samples)", "while True:\n            pass"]]

@@ -197,7 +197,7 @@ def can_be_adapted(submission: Submission) -> bool:
     except StudentError:
         return False
     sizes = [(each.input_size, each.hidden_size, each.num_layers) for each in lstms]
-    return sizes == [(F, H, L)] and lstms[0].bidirectional is True
+    return sizes == [(F, H, L)] and lstms[0].bidirectional is True and lstms[0].proj_size == 0
 
 
 def read_set(submission: Submission, sizes: Sizes) -> ReadSet:
