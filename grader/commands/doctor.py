@@ -89,7 +89,7 @@ def _model() -> Line:
     except UsageError:
         return Line("model", f"spaCy cannot load {MODEL}", INSTALL_MODEL)
     width = nlp("news").tensor.shape[1]
-    found = f"{MODEL} {nlp.meta['version']}, vectors of {width}"
+    found = f"{MODEL} {nlp.meta['version']}, {width} features per token"
     if width != FEATURES:
         return Line("model", found, INSTALL_MODEL)
     return Line("model", found)
@@ -114,8 +114,8 @@ def _data() -> Line:
     count = sum(len(news.sample(split)) for split in ("train", "valid", "test"))
     folder = Path(ag_news.torchtext_cache()).expanduser() / "datasets" / "AG_NEWS"
     there = [name for name in ("train.csv", "test.csv") if (folder / name).exists()]
-    cached = f"AG_NEWS: {' and '.join(there)}" if there else "AG_NEWS: not downloaded yet"
-    return Line("data", f"sample of {count} news items; {cached} in {folder}")
+    cached = f"AG_NEWS ({' and '.join(there)})" if there else "AG_NEWS, not downloaded yet,"
+    return Line("data", f"a sample of {count:,} news items; {cached} in {folder}")
 
 
 def _exercise() -> Line:
@@ -168,7 +168,7 @@ def _commands() -> Iterator[Line]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define how much to say."""
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more about isolation")
+    parser.add_argument("-v", "--verbose", action="store_true", help="report on isolation, too")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ MIN_ROWS = 3600
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("path", type=Path, help="a folder, an archive, a notebook, or a .py")
+    parser.add_argument("path", type=Path, help="a folder, an archive, a notebook or a .py file")
     add_assignment(parser)
     parser.add_argument(
         "--json", metavar="FILE", help="write the record to FILE; - prints nothing but the record"

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         default=EXERCISE,
-        help="a folder, a .py or a notebook [exercise]",
+        help="a folder, a .py file or a notebook [exercise]",
     )
     add_assignment(parser)
     parser.add_argument("--task", metavar="ID", help="begin with this task [the first open one]")

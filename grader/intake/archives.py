@@ -49,7 +49,7 @@ def unpack(data: bytes, name: str) -> tuple[list[Item], list[str]]:
     found = [*(_tar if tar else _zip)(data, name)]
     items = [item for item in found if not is_skipped(item.path)]
     if any(item.backslashes for item in items):
-        return items, ["The names in the archive have backslashes; they were read as folders."]
+        return items, ["The names in the archive contain backslashes, which were read as folders."]
     return items, []
 
 
@@ -77,10 +77,12 @@ def _zipped(
 
     def read(most: int) -> bytes:
         if info.flag_bits & 1:
-            raise UsageError(f"{where} is encrypted. Zip it without a password.")
+            raise UsageError(f"{where} is encrypted. Create a zip without a password.")
         # The other methods are unpacked in pieces of any size, whatever is asked for.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UsageError(f"{where} has an unsupported compression. Create a plain zip.")
+            raise UsageError(
+                f"{where} uses an unsupported compression method. Create an ordinary zip."
+            )
         try:
             with archive.open(info) as stream:
                 return bounded(cast(BinaryIO, stream), where, most)
@@ -108,7 +110,7 @@ def _tar(data: bytes, name: str) -> Iterator[Item]:
             raise _broken(name, "a readable tar", error) from None
         raise UsageError(
             f"{name}: a single compressed file, or a broken archive, which the grader cannot "
-            "read. Ask for the file itself, or for a .zip of the .py files."
+            "read. Submit the file itself, or a .zip of the .py files."
         ) from None
     for member in members:
         path = _safe(member.name, name)
@@ -193,7 +195,7 @@ def _safe(inner: str, name: str) -> PurePosixPath:
     first = parts[0] if parts else ""
     if first.startswith("/") or ":" in first or ".." in parts or "\0" in inner:
         raise UsageError(
-            f"{name}: holds the unsafe name {shown(repr(inner[:100]))}. Pack the folder again."
+            f"{name}: contains the unsafe name {shown(repr(inner[:100]))}. Pack the folder again."
         )
     return PurePosixPath(inner)
 

@@ -119,7 +119,7 @@ def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmissi
     if module is None and not parts:
         expected = _expected(modules)
         raise UsageError(
-            f"{name}: no task has a module with this name, and it defines no part of a task. "
+            f"{name}: no task has a module of this name, and nothing in it belongs to a task. "
             f"Expected one of {expected}."
         )
     if module is None or _is_everything(parts):
@@ -137,7 +137,9 @@ def _modules(
     code = [item for item in code if item.path.parent in folders]
     for path, count in Counter(item.path for item in code).items():
         if count > 1:
-            raise UsageError(f"{name}: holds {shown(repr(str(path)))} {count} times. Zip it again.")
+            raise UsageError(
+                f"{name}: contains {shown(repr(str(path)))} {count} times. Zip it again."
+            )
     members = {item.path.stem: item for item in code if _importable(item)}
     notes = []
     for module in modules:
@@ -159,7 +161,7 @@ def _modules(
     others = [item.path.name for item in items if item.path not in chosen]
     notes += [f"{text}." for text in file_names.near_misses(map(shown, others), missing)]
     notes += [
-        f"{shown(item.path.name)} is not read: the modules beside it count."
+        f"{shown(item.path.name)} was ignored: the modules beside it are graded."
         for item in items
         if file_names.suffix(item.path.name) not in ("", ".py") and item.path.parent in folders
     ]
@@ -208,8 +210,8 @@ def _copy(code: list[Item], module: str, modules: Sequence[str], name: str) -> I
     if len(found) > 1 and len({item.read(MAX_FILE) for item in found}) > 1:
         names = " and ".join(shown(item.path.name) for item in found[:4])
         raise UsageError(
-            f"{name}: {names} could both be {module}.py, and none has that name. "
-            f"Rename the one that counts to {module}.py and remove the other."
+            f"{name}: {names} could both be {module}.py, and neither has that name. "
+            f"Rename the right one to {module}.py, and remove the other."
         )
     return found[0] if found else None
 
@@ -223,7 +225,7 @@ def _notebook(notebooks: list[Item], code: list[Item], name: str) -> RawSubmissi
     named = [item for item in notebooks if item.path.stem in assignments()]
     chosen = named[0] if len(named) == 1 else _one(notebooks, name)
     notes = [
-        f"{shown(item.path.name)} is not read: {shown(chosen.path.name)} counts."
+        f"{shown(item.path.name)} was ignored: {shown(chosen.path.name)} is graded."
         for item in notebooks
         if item is not chosen
     ]
@@ -262,7 +264,7 @@ def _one(items: list[Item], name: str) -> Item:
     if len(items) > 1:
         names = " and ".join(shown(item.path.name) for item in items[:4])
         raise UsageError(
-            f"{name}: it holds {names}, and which one counts is unclear. Keep only one."
+            f"{name}: it contains {names}, and it is unclear which one to grade. Keep one."
         )
     return items[0]
 
@@ -287,7 +289,7 @@ def _source(item: Item) -> tuple[bytes, list[str]]:
     data = item.read(MAX_FILE)
     kind = file_names.kind_by_content(data)
     if kind is not None:
-        return data, [f"{shown(item.path.name)} is {kind.what} by its content. Ask for {kind.ask}."]
+        return data, [f"{shown(item.path.name)} is {kind.what} by its content. Submit {kind.ask}."]
     return as_utf8(data, shown(item.path.name))
 
 
@@ -325,9 +327,7 @@ def refuse_other_content(data: bytes, name: str, file: str) -> None:
     """
     kind = file_names.kind_by_content(data)
     if kind is not None:
-        raise UsageError(
-            f"{name}: {shown(file)} is {kind.what} by its content. Ask for {kind.ask}."
-        )
+        raise UsageError(f"{name}: {shown(file)} is {kind.what} by its content. Submit {kind.ask}.")
 
 
 def _expected(modules: Sequence[str]) -> str:
@@ -348,22 +348,22 @@ def _nothing(
     if near:
         return UsageError(
             f"{name}: not a submission; {', '.join(near)}. "
-            "Give a folder, a .zip, or one .py with the expected names."
+            "Submit a folder, a .zip, or one .py with the expected names."
         )
     for each in names:
         of = file_names.kind_by_name(each)
         if of is not None and not of.data:
             return UsageError(
                 f"{name}: not a submission; {each} is {(kind or of).what}, which the grader cannot "
-                f"read. Ask for {(kind or of).ask}."
+                f"read. Submit {(kind or of).ask}."
             )
     if kind is not None:
         return UsageError(
             f"{name}: not a submission; it is {kind.what}, which the grader cannot read. "
-            f"Ask for {kind.ask}."
+            f"Submit {kind.ask}."
         )
-    some = f" (it holds {', '.join(names[:4])})" if names else " (it holds no file)"
+    some = f" (it contains {', '.join(names[:4])})" if names else " (it is empty)"
     return UsageError(
-        f"{name}: none of {_expected(modules)} is there{some}. "
-        "Give a folder, a .zip, or one .py or notebook that holds them."
+        f"{name}: it has none of {_expected(modules)}{some}. "
+        "Submit a folder, a .zip, one .py or a notebook that contains them."
     )

@@ -32,7 +32,7 @@ MAX_ANSWER = 64 << 20  # bytes
 MAX_REASON = 600  # characters
 BYTES = "\0bytes"  # the key of bytes in JSON; no file and no variable has such a name
 TOO_MUCH = (
-    f"Reading it takes more than {CPU_SECONDS} s or {MEMORY >> 30} GiB of memory. Hand in code "
+    f"Reading it takes more than {CPU_SECONDS} s or {MEMORY >> 30} GiB of memory. Submit code "
     "as you would write it by hand, without generated lines."
 )
 START = "import sys; sys.path[:] = {path!r}; from grader.intake import limited; limited.serve()"
@@ -138,7 +138,7 @@ def _answer(place: str, arguments: list[Any]) -> bytes:
     except MemoryError:
         refused = TOO_MUCH
     except Exception as error:
-        refused = f"It cannot be read ({type(error).__name__}: {error}). Ask for it again."
+        refused = f"It cannot be read ({type(error).__name__}: {error}). Submit it again."
     return _packed({"found": found, "refused": refused})
 
 

@@ -73,7 +73,7 @@ def read(data: bytes) -> Notebook:
 def _unreadable(data: bytes, error: Exception) -> str:
     if CONFLICT.search(data):
         return (
-            "It is not a readable notebook: it holds the marks of a merge conflict "
+            "It is not a readable notebook: it contains the markers of a merge conflict "
             "(<<<<<<< and >>>>>>>). Resolve the conflict in Git, open the notebook in Jupyter, "
             "save it, and submit it again."
         )
@@ -95,7 +95,7 @@ def without_outputs(data: bytes) -> bytes:
     for count, (token, at, end) in enumerate(_tokens(data)):
         left += not inside
         if count > MAX_TOKENS or left > MAX_VALUES:
-            raise UsageError(f"The notebook holds too many values. {AGAIN}")
+            raise UsageError(f"The notebook is too complex. {AGAIN}")
         if token == b'"':
             if not inside and data[at:end] in CUT and (value := _value(data, end)):
                 kept.append(data[start:value])

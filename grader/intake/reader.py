@@ -54,7 +54,9 @@ def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
     label = plain(path)
     try:
         if path.is_symlink():
-            raise UsageError(f"{label}: a symbolic link. Give what it points to.")
+            raise UsageError(
+                f"{label}: a symbolic link. Submit the file or folder that it points to."
+            )
         if path.is_dir():
             return choose(files.walk(path, modules), modules, label)
         if not path.exists():
@@ -62,9 +64,7 @@ def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
         return choose_single(files.single(path, file), modules, label)
     except (OSError, ValueError) as error:  # a path may be too long, or hold a null byte
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"{label}: cannot be read ({reason}). Give a path that you may read."
-        ) from None
+        raise UsageError(f"{label}: cannot be read ({reason}). Check its permissions.") from None
 
 
 def extract(
@@ -121,12 +121,12 @@ def _unpacked(
 ) -> Sources:
     label = raw.name if raw.name.endswith(raw.main_name) else shown(raw.main_name)
     if depth >= MAX_NESTED:
-        raise UsageError(f"{label}: archives in archives in archives. Pack the files only once.")
+        raise UsageError(f"{label}: archives inside archives inside archives. Pack the files once.")
     kind = file_names.kind_by_content(raw.main)
     if kind is not None:
         raise UsageError(
             f"{label}: not a submission; by its content it is {kind.what}, which the grader cannot "
-            f"read. Ask for {kind.ask}."
+            f"read. Submit {kind.ask}."
         )
     items, notes = archives.unpack(raw.main, label)
     inner = choose(items, modules, label)
@@ -139,7 +139,7 @@ def _unpacked(
 def _packed(name: str, depth: int) -> list[str]:
     """Say so if it was packed in another way than as a zip."""
     if depth:
-        return [f"{shown(name)} is an archive in an archive; it was read all the same."]
+        return [f"{shown(name)} is an archive inside an archive; its files were read."]
     return [] if name.lower().endswith(".zip") else [f"{shown(name)} was read as an archive."]
 
 
@@ -181,7 +181,5 @@ def code_cells(notebook: Notebook) -> tuple[list[Cell], list[str]]:
         if cell.kind == "code" or cell.claims in names:
             cells.append(Cell(cell.source, cell.label))
             if cell.kind != "code":
-                notes.append(
-                    f"The cell {cell.claims} is of the kind {cell.kind}; it was read as code."
-                )
+                notes.append(f"The cell {cell.claims} is a {cell.kind} cell; it was read as code.")
     return cells, notes

@@ -118,7 +118,7 @@ def test_of_two_copies_nobody_can_tell_which_is_meant_unless_they_are_the_same(
     with pytest.raises(UsageError) as caught:
         load(folder)
     assert "dataset (1).py and dataset (2).py could both be dataset.py" in str(caught.value)
-    assert "Rename the one that counts to dataset.py" in str(caught.value)
+    assert "Rename the right one to dataset.py" in str(caught.value)
     filled(folder, {"dataset (2).py": DATASET})
     assert load(folder).files == {"dataset": DATASET}
 
@@ -207,7 +207,7 @@ def test_an_archive_is_read_whatever_its_kind(tmp_path: Path, name: str, held: s
     if not name.endswith(".zip"):
         assert any("archive" in note for note in taken.notes)
     if held == "backslashes":
-        assert any("backslashes; they were read as folders" in note for note in taken.notes)
+        assert any("backslashes, which were read as folders" in note for note in taken.notes)
     if held == "a notebook":
         assert "news-classifier (1).ipynb was read as news-classifier.ipynb." in taken.notes
 
@@ -216,7 +216,7 @@ def test_archives_in_archives_end(tmp_path: Path) -> None:
     data = zipped({"dataset.py": DATASET})
     for level in range(5):
         data = zipped({f"{level}.zip": data})
-    with pytest.raises(UsageError, match="archives in archives in archives"):
+    with pytest.raises(UsageError, match="archives inside archives inside archives"):
         load(filled(tmp_path, {"a.zip": data}) / "a.zip")
 
 
@@ -263,7 +263,7 @@ def test_a_link_in_a_tar_is_refused_where_it_counts_and_ignored_elsewhere(tmp_pa
 @pytest.mark.parametrize("name", ["/etc/model.py", "../model.py", "a/../../model.py"])
 def test_a_tar_with_an_unsafe_name_is_refused(tmp_path: Path, name: str) -> None:
     data = gzip.compress(tarred({name: MODEL}))
-    with pytest.raises(UsageError, match="holds the unsafe name"):
+    with pytest.raises(UsageError, match="contains the unsafe name"):
         load(filled(tmp_path, {"a.tar.gz": data}) / "a.tar.gz")
 
 
@@ -320,7 +320,7 @@ def test_what_holds_no_code_says_what_was_sent_and_what_to_ask_for(
             load(given)
         line = str(caught.value)
         assert what in line
-        assert ask in line.partition("Ask for ")[2]
+        assert ask in line.partition("Submit ")[2]
         assert line.isprintable()
 
 
@@ -423,14 +423,14 @@ def test_modules_win_over_a_notebook_and_a_note_says_so(tmp_path: Path) -> None:
     files = {"a.ipynb": notebook(ALL.decode()), "dataset.py": DATASET}
     taken = load(filled(tmp_path, files))
     assert taken.files == {"dataset": DATASET}
-    assert "a.ipynb is not read: the modules beside it count." in taken.notes
+    assert "a.ipynb was ignored: the modules beside it are graded." in taken.notes
 
 
 def test_the_notebook_of_the_assignments_name_wins_over_others(tmp_path: Path) -> None:
     files = {"news-classifier.ipynb": notebook(ALL.decode()), "draft.ipynb": notebook("x = 1")}
     taken = load(filled(tmp_path, files))
     assert b"NewsDataset" in taken.files["dataset"]
-    assert "draft.ipynb is not read: news-classifier.ipynb counts." in taken.notes
+    assert "draft.ipynb was ignored: news-classifier.ipynb is graded." in taken.notes
 
 
 # --- text from a submission ------------------------------------------------------------------

@@ -225,7 +225,7 @@ def test_nobody_is_missing_whatever_they_sent(tmp_path: Path) -> None:
     unreadable = {"dora", "eve", "fay", "gus", "jon"}
     for student, each in handed.items():
         if student in unreadable:
-            with pytest.raises(UsageError, match=r"not a submission.*Ask for"):
+            with pytest.raises(UsageError, match=r"not a submission.*Submit"):
                 modules(each)
         else:
             assert modules(each)["dataset"] == SOURCE

@@ -169,7 +169,7 @@ def test_a_merge_conflict_is_named() -> None:
     data = dump(notebook(cell(PART)), indent=1)
     line = b'   "metadata": {},\n'
     conflict = b"<<<<<<< HEAD\n" + line + b"=======\n" + line + b">>>>>>> main\n"
-    with pytest.raises(UsageError, match=r"marks of a merge conflict.*Resolve the conflict"):
+    with pytest.raises(UsageError, match=r"markers of a merge conflict.*Resolve the conflict"):
         notebooks.read(data.replace(line, conflict))
 
 
@@ -179,7 +179,7 @@ def test_a_cell_of_the_assignment_that_became_text_still_counts(tmp_path: Path) 
     (tmp_path / "a.ipynb").write_bytes(data)
     taken = reader.load(tmp_path / "a.ipynb", reader.module_names(MAIN), MAIN)
     assert taken.files["collate"].decode() == f"{PART}\n"
-    assert taken.notes == ["The cell collate-Collate is of the kind markdown; it was read as code."]
+    assert taken.notes == ["The cell collate-Collate is a markdown cell; it was read as code."]
 
 
 # --- every route --------------------------------------------------------------------------------

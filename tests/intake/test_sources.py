@@ -241,7 +241,7 @@ def test_a_bad_path_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_path_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.txt").touch()
-    assert "Give a folder, a .zip, or one .py" in refusal(tmp_path / "model.txt", tmp_path)
+    assert "Submit a folder, a .zip, or one .py" in refusal(tmp_path / "model.txt", tmp_path)
     (tmp_path / "models.py").touch()
     assert "Expected one of dataset.py" in refusal(tmp_path / "models.py", tmp_path)
 
@@ -407,7 +407,7 @@ def test_a_zip_with_an_unsafe_name_is_refused(tmp_path: Path, name: str) -> None
     info = zipfile.ZipInfo("x" * len(name))
     path = zipped(tmp_path / "a.zip", ("model.py", b"m"), (info, b"x"))
     path.write_bytes(path.read_bytes().replace(b"x" * len(name), name.encode()))
-    assert "a.zip: holds the unsafe name" in refusal(path, tmp_path)
+    assert "a.zip: contains the unsafe name" in refusal(path, tmp_path)
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
@@ -443,7 +443,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     data[6] |= 1  # the flags in the local header
     data[data.index(b"PK\1\2") + 8] |= 1  # and in the directory
     path.write_bytes(data)
-    assert "'model.py' is encrypted. Zip it without a password" in refusal(path, tmp_path)
+    assert "'model.py' is encrypted. Create a zip without a password" in refusal(path, tmp_path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 99])

@@ -44,7 +44,7 @@ def learned_from(seen: LoopSeen, scenario: Scenario) -> list[list[Forward]]:
 
 def why_validation(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind weights that depend on the validation data."""
-    if any(len(events) < EPOCHS for events in learned_from(seen, scenario)):
+    if any(0 < len(events) < EPOCHS for events in learned_from(seen, scenario)):
         return "stops-early"
     if _is_earlier_epoch(weights(seen), scenario):
         return "best-weights-loaded"
