@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define what to pack, and where to."""
     parser.add_argument("path", type=Path, nargs="?", default=EXERCISE, help="a folder [exercise]")
     add_assignment(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.zip", help="archive to write [ASSIGNMENT.zip]")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.zip", help="archive to write [ASSIGNMENT.zip]"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -31,6 +31,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.nn.LSTM(3, 2, 2)(torch.zeros(2, 1, 3), (torch.zeros(1, 1, 2),) * 2)",
         "2 * num_layers",
     ),
+    "a label that is not in a list": ("[1, 2].index(5)", "no list of classes"),
+    "joined along the wrong dimension": (
+        "import torch; torch.cat([torch.zeros(2, 3), torch.zeros(4, 3)], dim=1)",
+        "See its argument dim",
+    ),
     "missing import": ("np.zeros(2)", "An import is missing"),
     "sizes that do not fit": (
         "import torch; torch.zeros(2) + torch.zeros(3)",

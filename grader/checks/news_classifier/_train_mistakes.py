@@ -46,12 +46,12 @@ def why_validation(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind weights that depend on the validation data."""
     if any(0 < len(events) < EPOCHS for events in learned_from(seen, scenario)):
         return "stops-early"
-    if _is_earlier_epoch(weights(seen), scenario):
+    if is_earlier_epoch(weights(seen), scenario):
         return "best-weights-loaded"
     return "lr-changes" if changing_rates(seen, scenario, scenario.lr) else "learns-from-validation"
 
 
-def _is_earlier_epoch(end: Weights, scenario: Scenario) -> bool:
+def is_earlier_epoch(end: Weights, scenario: Scenario) -> bool:
     """Return whether these are the weights of a correct run before its last epoch."""
     epochs = Simulation(scenario, LoopVariant()).epochs
     return any(end.distance(epoch.after) <= TOLERANCE for epoch in epochs[:-1])
@@ -145,7 +145,7 @@ def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
     moments = _moments(seen)
     if moments and moments[0][1].distance(start) > 0:
         return "weights-reset"
-    if _is_earlier_epoch(end, scenario):
+    if is_earlier_epoch(end, scenario):
         return "best-weights-loaded"
     if _unmoved(seen):
         return "step-left-out"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from grader.checks._tools import same_numbers
-from grader.checks.oracles.training_loop import EPOCHS, EVAL_SCALE, TOLERANCE, Scenario, Weights
+from grader.checks._tools import is_list, same_numbers
+from grader.checks.oracles.training_loop import (
+    EPOCHS,
+    EVAL_SCALE,
+    TOLERANCE,
+    Epoch,
+    Scenario,
+    Weights,
+)
 from grader.checks.oracles.training_scenarios import draw_scenario
 from grader.grading.answers import LoopSeen
 from grader.grading.submission import Submission, evidence
@@ -92,6 +99,20 @@ def trained_on_other_data(submission: Submission) -> LoopSeen:
 
 def _train(submission: Submission, scenario: Scenario) -> LoopSeen:
     return submission.train(epochs=EPOCHS, lr=scenario.lr, **sent(scenario))
+
+
+def is_own_result(
+    submission: Submission, epochs: Sequence[Epoch], key: str, found: list[float]
+) -> bool:
+    """Return whether `evaluate` returned these numbers: if they are wrong, its check costs that."""
+    if not key.startswith("val"):
+        return False
+    scenarios = (replace(stage(submission), start=epoch.after.as_floats()) for epoch in epochs)
+    results = [submission.evaluate(training=True, **sent(each)).result for each in scenarios]
+    pairs = [result for result in results if is_list(result) and len(result) == 2]
+    return len(pairs) == len(found) and same_numbers(
+        [pair[key == "val_accuracy"] for pair in pairs], found
+    )
 
 
 # --- what the numbers show ---------------------------------------------------------------------

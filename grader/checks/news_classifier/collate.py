@@ -185,7 +185,7 @@ def _why_padded(batch: Batch, found: object, other: object) -> str | None:
         return named[found.shape]
     if len(found.shape) != 3:
         return None
-    if found.shape[2] == 0:
+    if 0 in found.shape[1:]:
         return "no-tok2vec"
     if found.shape[0] == b - lengths(batch).count(0) < b:
         return "empty-sentence-dropped"

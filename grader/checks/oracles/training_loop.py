@@ -41,6 +41,10 @@ class Weights:
         """Return all weights as one vector."""
         return np.concatenate([self.weight.ravel(), self.bias.ravel()]).astype(float)
 
+    def as_floats(self) -> Weights:
+        """Return them in the dtype of the probe."""
+        return Weights(self.weight.astype(np.float32), self.bias.astype(np.float32))
+
     def distance(self, other: Weights) -> float:
         """Return the largest absolute difference; infinite if a number is not finite."""
         differences = np.abs(self.flat() - other.flat())

@@ -79,6 +79,7 @@ def check_layers(submission: Submission) -> None:
     layers, directions = DEPTHS[0]
     h_n = all_states(submission, 0)
     expected = h_n[-directions:]
+    batch_first = h_n.reshape(layers, SENTENCES, directions, H)
     swapped = h_n.view(directions, layers, SENTENCES, H)
     compare(
         last_state_call(0),
@@ -90,6 +91,11 @@ def check_layers(submission: Submission) -> None:
             ("first-layer-of-h-n", h_n[:directions]),
             ("layers-and-directions-swapped", swapped[:, -1]),
             ("layers-and-directions-swapped", swapped[-1, :directions]),
+            ("batch-in-another-place", batch_first[-1].transpose(0, 1)),
+            (
+                "batch-in-another-place",
+                h_n.reshape(SENTENCES, -1, H)[:, -directions:].transpose(0, 1),
+            ),
             ("directions-flipped", expected.flip(0)),
             ("last-row-only", h_n[-1:].expand(directions, -1, -1)),
         ],
