@@ -224,7 +224,7 @@ def explain_raised(raised: Raised, module: str) -> str:
         lines.append(f"Your code raised {raised.type}{': ' if message else ''}{message}")
     lines += _frames(raised.frames)
     if raised.trace:
-        lines.append(traced(raised.trace).lstrip())
+        lines.append(traced(raised.trace))
     if raised.kind == "exception" and (known := advice(raised.type, message)):
         lines.append(known)
     if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):

@@ -34,7 +34,7 @@ STATUS_WORDS = {
     Status.ERROR: "not your fault: the grader could not judge this",
 }
 WIDTH = 88  # columns; longer lines are hard to read
-LABELLED = re.compile(r"  (got|raised|expected|shapes): +")
+LABELLED = re.compile(r"  (got|raised|expected|shapes|yours): +")
 FIGURES = {"unseen", "value", "full", "none"}  # required keys of the accuracy
 PRINTED = "Your code printed:"
 PARTS = {  # whose model and loop the accuracy was measured with

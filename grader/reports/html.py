@@ -14,7 +14,7 @@ GREEN, GREY, RED = "#2e8b57", "#888888", "#c0392b"
 TABLE = "border-collapse: collapse; table-layout: auto; width: 100%; margin: 6px 0 8px 0"
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35)"
 CELL = f"text-align: left; vertical-align: top; padding: 5px 14px 5px 0; {LINE}"
-PRE = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 1em"
+PRE = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 ACCURACY = "accuracy"  # the task
 TEXT = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 2px 0 4px 0"
 
@@ -75,13 +75,20 @@ def _message(text: str) -> str:
     """Format a message: indented lines are code, values and places, and keep their columns."""
     parts = []
     for indented, lines in groupby(text.split("\n"), lambda line: line.startswith("  ")):
-        block = "\n".join(lines)
+        block = [*lines]
         parts.append(
-            f'<pre style="{PRE}">{escape(block)}</pre>'
+            f'<pre style="{PRE}">{"".join(map(_code_line, block))}</pre>'
             if indented
-            else f'<div style="{TEXT}">{_prose(block)}</div>'
+            else f'<div style="{TEXT}">{_prose(chr(10).join(block))}</div>'
         )
     return "".join(parts)
+
+
+def _code_line(line: str) -> str:
+    """Format a line whose continuation, if it is wrapped, begins below its text."""
+    labelled = board.LABELLED.match(line)
+    width = labelled.end() if labelled else len(line) - len(line.lstrip()) + 2
+    return f'<div style="padding-left: {width}ch; text-indent: -{width}ch">{escape(line)}</div>'
 
 
 def _prose(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -72,6 +73,7 @@ class Recipe:
         function = getattr(functional, name)
         parameters = inspect.signature(function)
 
+        @functools.wraps(function)  # torch passes the name on to modes, such as the shape trace
         def observed(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
             if torch.is_grad_enabled():
