@@ -177,6 +177,15 @@ def test_the_table_shows_what_a_student_wrote_as_text() -> None:
     assert "<summary>Hint 2</summary>" in page
 
 
+def test_a_wrapped_line_of_the_table_continues_below_its_text() -> None:
+    message = "`f()`\n  got:      1\n  f.py, line 2, in f\n    return 1\nA text."
+    result = CheckResult("collate.shape", "collate", Status.FAILED, 0, 4, message=message, hint=2)
+    page = html.table(Record({}, [result], {}))
+    columns = {"  got:      1": 12, "  f.py, line 2, in f": 4, "    return 1": 6}
+    for line, width in columns.items():
+        assert f'padding-left: {width}ch; text-indent: -{width}ch">{line}</div>' in page
+
+
 def test_elsewhere_the_table_is_the_board_with_every_message() -> None:
     results = [
         CheckResult("collate.shape", "collate", Status.FAILED, 0, 4, message="first", hint=2),

@@ -78,6 +78,11 @@ def test_parameters_and_sizes_of_the_constructor_cost_its_own_check(
     assert {*lost(record_of({"model": patched("model", changes)}, "model"))} == {"model.builds"}
 
 
+def test_a_wrong_evaluate_is_paid_once() -> None:
+    halved = [["return total_loss / count, correct", "return total_loss / count / 2, correct"]]
+    assert {*lost(record_of({"train": patched("train", halved)}, "train"))} == {"train.evaluate"}
+
+
 def test_a_loop_in_len_costs_its_own_check_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "SECONDS", 4.0)
     loop = [["return len(self.samples)", "while True:\n            pass"]]

@@ -56,6 +56,17 @@ def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixtur
     )
 
 
+def test_a_wrapped_line_continues_below_its_text() -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    words = "word " * 20
+    message = f"Your code raised\n  yours:    {words}\n  expected: {words}"
+    result = CheckResult("model.builds", "model", Status.FAILED, 0, 4, message=message, hint=1)
+    shown_lines = board.text(Record({}, [result], {})).split("\n")
+    wrapped = [line for line in shown_lines if line.strip().startswith("word")]
+    assert wrapped
+    assert all(line.startswith(" " * 14 + "word") for line in wrapped)
+
+
 @pytest.mark.parametrize("status", ["blocked", "failed"])
 def test_a_check_without_points_does_not_make_a_task_look_unfinished(
     capsys: pytest.CaptureFixture[str], status: str
