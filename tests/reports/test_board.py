@@ -57,7 +57,6 @@ def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixtur
 
 
 def test_a_wrapped_line_continues_below_its_text() -> None:
-    monkeypatch.setenv("COLUMNS", "60")
     words = "word " * 20
     message = f"Your code raised\n  yours:    {words}\n  expected: {words}"
     result = CheckResult("model.builds", "model", Status.FAILED, 0, 4, message=message, hint=1)
