@@ -20,7 +20,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.checks._tools import close as close_tensors
 from grader.checks._tools import close_number, matching_mistake
-from grader.contract.messages import Failure, shorten, show, show_raised
+from grader.contract.messages import Failure, shorten, show
 from grader.contract.tasks import tasks
 from grader.grading.answers import Call, CallResult, unwrap
 from grader.grading.submission import Submission
@@ -89,7 +89,7 @@ def raises(name: str, args: Arguments, expected: type[Exception], says: str) -> 
             unwrap(result)  # not written yet, or it ended itself
         kind = getattr(builtins, result.type, None)
         if not (isinstance(kind, type) and issubclass(kind, expected)):
-            raise Failure(call.text, show_raised(result), f"{expected.__name__}, raised")
+            raise Failure(call.text, result, f"{expected.__name__}, raised")
 
     return _check(name, args, says, judge)
 

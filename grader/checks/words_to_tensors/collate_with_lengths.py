@@ -17,7 +17,7 @@ from grader.checks.words_to_tensors._sentences import (
 )
 from grader.checks.words_to_tensors.pack_sentences import is_packed, shown_packed
 from grader.checks.words_to_tensors.pad import why_padded
-from grader.contract.messages import Failure, is_tensor, show, show_raised
+from grader.contract.messages import Failure, is_tensor, show
 from grader.grading.answers import Call, CallResult, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
@@ -73,7 +73,7 @@ def part_of(submission: Submission, which: int, part: str) -> Tensor:
     samples = batches_of(submission)[which]
     call, result = calling(samples), batches_seen(submission)[which].result
     if isinstance(result, Raised) and which:
-        raise Failure(call, show_raised(result), ALL)
+        raise Failure(call, result, ALL)
     found = unwrap(result)
     if not is_list(found) or len(found) != len(PARTS):
         if lenient():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grader.checks._tools import is_list
-from grader.contract.messages import Failure, show, show_raised
+from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
@@ -71,7 +71,7 @@ def buckets_of(submission: Submission, which: int) -> Batches:
     case, result = cases_of(submission)[which], buckets_seen(submission)[which].result
     expected = f"a list of lists of ints: batches of indices from 0 to {len(case.lengths) - 1}"
     if isinstance(result, Raised) and which:
-        raise Failure(case.text, show_raised(result), expected)
+        raise Failure(case.text, result, expected)
     found = unwrap(result)
     batches = _as_lists(found)
     if lenient():

@@ -17,7 +17,7 @@ from grader.checks._tools import (
     showing,
 )
 from grader.checks.words_to_tensors._sentences import B, T, draw_lengths
-from grader.contract.messages import Failure, show_raised, waits_for
+from grader.contract.messages import Failure, waits_for
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -164,7 +164,7 @@ def pooled_of(submission: Submission, name: str, called: list[CallResult], which
     explain_error(called[which], call, expected, ERRORS)
     result = called[which].result
     if isinstance(result, Raised) and which:
-        raise Failure(call, show_raised(result), expected)
+        raise Failure(call, result, expected)
     return require_tensor(result, call, "float32", "(B, 2 * H)", (b, WIDTH), why)
 
 

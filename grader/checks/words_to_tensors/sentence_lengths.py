@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Rows of steps with two features: + and - are digits, 0 is 0, ~ is a small number, and in +- both
-# digits are equal, so that they sum to 0. Each row of PLAIN has a step that a shortcut mistakes for padding. Each
-# shortcut gives different lengths, whether it counts steps or looks for the last or first.
+# digits are equal, so that they sum to 0. Each row of PLAIN has a step that a shortcut mistakes for
+# padding. Each shortcut gives different lengths, whether it counts steps or looks for the last or
+# first.
 PLAIN = ("+- 00 00 00", "++ +- ++ 0+", "0+ ++ +0 00", "++ -- 00 00", "+0 0~ 00 00")
 ZEROS_INSIDE = ("++ 00 ++ 00", "00 00 ++ ++", "00 ++ 00 00")
 ENDS = (("00 00 00 00", "++ ++ ++ ++", "++ 00 00 00"), ("++",))
