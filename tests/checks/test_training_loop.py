@@ -326,6 +326,7 @@ DEVICES: dict[str, tuple[Action, bool]] = {  # and whether the model's device wa
     "another tensor": (lambda model, x, _t: model(x.to(model.weight)), True),
     "of a parameter": (lambda model, x, _t: model(x.to(next(model.parameters()).device)), True),
     "of another thing": (lambda model, x, _t: (model(x.cpu()), model.weight.device), True),
+    "whether it is a GPU": (lambda m, x, _t: m(x.to("cuda" if m.weight.is_cuda else "cpu")), True),
     "read by torch": (lambda m, x, _t: (m(x.to("cpu")), torch.optim.Adam([m.weight])), False),
 }
 

@@ -37,7 +37,11 @@ class TwoDevices(TorchFunctionMode):
     `unmoved`.
     """
 
-    DEVICE_OF = (Tensor.device.__get__, Tensor.get_device)
+    DEVICE_OF = (
+        Tensor.device.__get__,
+        Tensor.get_device,
+        Tensor.is_cuda.__get__,  # type: ignore[attr-defined]
+    )
     MOVES = (Tensor.cpu, Tensor.cuda, Tensor.type_as)
     ALLOWED = (  # real devices allow these for tensors on different devices
         Tensor.__getitem__,
