@@ -138,20 +138,10 @@ def check_neighbours(submission: Submission) -> None:
     require_neighbours(submission, 0)
 
 
-def require_neighbours(submission: Submission, number: int) -> None:
-    """Require the correct pairs from one of the calls.
-
-    Raises:
-        Failure: the pairs differ.
-    """
-    call, called = skip_grams(submission)[number]
-    tokens, window = sentences(submission)[number]
-    found = require_pairs(call, called)
-    right = pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
-    if found == right:
-        return
+def known_mistakes(tokens: list[int], window: int, right: Pairs) -> dict[str, list[Pairs]]:
+    """Return the pairs that known mistakes lead to."""
     last = len(tokens) - 1
-    mistakes: dict[str, list[Pairs]] = {
+    return {
         "pairs-one-sided": [
             pairs_of(tokens, lambda i, j: 0 < j - i <= window),
             pairs_of(tokens, lambda i, j: j >= 0 and 0 < i - j <= window),
@@ -195,7 +185,23 @@ def require_neighbours(submission: Submission, number: int) -> None:
             )
         ],
     }
-    why = matching_mistake(found, mistakes.items(), lambda pairs, wrongs: pairs in wrongs)
+
+
+def require_neighbours(submission: Submission, number: int) -> None:
+    """Require the correct pairs from one of the calls.
+
+    Raises:
+        Failure: the pairs differ.
+    """
+    call, called = skip_grams(submission)[number]
+    tokens, window = sentences(submission)[number]
+    found = require_pairs(call, called)
+    right = pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
+    if found == right:
+        return
+    why = matching_mistake(
+        found, known_mistakes(tokens, window, right).items(), lambda pairs, wrongs: pairs in wrongs
+    )
     if why is None and random_windows(tokens, window, found):
         why = "pairs-window-drawn"
     missing, more = right - found, found - right
