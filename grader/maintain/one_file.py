@@ -9,8 +9,10 @@ Its docstring is the title and the beginning of the lesson. The reference follow
     check_whole = close("mean", [[1, 2, 6]], 3.0, "The mean of whole numbers.")
     check_empty = raises("mean", [[]], ValueError, "No numbers have no mean.")
 
-`PACKAGES = ("numpy",)` lists further packages that student code may import. A check that something
-is raised waits for the first of the others: else a function that always raises would earn points.
+Each of these functions is a task. `HINTS` can also be a dict with three texts per function, and
+`PACKAGES = ("sklearn",)` lists further packages that student code may import. A check that
+something is raised waits for the function's first other check: else a function that always raises
+would earn points.
 Delete the file if the assignment outgrows it: what was built from it is as any other assignment.
 """
 
@@ -27,7 +29,7 @@ from typing import Any
 from grader.base.paths import CHECKS, COURSE, ROOT, SOLUTION
 from grader.contract import signatures
 from grader.contract.tables import ASSIGNMENTS
-from grader.contract.tasks import read_again
+from grader.contract.tasks import all_tasks, read_again
 from grader.maintain.stubs import REBUILD, BuildError, find_regions, read, write
 
 OWN = ROOT / "own"
@@ -37,18 +39,28 @@ HEAD = "# Built from own/{}.py by `python -m grader build`: change that file, no
 
 
 @dataclass(frozen=True)
+class Made:
+    """A check in the file: the function that makes it, what it calls, and its lines, from 1."""
+
+    by: str
+    calls: str
+    lines: range
+
+
+@dataclass(frozen=True)
 class OneFile:
     """An assignment in one file.
 
     Attributes:
-        id: its name; that of its task and its module, too.
+        id: its name; that of its module, too.
         title: the first line of its docstring.
         text: the rest of the docstring.
         reference: the code before the mark.
         checks: the code after it.
-        names: the functions and classes that students write.
+        titles: the first line of each docstring of what students write, by name.
         tables: HINTS, POINTS and PACKAGES.
-        raising: the names of the checks that something is raised.
+        made: the checks by name.
+        table_lines: the lines of the tables in the code after the mark.
     """
 
     id: str
@@ -56,55 +68,70 @@ class OneFile:
     text: str
     reference: str
     checks: str
-    names: list[str]
+    titles: dict[str, str]
     tables: dict[str, Any]
-    raising: set[str]
+    made: dict[str, Made]
+    table_lines: set[int]
 
     def files(self) -> dict[Path, str]:
         """Return all files that are built from it."""
         head = HEAD.format(self.id) + "\n"
         package = CHECKS / self.id
+        tasks_ = "".join(map(self._task, self.titles))
+        packages = _quoted([*PACKAGES, *self.tables.get("PACKAGES", ())])
         return {
             SOLUTION / f"{self.id}.py": self.reference,
-            ASSIGNMENTS / f"{self.id}.toml": f"{head}\n{self._table()}",
+            ASSIGNMENTS / f"{self.id}.toml": (
+                f"{head}\ntitle = {_quoted(self.title)}\npackages = {packages}\n{tasks_}"
+            ),
             package / "__init__.py": f'"""Checks of the assignment {self.id}."""\n',
-            package / f"{self.id}.py": f'"""Checks of {self.id}."""\n\n{head}\n{self.checks}',
+            **{package / f"{name}.py": self._checks(head, name) for name in self.titles},
             COURSE / f"{self.id}.py": f"{head}\n{self._lesson()}",
         }
 
-    def _table(self) -> str:
-        packages = [*PACKAGES, *self.tables.get("PACKAGES", ())]
-        first = next((name for name in self.tables["POINTS"] if name not in self.raising), None)
-        rows = "".join(
-            f'    {{ id = "{name}", points = {points}, hint = 1'
-            + (f', needs = ["{first}"]' if name in self.raising and first else "")
-            + " },\n"
-            for name, points in self.tables["POINTS"].items()
-        )
-        texts = [
-            f"title = {_quoted(self.title)}",
-            f"packages = {_quoted(packages)}",
+    def _task(self, name: str) -> str:
+        """Return the table of a task."""
+        own = {key: made for key, made in self.made.items() if made.calls == name}
+        first = next((key for key, made in own.items() if made.by != "raises"), None)
+        hints = self.tables["HINTS"]
+        rows = ""
+        for key, points in self.tables["POINTS"].items():
+            if key in own:
+                waits = f', needs = ["{first}"]' if own[key].by == "raises" and first else ""
+                rows += f'    {{ id = "{key}", points = {points}, hint = 1{waits} }},\n'
+        lines = [
             "\n[[task]]",
-            f"id = {_quoted(self.id)}",
-            f"title = {_quoted(self.title)}",
-            f"names = {_quoted(self.names)}",
-            f"hints = {_quoted(list(self.tables['HINTS']))}",
+            f"id = {_quoted(name)}",
+            f"title = {_quoted(self.titles[name])}",
+            f"module = {_quoted(self.id)}",
+            f"names = {_quoted([name])}",
+            f"hints = {_quoted(list(hints[name] if isinstance(hints, dict) else hints))}",
             f"checks = [\n{rows}]\n",
         ]
-        return "\n".join(texts)
+        return "\n".join(lines)
+
+    def _checks(self, head: str, name: str) -> str:
+        """Return the code of a task's checks, without the tables and the checks of other tasks."""
+        others = {
+            line for made in self.made.values() if made.calls != name for line in made.lines
+        } | self.table_lines
+        lines = enumerate(self.checks.split("\n"), 1)
+        own = "\n".join(text for line, text in lines if line not in others)
+        return f'"""Checks of {name}."""\n\n{head}\n{own.strip()}\n'
 
     def _lesson(self) -> str:
         lines = f"# {self.title}\n\n{self.text}".rstrip().split("\n")
         text = "\n".join(f"# {line}".rstrip() for line in lines)
         cells = [
-            f"[markdown]\n{text}",
-            "setup=true\n",
-            "imports=true\n",
+            f" [markdown]\n{text}\n",
+            " setup=true\n",
+            " imports=true\n",
             "\nfrom grader.notebook import check\n",
-            *(f'definition="{self.id}.{name}"\n' for name in self.names),
-            f'check="{self.id}"\ncheck("{self.id}", {", ".join(self.names)})\n',
         ]
-        return "\n".join(f"# %% {cell}".replace("%% \n", "%%\n") for cell in cells)
+        for name in self.titles:
+            cells.append(f' definition="{name}.{name}"\n')
+            cells.append(f' check="{name}"\ncheck("{name}", {name})\n')
+        return "\n".join(f"# %%{cell}" for cell in cells)
 
 
 def build() -> list[Path]:
@@ -160,54 +187,73 @@ def parse(id_: str, source: str) -> OneFile:
     title, _, text = (ast.get_docstring(ast.parse(reference)) or "").partition("\n")
     if not title:
         raise BuildError(file, 1, "no docstring", "its first line is the title")
-    names = [*_written(reference, file)]
-    if not names:
+    titles = dict(_written(reference, file))
+    if not titles:
         raise BuildError(file, 1, "no solution region", "put one into a function")
-    tables, made = _assigned(checks)
-    _require_tables(file, reference.count("\n") + 2, tables, made)
-    return OneFile(
+    checks = checks.strip("\n") + "\n"
+    tables, made, table_lines = _assigned(checks, next(iter(titles)))
+    one = OneFile(
         id=id_,
         title=title.rstrip("."),
         text=text.strip(),
         reference=f"{reference.rstrip()}\n",
-        checks=checks.lstrip("\n"),
-        names=names,
+        checks=checks,
+        titles=titles,
         tables=tables,
-        raising={name for name, function in made.items() if function == "raises"},
+        made=made,
+        table_lines=table_lines,
     )
+    _require_whole(file, reference.count("\n") + 2, one)
+    return one
 
 
-def _written(reference: str, file: str) -> Iterator[str]:
-    """Yield the names of the functions and classes that hold a solution region."""
+def _written(reference: str, file: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of what holds a solution region, with the first lines of the docstrings."""
     regions = find_regions(reference, file)
     for node in ast.parse(reference).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             end = node.end_lineno or 0
             if any(node.lineno < region.begin <= end + 1 for region in regions):
-                yield node.name
+                yield node.name, (ast.get_docstring(node) or node.name).split("\n")[0].rstrip(".")
 
 
-def _assigned(checks: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the tables, and for each check the function that makes it."""
-    tables, made = {}, {}
+def _assigned(checks: str, first: str) -> tuple[dict[str, Any], dict[str, Made], set[int]]:
+    """Return the tables, the checks, and the lines of the tables.
+
+    A check that is a function of its own belongs to the `first` task.
+    """
+    tables: dict[str, Any] = {}
+    made, lines = dict[str, Made](), set[int]()
     for node in ast.parse(checks).body:
+        own = range(node.lineno, (node.end_lineno or 0) + 1)
         if isinstance(node, ast.FunctionDef) and node.name.startswith("check_"):
-            made[node.name.removeprefix("check_")] = "def"
+            made[node.name.removeprefix("check_")] = Made("def", first, own)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name, value = node.targets[0].id, node.value
             if name in ("HINTS", "POINTS", "PACKAGES"):
                 tables[name] = ast.literal_eval(value)
-            elif name.startswith("check_") and isinstance(value, ast.Call):
-                made[name.removeprefix("check_")] = ast.unparse(value.func)
-    return tables, made
+                lines |= {*own}
+            elif name.startswith("check_") and isinstance(value, ast.Call) and value.args:
+                called = ast.literal_eval(value.args[0])
+                made[name.removeprefix("check_")] = Made(ast.unparse(value.func), called, own)
+    return tables, made, lines
 
 
-def _require_tables(file: str, line: int, tables: dict[str, Any], made: dict[str, str]) -> None:
-    if len(tables.get("HINTS", ())) != 3:
+def _require_whole(file: str, line: int, one: OneFile) -> None:
+    """Require that hints, points and checks are there and fit together."""
+    hints, names = one.tables.get("HINTS", ()), {*one.titles}
+    of_each = [hints.get(name, ()) for name in names] if isinstance(hints, dict) else [hints]
+    if any(len(texts) != 3 for texts in of_each):
         raise BuildError(file, line, "HINTS is not three texts", "write them from vague to clear")
-    if differing := {*tables.get("POINTS", {})} ^ {*made}:
+    if differing := {*one.tables.get("POINTS", {})} ^ {*one.made}:
         what = f"only POINTS, or only the checks, have {', '.join(sorted(differing))}"
         raise BuildError(file, line, what, "give each check_<name> its points")
+    if differing := {made.calls for made in one.made.values()} ^ names:
+        what = f"{', '.join(sorted(differing))}: no check, or not a function that students write"
+        raise BuildError(file, line, what, "check each function that students write")
+    others = {id_ for id_, task in all_tasks().items() if task.assignment != one.id}
+    if taken := others & names or (names & {one.id} if len(names) > 1 else ()):
+        raise BuildError(file, 1, f"{', '.join(taken)} is taken", "rename the function")
 
 
 def _quoted(value: str | list[str]) -> str:

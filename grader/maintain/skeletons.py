@@ -41,8 +41,8 @@ def new_task(name: str, assignment: str) -> list[Path]:
     chosen = get_assignment(assignment)
     if (own := OWN / f"{assignment}.py").exists():
         raise UsageError(
-            f"{own.relative_to(ROOT)} holds an assignment of one task. Delete that file, then add "
-            "tasks: the files that were built from it stay, and are yours to change."
+            f"{own.relative_to(ROOT)} is the whole assignment: write a function into it. Or delete "
+            "it, and add tasks to what was built from it."
         )
     module = chosen.modules[0] if len(chosen.modules) == 1 else name
     given = {"name": name, "module": module}

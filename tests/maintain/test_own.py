@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader.base.errors import UsageError
-from grader.base.files import read_toml
+from grader.base.files import parse_toml, read_toml
 from grader.base.paths import ROOT
 from grader.maintain import skeletons
 from grader.maintain.one_file import parse
@@ -171,6 +171,46 @@ def test_a_task_is_added_to_an_assignment(kit: Path) -> None:
     matrix(kit, *(f"squares-{name}" for name in mutants), "squares_loop", "squares_empty")
 
 
+TWO = """
+def largest(numbers):
+    \"\"\"Return the largest number.\"\"\"
+    ### BEGIN SOLUTION
+    return max(numbers)
+    ### END SOLUTION
+
+
+# %% checks
+from grader.checks.one_line import equal
+"""
+
+
+def test_each_function_of_a_file_is_a_task() -> None:
+    text = SKELETON.replace("averages", "mean").replace("\n# %% checks\n", TWO, 1)
+    text = text.replace('"empty": 20}', '"empty": 10, "largest": 10}')
+    text += 'check_largest = equal("largest", [[1, 3]], 3, "The largest number.")\n'
+    files = parse("averages", text).files()
+    found = {path.name: text for path, text in files.items() if path.parent.name != "assignments"}
+    assert [*found] == ["averages.py", "__init__.py", "mean.py", "largest.py"]
+    table, lesson = (text for path, text in files.items() if path.parent.name == "assignments")
+    assert lesson.index('check("mean", mean)') < lesson.index('check("largest", largest)')
+    mean, largest = parse_toml(table)["task"]
+    assert (mean["title"], largest["title"]) == (
+        "Return the arithmetic mean of a list of numbers, a float",
+        "Return the largest number",
+    )
+    assert {task["module"] for task in (mean, largest)} == {"averages"}
+    rows = {check["id"]: check for check in mean["checks"] + largest["checks"]}
+    assert [check["id"] for check in mean["checks"]] == ["whole", "any", "empty"]
+    assert rows["empty"]["needs"] == ["whole"]
+    assert rows["largest"] == {"id": "largest", "points": 10, "hint": 1}
+    assert "check_largest" in found["largest.py"]
+    assert "check_whole" not in found["largest.py"]
+    assert "check_largest" not in found["mean.py"]
+    assert "POINTS" not in found["mean.py"]
+    for name in ("mean.py", "largest.py"):
+        compile(found[name], name, "exec")
+
+
 # --- what is refused --------------------------------------------------------------------------
 
 
@@ -184,11 +224,18 @@ def test_a_task_is_added_to_an_assignment(kit: Path) -> None:
         ("check_any", "chek_any", "have any"),
         ('    "See `sum`', '    # "See `sum`', "HINTS is not three texts"),
         ("return sum(", "return sum((", "does not compile"),
+        ('close("averages", [[1', 'close("average", [[1', "average: no check, or not a function"),
+        ("def averages(", "def model(", "averages, model: no check"),
     ],
 )
 def test_a_file_that_cannot_be_built_is_told_with_its_place(old: str, new: str, says: str) -> None:
     with pytest.raises(BuildError, match=rf"^own/averages\.py:\d+: .*{re.escape(says)}"):
         parse("averages", SKELETON.replace(old, new, 1))
+
+
+def test_a_function_cannot_be_called_as_a_task_of_another_assignment() -> None:
+    with pytest.raises(BuildError, match="pad is taken"):
+        parse("averages", SKELETON.replace("averages", "pad"))
 
 
 @pytest.mark.parametrize("name", ["random", "two words", "a-b"])
