@@ -35,7 +35,7 @@
 # tells you what is right and what is not, and offers hints; run it as often as you like. Where a
 # cell starts with `predict(`, write down what you expect *before* you run the next cell: you
 # remember a surprise better than a fact. Cells that begin with `# Experiment` are not needed for any
-# task. Each part is graded independently, so you can skip one and continue. Keep the names of the
+# check. Each part is graded independently, so you can skip one and continue. Keep the names of the
 # functions, and do not change the cells that check.
 #
 # | letter | meaning |
@@ -217,7 +217,7 @@ vectors = train_word_vectors(pairs, n_words=len(words), size=32, epochs=15).deta
 # %% [markdown]
 # Which words are nearest? *Near* means that the cosine of the angle between two vectors is large.
 #
-# Beside them are the neighbours by another way, which learns nothing: count how often two words
+# Next to them are the neighbours found in another way, without training: count how often two words
 # occur together, and compare that with how often they would by chance. The logarithm of this
 # quotient is the *pointwise mutual information*,
 # $\text{PMI}(a, b) = \log \frac{p(a, b)}{p(a)\, p(b)}$. A *singular value decomposition* (SVD) of
@@ -768,7 +768,7 @@ plots.by_position(right)
 # ## 7. A text that is longer than its gradient
 #
 # A language model of characters reads a text letter by letter and predicts the next letter each
-# time. The news of the training set, one after the other, are a single sequence of more than 100,000
+# time. The training news, one item after the other, make a single sequence of more than 100,000
 # steps. *Back-propagation through time* (BPTT) through all of them would have to keep the states of
 # every step, and after all that work the optimizer could take one step.
 #
