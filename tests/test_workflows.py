@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,40 @@ def test_the_students_workflow_grades_a_push(tmp_path: Path) -> None:
     assert found["points"] == "35"
     assert summary.read_text(encoding="utf-8").startswith("# Result\n\n**35 of 100 points**")
     assert json.loads((root / "record.json").read_text(encoding="utf-8"))["score"] == 35
+
+
+# --- Classroom 50 ----------------------------------------------------------------------------
+
+
+def test_classroom_50_gets_the_points_of_each_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's autograder, with a golden record for what the grader writes."""
+    page = (ROOT / "docs" / "github.md").read_text(encoding="utf-8")
+    (tmp_path / "autograder.py").write_text(
+        page.partition("```python\n")[2].partition("```\n")[0], encoding="utf-8"
+    )
+    ran: list[list[str]] = []
+
+    def run(line: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+        ran.append(line[2:])
+        if "--json" in line:
+            Path(line[-1]).write_text(graded()["wrong"].to_json(), encoding="utf-8")
+        assert cwd == tmp_path / "kit"
+        return subprocess.CompletedProcess(line, int("--json" in line))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.chdir(tmp_path)
+    for name in ("CLASSROOM", "ASSIGNMENT", "SUBMISSION_TAG", "COMMIT_URL", "RELEASE_URL"):
+        monkeypatch.setenv(name, name.lower())
+    runpy.run_path(str(tmp_path / "autograder.py"))
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    tasks = graded()["wrong"].tasks
+    assert [line[0] for line in ran] == ["pip", "grader"]
+    assert [test["test-name"] for test in result["tests"]] == [task.id for task in tasks]
+    assert result["score"] == sum(int(task.score) for task in tasks)
+    assert result["max-score"] == 100
+    assert result["schema"] == "classroom50/result/v1"
 
 
 # --- CI --------------------------------------------------------------------------------------
