@@ -288,7 +288,8 @@ def _everybody(
         if told.source:
             sources[told.source] = sources.get(told.source, 0) + bool(told.late)
     lines = [f"late by {source}: {count}" for source, count in sources.items()]
-    if sources and any(result.late is None for result in results.values()):
+    has_deadline = options.deadline or course.current().deadlines
+    if has_deadline and any(result.late is None for result in results.values()):
         unknown = sum(result.late is None for result in results.values())
         lines.append(f"unknown whether late: {unknown}")
     if found.students is None:
