@@ -10,7 +10,8 @@ The line that begins a cell of the script says what the cell is:
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
 All other cells are part of the lesson. In their text, `{points:collate}` becomes the points of a
 task, `{points:questions}` those of all written answers, and `{points}` those of all tasks. What a
-course leaves out is not in its notebook, see `course_cells.py`.
+course leaves out is not in its notebook, see `course_cells.py`. Code cells that begin with
+`# Experiment` are not run for feedback pages, see `grader/course/kernel.py`.
 """
 
 from __future__ import annotations

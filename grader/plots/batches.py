@@ -44,7 +44,7 @@ def padded_states() -> None:
     import matplotlib.pyplot as plt
 
     tokens = ("Rain", "stopped", "play")
-    _, (left, right) = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(10, 2.3), layout="constrained")
     for axes, steps in ((left, 5), (right, 3)):
         for x in range(steps):
             word = tokens[x] if x < len(tokens) else "0"
