@@ -190,3 +190,15 @@ def test_bubblewrap_works_where_it_is_allowed(image: Image) -> None:
     doctor = image.run(*image.become(*lesser), *image.entry, *image.command, options=PROC)
     assert doctor.returncode == 0, doctor.stdout + doctor.stderr
     assert "ok   sandbox    rlimits, landlock, seccomp, bubblewrap\n" in doctor.stdout
+
+
+def test_the_dev_container_is_this_image_with_its_user() -> None:
+    folder = ROOT / ".devcontainer"
+    container = json.loads((folder / "devcontainer.json").read_text(encoding="utf-8"))
+    build = container["build"]
+    assert (folder / build["dockerfile"]).resolve() == DOCKERFILE
+    assert (folder / build["context"]).resolve() == ROOT
+    steps = instructions()
+    assert build["args"].keys() == {rest.partition("=")[0] for word, rest in steps if word == "ARG"}
+    made = next(rest for word, rest in steps if "useradd" in rest)
+    assert f"--uid 1000 {container['remoteUser']} " in made
