@@ -827,7 +827,8 @@ plots.curves(history, {name: results[name] for name in ("bag of words", "mean ve
 # %% [markdown]
 # The accuracy jumps up and down by some points from epoch to epoch. With 200 validation items that
 # is mostly noise: remember the standard error of about 3.5 points.
-#
+
+# %% [markdown]
 # ### Question 3
 #
 # Look at the two loss curves. What do they say about what the model is doing in the later epochs?
