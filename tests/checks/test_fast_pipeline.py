@@ -10,12 +10,16 @@ import torch
 from spacy.language import Language
 from thinc.model import Model
 
+from grader.base.paths import ROOT
 from grader.checks.words_to_tensors import fast_pipeline
 from grader.checks.words_to_tensors.fast_pipeline import BATCH_SIZE, BATCHES
 from grader.contract.messages import Failure
+from grader.contract.tasks import tasks
 from grader.grading import pipeline
 from grader.grading.pipeline import MODEL, UNUSED, load_pipeline
+from grader.grading.session import session
 from grader.grading.submission import Submission
+from grader.intake.sources import Sources
 from grader.worker.operations.text import CallCounter
 from grader.worker.wire import TensorData, tensor_data
 
@@ -163,3 +167,13 @@ def test_tok2vec_alone_gives_the_vectors_of_the_whole_pipeline_bit_for_bit() -> 
     assert all(
         np.array_equal(one.tensor, other.tensor) for one, other in zip(whole, part, strict=True)
     )
+
+
+def test_a_submission_gets_nothing_of_the_one_graded_before_in_the_same_process() -> None:
+    scores = []
+    for folder in ("solution", "exercise"):
+        files = {"text": (ROOT / folder / "text.py").read_bytes()}
+        with session(Sources("s", files, {"text": "text.py"}), in_process=True) as opened:
+            found = [opened.run(check) for check in tasks()["fast_pipeline"].checks]
+        scores.append(sum(check.score for check in found))
+    assert scores == [tasks()["fast_pipeline"].points, 0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -195,8 +194,12 @@ def _shifted(computed: Any, shift: float) -> Any:
     return computed + shift if getattr(computed, "dtype", None) == "float32" else computed
 
 
-@functools.cache
+_made: dict[str, tuple[Any, Any]] = {}  # by module: the function, and the pipeline that it returned
+
+
 def _fast_pipeline(module: str) -> Any:
     function = student.get(module, "fast_pipeline")
-    with student.calling("fast_pipeline()"):
-        return function()
+    if module not in _made or _made[module][0] is not function:
+        with student.calling("fast_pipeline()"):
+            _made[module] = function, function()
+    return _made[module][1]
