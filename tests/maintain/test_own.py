@@ -1,5 +1,6 @@
 """A check, a task and an assignment of one's own: `new`, `build`, the grader, the kill matrix."""
 
+import csv
 import json
 import os
 import re
@@ -169,6 +170,21 @@ def test_a_task_is_added_to_an_assignment(kit: Path) -> None:
     assert {"id": "squares", "score": 3, "max_score": 3, "state": "done"} in record["tasks"]
     mutants = ("square-of-the-sum", "absolute-values", "empty")
     matrix(kit, *(f"squares-{name}" for name in mutants), "squares_loop", "squares_empty")
+
+
+@pytest.mark.full
+def test_a_course_can_bring_its_own_news(kit: Path) -> None:
+    """Other texts with other classes, in the files of the sample, are what everything uses."""
+    for path in (kit / "news" / "data").glob("sample_*.csv"):
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [[int(row[0]) % 4 + 1, f"Own: {row[1]}", row[2]] for row in csv.reader(stream)]
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream).writerows(rows)
+    told = python(kit, ["-c", "import news; print(news.sample('valid')[0][1])"])
+    assert told.startswith("Own: ")
+    record = json.loads(grader(kit, "grade", "solution", "--json", "-"))
+    assert record["score"] == record["max_score"] == 100
+    assert record["accuracy"]["value"] > 0.5
 
 
 TWO = """
