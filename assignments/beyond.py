@@ -961,5 +961,6 @@ for tau in temperatures:
 #
 # To read further: [Dive into Deep Learning](https://d2l.ai/), chapters 9, 10 and 15.
 #
-# **Before you hand in:** choose *Kernel, Restart Kernel and Run All Cells*, look through the tables
-# once more, and save. The button *Validate* does the same and says whether every check passes.
+# **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
+# more, save. The run stops at the first cell that fails; the parts below it are graded all the same.
+# If your Jupyter has a button *Validate*, it says whether every check passes.

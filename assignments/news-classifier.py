@@ -1207,4 +1207,5 @@ check("accuracy")
 # the lesson *Beyond the classifier* here.
 #
 # **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
-# more, save. The button *Validate* does the same and says whether every check passes.
+# more, save. The run stops at the first cell that fails; the parts below it are graded all the same.
+# If your Jupyter has a button *Validate*, it says whether every check passes.

@@ -6,8 +6,8 @@
 # layers yourself, from their formulas, and take apart what they return. Afterwards nothing in them
 # is magic.
 #
-# Our sequences are sentences, and each step is the vector of one token. Nothing below depends on
-# that: a weather station that reports 3 numbers every hour is a sequence with F = 3, and so are the
+# Our sequences are sentences, and each step is one *token*, a word or a punctuation mark, as a vector
+# of F numbers. Nothing below depends on that: a weather station that reports 3 numbers every hour is a sequence with F = 3, and so are the
 # frames of a video, sound, heartbeats, or prices, each with an F of its own.
 #
 # **After this lesson you can**
@@ -18,8 +18,8 @@
 # - decide when to use several layers, both directions, and the state of an earlier run.
 #
 # **You should know** tensors, matrix products and `nn.Linear`; how gradients train a network
-# (`loss.backward()`, an optimizer); and what a token vector is (the lesson *Words to tensors*).
-# The [glossary](docs/glossary.md) explains the terms.
+# (`loss.backward()`, an optimizer). Where the vectors come from is in the lesson *Words to tensors*;
+# you can do the two in any order. The [glossary](docs/glossary.md) explains the terms.
 #
 # | part | what you write | difficulty | minutes | points |
 # |---|---|---|---|---|
@@ -39,10 +39,11 @@
 # tells you what is right and what is not; run it as often as you like. Each task is graded
 # independently of the others; only the cells marked *Try it* use functions from earlier parts. You
 # may add cells and helper functions. Keep the names of the functions, and do not change the cells
-# that check.
+# that check. If a cell stops with `NotImplementedError`, its last line names the function to write
+# first; if it stops with `NameError`, a cell further up has not run yet.
 #
 # **Predict, then run.** Some cells ask for a guess before you run the next one: replace the `...` in
-# `predict("...", ...)` by a shape, a number or a word. You learn most from the guesses that are
+# `predict("...", ...)` by a shape, a number or a word in quotes. You learn most from the guesses that are
 # wrong. They earn no points and cost none.
 
 # %% [markdown]
@@ -140,7 +141,8 @@ plots.unrolled()
 # - `outputs`, the states after *every* step. They are for whatever needs an answer per token, such
 #   as finding names in a text, and for *attention*, which looks back at all of them.
 # - `h_n`, the state after the *last* step. It is the summary of the whole sentence, for a classifier
-#   or for a decoder that goes on from there, as in translation (*seq2seq*).
+#   or for a *decoder*, a second network that goes on from there and writes, as in translation
+#   (*seq2seq*).
 #
 # They are the same numbers: in a layer with one direction, the last of the outputs *is* the last
 # state. The state before the first token, $h_0$, is zeros unless you pass another one.
@@ -154,7 +156,8 @@ check("unroll", unroll)
 
 # %% [markdown]
 # **Try it.** Your two functions together are an `nn.RNN`. (`nn.RNN` returns `h_n` with one more
-# dimension, for its layers; `h_n[0]` is the only one here.)
+# dimension, for its layers; `h_n[0]` is the only one here. In the names of its weights, `l0` is the
+# first layer: PyTorch counts from 0.)
 
 # %%
 rnn = nn.RNN(input_size=5, hidden_size=4, batch_first=True)
@@ -264,7 +267,7 @@ check("directions", sum_directions, join_directions)
 
 # %% [markdown]
 # **Predict.** A bidirectional `nn.RNN` with F = 5 and H = 4 has two layers. What is the shape of the
-# second layer's matrix for its inputs, `weight_ih_l1`? (The first layer's is (4, 5).)
+# second layer's matrix for its inputs, `weight_ih_l1`? (The first layer's, `weight_ih_l0`, is (4, 5).)
 
 # %% predict=true
 predict(
@@ -427,7 +430,7 @@ plots.lstm_cell("forget")
 plots.lstm_cell("input")
 
 # %% [markdown]
-# The *candidate* $g$ are new numbers from -1 to 1. The *input gate* $i$ says how much of each is added.
+# The *candidate* $g$ holds new numbers, from -1 to 1. The *input gate* $i$ says how much of each is added.
 # The line from $c$ to $c'$ has no matrix and no tanh: a product and a sum, number by number. If you
 # know ResNets: it is a shortcut like theirs, with a gate on it.
 
@@ -630,8 +633,8 @@ print(f"it differs from autograd's by {(product - of_autograd).abs().max().item(
 # operations lie on the way back. And the *initialisation*: the numbers that the weights start with.
 #
 # - PyTorch draws the weights of a recurrent layer uniformly between $-1/\sqrt{H}$ and $1/\sqrt{H}$.
-#   Such a $W_{hh}$ has a largest eigenvalue of about $1/\sqrt{3} = 0.58$, so it shrinks the state at
-#   every step before tanh does anything.
+#   Such a $W_{hh}$ has a largest eigenvalue of about $1/\sqrt{3} = 0.58$: multiplied by it again and
+#   again, a vector keeps at most about 0.58 of its length per step, before tanh does anything.
 # - An *orthogonal* $W_{hh}$ neither shrinks nor stretches any vector. Then only tanh shrinks.
 # - In an LSTM the way back through $c$ is a product of forget gates. With PyTorch's start they are
 #   about sigmoid(0) = 0.5, so half of the gradient is lost at each step. With a bias of 3 at the
@@ -970,7 +973,8 @@ for steps in (1000, 10_000):
 #
 # With a bidirectional layer it does not work: its backward direction begins at the end of the *whole*
 # text. In a chunk it would have to start from a state that comes from the chunks after it, which have
-# not been read. That is why `carry_state` refuses such a layer.
+# not been read. That is why `carry_state` refuses such a layer: it raises a `ValueError` if
+# `lstm.bidirectional` is true.
 #
 # > **You may read elsewhere** that the state of one batch is passed on to the next one, or that what a
 # > network says about one batch depends on the others. Only if you pass it. Pass it where the next
@@ -1054,4 +1058,5 @@ print("with chunks that start from zeros, by", differences.max().item(), "from s
 
 # %% [markdown]
 # **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
-# more, save. The button *Validate* does the same and says whether every check passes.
+# more, save. The run stops at the first cell that fails; the parts below it are graded all the same.
+# If your Jupyter has a button *Validate*, it says whether every check passes.

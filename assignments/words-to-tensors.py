@@ -15,8 +15,9 @@
 # - measure what padding costs, and reduce it.
 #
 # **You need** Python, and an idea of what a tensor and its shape are. Parts 6 and 7 use an LSTM as a
-# ready-made layer; what it returns is repeated there, and the lesson *Recurrent layers* opens it. The
-# [glossary](docs/glossary.md) explains the terms in two sentences each.
+# ready-made layer; what it returns is repeated there, and the lesson *Recurrent layers* opens it. You can
+# do the two lessons in any order. The [glossary](docs/glossary.md) explains the terms in two sentences
+# each.
 #
 # | part | task | difficulty | minutes | points |
 # |---|---|---|---|---|
@@ -37,7 +38,9 @@
 # `raise NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(`
 # says what is right and what is not, with a hint where you need one; run it as often as you like.
 # Cells with `predict(` ask for a guess *before* you run the next cell; they give no points. Each part
-# is graded independently, but the cells below a part often use it, so write the parts in order.
+# is graded independently, but the cells below a part often use it, so write the parts in order. If a
+# cell stops with `NotImplementedError`, its last line names the function to write first; if it stops
+# with `NameError`, a cell further up has not run yet.
 #
 # | letter | meaning |
 # |---|---|
@@ -149,7 +152,8 @@ plots.costs(seconds)
 # the order of the texts, and each component gets several of them at a time (`batch_size`), so that
 # its matrix products are large. One large product is faster than many small ones.
 #
-# The vector of a token is `token.vector`, a NumPy array of F numbers. `doc.tensor` holds the vectors
+# The vector of a token is `token.vector`, a NumPy array of F numbers; `torch.from_numpy(array)` makes a
+# tensor from an array. `doc.tensor` holds the vectors
 # of all tokens of a document, shape (tokens, F); this is true for pipelines like ours, which have no
 # table of word vectors.
 
@@ -258,7 +262,9 @@ print("bank in a text:        ", nlp(places[0])[5].has_vector)
 # of memory, at equal distances, that is a single fast product.
 #
 # Sentences have different lengths, so the short ones are filled up with zeros after their last token.
-# This is called **padding**.
+# This is called **padding**. Write it with a loop, or look for a function in
+# [`torch.nn.utils.rnn`](https://docs.pytorch.org/docs/stable/nn.html#utility-functions), which is
+# imported above as `rnn`.
 
 # %% definition="pad.pad"
 
@@ -296,9 +302,10 @@ plots.padding(pad(sentences[-12:]))
 # ## 3. A batch that keeps its lengths
 #
 # A [`DataLoader`](https://docs.pytorch.org/docs/stable/data.html) takes B items of a data set and
-# passes them, as a list, to its `collate_fn`, which returns the batch. The default one stacks tensors
-# along a new batch dimension, makes tensors of numbers, and goes into tuples and dicts to do the same
-# there. It cannot stack sentences of different lengths:
+# passes them, as a list, to its `collate_fn`, which returns the batch. (One pass over all items is an
+# **epoch**.) The default `collate_fn` stacks tensors along a new batch dimension, makes tensors of
+# numbers, and goes into tuples and dicts to do the same there. It cannot stack sentences of different
+# lengths:
 
 # %%
 classes = [label - 1 for label, _ in news.sample("train")][:60]
@@ -400,6 +407,9 @@ print("sentences at each step:", alive.tolist())
 
 # %% [markdown]
 # ## 5. Unpacking
+#
+# Whatever is not a recurrent layer needs sentences again, and in the order in which they were given.
+# `rnn` has functions for the way back, too.
 
 # %% definition="unpack.unpack"
 
@@ -416,9 +426,13 @@ print(all(map(torch.equal, back, sentences)))
 # %% [markdown]
 # ## 6. An LSTM over packed sentences
 #
-# What does a bidirectional LSTM with two layers return? `output` holds the hidden states of the last
-# layer at every step. `h_n`, shape (L * D, B, H), holds the final hidden state of each layer and
-# direction:
+# An LSTM reads a sentence token by token. After each one it has a *hidden state*, H numbers that
+# summarise what it has read so far. A *bidirectional* LSTM reads twice, from left to right and from
+# right to left. A second layer reads what the first one has made of the tokens.
+#
+# The call is `output, (h_n, c_n) = lstm(sentences)`. `output` holds the hidden states of the last layer
+# at every step. `h_n`, shape (L * D, B, H), holds the final hidden state of each layer and direction.
+# (`c_n` is the LSTM's second state, which you do not need here.)
 
 # %%
 plots.last_states()
@@ -426,7 +440,8 @@ plots.last_states()
 # %% [markdown]
 # With packed sentences, `output` is packed, too, and `h_n` has each sentence's *own* final states:
 # forward after its own last token, backward after its first. The rows are in the order in which the
-# sentences were given. Your function returns both states of the last layer, side by side.
+# sentences were given. Your function returns both states of the last layer, side by side: *cat* in the
+# picture. The ReLU and the Linear layer after it belong to a classifier.
 
 # %% definition="sentence_states.sentence_states"
 
@@ -571,6 +586,7 @@ print("largest weight of a padded step:", weights[~mask].max().item())
 #
 # Randomness comes from a [`torch.Generator`](https://docs.pytorch.org/docs/stable/generated/torch.Generator.html),
 # an object with a seed of its own: pass it on, and an experiment can be repeated exactly.
+# `torch.randperm(n, generator=generator)` gives the numbers from 0 to n - 1 in a random order.
 
 # %% definition="length_buckets.length_buckets"
 
@@ -734,4 +750,5 @@ print([len(sentence) for sentence in sentences[-12:]])
 # [16](https://d2l.ai/chapter_natural-language-processing-applications/index.html).
 #
 # **Before you hand in:** *Kernel, Restart Kernel and Run All Cells*, look through the tables once
-# more, save. The button *Validate* does the same and says whether every check passes.
+# more, save. The run stops at the first cell that fails; the parts below it are graded all the same.
+# If your Jupyter has a button *Validate*, it says whether every check passes.

@@ -181,7 +181,7 @@ def shorten(text: str, most: int) -> str:
 
 
 def _with_article(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+    return f"{'an' if noun.lower().startswith((*'aeiou', 'nd')) else 'a'} {noun}"
 
 
 def _show_parts(parts: tuple[Any, ...] | list[Any]) -> str:

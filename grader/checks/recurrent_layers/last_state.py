@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, require_tensor, showing
+from grader.checks._tools import close, draw_each, is_tensor_of, require_tensor, showing
 from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import Call, CallResult
@@ -63,14 +63,20 @@ def check_shape(submission: Submission) -> None:
         (SENTENCES, H): "last-row-only",
         (1, SENTENCES, H): "last-row-only",
         (layers * directions, SENTENCES, H): "whole-h-n",
-        (layers, SENTENCES, H): "one-direction-of-every-layer",
+        (layers, SENTENCES, H): "not-the-last-rows",
         (layers * directions, H): "last-sentence",
         (SENTENCES, directions, H): "batch-is-second",
         (SENTENCES, directions * H): "directions-joined",
         list: "list-not-joined",
         tuple: "list-not-joined",
     }
-    with showing(last_states(submission)[0].trace):
+    call = last_states(submission)[0]
+    by_layer = all_states(submission, 0).view(layers, directions, SENTENCES, H)
+    if is_tensor_of(call.result, "float32", (layers, SENTENCES, H)) and any(
+        close(call.result.torch(), rows) for rows in by_layer.unbind(1)
+    ):
+        known[layers, SENTENCES, H] = "one-direction-of-every-layer"
+    with showing(call.trace):
         last_state_of(submission, 0, known)
 
 
