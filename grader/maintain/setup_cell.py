@@ -5,6 +5,7 @@
 import base64
 import importlib
 import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,7 @@ def set_up() -> str:
     needed = metadata.requires("news-classifier-kit") or []
     if missing := [each for each in needed if is_missing(each)]:
         install(*missing)
-        installed += missing
+        installed += [re.split(r"[^\w.-]", each)[0] for each in missing]
     from grader.notebook import ready
 
     return ready(installed)
