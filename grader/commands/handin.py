@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from grader.base.files import write_whole
 from grader.base.paths import EXERCISE
 from grader.commands.arguments import add_assignment
 from grader.contract.tasks import assignments, choose_assignment
+
+STUB = re.compile(rb'^\s*raise NotImplementedError\("Task ', re.MULTILINE)  # still to be written
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,4 +52,9 @@ def run(options: argparse.Namespace) -> int:
     print(f"Wrote {out}: {', '.join(f'{name}.py' for name in files)}. Hand in this file.")
     if missing := [f"{name}.py" for name in chosen.modules if name not in files]:
         print(f"Not in it, because it is not in {options.path}: {', '.join(missing)}.")
+    if open_ := [f"{name}.py" for name in chosen.modules if STUB.search(files.get(name, b""))]:
+        print(f"Functions are still to be written in {', '.join(open_)}.")
+        if len(open_) == len(chosen.modules):
+            others = ", ".join(id_ for id_ in assignments() if id_ != chosen.id)
+            print(f"For a different assignment ({others}), add --assignment ID.")
     return 0

@@ -6,6 +6,7 @@ import argparse
 
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE
+from grader.commands.arguments import add_assignment
 from grader.contract.enums import Status
 from grader.contract.tasks import Task, get_task, tasks
 
@@ -16,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "task", nargs="?", help=f"{', '.join(tasks())} [the first in exercise/ that is not done]"
     )
     parser.add_argument("level", type=int, nargs="?", help="1 to 3, from vague to explicit [1]")
+    add_assignment(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from grader.reports import board, hints
 
     if options.task is None:
-        found = _first_open()
+        found = _first_open(options.assignment)
         if found is None:
             print("All done: no hint is needed.")
             return 0
@@ -38,11 +40,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _first_open() -> tuple[Task, int] | None:
+def _first_open(assignment: str | None) -> tuple[Task, int] | None:
     """Grade until a check does not pass; return its task and the hint level that it recommends."""
     from grader.grading.session import load, session
 
-    with session(load(EXERCISE)) as opened:
+    with session(load(EXERCISE, assignment), assignment=assignment) as opened:
         for check in opened.planned:
             result = opened.run(check)
             if result.status is not Status.PASSED and check.points:

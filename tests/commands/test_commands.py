@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -411,6 +412,9 @@ def test_hint_alone_is_for_the_first_task_that_is_not_done(
     monkeypatch.setattr("grader.commands.hint.EXERCISE", tmp_path)
     assert main(["hint"]) == 0
     assert capsys.readouterr().out.startswith("collate: ")
+    (tmp_path / "recurrent.py").write_bytes((ROOT / "exercise" / "recurrent.py").read_bytes())
+    assert main(["hint", "--assignment", "recurrent-layers"]) == 0
+    assert capsys.readouterr().out.startswith("rnn_cell: ")
 
 
 def test_a_misspelt_name_is_told_what_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
@@ -446,7 +450,26 @@ def test_what_handin_packs_is_graded_like_the_folder(
             assert archive.read(name) == (folder / name).read_bytes()
     assert session.load(out, "news-classifier").files.keys() == {"dataset", "my_helpers", "train"}
     assert main(["handin", str(folder), "--assignment", "recurrent-layers", "--out", str(out)]) == 0
-    assert "recurrent.py. Hand in this file." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "recurrent.py. Hand in this file." in told
+    assert "still to be written" not in told
+
+
+def test_handin_says_what_is_not_written_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.zip"
+    shutil.copytree(ROOT / "exercise", tmp_path / "exercise")
+    assert main(["handin", str(tmp_path / "exercise"), "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "still to be written in dataset.py, collate.py, model.py, train.py." in told
+    assert "recurrent-layers" in told  # what somebody may have meant
+    dataset = (ROOT / "solution" / "dataset.py").read_bytes()
+    (tmp_path / "exercise" / "dataset.py").write_bytes(dataset)
+    assert main(["handin", str(tmp_path / "exercise"), "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "still to be written in collate.py, model.py, train.py." in told
+    assert "--assignment" not in told
 
 
 def test_the_committed_stubs_are_what_the_reference_makes(
