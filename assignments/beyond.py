@@ -36,7 +36,9 @@
 # cell starts with `predict(`, write down what you expect *before* you run the next cell: you
 # remember a surprise better than a fact. Cells that begin with `# Experiment` are not needed for any
 # check. Each part is graded independently, so you can skip one and continue. Keep the names of the
-# functions, and do not change the cells that check.
+# functions, and do not change the cells that check. If a cell stops with `NotImplementedError`, its
+# last line names the function to write first; if it stops with `NameError`, a cell further up has not
+# run yet.
 #
 # | letter | meaning |
 # |---|---|

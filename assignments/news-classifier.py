@@ -41,7 +41,8 @@
 # the next cell; they give no points, and a wrong guess is where you learn most. Cells that begin
 # with `# Experiment` take a while and are not needed for any task. You may add cells, with helper
 # functions too: your parts may use everything in the cells above their check. Keep the names of the
-# parts, and do not change the cells that check.
+# parts, and do not change the cells that check. If a cell stops with `NotImplementedError`, its last
+# line names what to write first; if it stops with `NameError`, a cell further up has not run yet.
 
 # %% [markdown]
 # ## Shapes
