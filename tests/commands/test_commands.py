@@ -96,7 +96,7 @@ def test_a_zip_and_its_folder_have_the_same_marks(
 
 BAD = {
     "no such path": (["grade", "nowhere"], "nowhere: no such file or folder"),
-    "a folder without modules": (["grade", "empty"], "empty: none of dataset.py"),
+    "a folder without modules": (["grade", "empty"], "empty: it has none of dataset.py"),
     "json into no folder": (["grade", "d/dataset.py", "--json", "no/where.json"], "no/where.json"),
     "json onto a folder": (["grade", "d/dataset.py", "--json", "empty"], "--json empty"),
     "data that is not there": (["grade", "d/dataset.py", "--data", "x.csv"], "x.csv"),

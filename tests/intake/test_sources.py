@@ -249,7 +249,7 @@ def test_a_path_of_another_kind_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("files", [{}, {"helper": ""}])
 def test_a_folder_without_the_modules_is_refused(tmp_path: Path, files: dict[str, str]) -> None:
     line = refusal(folder(tmp_path / "empty", **files), tmp_path)
-    assert "empty: none of dataset.py, collate.py" in line
+    assert "empty: it has none of dataset.py, collate.py" in line
 
 
 @posix
@@ -381,7 +381,7 @@ def test_names_that_cannot_be_printed_are_made_so(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(path) + b"/\xff.py")).touch()
     assert load(path).files == taken.files
     (path / "model.py").unlink()
-    assert "??[31m: none of" in refusal(path, tmp_path)
+    assert "??[31m: it has none of" in refusal(path, tmp_path)
 
 
 # What is refused: zips
@@ -421,9 +421,9 @@ def test_a_zip_with_a_link_or_the_like_is_refused(tmp_path: Path, kind: int) -> 
 def test_a_zip_that_names_a_module_twice_is_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate"):
         path = zipped(tmp_path / "a.zip", ("model.py", b"1"), ("model.py", b"2"))
-    assert "holds 'model.py' 2 times" in refusal(path, tmp_path)
+    assert "contains 'model.py' 2 times" in refusal(path, tmp_path)
     path = zipped(tmp_path / "b.zip", ("model.py", b"1"), ("./model.py", b"2"))
-    assert "holds 'model.py' 2 times" in refusal(path, tmp_path)
+    assert "contains 'model.py' 2 times" in refusal(path, tmp_path)
 
 
 def test_a_zip_with_the_modules_in_two_places_is_refused(tmp_path: Path) -> None:
@@ -434,7 +434,7 @@ def test_a_zip_with_the_modules_in_two_places_is_refused(tmp_path: Path) -> None
 def test_a_zip_without_the_modules_is_refused(tmp_path: Path) -> None:
     for number, entries in enumerate(([], [("a.txt", b"")], [("__MACOSX/model.py", b"")])):
         path = zipped(tmp_path / f"{number}.zip", *entries)
-        assert "zip: none of dataset.py" in refusal(path, tmp_path)
+        assert "zip: it has none of dataset.py" in refusal(path, tmp_path)
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
