@@ -27,6 +27,7 @@ ZEROS_INSIDE = ("++ 00 ++ 00", "00 00 ++ ++", "00 ++ 00 00")
 ENDS = (("00 00 00 00", "++ ++ ++ ++", "++ 00 00 00"), ("++",))
 SIGNS = {"0": 0, "+": 1, "-": -1}
 SMALL = 0.25
+DIGITS = range(3, 10)  # above the thresholds that students take instead of 0
 F = 2
 Rows = list[list[list[float]]]
 
@@ -42,9 +43,7 @@ def _draw_row(chance: random.Random, pattern: str) -> list[list[float]]:
     """Draw the digits of a row."""
     steps: list[list[float]] = []
     for signs in pattern.split():
-        digits = (
-            [chance.randrange(1, 10)] * F if signs == "+-" else chance.choices(range(1, 10), k=F)
-        )
+        digits = [chance.choice(DIGITS)] * F if signs == "+-" else chance.choices(DIGITS, k=F)
         pairs = zip(signs, digits, strict=True)
         steps.append([SMALL if sign == "~" else SIGNS[sign] * digit for sign, digit in pairs])
     return steps
