@@ -167,7 +167,8 @@ class Hide:
         if name.partition('.')[0] == {name!r}:
             raise ModuleNotFoundError('No module named %r' % name)
 sys.meta_path.insert(0, Hide())
-runpy.run_path(sys.argv[1], run_name='__main__')
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name='__main__')
 """
 LOADS = """
 import spacy
