@@ -15,8 +15,9 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.paths import COURSE, GRADER
-from grader.contract import course_file
 from grader.contract.policy import Course
+
+# `course_file` takes a while to import: it is imported only where there is a course.
 
 VARIABLE = "GRADER_COURSE"
 NAME = "course.toml"
@@ -44,7 +45,11 @@ def find() -> Path | None:
 @functools.cache
 def _found() -> Course:
     path = find()
-    return course_file.read(path) if path else Course()
+    if path is None:
+        return Course()
+    from grader.contract import course_file
+
+    return course_file.read(path)
 
 
 _used: list[tuple[str, Course]] = []
@@ -81,5 +86,7 @@ def chosen(path: Path | None) -> Iterator[None]:
 
 def use(text: str) -> None:
     """Let the text of another process, see `Course.text`, hold in this one."""
+    from grader.contract import course_file
+
     if not _used or _used[-1][0] != text:
         _used[:] = [(text, course_file.parse(text, "the course"))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, time
@@ -18,7 +17,8 @@ from grader.contract.policy import Course, written
 from grader.contract.tables import check_rows, tables, task_rows
 
 MAX_SHOWN = 60  # characters of a value
-MAX_FILE = 1 << 20  # bytes
+MAX_FILE = 1 << 16  # bytes
+MAX_PROBLEMS = 20  # that are told
 CALIBRATED = "calibrated"  # use the mark derived from recorded runs
 
 
@@ -62,8 +62,7 @@ def _yes_or_no(value: Any) -> bool:
 
 def _number(least: float, most: float, expected: str) -> Convert:
     def convert(value: Any) -> float:
-        is_number = type(value) in (int, float) and math.isfinite(value)
-        if not is_number or not least <= value <= most:
+        if type(value) not in (int, float) or not least <= value <= most:
             raise Wrong(expected)
         return float(value) if value != int(value) else int(value)
 
@@ -72,7 +71,7 @@ def _number(least: float, most: float, expected: str) -> Convert:
 
 def _choice(*allowed: str | int) -> Convert:
     def convert(value: Any) -> Any:
-        if value not in allowed or isinstance(value, bool):
+        if type(value) is not type(allowed[0]) or value not in allowed:
             meant = did_you_mean(value, [*map(str, allowed)]) if isinstance(value, str) else ""
             raise Wrong(f"{' or '.join(map(written, allowed))}{_choices((), meant)}")
         return value
@@ -163,9 +162,10 @@ def read(path: Path) -> Course:
         UsageError: it cannot be read, or is not valid; there is a line per mistake.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
         if len(data) > MAX_FILE:
-            raise UsageError(f"{path}: larger than {MAX_FILE >> 20} MiB; is it a course?")
+            raise UsageError(f"{path}: larger than {MAX_FILE >> 10} KiB; is it a course?")
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
@@ -182,6 +182,8 @@ def parse(text: str, place: str, folder: Path = Path()) -> Course:
     """
     try:
         table = parse_toml(text.replace("\r\n", "\n"))
+    except RecursionError:
+        raise UsageError(f"{place}: not a course, but lists in lists in lists.") from None
     except ValueError as error:
         reason, _, where = f"{error}".partition(" (at ")
         end = f"line {text.count(chr(10)) + 1}"
@@ -191,6 +193,8 @@ def parse(text: str, place: str, folder: Path = Path()) -> Course:
     values: dict[str, Any] = {}
     problems: list[tuple[int, str]] = []
     for name, value in _flat(table):
+        if len(problems) == MAX_PROBLEMS:
+            break
         try:
             values[name] = _converted(name, value)
         except Wrong as wrong:
@@ -309,6 +313,8 @@ def _told(name: str, value: Any) -> str:
         shown = written(value)
     except TypeError:
         shown = "a table"
+    except ValueError:  # Python does not write it
+        shown = "a huge number"
     return f"{name} = {shorten(shown, MAX_SHOWN)}"
 
 
@@ -318,7 +324,7 @@ def _lines(text: str) -> list[tuple[str, str]]:
     for line in text.split("\n"):
         if header := re.match(r"\s*\[{1,2}([^\[\]=,]+)\]{1,2}\s*(#.*)?$", line):
             table = name = _plain(header[1])
-        elif setting := re.match(r"\s*([\w.\"' -]+?)\s*=", line):
+        elif setting := re.match(r"([\w.\"' \t-]+)=", line):
             name = f"{table}.{_plain(setting[1])}" if table else _plain(setting[1])
         found.append((name, line))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -278,10 +279,15 @@ def _points(task: str, rows: list[Table], of: Course) -> dict[str, float]:
     if task not in of.points:
         return points
     most, whole = of.points[task], sum(points.values())
-    shared = {name: _plain(most * each / whole) for name, each in points.items()}
+    shared = {name: _plain(_down(most * each / whole)) for name, each in points.items()}
     largest = max(shared, key=lambda name: points[name])
     shared[largest] = _plain(most - sum(shared.values()) + shared[largest])
     return shared
+
+
+def _down(number: float) -> float:
+    """Round down to hundredths, so that shares never exceed the whole."""
+    return math.floor(number * 100 + 1e-6) / 100
 
 
 def _plain(number: float) -> float:

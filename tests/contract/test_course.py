@@ -1,6 +1,9 @@
 """The file of a course: what it sets, and what is said of each mistake in it."""
 
 import os
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from grader.base.errors import UsageError
 from grader.base.paths import COURSE
 from grader.contract import course, course_file, grades
 from grader.contract.policy import GRADING
-from grader.contract.tasks import all_assignments, assignments
+from grader.contract.tasks import all_assignments, all_tasks, assignments, tasks
 from grader.intake import roster
 from grader.maintain import course_policy, notebooks
 
@@ -43,6 +46,9 @@ def test_without_a_file_everything_is_as_in_the_tables() -> None:
         ("pass_mark = '50'", 3, 'pass_mark = "50" is not a number'),
         ("pass_mark = nan", 3, "pass_mark = NaN is not a number"),
         ("pass_mark = true", 3, "pass_mark = true is not a number"),
+        (f"pass_mark = {'9' * 400}", 3, " ... is not a number from 0 to 100"),
+        (f"pass_mark = 0x{'f' * 5000}", 3, "pass_mark = a huge number is not a number from 0"),
+        ("[export]\ndigits = 1.0", 4, "export.digits = 1.0 is not 0 or 1 or 2."),
         ("attempts = 'bst'", 3, 'attempts = "bst" is not "last" or "best". Did you mean best?'),
         ("written_questions = 0", 3, "written_questions = 0 is not true or false."),
         ("show = 'all'", 3, 'show = "all" is not "none" or "message" or "full".'),
@@ -91,6 +97,27 @@ def test_a_mistake_is_told_with_its_line_and_what_may_be_there(
 def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines() -> None:
     told = wrong("[late]\npercent_per_day = 200\n[points]\npad = 'x'\n[export]\ndecimal = ','\n")
     assert [each.split(":")[0] for each in told] == [f"course.toml, line {n}" for n in (2, 4, 6)]
+
+
+def test_a_file_that_is_no_course_is_refused_in_no_time() -> None:
+    begun = time.process_time()
+    assert len(wrong("".join(f"k{number} = 1\n" for number in range(5000)))) <= 20
+    assert len(wrong(f"{' ' * 30_000}\npas_mark = 1\n")) == 1
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("points", [0.01, 0.02, 0.03, 0.05, 0.07, 7, 33.33])
+def test_points_of_a_task_are_shared_out_whole_and_none_is_negative(
+    points: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "_used", [])
+    for id_ in all_tasks():
+        if id_ == "accuracy":
+            continue
+        course.use(f"points.{id_} = {points}")
+        task = tasks()[id_]
+        assert task.points == points
+        assert min(check.points for check in task.checks) >= 0
 
 
 def test_tasks_of_an_assignment_cannot_all_be_left_out_or_bonus() -> None:
@@ -239,14 +266,23 @@ def test_notebooks_are_beside_the_file_if_it_is_in_an_nbgrader_course(tmp_path: 
 def test_what_is_no_text_file_of_a_course_is_told(tmp_path: Path) -> None:
     for name, data, words in (
         ("a.toml", b"\xff\xfe\x00", "not in UTF-8"),
-        ("b.toml", b"#" * (2 << 20), "larger than 1 MiB"),
+        ("b.toml", b"#" * (2 << 20), "larger than 64 KiB"),
+        ("c.toml", b"x = " + b"[" * 30_000, "lists in lists"),
     ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UsageError, match=words):
             course_file.read(tmp_path / name)
-    bom = tmp_path / "c.toml"
+    with pytest.raises(UsageError, match="larger than 64 KiB"):
+        course_file.read(Path("/dev/zero") if os.name == "posix" else tmp_path / "b.toml")
+    bom = tmp_path / "bom.toml"
     bom.write_bytes(b"\xef\xbb\xbfpass_mark = 50\r\n")
     assert course_file.read(bom).pass_mark == 50
+
+
+def test_the_reader_of_a_course_is_imported_only_for_a_course() -> None:
+    code = "import grader.contract.tasks, sys; print('grader.contract.course_file' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert told.strip() == b"False"
 
 
 def test_the_suite_runs_with_the_kits_own_policy() -> None:
