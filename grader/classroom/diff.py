@@ -66,7 +66,7 @@ def load(path: Path) -> dict[str, Result]:
             record = Record.from_dict(data)
             return {record.submission["name"]: Result(record.submission["name"], record=record)}
         results = [Result.from_dict(each) for each in data["results"]]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"{file}: holds no results ({error!r}). Create it again.") from None
     return {result.student: result for result in results if not result.missing}
 

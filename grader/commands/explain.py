@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,19 +54,15 @@ def run(options: argparse.Namespace) -> int:
 
 def _record(path: Path, student: str | None) -> Record:
     from grader import reports
-    from grader.contract.record import Record
+    from grader.classroom import diff
     from grader.reports.labels import cleaned
 
     if not path.is_dir():
         return reports.read(path)
-    try:
-        rows = json.loads((path / "results.json").read_bytes())["results"]
-        records = {row["student"]: row["record"] for row in rows if row.get("record")}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UsageError(f"{path}: is no report that `class` wrote ({error!r}).") from None
+    records = {id_: found.record for id_, found in diff.load(path).items() if found.record}
     if student not in records:
         raise UsageError(f"--of ID: name a student with a record, one of {', '.join(records)}.")
-    return cleaned(Record.from_dict(records[student]))
+    return cleaned(records[student])
 
 
 def _replayed(record: Record, check: CheckResult, path: Path) -> list[Operation]:
@@ -82,23 +77,25 @@ def _replayed(record: Record, check: CheckResult, path: Path) -> list[Operation]
     from grader.grading.session import load
 
     about, environment = record.submission, record.environment
-    row = next((row for row in tasks()[check.task].checks if row.id == check.id), None)
+    rows = (row for task in tasks().values() for row in task.checks)
+    row = next((row for row in rows if row.id == check.id), None)
     if row is None:
         raise UsageError(f"{check.id} is no longer in the table: this grader cannot judge it.")
-    submitted = load(path, about["assignment"])
-    if submitted.digest != about["digest"]:
+    assignment = about.get("assignment") and str(about["assignment"])
+    submitted = load(path, assignment)
+    if submitted.digest != about.get("digest"):
         raise UsageError(f"{path} is not what was graded: its digest differs from the record's.")
     secret = keys.course_secret()
-    if keys.kind(secret) != environment["secret"]:
+    if keys.kind(secret) != environment.get("secret"):
         raise UsageError(
-            f"The record was made with the {environment['secret']} secret: set "
+            f"The record was made with the {environment.get('secret')} secret: set "
             f"{keys.variable()} to the one of then, or unset it."
         )
     again, operations = replay(
         submitted,
         row,
-        assignment=about["assignment"],
-        seed=environment["seed"],
+        assignment=assignment,
+        seed=environment.get("seed", 0),
         secret=secret,
     )
     if (again.status, again.score, again.mistake) != (check.status, check.score, check.mistake):

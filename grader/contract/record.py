@@ -13,6 +13,11 @@ from grader.contract.messages import clean, shorten
 SCHEMA_VERSION = 1
 PLACEHOLDER = "placeholder-left"  # the mistake of a task that is in progress, not wrong
 MAX_MESSAGE = 4000  # characters
+TYPES = {  # of what is kept of a check; a file may hold anything
+    **dict.fromkeys(("id", "task", "message", "printed"), str),
+    **dict.fromkeys(("score", "max_score"), int | float),
+    "mistake": str | None,
+}
 MAX_PRINTED, MAX_LINES = 2000, 20  # characters and lines of what student code printed
 
 
@@ -52,11 +57,11 @@ class CheckResult:
         """Make the texts safe to keep and to show.
 
         Raises:
-            TypeError: one is not a text.
+            TypeError: a text, or a number, is something else.
         """
-        for name in ("message", "printed"):
-            if not isinstance(text := getattr(self, name), str):
-                raise TypeError(f"the {name} of {self.id} is {text!r}")
+        for name, types in TYPES.items():
+            if not isinstance(value := getattr(self, name), types):
+                raise TypeError(f"the {name} of {self.id} is {value!r}")
         object.__setattr__(self, "message", shorten(clean(self.message), MAX_MESSAGE))
         object.__setattr__(self, "printed", _beginning(self.printed))
 
@@ -144,7 +149,14 @@ class Record:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Record:
-        """Return the record for the output of `as_dict`; sums are computed again."""
+        """Return the record for the output of `as_dict`; sums are computed again.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such output.
+        """
+        for name in ("submission", "environment", "accuracy"):
+            if not isinstance(data[name], dict):
+                raise TypeError(f"{name} is {data[name]!r}")
         checks = [CheckResult.from_dict(check) for check in data["checks"]]
         return cls(data["submission"], checks, data["environment"], data["accuracy"])
 

@@ -68,6 +68,6 @@ def read(path: Path) -> Record:
             return cleaned(Record.from_dict(data))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UsageError(f"{path}: not a record of this grader. Give a file that grade --json wrote.")

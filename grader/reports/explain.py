@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from grader.contract import course
 from grader.contract.messages import clean, show
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import tasks
@@ -89,11 +90,12 @@ def _graded(record: Record, for_student: bool) -> Iterator[str]:
         return
     kept = environment.get("secret")
     yield f"secret      {'the published one' if kept == 'published' else 'that of the course'}"
-    layers = ", ".join(environment.get("confinement_layers", ()))
+    layers = environment.get("confinement_layers", ())
+    layers = ", ".join(map(str, layers)) if isinstance(layers, list) else layers
     yield f"confinement {environment.get('confinement')} ({layers})"
     versions = ("python", "torch", "spacy", "model", "platform", "device", "data")
     yield "versions    " + ", ".join(f"{key} {environment.get(key)}" for key in versions)
-    variable = "" if kept == "published" else "GRADER_SECRET=... "
+    variable = "" if kept == "published" else f"{course.current().secret_variable}=... "
     yield (
         f"again       {variable}python -m grader grade SUBMISSION "
         f"--assignment {about.get('assignment')} --seed {seed}"

@@ -130,9 +130,8 @@ def mistake(id_: str) -> Mistake:
 def hint(check: CheckResult) -> str:
     """Return the text of a check's hint; empty if it has none."""
     task = tasks().get(check.task)
-    if task is None or check.hint is None or not 1 <= check.hint <= len(task.hints):
-        return ""
-    return task.hints[check.hint - 1]
+    levels = enumerate(task.hints, 1) if task else ()
+    return next((text for level, text in levels if level == check.hint), "")
 
 
 def promise(id_: str) -> str:

@@ -159,6 +159,63 @@ def test_another_submission_secret_or_verdict_is_told(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (["submission"], None),
+        (["environment"], "secret"),
+        (["submission", "assignment"], 3),
+        (["checks", 0, "id"], [1]),
+        (["checks", 0, "task"], {"a": 1}),
+        (["checks", 0, "task"], "../../model"),
+        (["checks", 0], 3),
+        (["checks", 0, "score"], "all"),
+        (["checks", 0, "mistake"], {}),
+    ],
+)
+def test_a_record_that_no_grader_wrote_is_told(
+    place: list[Any],
+    value: object,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = json.loads((GOLDEN / "wrong.json").read_text(encoding="utf-8"))
+    *before, last = place
+    part = record
+    for key in before:
+        part = part[key]
+    part[last] = value
+    (tmp_path / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    rows = {"results": [{"student": "ada", "record": record}, 3]}
+    (tmp_path / "results.json").write_text(json.dumps(rows), encoding="utf-8")
+    replayed = ["--submission", str(tmp_path)]
+    for path, *more in (
+        [str(tmp_path / "record.json"), *replayed],
+        [str(tmp_path), "--of", "ada", *replayed],
+    ):
+        assert main(["explain", path, "dataset.texts", *more]) == 2
+        assert "itself failed" not in capsys.readouterr().err
+
+
+def test_a_file_of_nothing_but_brackets_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results.json").write_text("[" * 100_000, encoding="utf-8")
+    for path in (tmp_path, tmp_path / "results.json"):
+        assert main(["explain", str(path), "dataset.texts", "--of", "ada"]) == 2
+        assert "itself failed" not in capsys.readouterr().err
+
+
+def test_what_grades_again_names_the_courses_variable(
+    graded: tuple[Record, list[Operation]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "_used", [])
+    course.use('secret_variable = "MY_SECRET"')
+    record = replace(graded[0], environment=graded[0].environment | {"secret": "course"})
+    found = sections(explain.text(record, record.checks[0]))
+    assert "again       MY_SECRET=... python -m grader grade" in found["Graded"]
+
+
 def test_an_unknown_check_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(GOLDEN / "wrong.json"), "dataset.text"]) == 2
     assert "Did you mean dataset.texts?" in capsys.readouterr().err
