@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ def parse(id_: str, source: str) -> OneFile:
         BuildError: it does not compile, or something is missing.
     """
     file = f"own/{id_}.py"
-    if not id_.isidentifier() or id_ in sys.stdlib_module_names:
+    if not id_.isidentifier() or keyword.iskeyword(id_) or id_ in sys.stdlib_module_names:
         raise BuildError(file, 1, f"a module cannot be called {id_}", "give it another name")
     try:
         compile(source, file, "exec", dont_inherit=True)
@@ -191,7 +192,12 @@ def parse(id_: str, source: str) -> OneFile:
     if not titles:
         raise BuildError(file, 1, "no solution region", "put one into a function")
     checks = checks.strip("\n") + "\n"
-    tables, made, table_lines = _assigned(checks, next(iter(titles)))
+    try:
+        tables, made, table_lines = _assigned(checks, next(iter(titles)))
+    except ValueError:
+        what = "HINTS, POINTS, PACKAGES or the name of a function is computed"
+        line = reference.count("\n") + 2
+        raise BuildError(file, line, what, "write it out") from None
     one = OneFile(
         id=id_,
         title=title.rstrip("."),
@@ -251,7 +257,10 @@ def _require_whole(file: str, line: int, one: OneFile) -> None:
     if differing := {made.calls for made in one.made.values()} ^ names:
         what = f"{', '.join(sorted(differing))}: no check, or not a function that students write"
         raise BuildError(file, line, what, "check each function that students write")
-    others = {id_ for id_, task in all_tasks().items() if task.assignment != one.id}
+    foreign = [task for task in all_tasks().values() if task.assignment != one.id]
+    if one.id in {name for task in foreign for name in (task.id, task.module)}:
+        raise BuildError(file, 1, f"{one.id} is taken", "give the file another name")
+    others = {task.id for task in foreign}
     if taken := others & names or (names & {one.id} if len(names) > 1 else ()):
         raise BuildError(file, 1, f"{', '.join(taken)} is taken", "rename the function")
 

@@ -7,6 +7,7 @@ written yet: until it is, it is an error of the grader, which costs nobody a poi
 from __future__ import annotations
 
 import ast
+import keyword
 import sys
 from pathlib import Path
 
@@ -48,14 +49,15 @@ def new_task(name: str, assignment: str) -> list[Path]:
     given = {"name": name, "module": module}
     solution = SOLUTION / f"{module}.py"
     head = "" if solution.exists() else f'"""{name}."""\n'
-    changed = [
+    package = CHECKS / chosen.checks[0].package
+    checks = {package / f"{name}.py": _filled("task", "checks", **given)}
+    created = _create(checks | _entries("task", **given))  # first: it can be refused
+    return [
         _append(solution, head + _filled("task", "solution", **given)),
         _append(ASSIGNMENTS / f"{assignment}.toml", _filled("task", "table", **given)),
         _append(COURSE / f"{assignment}.py", _filled("task", "lesson", **given)),
+        *created,
     ]
-    package = CHECKS / chosen.checks[0].package
-    checks = {package / f"{name}.py": _filled("task", "checks", **given)}
-    return changed + _create(checks | _entries("task", **given))
 
 
 def new_check(name: str) -> list[Path]:
@@ -139,7 +141,7 @@ def _require_free(name: str) -> None:
         UsageError: it is not an identifier, or it is taken.
     """
     taken = {*assignments(), *tasks(), *(task.module for task in tasks().values())}
-    if not name.isidentifier():
+    if not name.isidentifier() or keyword.iskeyword(name):
         raise UsageError(f"{name}: use letters, digits and _ only, as for a module of Python's.")
     if name in taken or name in sys.stdlib_module_names or (ROOT / name).exists():
         raise UsageError(f"{name} is the name of something else. Choose another one.")

@@ -242,6 +242,8 @@ def test_each_function_of_a_file_is_a_task() -> None:
         ("return sum(", "return sum((", "does not compile"),
         ('close("averages", [[1', 'close("average", [[1', "average: no check, or not a function"),
         ("def averages(", "def model(", "averages, model: no check"),
+        ('{"whole": ', '{"whole": 2 * ', "is computed"),
+        ('close("averages", [[1', "close(NAME, [[1", "is computed"),
     ],
 )
 def test_a_file_that_cannot_be_built_is_told_with_its_place(old: str, new: str, says: str) -> None:
@@ -254,13 +256,21 @@ def test_a_function_cannot_be_called_as_a_task_of_another_assignment() -> None:
         parse("averages", SKELETON.replace("averages", "pad"))
 
 
-@pytest.mark.parametrize("name", ["random", "two words", "a-b"])
+@pytest.mark.parametrize("name", ["dataset", "recurrent", "pad"])
+def test_a_file_cannot_be_called_as_a_module_of_another_assignment(name: str) -> None:
+    with pytest.raises(BuildError, match=f"{name} is taken"):
+        parse(name, SKELETON)
+
+
+@pytest.mark.parametrize("name", ["random", "two words", "a-b", "class"])
 def test_a_file_needs_the_name_of_a_module(name: str) -> None:
     with pytest.raises(BuildError, match="cannot be called"):
         parse(name, SKELETON)
 
 
-@pytest.mark.parametrize("name", ["model", "text", "statistics", "grader", "a-b", "beyond"])
+@pytest.mark.parametrize(
+    "name", ["model", "text", "statistics", "grader", "a-b", "beyond", "class"]
+)
 def test_a_name_that_is_taken_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f"^{name}"):
         skeletons.new_assignment(name)
