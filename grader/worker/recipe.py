@@ -51,7 +51,9 @@ class Recipe:
 
     def _before_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         if not self.optimizer:
-            self.optimizer, self.settings = type(optimizer).__name__, _settings(optimizer)
+            self.optimizer = type(optimizer).__name__
+            with contextlib.suppress(Exception):  # an optimizer of one's own may have none
+                self.settings = _settings(optimizer)
         if self.gradient is not None and self.weight.grad is not None:
             self.changed |= not torch.allclose(self.weight.grad, self.gradient)
 

@@ -88,3 +88,15 @@ def test_nothing_stays_replaced_and_what_is_not_learned_from_is_no_loss() -> Non
         nn.functional.mse_loss(torch.zeros(1), torch.zeros(1))
     assert recipe.seen()["losses"] == []
     assert before == (nn.functional.cross_entropy, torch.optim.lr_scheduler.LRScheduler.__init__)
+
+
+def test_an_optimizer_of_ones_own_needs_no_learning_rate() -> None:
+    class Own(torch.optim.Optimizer):
+        def __init__(self, parameters: list[Tensor]) -> None:
+            super().__init__(parameters, {})
+
+        def step(self, closure: Any = None) -> Any:
+            pass
+
+    seen = observed(lambda weight: Own([weight]))
+    assert (seen["optimizer"], seen["settings"]) == ("Own", {})
