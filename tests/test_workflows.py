@@ -16,6 +16,7 @@ import yaml
 
 from grader.__main__ import main
 from grader.base.paths import ROOT
+from grader.contract import course
 from grader.contract.enums import Status
 from grader.contract.tasks import MAIN
 from grader.maintain import release
@@ -96,6 +97,17 @@ def test_the_workflow_has_the_names_that_readers_of_the_points_ask_for(tmp_path:
     assert {path.name for path in (tmp_path / "exercise").iterdir()} == {
         path.name for path in (ROOT / "exercise").glob("*.py")
     }
+
+
+@pytest.mark.usefixtures("small")
+def test_the_readme_has_the_title_of_the_course(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "_used", [])
+    course.use('title = "Texts in spring"')
+    assert main(["release", "--github", str(tmp_path)]) == 0
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# Texts in spring\n\nWrite your solution in `exercise/` and push")
 
 
 @pytest.mark.usefixtures("small")

@@ -18,9 +18,7 @@ __pycache__/
 /training/
 /record.json
 """
-README = """\
-# News classifier
-
+README = """
 Write your solution in `exercise/` and push: each push is graded. The tab *Actions* shows the result
 on the page of the run; a red cross means that points are missing. To work faster than that, install
 the kit on your machine and let `python -m grader watch` grade on every save.
@@ -43,10 +41,11 @@ def run(out: Path, assignment: str | None) -> int:
     files = release.for_students()
     workflow = WORKFLOW.read_text(encoding="utf-8")
     id_ = get_assignment(assignment or MAIN).id
+    title, newline, rest = files["README.md"].partition(b"\n")
     files |= {
         ".github/workflows/classroom.yml": workflow.replace(MAIN, id_).encode(),
         ".gitignore": IGNORED.encode(),
-        "README.md": README.encode() + files["README.md"].partition(b"\n")[2],
+        "README.md": b"".join((title, newline, README.encode(), rest)),
     }
     release.refuse_leaks(out, files)
     try:

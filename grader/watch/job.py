@@ -72,13 +72,13 @@ class Job(threading.Thread):
         """Grade, and report what happened."""
         try:
             self._grade()
+            self._prepare()
         except UsageError as error:
             self.report(Ended(self, str(error)))
         except Exception as error:
             self.report(Ended(self, f"The grader itself failed: {error!r}"))
         else:
             self.report(Ended(self))
-        self._prepare()
 
     def _prepare(self) -> None:
         """Where there is no fork server, start a worker that loads packages for the next job."""
