@@ -134,13 +134,25 @@ def _check(
 
 def _calling(name: str, args: Sequence[Any]) -> str:
     """Write a call as Python."""
+    return shorten(f"{name}({', '.join(map(_literal, args))})", MAX_CALL)
+
+
+def _literal(value: Any) -> str:
+    """Write an argument as Python that can be pasted, with the dtype of tensors if needed."""
     import torch
 
-    parts = [
-        f"torch.tensor({each.tolist()})" if isinstance(each, torch.Tensor) else repr(each)
-        for each in args
-    ]
-    return shorten(f"{name}({', '.join(parts)})", MAX_CALL)
+    if isinstance(value, torch.Tensor):
+        numbers = value.tolist()
+        implied = value.numel() and torch.tensor(numbers).dtype == value.dtype
+        return f"torch.tensor({numbers}{'' if implied else f', dtype={value.dtype}'})"
+    if type(value) is list:
+        return f"[{', '.join(map(_literal, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(_literal, value))}{',' if len(value) == 1 else ''})"
+    if type(value) is dict:
+        pairs = (f"{_literal(key)}: {_literal(part)}" for key, part in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return repr(value)
 
 
 def _result(expected: Any, call: Call) -> Any:

@@ -59,7 +59,9 @@ def show() -> int:
         for task in assignment.tasks.values():
             before = all_tasks()[task.id].points
             own = "" if task.points == before else f", {before:g} in the kit"
-            print(f"  {task.id:<18}{task.points:>5g}{' bonus' if task.bonus else ''}{own}")
+            print(f"  {task.id:<20} {task.points:>5g}{' bonus' if task.bonus else ''}{own}")
+    if of.roster_file and not of.roster_file.is_file():
+        print(f"\nThe roster {of.roster_file} is not there yet.")
     outdated = [id_ for id_ in assignments() if _is_outdated(id_)]
     if outdated:
         print(f"\nThe notebooks of {', '.join(outdated)} differ: run `python -m grader build`.")

@@ -72,6 +72,7 @@ def new_check(name: str) -> list[Path]:
         raise UsageError(f"{task_id} has no module of its own: write its check by hand.")
     function = task.names[0]
     definition = definitions(read(SOLUTION / f"{task.module}.py"))[function]
+    definition = definition.replace("    ### BEGIN SOLUTION\n", "")
     given = {"name": check, "task": task_id, "function": function, "definition": definition}
     changed = _add_to_own(task, given) or _add_to_table(task, given)
     for folder, key in (("mutants", "mutant"), ("accepted", "accepted")):

@@ -78,6 +78,23 @@ def test_the_message_can_be_pasted_and_shows_both_results() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        (
+            [torch.ones(2), (torch.zeros(1, 1),)],
+            "[torch.tensor([1.0, 1.0]), (torch.tensor([[0.0]]),)]",
+        ),
+        ({"a": torch.tensor([1, 2])}, "{'a': torch.tensor([1, 2])}"),
+        (torch.ones(1).double(), "torch.tensor([1.0], dtype=torch.float64)"),
+        (torch.zeros(0, dtype=torch.long), "torch.tensor([], dtype=torch.int64)"),
+    ],
+)
+def test_tensors_of_any_dtype_and_in_containers_can_be_pasted(argument: Any, text: str) -> None:
+    check = equal(NAME, [argument], 3, "So.")
+    assert message(check, returning("2"))[0] == f"`rnn_cell({text})`"
+
+
 def test_of_large_tensors_the_numbers_that_differ_most_are_shown() -> None:
     check = close(NAME, [0], torch.zeros(4, 5), "So.")
     lines = message(check, returning("torch.eye(4, 5)"))

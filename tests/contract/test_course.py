@@ -166,6 +166,19 @@ def test_a_file_is_found_by_the_option_by_the_variable_and_in_an_nbgrader_course
     assert main(["course", "show", "--course", str(tmp_path / "none.toml")]) == 2
 
 
+def test_show_says_that_the_roster_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(course_policy, "_is_outdated", lambda _: False)  # builds all notebooks
+    (tmp_path / course.NAME).write_text('roster = "students.csv"\n', encoding="utf-8")
+    told = f"The roster {tmp_path / 'students.csv'} is not there yet."
+    assert main(["course", "show", "--course", str(tmp_path)]) == 0
+    assert told in capsys.readouterr().out
+    (tmp_path / "students.csv").touch()
+    assert main(["course", "show", "--course", str(tmp_path)]) == 0
+    assert told not in capsys.readouterr().out
+
+
 def test_the_file_that_init_writes_explains_every_setting_and_changes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

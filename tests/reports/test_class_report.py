@@ -2,6 +2,7 @@
 
 import re
 import statistics
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -480,6 +481,37 @@ def test_the_folder_holds_every_report_and_names_no_student_twice(tmp_path: Path
         *(f"feedback/{file_name(name)}.html" for name in names),
     }
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "ann", "bob", "returned"),
+    [
+        ("moodle", "Ann Ø_1001_assignsubmission_file_", "Bob_1002_assignsubmission_file_work.zip",
+         ["Ann Ø_1001_assignfeedback_file_/feedback.html",
+          "Bob_1002_assignfeedback_file_/feedback.html"]),
+        ("canvas", "oann_1001_77_work.zip", "bob_LATE_1002_78_my_work-1.zip",
+         ["oann_1001_77_feedback.html", "bob_LATE_1002_78_feedback.html"]),
+        ("folders", "Ann_1001_assignsubmission_file_", "bob_1002_78_work.zip", []),
+    ],
+)  # fmt: skip
+def test_feedback_is_packed_as_the_exporting_system_takes_it_back(
+    tmp_path: Path, layout: str, ann: str, bob: str, returned: list[str]
+) -> None:
+    results = [
+        Result("1001", "Ann", ann, graded()["right"]),
+        Result("1002", "Bob", bob, graded()["stubs"]),
+        Result("1003", "Cay", "cay_1003_79_work.pdf", fault="a PDF"),
+        Result("1004", roster=Student("1004", "Dee", "")),
+    ]
+    (tmp_path / "feedback.zip").touch()  # of an earlier run
+    assert class_page.write(results, tmp_path, "Class", layout=layout) == []
+    assert (tmp_path / "feedback.zip").exists() == bool(returned)
+    if returned:
+        with zipfile.ZipFile(tmp_path / "feedback.zip") as archive:
+            assert archive.namelist() == returned
+            for name, student in zip(returned, ("1001", "1002"), strict=True):
+                page = tmp_path / "feedback" / f"{student}.html"
+                assert archive.read(name) == page.read_bytes()
 
 
 def broken(*_arguments: Any) -> str:

@@ -25,7 +25,7 @@ from grader.contract.roster import Student
 from grader.grading import keys
 from grader.reports import feedback, junit, marks, pages
 from grader.reports import markdown as markdown_format
-from grader.reports.class_report import analysis, similarity
+from grader.reports.class_report import analysis, returned, similarity
 from grader.reports.labels import cleaned, one_line, safe
 
 ALIKE = (
@@ -52,7 +52,8 @@ def write(
     Args:
         results: what came of each submission, and of students who handed in nothing.
         out: the folder; it is made if it is not there. It gets index.html, marks.csv, canvas.csv,
-            moodle.csv, junit.xml, and feedback/<student>.html for each record.
+            moodle.csv, junit.xml, feedback/<student>.html for each record, and feedback.zip, which
+            returns these pages, if the submissions come from Canvas or Moodle.
         title: the heading of the page.
         layout: "canvas" or "moodle" if the ids of students come from an export of theirs.
         markdown: write feedback/<student>.md, too.
@@ -85,6 +86,8 @@ def write(
     }
     for name, text in reports.items():
         _write(out / name, text, failures, name)
+    with failures.noted(returned.NAME):
+        returned.write(ordered, out, layout, without)
     return failures.lines
 
 
