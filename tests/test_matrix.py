@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from grader.contract import course
 from grader.contract.enums import Status, Tier
 from grader.contract.mistakes import mistakes
 from grader.contract.record import CheckResult
@@ -498,3 +499,21 @@ def test_what_takes_seconds_is_shared_by_those_with_the_same_code_of_its_task() 
     assert vectors(b"def token_vectors(): return 1\n\n\ndef pad(): return 1\n") == 7
     assert vectors(b"def token_vectors(): return 1\n\n\ndef pad(): return 2\n") == 7
     assert vectors(b"def token_vectors(): return 2\n\n\ndef pad(): return 2\n") == 8
+
+
+def test_the_matrix_has_the_tasks_that_a_course_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / course.NAME).write_text('leave_out = ["gru_cell"]\n', encoding="utf-8")
+    found: list[Variant] = []
+
+    def update(entries: list[Variant], *_: Any, **__: Any) -> list[str]:
+        found.extend(entries)
+        return []
+
+    monkeypatch.setattr(command, "grade", lambda _: [])
+    monkeypatch.setattr(command, "update", update)
+    with course.chosen(tmp_path):
+        assert command.main(["--only", next(iter(mutants())).id]) == 0
+        assert "gru_cell" not in tasks()
+    assert "gru_cell" in {entry.task for entry in found}

@@ -1,8 +1,8 @@
 """An archive of the feedback pages, with the names by which Canvas and Moodle return files.
 
 Moodle reads `<name>_<participant>_assignfeedback_file_/<file>`, see
-`mod/assign/feedback/file/importziplib.php`. Canvas reads `<name>_<user>_<uploaded file>_<file>`, with
-the numbers of its own export, see `Assignment#infer_comment_context_from_filename`.
+`mod/assign/feedback/file/importziplib.php`. Canvas reads `<name>_<user>_<uploaded file>_<file>`
+with the numbers of its own export, see `Assignment#infer_comment_context_from_filename`.
 """
 
 from __future__ import annotations
