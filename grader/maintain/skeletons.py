@@ -17,7 +17,7 @@ from grader.base.paths import CHECKS, COURSE, GRADER, ROOT, SOLUTION
 from grader.contract.tables import ASSIGNMENTS
 from grader.contract.tasks import Task, assignments, get_assignment, get_task, tasks
 from grader.maintain.one_file import OWN
-from grader.maintain.stubs import read
+from grader.maintain.stubs import BEGIN, END, read
 from grader.maintain.submission_bank import BANK, definitions
 
 SKELETONS = GRADER / "maintain" / "skeletons.toml"
@@ -30,7 +30,7 @@ def new_assignment(name: str) -> list[Path]:
     _require_free(name)
     return _create(
         {
-            OWN / f"{name}.py": _filled("assignment", "own", name=name),
+            OWN / f"{name}.py": filled("assignment", "own", name=name),
             **_entries("assignment", name=name),
         }
     )
@@ -50,12 +50,12 @@ def new_task(name: str, assignment: str) -> list[Path]:
     solution = SOLUTION / f"{module}.py"
     head = "" if solution.exists() else f'"""{name}."""\n'
     package = CHECKS / chosen.checks[0].package
-    checks = {package / f"{name}.py": _filled("task", "checks", **given)}
+    checks = {package / f"{name}.py": filled("task", "checks", **given)}
     created = _create(checks | _entries("task", **given))  # first: it can be refused
     return [
-        _append(solution, head + _filled("task", "solution", **given)),
-        _append(ASSIGNMENTS / f"{assignment}.toml", _filled("task", "table", **given)),
-        _append(COURSE / f"{assignment}.py", _filled("task", "lesson", **given)),
+        _append(solution, head + filled("task", "solution", **given)),
+        _append(ASSIGNMENTS / f"{assignment}.toml", filled("task", "table", **given)),
+        _append(COURSE / f"{assignment}.py", filled("task", "lesson", **given)),
         *created,
     ]
 
@@ -72,12 +72,12 @@ def new_check(name: str) -> list[Path]:
         raise UsageError(f"{task_id} has no module of its own: write its check by hand.")
     function = task.names[0]
     definition = definitions(read(SOLUTION / f"{task.module}.py"))[function]
-    definition = definition.replace("    ### BEGIN SOLUTION\n", "")
+    definition = definition.replace(f"    {BEGIN}\n", "")
     given = {"name": check, "task": task_id, "function": function, "definition": definition}
     changed = _add_to_own(task, given) or _add_to_table(task, given)
     for folder, key in (("mutants", "mutant"), ("accepted", "accepted")):
         entries = BANK / folder / f"{task_id}.toml"
-        changed.append(_append(entries, _filled("check", key, **given)))
+        changed.append(_append(entries, filled("check", key, **given)))
     return changed
 
 
@@ -96,7 +96,7 @@ def _add_to_own(task: Task, given: dict[str, str]) -> list[Path]:
     line, column = (points.end_lineno or 0) - 1, (points.end_col_offset or 0) - 1
     before = lines[line][:column].rstrip().rstrip(",")
     lines[line] = f'{before}, "{given["name"]}": 1{lines[line][column:]}'
-    written = _importing("\n".join(lines), *ONE_LINE) + _filled("check", "line", **given)
+    written = _importing("\n".join(lines), *ONE_LINE) + filled("check", "line", **given)
     path.write_text(written, encoding="utf-8")
     return [path]
 
@@ -113,7 +113,7 @@ def _add_to_table(task: Task, given: dict[str, str]) -> list[Path]:
     is_function = given["definition"].startswith("def ")
     text = _importing(read(checks), *(ONE_LINE if is_function else ERROR))
     kind = "line" if is_function else "function"
-    checks.write_text(text + _filled("check", kind, **given), encoding="utf-8")
+    checks.write_text(text + filled("check", kind, **given), encoding="utf-8")
     return [table, checks]
 
 
@@ -151,14 +151,14 @@ def _require_free(name: str) -> None:
 def _entries(kind: str, **given: str) -> dict[Path, str]:
     folders = ("mutants", "accepted")
     return {
-        BANK / folder / f"{given['name']}.toml": _filled(kind, folder, **given)
-        for folder in folders
+        BANK / folder / f"{given['name']}.toml": filled(kind, folder, **given) for folder in folders
     }
 
 
-def _filled(kind: str, key: str, **given: str) -> str:
+def filled(kind: str, key: str, **given: str) -> str:
+    """Return a text of skeletons.toml with the names in braces replaced."""
     text: str = read_toml(SKELETONS)[kind][key]
-    for name, value in given.items():
+    for name, value in {**given, "begin": BEGIN, "end": END}.items():
         text = text.replace(f"{{{name}}}", value)
     return text
 

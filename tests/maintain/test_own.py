@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from grader.base.errors import UsageError
-from grader.base.files import parse_toml, read_toml
+from grader.base.files import parse_toml
 from grader.base.paths import ROOT
 from grader.maintain import skeletons
 from grader.maintain.one_file import parse
 from grader.maintain.stubs import BuildError
 
-SKELETON: str = read_toml(skeletons.SKELETONS)["assignment"]["own"].replace("{name}", "averages")
+SKELETON = skeletons.filled("assignment", "own", name="averages")
 FOLDERS = ("assignments", "docs", "exercise", "grader", "news", "solution", "tests")
 
 # What an attack can earn is what it computes: the mean of whatever numbers, or that [] raises.
