@@ -41,8 +41,10 @@ def marks() -> tuple[float, float]:
         for name in ("full", "none")
     )
     if not all(type(mark) in (int, float) for mark in (full, none)) or not 0 <= none < full <= 1:
+        given = own.accuracy_full, own.accuracy_none
+        place = "grader/grading/accuracy.toml" if given == (None, None) else own.place
         raise UsageError(
-            f"{own.place or 'grader/grading/accuracy.toml'}: full = {full!r}, none = {none!r}. "
+            f"{place}: full = {full!r}, none = {none!r}. "
             f'Each is "{CALIBRATED}" or a number, with 0 <= none < full <= 1.'
         )
     return full, none

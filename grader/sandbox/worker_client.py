@@ -9,6 +9,7 @@ import queue
 import re
 import secrets
 import select
+import signal
 import subprocess
 import threading
 import time
@@ -200,9 +201,12 @@ class ProcessWorker:
             around = lines.around(where, self.names, self.files)
             raise TimeUp(f"Timed out after {allowed:.3g} s.", where, around=around) from None
         except _Closed:
-            where = self._where(mark)
+            where, warned = self._where(mark), self._trace(mark).startswith(WARNING)
             code = self._end(grace=0.5)
             self._keep_output(start)
+            if warned and code == -signal.SIGSEGV:
+                around = lines.around(where, self.names, self.files)
+                raise TimeUp(f"Timed out after {allowed:.3g} s.", where, around=around) from None
             if getattr(confined.process, "orphaned", False):
                 what = "The fork server, which starts workers, was killed."
                 raise WorkerLost(what, excused=True) from None
@@ -285,9 +289,13 @@ class ProcessWorker:
 
     def _where(self, mark: int) -> str:
         """Find the student's line in the part of the trace after `mark`."""
+        return _own_line(self._trace(mark), self.names)
+
+    def _trace(self, mark: int) -> str:
+        """Read the part of the trace after `mark`."""
         assert self.confined is not None
         self.confined.trace.seek(mark)
-        return _own_line(self.confined.trace.read(1 << 13).decode("ascii", "replace"), self.names)
+        return self.confined.trace.read(1 << 13).decode("ascii", "replace")
 
     def _end(self, grace: float = 0.0) -> int | None:
         """Make sure that the process is gone; return its exit code if it ended by itself."""
@@ -327,6 +335,9 @@ class ProcessWorker:
         return self.kept.decode("utf-8", "replace")
 
 
+# How a trace begins that is written shortly before the deadline. faulthandler reads the frames of a
+# thread that keeps running, and in rare cases crashes over that.
+WARNING = "Timeout ("
 FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MULTILINE)
 
 

@@ -166,6 +166,15 @@ def test_a_spare_worker_serves_the_next_submission_and_no_other() -> None:
         assert second.confined is not spare
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals end processes on POSIX systems")
+@pytest.mark.parametrize(("seconds", "what"), [(2.0, "Timed out after 2 s"), (60.0, "signal 11")])
+def test_a_crash_shortly_before_the_deadline_is_a_timeout(seconds: float, what: str) -> None:
+    """The traceback that is written then may crash."""
+    code = "import os, time; time.sleep(1.8); os.kill(os.getpid(), 11)"
+    with serving() as worker, pytest.raises(WorkerLost, match=what):
+        run(worker, code, seconds)
+
+
 @pytest.mark.parametrize("alive", [True, False])
 def test_a_spare_worker_that_is_not_needed_leaves_nothing(alive: bool) -> None:
     launch.prepare()
