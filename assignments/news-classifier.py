@@ -261,7 +261,7 @@ check("collate", Collate)
 
 # %% [markdown]
 # **Predict.** Your `Collate` gets the three sentences *Rain stopped play*, *Goal!* and *Shares of
-# the airline fell sharply*. What is the shape of the padded tensor? Write it in place of the dots,
+# the airline fell sharply*. What is the shape of the padded tensor? Write it instead of the dots,
 # as in `(1, 2, 3)`, and run the cell.
 
 # %% predict=true
