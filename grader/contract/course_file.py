@@ -227,9 +227,9 @@ def _shown(path: Path) -> str:
 
 def _flat(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the settings with dotted names; that of a check needs no quotes in the file."""
-    inner = {name.partition(".")[0] for name in SETTINGS if "." in name}
+    nested = {*TABLES, *_inner()}
     for key, value in table.items():
-        if key not in {*TABLES, *inner} or not isinstance(value, dict):
+        if key not in nested or not isinstance(value, dict):
             yield key, value
             continue
         for name, each in value.items():
@@ -269,6 +269,7 @@ def _converted(name: str, value: Any) -> Any:
 
 
 def _inner() -> list[str]:
+    """Return the tables that hold settings."""
     return list(dict.fromkeys(name.partition(".")[0] for name in SETTINGS if "." in name))
 
 

@@ -19,7 +19,6 @@ Delete the file if the assignment outgrows it: what was built from it is as any 
 from __future__ import annotations
 
 import ast
-import json
 import keyword
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from typing import Any
 
 from grader.base.paths import CHECKS, COURSE, ROOT, SOLUTION
 from grader.contract import signatures
+from grader.contract.policy import written
 from grader.contract.tables import ASSIGNMENTS
 from grader.contract.tasks import all_tasks, read_again
 from grader.maintain.stubs import REBUILD, BuildError, find_regions, read, write
@@ -79,11 +79,11 @@ class OneFile:
         head = HEAD.format(self.id) + "\n"
         package = CHECKS / self.id
         tasks_ = "".join(map(self._task, self.titles))
-        packages = _quoted([*PACKAGES, *self.tables.get("PACKAGES", ())])
+        packages = written([*PACKAGES, *self.tables.get("PACKAGES", ())])
         return {
             SOLUTION / f"{self.id}.py": self.reference,
             ASSIGNMENTS / f"{self.id}.toml": (
-                f"{head}\ntitle = {_quoted(self.title)}\npackages = {packages}\n{tasks_}"
+                f"{head}\ntitle = {written(self.title)}\npackages = {packages}\n{tasks_}"
             ),
             package / "__init__.py": f'"""Checks of the assignment {self.id}."""\n',
             **{package / f"{name}.py": self._checks(head, name) for name in self.titles},
@@ -102,11 +102,11 @@ class OneFile:
                 rows += f'    {{ id = "{key}", points = {points}, hint = 1{waits} }},\n'
         lines = [
             "\n[[task]]",
-            f"id = {_quoted(name)}",
-            f"title = {_quoted(self.titles[name])}",
-            f"module = {_quoted(self.id)}",
-            f"names = {_quoted([name])}",
-            f"hints = {_quoted(list(hints[name] if isinstance(hints, dict) else hints))}",
+            f"id = {written(name)}",
+            f"title = {written(self.titles[name])}",
+            f"module = {written(self.id)}",
+            f"names = {written([name])}",
+            f"hints = {written(list(hints[name] if isinstance(hints, dict) else hints))}",
             f"checks = [\n{rows}]\n",
         ]
         return "\n".join(lines)
@@ -144,10 +144,10 @@ def build() -> list[Path]:
     wanted = {path: text for each in _read_all() for path, text in each.files().items()}
     for path in wanted:
         path.parent.mkdir(exist_ok=True)
-    written = [path for path, text in wanted.items() if write(path, text)]
+    changed = [path for path, text in wanted.items() if write(path, text)]
     read_again()
     signatures.expected.cache_clear()
-    return written
+    return changed
 
 
 def check() -> list[str]:
@@ -263,8 +263,3 @@ def _require_whole(file: str, line: int, one: OneFile) -> None:
     others = {task.id for task in foreign}
     if taken := others & names or (names & {one.id} if len(names) > 1 else ()):
         raise BuildError(file, 1, f"{', '.join(taken)} is taken", "rename the function")
-
-
-def _quoted(value: str | list[str]) -> str:
-    """Write a text or a list of texts as TOML."""
-    return json.dumps(value, ensure_ascii=False)

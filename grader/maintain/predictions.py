@@ -17,12 +17,12 @@ from. The notebook shows `predict("outputs-shape", ...)`.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grader.contract.policy import written
 from grader.contract.predictions import TABLES, Prediction, digest
 from grader.maintain.stubs import REBUILD, BuildError, read, write
 
@@ -93,9 +93,9 @@ def text(script: Path) -> str:
     rows = []
     for question in questions(script):
         own = question.prediction
-        lines = [f"[{own.id}]", f'digest = "{own.digest}"', f"hint = {_quoted(own.hint)}"]
+        lines = [f"[{own.id}]", f'digest = "{own.digest}"', f"hint = {written(own.hint)}"]
         lines += [f"decimals = {own.decimals}"] if own.decimals != 2 else []
-        lines += [f"choices = {_quoted(own.choices)}"] if own.choices else []
+        lines += [f"choices = {written(own.choices)}"] if own.choices else []
         rows.append("\n" + "".join(f"{line}\n" for line in lines))
     return HEAD + "".join(rows)
 
@@ -118,10 +118,6 @@ def check(script: Path) -> list[str]:
         return [] if now == text(script) else [outdated]
     except BuildError as error:
         return [str(error)]
-
-
-def _quoted(value: str | tuple[str, ...]) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _error(script: str, what: str, problem: str) -> BuildError:

@@ -198,15 +198,13 @@ class ProcessWorker:
             where = self._where(mark)
             self._end()
             self._keep_output(start)
-            around = lines.around(where, self.names, self.files)
-            raise TimeUp(f"Timed out after {allowed:.3g} s.", where, around=around) from None
+            raise self._timed_out(allowed, where) from None
         except _Closed:
             where, warned = self._where(mark), self._trace(mark).startswith(WARNING)
             code = self._end(grace=0.5)
             self._keep_output(start)
             if warned and code == -signal.SIGSEGV:
-                around = lines.around(where, self.names, self.files)
-                raise TimeUp(f"Timed out after {allowed:.3g} s.", where, around=around) from None
+                raise self._timed_out(allowed, where) from None
             if getattr(confined.process, "orphaned", False):
                 what = "The fork server, which starts workers, was killed."
                 raise WorkerLost(what, excused=True) from None
@@ -286,6 +284,10 @@ class ProcessWorker:
         """Keep the output of a call that did not return."""
         output = self.kept[start : start + wire.MAX_TEXT].decode("utf-8", "replace")
         self.printed = [("", output)] if output else []
+
+    def _timed_out(self, seconds: float, where: str) -> TimeUp:
+        around = lines.around(where, self.names, self.files)
+        return TimeUp(f"Timed out after {seconds:.3g} s.", where, around=around)
 
     def _where(self, mark: int) -> str:
         """Find the student's line in the part of the trace after `mark`."""
