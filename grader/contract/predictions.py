@@ -13,6 +13,7 @@ from typing import Any
 
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
+from grader.contract.guesses import readings
 from grader.contract.names import did_you_mean
 
 TABLES = GRADER / "contract" / "answers"
@@ -55,15 +56,20 @@ def reply(question: str, *guess: object) -> str:
         return f"There is no question {question!r}.{did_you_mean(question, predictions())}"
     value = guess[0] if len(guess) == 1 else guess
     parts = value if isinstance(value, list | tuple) else (value,)
-    if not parts or any(part is ... for part in parts):
+    if not parts or any(map(_is_left_out, parts)):
         return FIRST
-    if digest(question, value, prediction.decimals) == prediction.digest:
+    meant = [*readings(guess, prediction.choices)]
+    if any(digest(question, each, prediction.decimals) == prediction.digest for each in meant):
         return "Right! Run the next cell to see it."
-    choices = {normal_form(each, 0): each for each in prediction.choices}
-    if choices and normal_form(value, 0) not in choices:
+    choices = {normal_form(each, 0) for each in prediction.choices}
+    if choices and not choices & {normal_form(each, 0) for each in meant}:
         return "Choose one of these: " + ", ".join(f'"{each}"' for each in prediction.choices) + "."
     again = "Change your guess and run this cell again, or run the next cell and compare."
     return f"Not quite. {prediction.hint} {again}"
+
+
+def _is_left_out(part: object) -> bool:
+    return part is ... or (isinstance(part, str) and not part.strip(" ."))
 
 
 def digest(question: str, answer: object, decimals: int) -> str:

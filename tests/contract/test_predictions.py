@@ -1,5 +1,7 @@
 """`predict` accepts all ways to write an answer, gives none away, and never raises."""
 
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,113 @@ def test_equal_answers_are_right(
     monkeypatch: pytest.MonkeyPatch, answer: Any, guess: Any, options: dict[str, Any]
 ) -> None:
     assert ask(monkeypatch, answer, guess, **options).startswith("Right!")
+
+
+@pytest.mark.parametrize(
+    ("answer", "guess"),
+    [
+        (0.75, "3/4"),
+        (0.75, "75%"),
+        (0.75, "75 %"),
+        (0.75, "about 75 percent"),
+        (0.75, "0,75"),
+        (0.75, ".75"),
+        (0.75, "~0.75"),
+        (0.75, "≈ 0.75"),
+        (0.75, "3 / 4"),
+        (0.75, "1 - 1/4"),
+        (0.75, "0.75."),
+        (0.75, Fraction(3, 4)),
+        (0.75, Decimal("0.75")),
+        (64.3, "64.3%"),
+        (64.3, "64,3 %"),
+        (-0.5, "\u22120.5"),
+        (18, "6 * 3"),
+        (18, "18 pairs"),
+        (18, "eighteen"),
+        (4.16, "about 4.16 nats"),
+        ((3, 4, 12), "3 x 4 x 12"),
+        ((3, 4, 12), "3x4x12"),
+        ((3, 4, 12), "3\u00d74\u00d712"),
+        ((3, 4, 12), "3*4*12"),
+        ((3, 4, 12), "3, 4, 12"),
+        ((3, 4, 12), "3,4,12"),
+        ((3, 4, 12), "[3, 4, 12]"),
+        ((3, 4, 12), "torch.Size([3, 4, 12])"),
+        ((3, 4, 12), "(3 4 12)"),
+        ((3, 4, 12), "3 sentences, 4 steps, 12 features"),
+        ((4, 8), "4 x 8"),
+        ((4, 8), "4,8"),
+        ((1, 2, 3), range(1, 4)),
+        ((1, 2, 3), {3, 1, 2}),
+        (False, "no"),
+        (False, "No."),
+        (False, "N"),
+        (False, "no, it differs"),
+        (True, "yes"),
+        (True, "Yes!"),
+    ],
+)
+def test_a_guess_can_be_spelled_as_usual(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, guess: Any
+) -> None:
+    assert ask(monkeypatch, answer, guess).startswith("Right!")
+
+
+def test_a_decimal_comma_without_quotes_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(monkeypatch, 0.75, 0, 75).startswith("Right!")
+    assert ask(monkeypatch, (0, 75), 0, 75).startswith("Right!")
+    assert ask(monkeypatch, 0.75, 75, 0).startswith("Not quite.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "guess"),
+    [
+        (0.75, "1/4"),
+        (0.75, "7.5%"),
+        (0.75, "1/0"),
+        (0.75, "9" * 300),
+        (0.75, "1" + "/3" * 90),
+        (0.75, "0.75 or 0.25"),
+        ((3, 4, 12), "4 x 3 x 12"),
+        ((3, 4, 12), "h2 is 3 x 4"),
+        (144, "3, 4, 12"),
+        (False, "yes"),
+        (True, "not yes"),
+        (True, "1"),
+        (0, "no"),
+    ],
+)
+def test_a_wrong_guess_is_wrong_however_it_is_spelled(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, guess: str
+) -> None:
+    assert ask(monkeypatch, answer, guess).startswith("Not quite.")
+
+
+CHOICES = ("forward", "backward", "both")
+
+
+@pytest.mark.parametrize(
+    ("choices", "guess", "said"),
+    [
+        (CHOICES, "the forward state", "Right!"),
+        (CHOICES, "Forward.", "Right!"),
+        (CHOICES, "backwards", "Choose one"),
+        (CHOICES, "it is the backward one", "Not quite."),
+        (CHOICES, "not forward", "Choose one"),
+        (CHOICES, "it isn't forward", "Choose one"),
+        (CHOICES, "forward and backward", "Choose one"),
+        (CHOICES, "", "Write your guess"),
+        (CHOICES, "...", "Write your guess"),
+        (("one of the two", "a third word"), "one", "Right!"),
+        (("one of the two", "a third word"), "third", "Not quite."),
+        (("one of the two", "a third word"), "the", "Choose one"),
+    ],
+)
+def test_a_choice_is_recognised_if_only_one_can_be_meant(
+    monkeypatch: pytest.MonkeyPatch, choices: tuple[str, ...], guess: str, said: str
+) -> None:
+    assert ask(monkeypatch, choices[0], guess, choices=choices).startswith(said)
 
 
 @pytest.mark.parametrize(
