@@ -24,7 +24,7 @@ from grader.classroom.job import GradingConfig
 from grader.classroom.journal import Entry, Journal
 from grader.classroom.lateness import Lateness, lateness
 from grader.classroom.progress import STYLES, Watching, verdict
-from grader.contract import course, grades
+from grader.contract import course, grades, held_back
 from grader.contract.results import Result
 from grader.contract.roster import Student
 from grader.contract.tasks import MAIN
@@ -256,6 +256,13 @@ def _report(
         )
     if not options.setting.secret:
         console.print(f"note: {keys.without()}", soft_wrap=True)
+    graded = {check.id for each in results if each.record for check in each.record.checks}
+    if hidden := sorted(graded & held_back.hidden()):
+        console.print(
+            f"note: before the deadline, students' pages do not show {', '.join(hidden)}; "
+            "the marks have their points",
+            soft_wrap=True,
+        )
     console.print(f"reports: {options.out}", soft_wrap=True)
     for failure in failures:
         console.print(f"not written: {failure}", soft_wrap=True)

@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     if options.student:
         shown = labels.for_students(record).checks
         check = next(each for each in shown if each.id == check.id)
-        operations = operations if course.current().show == "full" else []
+        may = course.current().show == "full" and check.status is not Status.HELD_BACK
+        operations = operations if may else []
     print(explain.text(record, check, operations, resembles, for_student=options.student), end="")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, time
@@ -108,6 +109,16 @@ def _task(value: Any) -> str:
     return value
 
 
+def _checks(value: Any) -> str:
+    known = [*task_rows(), *check_rows()]
+    if not isinstance(value, str) or not fnmatch.filter(known, value):
+        meant = did_you_mean(value, known) if isinstance(value, str) else ""
+        raise Wrong(
+            f'a task, a check, or a pattern that fits some, as in "pad.*"{_choices((), meant)}'
+        )
+    return value
+
+
 def _package(value: Any) -> str:
     if not isinstance(value, str) or not value.isidentifier():
         raise Wrong('what is imported, as in "sklearn"')
@@ -133,6 +144,7 @@ SETTINGS: dict[str, Convert] = {
     "attempts": _choice("last", "best"),
     "written_questions": _yes_or_no,
     "show": _choice("none", "message", "full"),
+    "held_back": _list(_checks, 'a list of checks, as in ["pad.*"]'),
     "leave_out": _list(_task, 'a list of tasks, as in ["fast_pipeline"]'),
     "bonus": _list(_task, 'a list of tasks, as in ["gru_cell"]'),
     "packages": _list(_package, 'a list of names, as in ["sklearn"]'),
@@ -294,6 +306,7 @@ def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 "leave_out" if left_out else "bonus",
                 f"no task of {id_} counts; one must be neither left out nor bonus",
             )
+    yield from _endless(values)
     for name in values:
         head, _, check = name.partition(".")
         task = check.partition(".")[0]
@@ -302,6 +315,24 @@ def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     full, none = values.get("accuracy.full"), values.get("accuracy.none")
     if isinstance(full, float | int) and isinstance(none, float | int) and none >= full:
         yield "accuracy.none", f"none = {none} is not below full = {full}; points begin below full"
+
+
+def _endless(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the assignments in which checks are held back, but until no deadline."""
+    for id_, table in tables().items():
+        if f"deadlines.{id_}" in values:
+            continue
+        rows = (row["id"] for row in table["task"] if row["id"] not in values.get("leave_out", ()))
+        for task in rows:
+            own = [task, *(each for each in check_rows() if each.startswith(f"{task}."))]
+            for pattern in values.get("held_back", ()):
+                if held := fnmatch.filter(own, pattern):
+                    yield (
+                        "held_back",
+                        f"{held[0]} is held back until the deadline of {id_}, which has none; set "
+                        f"{id_} in the table [deadlines]",
+                    )
+                    return
 
 
 def _choices(names: Collection[str], meant: str) -> str:

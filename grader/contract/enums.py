@@ -25,6 +25,7 @@ class Status(TextEnum):
     NOT_STARTED = "not_started"
     NOT_RUN = "not_run"
     BLOCKED = "blocked"
+    HELD_BACK = "held_back"
     TIMEOUT = "timeout"
     MEMORY = "memory"
     CRASHED = "crashed"
@@ -37,7 +38,12 @@ class Status(TextEnum):
     @property
     def is_pending(self) -> bool:
         """Whether the check has not judged the student's work yet."""
-        return self in (Status.NOT_STARTED, Status.NOT_RUN, Status.BLOCKED)
+        return self in (
+            Status.NOT_STARTED,
+            Status.NOT_RUN,
+            Status.BLOCKED,
+            Status.HELD_BACK,
+        )
 
     @property
     def is_judged(self) -> bool:
@@ -52,7 +58,7 @@ class Status(TextEnum):
     @property
     def is_provisional(self) -> bool:
         """Whether the check must run again before the mark is final."""
-        return self in (Status.ERROR, Status.NOT_RUN)
+        return self in (Status.ERROR, Status.NOT_RUN, Status.HELD_BACK)
 
 
 class State(TextEnum):
@@ -63,6 +69,7 @@ class State(TextEnum):
     WRONG = "wrong"
     BLOCKED = "blocked"
     NOT_STARTED = "not_started"
+    HELD_BACK = "held_back"
     ERROR = "error"
 
     @classmethod
@@ -70,6 +77,8 @@ class State(TextEnum):
         """Derive a task's state from the statuses of its checks and the points earned."""
         if statuses == {Status.PASSED}:
             return cls.DONE
+        if statuses == {Status.HELD_BACK}:
+            return cls.HELD_BACK
         if Status.ERROR in statuses:
             return cls.ERROR
         if score > 0:

@@ -13,7 +13,8 @@ from typing import Any
 GRADING = ("leave_out", "bonus", "packages", "points", "accuracy")
 STUDENTS = (
     *GRADING,
-    *("title", "pass_mark", "attempts", "written_questions", "show", "titles", "deadlines", "late"),
+    *("title", "pass_mark", "attempts", "written_questions", "titles", "deadlines", "late"),
+    *("show", "held_back"),
 )
 
 
@@ -33,6 +34,7 @@ class Course:
     attempts: str = "last"
     written_questions: bool = True
     show: str = "full"
+    held_back: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     bonus: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()

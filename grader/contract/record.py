@@ -124,10 +124,17 @@ class Record:
         return _sum(check.max_score for check in self.checks if not check.bonus)
 
     @property
+    def held_back(self) -> float:
+        """The points of the checks that are held back, without those of bonus tasks."""
+        held = (check for check in self.checks if check.status is Status.HELD_BACK)
+        return _sum(check.max_score for check in held if not check.bonus)
+
+    @property
     def full_marks(self) -> bool:
-        """Whether every point is earned that is not bonus."""
-        return bool(self.checks) and all(
-            check.bonus or check.score == check.max_score for check in self.checks
+        """Whether every point is earned that is not bonus, nor held back."""
+        judged = [check for check in self.checks if check.status is not Status.HELD_BACK]
+        return bool(judged) and all(
+            check.bonus or check.score == check.max_score for check in judged
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -183,8 +190,9 @@ def _sum_up(id_: str, checks: list[CheckResult]) -> TaskResult:
 
 
 def state_of(checks: Sequence[CheckResult]) -> State:
-    """Derive a task's state from its checks; those without points do not count."""
-    scored = [check for check in checks if check.max_score] or checks
+    """Derive a task's state from its checks; those without points, or held back, do not count."""
+    judged = [check for check in checks if check.status is not Status.HELD_BACK] or checks
+    scored = [check for check in judged if check.max_score] or judged
     state = State.of({check.status for check in scored}, sum(check.score for check in scored))
     unfinished = state is State.WRONG and any(check.mistake == PLACEHOLDER for check in scored)
     return State.IN_PROGRESS if unfinished else state

@@ -11,6 +11,7 @@ import importlib
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from grader.base.errors import UsageError
@@ -35,6 +36,7 @@ class Check:
         hint: the hint level to recommend if it fails.
         needs: ids of the checks that must pass first.
         package: the assignment's package in `grader.checks`.
+        held_back: whether students see its result only after the deadline.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Check:
     hint: int
     needs: tuple[str, ...]
     package: str
+    held_back: bool = False
 
     @property
     def module(self) -> str:
@@ -59,6 +62,11 @@ class Check:
         """Import the function that implements the check."""
         module = importlib.import_module(f"grader.checks.{self.module}")
         return getattr(module, self.function)  # type: ignore[no-any-return]
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this kit has the function; students get none of a check that is held back."""
+        return hasattr(importlib.import_module(f"grader.checks.{self.module}"), self.function)
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ class Task:
     def points(self) -> float:
         """The points of all its checks."""
         return _plain(sum(check.points for check in self.checks))
+
+    def check(self, id_: str) -> Check:
+        """Return the check with this id."""
+        return next(check for check in self.checks if check.id == id_)
 
     @property
     def shares_module(self) -> bool:
@@ -266,6 +278,11 @@ def _task(assignment: str, row: Table, of: Course) -> Task:
             hint=check["hint"],
             needs=tuple(f"{id_}.{name}" for name in check.get("needs", [])),
             package=assignment.replace("-", "_"),
+            held_back=any(
+                fnmatchcase(name, pattern)
+                for name in (id_, f"{id_}.{check['id']}")
+                for pattern in of.held_back
+            ),
         )
         for check in rows
     )

@@ -53,6 +53,11 @@ def configure(c: Any) -> None:
         *(f"{nbgrader}.{name}" for name in ("LimitOutput", "AssignLatePenalties")),
         f"{nbgrader}.CheckCellMetadata",
     ]
+    c.GenerateFeedback.preprocessors = [
+        f"{nbgrader}.GetGrades",
+        f"{here}.feedback.ShowToStudents",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
     c.Execute.timeout = 120  # seconds per cell
     c.Execute.shutdown_kernel = "immediate"
     c.ExportApp.plugin_class = f"{here}.export.MarksCsv"

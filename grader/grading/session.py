@@ -13,6 +13,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.packages import installed_version
 from grader.base.paths import without_paths
+from grader.contract import held_back
 from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import (
     MAX_SHOWN,
@@ -57,6 +58,7 @@ class Session:
         planned: the checks that the record will contain.
         submission: the handle that checks use.
         results: results by check id.
+        hold_back: whether what the course holds back until the deadline does not run.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Session:
         secret: str = "",
     ) -> None:
         """Plan the checks of a submission whose modules `worker` has; see `session`."""
+        self.hold_back = False
         self.submitted, self.assignment, self.seed = submitted, assignment, seed
         tasks_of_it = [*assignment.tasks.values()]
         self.planned = [
@@ -105,7 +108,7 @@ class Session:
             verdict = self._judge(check)
             printed, self.submission.printed = self.submission.printed, before
             self._details[check.id] = verdict.details
-            fixable = verdict.status not in (Status.PASSED, Status.ERROR)
+            fixable = verdict.status not in (Status.PASSED, Status.ERROR, Status.HELD_BACK)
             self.results[check.id] = CheckResult(
                 id=check.id,
                 task=check.task,
@@ -122,6 +125,8 @@ class Session:
         return self.results[check.id]
 
     def _judge(self, check: Check) -> Verdict:
+        if self._is_held_back(check):
+            return Verdict(Status.HELD_BACK, message=held_back.message(check))
         siblings = {sibling.id: sibling for sibling in tasks()[check.task].checks}
         failed = ""
         for need in check.needs:
@@ -130,13 +135,18 @@ class Session:
                 return Verdict(Status.NOT_STARTED)
             if need in self._lenient:
                 failed = failed or need
-            elif status is not Status.PASSED:
+            elif status not in (Status.PASSED, Status.HELD_BACK):
                 return Verdict(Status.BLOCKED, message=str(waits_for(need)))
         verdict = judge(check.load(), self.submission, check, failed)
         verdict = compare_parameters(verdict, check.task, self.submission)
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)
         return verdict
+
+    def _is_held_back(self, check: Check) -> bool:
+        if not check.held_back:
+            return False
+        return (self.hold_back and held_back.is_hidden(check)) or not check.is_here
 
     def _state(self, task: str) -> State:
         """Return the state of a task; a model and a loop that agree on log-probabilities fit."""

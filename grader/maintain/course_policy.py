@@ -11,7 +11,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.files import write_whole
 from grader.base.paths import COURSE, SOLUTION
-from grader.contract import course, course_file
+from grader.contract import course, course_file, held_back
 from grader.contract.policy import Course, written
 from grader.contract.tasks import all_assignments, all_tasks, assignments
 from grader.grading import calibration
@@ -62,6 +62,8 @@ def show() -> int:
             print(f"  {task.id:<20} {task.points:>5g}{' bonus' if task.bonus else ''}{own}")
     if of.roster_file and not of.roster_file.is_file():
         print(f"\nThe roster {of.roster_file} is not there yet.")
+    if held := sorted(held_back.hidden()):
+        print(f"\nHeld back until the deadline: {', '.join(held)}")
     outdated = [id_ for id_ in assignments() if _is_outdated(id_)]
     if outdated:
         print(f"\nThe notebooks of {', '.join(outdated)} differ: run `python -m grader build`.")

@@ -43,7 +43,7 @@ def run(assignment: str, out: Path, url: str = "", repo: str = "") -> int:
             must not get, or the notebook cannot be written.
     """
     id_ = get_assignment(assignment).id
-    files, kit = release.notebooks_for_students(id_), release.kit()
+    files, kit = release.notebooks_for_students(id_), release.without_held_back(release.kit())
     release.refuse_leaks(out, files | kit)
     notebook = json.loads(files[f"{id_}.ipynb"])
     place = next(at for at, cell in enumerate(notebook["cells"]) if cell["id"] == "setup")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import keyword
@@ -104,7 +105,28 @@ def run(out: Path) -> int:
 
 def for_students() -> dict[str, bytes]:
     """Read what students get, by name: the stubs, the kit and the notebooks."""
-    return _exercise() | kit() | notebooks_for_students()
+    return _exercise() | without_held_back(kit()) | notebooks_for_students()
+
+
+def without_held_back(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Take out the functions of the checks that the course holds back.
+
+    Raises:
+        UsageError: another function of the same module uses one of them.
+    """
+    held: dict[str, list[str]] = {}
+    for check in (check for task in tasks().values() for check in task.checks if check.held_back):
+        place = f"grader/checks/{check.module.replace('.', '/')}.py"
+        held.setdefault(place, []).append(check.function)
+    found = dict(files)
+    for place, names in held.items():
+        source = stubs.without(files[place].decode(), names)
+        if used := {
+            node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)
+        } & {*names}:
+            raise UsageError(f"{place}: {min(used)} is held back, and other functions use it.")
+        found[place] = source.encode()
+    return found
 
 
 def kit() -> dict[str, bytes]:

@@ -105,15 +105,24 @@ def check(solution: Path, exercise: Path) -> list[str]:
 
 
 def without(source: str, names: Collection[str]) -> str:
-    """Return a module without the functions and classes of these names."""
+    """Return a module without the functions, classes and variables of these names."""
     lines = source.split("\n")
     for node in reversed(ast.parse(source).body):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in names:
-            begin = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
+        if _bound(node) & {*names}:
+            decorators = getattr(node, "decorator_list", ())
+            begin = min([node.lineno, *(each.lineno for each in decorators)]) - 1
             while begin and not lines[begin - 1].strip():
                 begin -= 1
             del lines[begin : node.end_lineno]
     return "\n".join(lines)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Return what a function, a class or an assignment defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else ()
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _modules(solution: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, Group
 from rich.padding import Padding
@@ -25,8 +25,10 @@ STYLES = {
     State.WRONG: "red",
     State.NOT_STARTED: "dim",
     State.BLOCKED: "dim",
+    State.HELD_BACK: "dim",
     State.ERROR: "bold magenta",
 }
+FINISHED = (State.DONE, State.HELD_BACK)
 STATUS_WORDS = {
     Status.TIMEOUT: "timed out",
     Status.MEMORY: "out of memory",
@@ -48,6 +50,7 @@ UNTOLD = {  # texts for checks without a message, by status
     Status.NOT_STARTED: "Not started.",
     Status.BLOCKED: "Not checked yet.",
     Status.NOT_RUN: "Did not run: grade again.",
+    Status.HELD_BACK: "Graded after the deadline.",
 }
 
 
@@ -78,7 +81,7 @@ def show(record: Record, *, verbose: bool = False, console: Console | None = Non
 
 def next_line(record: Record) -> str:
     """Return one line that says what to do next, for pages that show messages elsewhere."""
-    task = next((task for task in record.tasks if task.state is not State.DONE), None)
+    task = next((task for task in record.tasks if task.state not in FINISHED), None)
     if task is None:
         return _all_done(record)
     failing = [c for c in record.checks if c.task == task.id and c.status.is_broken and c.hint]
@@ -153,11 +156,12 @@ def _points(score: float, max_score: float) -> str:
 
 def first(record: Record, task: TaskResult) -> str:
     """Return in a few words what to do first in a task."""
-    if task.state is State.DONE:
-        return ""
+    if task.state in FINISHED:
+        return _held_back(c for c in record.checks if c.task == task.id)
     if task.state is State.NOT_STARTED:
         return f"write {_where(task.id)}"
-    open_checks = [c for c in record.checks if c.task == task.id and c.status is not Status.PASSED]
+    done = (Status.PASSED, Status.HELD_BACK)
+    open_checks = [c for c in record.checks if c.task == task.id and c.status not in done]
     check = next((check for check in open_checks if check.status.is_broken), open_checks[0])
     if check.mistake is not None:
         return labels.mistake(check.mistake).title
@@ -167,6 +171,17 @@ def first(record: Record, task: TaskResult) -> str:
         return _to_do(check.message) or f"write {_where(task.id)}"
     lines = check.message.split("\n")
     return compared(check.message) or lines[1 if lines[1:] else 0].strip().rstrip(",.")
+
+
+def _held_back(checks: Iterable[CheckResult]) -> str:
+    """Say which points are held back; empty if none are."""
+    held = [check for check in checks if check.status is Status.HELD_BACK]
+    points = sum(check.max_score for check in held)
+    return f"{points:g} points: {_decapitalized(held[0].message)}".rstrip(".") if held else ""
+
+
+def _decapitalized(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _to_do(message: str) -> str:
@@ -246,7 +261,7 @@ def _status(check: CheckResult) -> str:
 
 
 def _next_step(record: Record) -> Text:
-    open_tasks = [task for task in record.tasks if task.state is not State.DONE]
+    open_tasks = [task for task in record.tasks if task.state not in FINISHED]
     if not open_tasks:
         hand_in = f" To hand in: {_hand_in_command(record)}" if _is_whole(record) else ""
         return Text.assemble((f"\n{_all_done(record)}", "bold green"), (hand_in, "cyan"))
@@ -266,6 +281,8 @@ def _all_done(record: Record) -> str:
     if _is_whole(record):
         failed = any(check.status.is_broken for check in record.checks)
         without_points = " A check without points failed, see above." if failed else ""
+        if held := _held_back(record.checks):
+            return f"All done that is checked here. {held}.{without_points}"
         return f"All done: full marks.{without_points}"
     done = [task.id for task in record.tasks]
     known = [tasks()[id_] for id_ in done if id_ in tasks()]

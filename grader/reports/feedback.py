@@ -10,6 +10,6 @@ from grader.reports.labels import for_students, one_line
 
 def text(record: Record, student: str = "", mark: Mark | None = None) -> str:
     """Return the feedback page for `student`; `mark` is what the course makes of the points."""
-    return pages.render(
-        "feedback.html", record=for_students(record), student=one_line(student), mark=mark
-    )
+    shown = for_students(record)
+    mark = None if shown.held_back else mark  # it would tell what is held back
+    return pages.render("feedback.html", record=shown, student=one_line(student), mark=mark)

@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 
 from grader.contract.record import Record
-from grader.reports.labels import NOT_JUDGED, cleaned
+from grader.reports import labels
 
 
 def text(record: Record) -> str:
     """Return the record's points as workflow commands; an error, and no points, without a mark."""
-    record = cleaned(record)
-    if any(check.status.is_provisional for check in record.checks):
-        return f"::error title=Not graded::{NOT_JUDGED}\n"
+    record = labels.cleaned(record)
+    if any(labels.is_open(check) for check in record.checks):
+        return f"::error title=Not graded::{labels.NOT_JUDGED}\n"
     points, most = (f"{number:g}" for number in (record.score, record.max_score))
     report = json.dumps({"totalPoints": json.loads(points), "maxPoints": json.loads(most)})
     return (

@@ -8,7 +8,7 @@ from typing import Any
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.reports import board
-from grader.reports.labels import for_students, left_out, name, title
+from grader.reports.labels import for_students, is_held_back, left_out, name, title
 
 
 def text(record: Record) -> str:
@@ -19,9 +19,11 @@ def text(record: Record) -> str:
 def to_dict(record: Record) -> dict[str, Any]:
     """Return the record as JSON data for `/autograder/results/results.json`.
 
-    No test is hidden, because with a hidden test students would not see their total.
+    What is held back is shown after the due date that Gradescope has, and until then students do
+    not see their total. Nothing else is hidden, because that would hide the total, too.
     """
-    record = for_students(record)
+    held = {check.id for check in record.checks if is_held_back(check)}
+    first, record = for_students(record, held), for_students(record, ())
     tests = [
         _test(f"{number}.{place}", check)
         for number, task in enumerate(record.tasks, 1)
@@ -30,7 +32,7 @@ def to_dict(record: Record) -> dict[str, Any]:
     return {
         "score": record.score,
         "execution_time": round(sum(check.seconds for check in record.checks), 3),
-        "output": "\n".join([*left_out(record), board.next_line(record)]),
+        "output": "\n".join([*left_out(record), board.next_line(first)]),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -53,6 +55,8 @@ def _test(number: str, check: CheckResult) -> dict[str, Any]:
         "output": board.told(check),
         "tags": [check.task, check.status],
     }
+    if is_held_back(check):
+        test["visibility"] = "after_due_date"
     if check.max_score:
         test |= {"score": check.score, "max_score": check.max_score}
     return test

@@ -1,7 +1,7 @@
 """JUnit XML for Jenkins, GitLab and GitHub: one suite per submission, one case per check.
 
-A check without points is a failure, so that nothing is green because it is missing. Only a check
-that is blocked by a failed one is skipped.
+A check without points is a failure, so that nothing is green because it is missing. Only checks
+that are held back, or blocked by a failed one, are skipped.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from grader.reports.labels import cleaned, one_line
 
 KINDS = {  # all others are failures
     Status.BLOCKED: "skipped",
+    Status.HELD_BACK: "skipped",
     Status.ERROR: "error",
     Status.NOT_RUN: "error",
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from grader.contract import course, grades
+from grader.contract import course, grades, held_back
 from grader.contract.enums import Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
@@ -21,6 +22,7 @@ NOT_JUDGED = (
     "been graded again."
 )
 
+ACCURACY = "accuracy.unseen"  # the check whose figures are in `accuracy`
 NOT_SHOWN = "This check failed. The course does not show more."
 
 
@@ -62,13 +64,41 @@ def one_line(text: str) -> str:
     return clean(text.replace("\n", " "))
 
 
-def for_students(record: Record) -> Record:
-    """Return a cleaned record with what the course shows of a failure.
+def for_students(record: Record, hidden: Collection[str] | None = None) -> Record:
+    """Return a cleaned record with what the course shows of a failure, and shows already.
 
-    It has no details of the grader's own failures.
+    It has no details of the grader's own failures. `hidden` are the checks that are held back, by
+    default those whose deadline has not passed.
     """
     record, show = cleaned(record), course.current().show
-    return replace(record, checks=[_shown(check, show) for check in record.checks])
+    hidden = held_back.hidden() if hidden is None else hidden
+    checks = [hide(check) if check.id in hidden else _shown(check, show) for check in record.checks]
+    return replace(record, checks=checks, accuracy={} if ACCURACY in hidden else record.accuracy)
+
+
+def hide(check: CheckResult) -> CheckResult:
+    """Return a result that is held back until the deadline."""
+    message = held_back.message(tasks()[check.task].check(check.id))
+    return CheckResult(
+        check.id,
+        check.task,
+        Status.HELD_BACK,
+        0.0,
+        check.max_score,
+        message=message,
+        bonus=check.bonus,
+    )
+
+
+def is_held_back(check: CheckResult) -> bool:
+    """Return whether the course holds a check back, be the deadline over or not."""
+    known = tasks().get(check.task)
+    return any(each.id == check.id and each.held_back for each in (known.checks if known else ()))
+
+
+def is_open(check: CheckResult) -> bool:
+    """Return whether the grader could not judge a check that is not held back."""
+    return check.status.is_provisional and check.status is not Status.HELD_BACK
 
 
 def _shown(check: CheckResult, show: str) -> CheckResult:
@@ -137,5 +167,5 @@ def hint(check: CheckResult) -> str:
 def promise(id_: str) -> str:
     """Return the requirement that a check tests; empty if the id is unknown."""
     task = tasks().get(id_.partition(".")[0])
-    check = next((check for check in task.checks if check.id == id_), None) if task else None
-    return (check.load().__doc__ or "").split("\n")[0] if check else ""
+    check = task.check(id_) if task and any(each.id == id_ for each in task.checks) else None
+    return (check.load().__doc__ or "").split("\n")[0] if check and check.is_here else ""

@@ -11,7 +11,15 @@ from typing import Any
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.reports import board
-from grader.reports.labels import NOT_JUDGED, for_students, left_out, name, promise, title
+from grader.reports.labels import (
+    NOT_JUDGED,
+    for_students,
+    is_open,
+    left_out,
+    name,
+    promise,
+    title,
+)
 
 
 def text(record: Record) -> str:
@@ -25,7 +33,7 @@ def to_dict(record: Record) -> dict[str, Any]:
     Without a final mark it is not gradable: that costs the student no attempt.
     """
     record = for_students(record)
-    if any(check.status.is_provisional for check in record.checks):
+    if any(is_open(check) for check in record.checks):
         return unreadable(NOT_JUDGED)
     share = record.score / record.max_score if record.max_score else 0.0
     return {

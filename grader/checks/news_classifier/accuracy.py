@@ -22,6 +22,8 @@ def check_unseen(submission: Submission) -> dict[str, Any]:
     own_model, own_loop = _done(submission, "model", "train")
     if not own_model and not own_loop:
         waits = _status(submission, "model", "train")
+        if waits is Status.HELD_BACK:
+            raise Blocked("Measured after the deadline, like model and train.", waits)
         raise Blocked("Not checked yet: finish the task model or train first.", waits)
     parts = {
         (True, True): ("your model, trained by your loop", "own", "reference"),
@@ -92,6 +94,8 @@ def _done(submission: Submission, *tasks: str) -> list[bool]:
 def _status(submission: Submission, *tasks: str) -> Status:
     """Return the status of a check that needs these tasks: not started if none of them is."""
     states = {submission.state(task) for task in tasks}
+    if states == {State.HELD_BACK}:
+        return Status.HELD_BACK
     return Status.NOT_STARTED if states == {State.NOT_STARTED} else Status.BLOCKED
 
 
