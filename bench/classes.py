@@ -1,7 +1,8 @@
 """Measures grading a class: run `python -m bench.classes` in the kit's folder, on Linux.
 
 1. The kit (`class`, in the sandbox), nbgrader in its default configuration and otter-grader grade
-   the same notebooks, with the kit's checks in the test cells: wall time, CPU time, memory, wrong
+   the same notebooks, with the kit's checks in the test cells and without the lesson's own cells
+   (the kit runs none of them, the others would run them all): wall time, CPU time, memory, wrong
    marks, lost submissions. `docs/kill_matrix.md` says which checks a mutant fails, and so what its
    mark should be.
 2. How the cost of the kit grows with the number of submissions and of Dask workers.
@@ -100,6 +101,7 @@ def notebook(files: dict[str, bytes], own_cell: str = "") -> str:
         train_evaluate="# all of it is below",
         train_train=texts["train"],
     )
+    made.cells = [cell for cell in made.cells if not cell.id.startswith("lesson-")]
     if own_cell:
         made.cells.append(nbformat.v4.new_code_cell(own_cell, id="own"))
     return str(nbformat.writes(made))
