@@ -6,13 +6,13 @@ import os
 import reprlib
 from pathlib import Path
 
-from news.rows import CLASSES, NewsError, Row
+from news.rows import NewsError, Row, classes
 
 MAX_BYTES = 200_000_000  # seven times AG News' train.csv
 LAYOUT = 'each row must be "label","text" or "label","title","description", without a header'
 
 
-def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> list[Row]:
+def read_csv(path: str | os.PathLike[str], n_classes: int | None = None) -> list[Row]:
     """Read a UTF-8 file in AG News' layout.
 
     Blank lines are skipped. The columns after the label are joined by a space, as
@@ -20,7 +20,7 @@ def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> lis
 
     Args:
         path: the file.
-        n_classes: C, the largest label allowed.
+        n_classes: C, the largest label allowed; by default the number of `news.CLASSES`.
 
     Returns:
         Pairs `(label, text)` in the order of the file, labels from 1 to C.
@@ -29,7 +29,7 @@ def read_csv(path: str | os.PathLike[str], n_classes: int = len(CLASSES)) -> lis
         NewsError: the file is missing, not a regular file, unreadable, larger than `MAX_BYTES`,
             empty or not UTF-8, or a row is malformed.
     """
-    path = Path(path)
+    path, n_classes = Path(path), n_classes or len(classes())
     lines = io.StringIO(_text(path), newline=None)
     reader = csv.reader(lines, strict=True)
     rows: list[Row] = []

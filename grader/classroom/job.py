@@ -22,7 +22,7 @@ from grader.base.errors import UsageError
 from grader.base.files import to_json
 from grader.base.packages import installed_version
 from grader.base.paths import GRADER
-from grader.contract import course
+from grader.contract import course, course_news
 from grader.contract.enums import Status, Tier
 from grader.contract.record import Record
 from grader.contract.results import Result
@@ -63,6 +63,8 @@ class GradingConfig:
         secret: the course's secret, which other machines need.
         versions: the versions of the grader and of its packages.
         course: what the course decides about points, see `Course.text`.
+        news: the course's own news, as CSV; empty if it uses the kit's sample.
+        data: other news for the task accuracy, as CSV.
     """
 
     assignment: str
@@ -73,6 +75,8 @@ class GradingConfig:
     secret: str
     versions: str
     course: str = ""
+    news: str = ""
+    data: str = ""
 
     @property
     def digest(self) -> str:
@@ -126,7 +130,7 @@ def grade(job: dict[str, Any]) -> str:
                     f"{setting.versions}. Install the same on all machines"
                 }
             )
-        course.use(setting.course)
+        course.use(setting.course, setting.news)
         _warm_up()
         start = time.monotonic()
         tokens: dict[str, str] = {}
@@ -241,6 +245,7 @@ def _session(taken: Sources, setting: GradingConfig) -> Iterator[session.Session
                     seed=setting.seed,
                     confine=Tier(setting.confine),
                     secret=setting.secret,
+                    rows=course_news.from_csv(setting.data) if setting.data else None,
                     limits=Limits(memory=setting.memory),
                 )
             )

@@ -11,6 +11,11 @@ from grader.base.errors import UsageError
 from grader.contract import course
 from grader.contract.enums import Tier
 from grader.contract.tasks import assignments
+from news import read_csv
+
+# Trained on whole texts, the reference reaches 0.56 to 0.61 with 3,600 rows of AG News, and only
+# 0.42 to 0.53 with 1,200.
+MIN_ROWS = 3600
 
 
 def add_assignment(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +46,31 @@ def _tier(text: str) -> Tier:
     if text not in [*Tier]:
         raise argparse.ArgumentTypeError(f"{text!r}: choose one of {', '.join(Tier)}")
     return Tier(text)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add `--data`; see `data_rows`."""
+    parser.add_argument(
+        "--data",
+        metavar="sample|FILE.csv",
+        default="sample",
+        help="news for the task accuracy: those of the course, or a CSV file in AG News' layout",
+    )
+
+
+def data_rows(data: str) -> list[tuple[int, str]] | None:
+    """Return the rows that `--data` gives; None if it gives none.
+
+    Raises:
+        UsageError: there are not enough rows.
+        NewsError: the file cannot be read.
+    """
+    if data == "sample":
+        return None
+    rows = read_csv(data)
+    if len(rows) < MIN_ROWS:
+        raise UsageError(f"--data {data}: {len(rows)} rows. Give at least {MIN_ROWS}.")
+    return rows
 
 
 def add_csv(parser: argparse.ArgumentParser) -> None:

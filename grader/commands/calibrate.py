@@ -19,12 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, record the runs and return the exit code."""
     from grader.base.files import written_whole
+    from grader.contract import course
     from grader.grading.calibration import FILE, calibration
     from grader.maintain import calibrate
     from grader.maintain.submission_bank import BANK, REFERENCE
 
     if not REFERENCE or not BANK.is_dir():
         raise UsageError("solution/ or tests/submissions/ is missing: calibrate in the full kit.")
+    if course.current().data:
+        raise UsageError("The course has news of its own: set full and none in [accuracy] instead.")
     if options.seeds < 2 or options.few < 2:
         raise UsageError("--seeds and --few must be at least 2: one run has no spread.")
     if options.add is None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from grader.commands.arguments import (
     add_assignment,
     add_csv,
+    add_data,
     add_grading,
     add_roster,
+    data_rows,
     take_from_course,
 )
 from grader.contract.enums import Tier
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="tcp://HOST:8786",
         help="grade on a Dask cluster, given the address of its scheduler",
     )
+    add_data(parser)
     add_roster(parser)
     add_csv(parser)
     add_grading(parser, confine=Tier.SANDBOX)
@@ -66,10 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Grade a class and return the exit code."""
     from grader.classroom import job, run
-    from grader.contract import course
+    from grader.contract import course, course_news
     from grader.grading import keys
 
     take_from_course(options)
+    rows = data_rows(options.data)
     setting = job.GradingConfig(
         assignment=options.assignment or "",
         device=options.device,
@@ -79,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
         secret=keys.course_secret(),
         versions=job.versions(),
         course=course.current().text(),
+        news=course_news.text(),
+        data=course_news.as_csv(course_news.few(rows)) if rows else "",
     )
     return run.run(
         run.RunOptions(

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from grader.base.errors import UsageError
@@ -84,9 +85,9 @@ def chosen(path: Path | None) -> Iterator[None]:
         _found.cache_clear()
 
 
-def use(text: str) -> None:
-    """Let the text of another process, see `Course.text`, hold in this one."""
+def use(text: str, news: str = "") -> None:
+    """Let the text of another process, see `Course.text`, hold in this one, and its news."""
     from grader.contract import course_file
 
-    if not _used or _used[-1][0] != text:
-        _used[:] = [(text, course_file.parse(text, "the course"))]
+    if not _used or (_used[-1][0], _used[-1][1].news) != (text, news):
+        _used[:] = [(text, replace(course_file.parse(text, "the course"), news=news))]

@@ -20,6 +20,7 @@ from grader.contract.tables import check_rows, tables, task_rows
 MAX_SHOWN = 60  # characters of a value
 MAX_FILE = 1 << 16  # bytes
 MAX_PROBLEMS = 20  # that are told
+FEWEST_CLASSES, MOST_CLASSES = 2, 20  # of news of a course's own
 CALIBRATED = "calibrated"  # use the mark derived from recorded runs
 
 
@@ -149,6 +150,8 @@ SETTINGS: dict[str, Convert] = {
     "bonus": _list(_task, 'a list of tasks, as in ["gru_cell"]'),
     "packages": _list(_package, 'a list of names, as in ["sklearn"]'),
     "roster": _text,
+    "data": _text,
+    "classes": _list(_text, 'a list of names, as in ["negative", "positive"]'),
     "sections": _list(_text, 'a list of texts, as in ["Tuesday 10"]'),
     "secret_variable": _name,
     "late.grace_minutes": _number(0, 1e6, "a number of minutes"),
@@ -307,6 +310,7 @@ def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 f"no task of {id_} counts; one must be neither left out nor bonus",
             )
     yield from _endless(values)
+    yield from _own_news(values)
     for name in values:
         head, _, check = name.partition(".")
         task = check.partition(".")[0]
@@ -315,6 +319,31 @@ def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     full, none = values.get("accuracy.full"), values.get("accuracy.none")
     if isinstance(full, float | int) and isinstance(none, float | int) and none >= full:
         yield "accuracy.none", f"none = {none} is not below full = {full}; points begin below full"
+
+
+def _own_news(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what the news of a course's own lack."""
+    classes = values.get("classes")
+    if "data" not in values:
+        if classes is not None:
+            yield "classes", "these are the classes of data, which is not set"
+        return
+    if classes is None:
+        yield "data", 'the names of its classes are missing: classes = ["...", "..."]'
+    elif not FEWEST_CLASSES <= len(classes) <= MOST_CLASSES:
+        yield (
+            "classes",
+            f"{len(classes)} different classes; data needs {FEWEST_CLASSES} to {MOST_CLASSES}",
+        )
+    marks = [values.get(f"accuracy.{name}") for name in ("full", "none")]
+    if "accuracy" not in values.get("leave_out", ()) and not all(
+        isinstance(mark, float | int) for mark in marks
+    ):
+        yield (
+            "data",
+            "the calibrated marks are for the kit's news; set full and none in [accuracy] to "
+            "numbers, by what your reference reaches",
+        )
 
 
 def _endless(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # What decides points, and so travels with a submission that another machine grades.
-GRADING = ("leave_out", "bonus", "packages", "points", "accuracy")
+GRADING = ("leave_out", "bonus", "packages", "points", "accuracy", "data", "classes")
 STUDENTS = (
     *GRADING,
     *("title", "pass_mark", "attempts", "written_questions", "titles", "deadlines", "late"),
@@ -23,6 +23,7 @@ class Course:
     """What holds in a course; `maintain/course.toml` explains each setting.
 
     Attributes:
+        news: what `data` holds, if the file is on another machine, see `course_news.text`.
         place: the file, as messages name it; empty if there is none.
         folder: the file's folder.
         values: what the file sets, by the name of the setting, such as `late.percent_per_day`.
@@ -40,6 +41,8 @@ class Course:
     packages: tuple[str, ...] = ()
     roster: str = ""
     sections: tuple[str, ...] = ()
+    data: str = ""
+    classes: tuple[str, ...] = ()
     secret_variable: str = "GRADER_SECRET"
     points: Mapping[str, float] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class Course:
     accuracy_none: float | str | None = None
     export_decimal: str = "point"
     export_digits: int = 2
+    news: str = ""
     place: str = ""
     folder: Path = Path()
     values: Mapping[str, Any] = field(default_factory=dict)

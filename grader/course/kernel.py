@@ -20,6 +20,7 @@ from traitlets import Integer
 
 import grader
 import news
+from grader.contract import course, course_news
 from grader.course.sandbox_policy import SandboxPolicy, why_no_pages
 from grader.sandbox import bubblewrap, launch
 
@@ -38,6 +39,9 @@ def kernel_command(folder: Path) -> list[str]:
     """Return the command that starts a kernel which shares only `folder` with the outside."""
     home = str(bubblewrap.HOME)
     environment = launch.environment(bubblewrap.HOME) | {"MPLCONFIGDIR": home}
+    for name, data in course_news.released().items():
+        (folder / name).write_bytes(data)
+        environment[course.VARIABLE] = str(folder / course.NAME)
     del environment["MPLBACKEND"], environment["NEWS_GRADING"]  # a kernel has plots and the news
     kernel = bubblewrap.command(
         [sys.executable, "-I", "-c", START, "-f", "{connection_file}"],
@@ -83,7 +87,11 @@ class PlainKernel(AsyncKernelManager):
     def pre_start_kernel(self, **options: Any) -> Any:
         """Remove the grader's variables, such as the course's secret, from the environment."""
         given = options.get("env") or os.environ
-        options["env"] = {name: given[name] for name in given if not name.startswith("GRADER_")}
+        options["env"] = {
+            name: given[name]
+            for name in given
+            if name == course.VARIABLE or not name.startswith("GRADER_")
+        }
         return super().pre_start_kernel(**options)
 
 

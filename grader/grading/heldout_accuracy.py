@@ -11,11 +11,11 @@ learns better from such vectors than from the original ones.
 from __future__ import annotations
 
 import functools
-import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import news
+from grader.contract import course_news
 from grader.contract.messages import Failure, show
 from grader.grading.calibration import DATA, TRAINING
 from grader.grading.keys import derive
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SECONDS = 120.0  # for one training run
 TRIES = 3  # at most, each with another split and other weights and batches; the best one counts
-MOST_ROWS = 4800  # used from an instructor's own file; the sample has 1,200
 KEYS = ("train_loss", "val_loss", "val_accuracy")  # of an epoch in a history
 MOST_EPOCHS, LARGEST = 100, 1e6  # in a history that is kept
 EVENNESS = 3.0  # of the weights in a piece: they have the Dirichlet distribution of this parameter
@@ -130,28 +129,29 @@ def _disguised(chance: np.random.Generator, vectors: Array) -> Array:
     return turned
 
 
-@functools.cache
 def sample_pool() -> Vectors:
     """Return the vectors of the whole sample."""
-    from grader.grading import vectors
-
-    return vectors.embed(
-        [row for split in ("train", "valid", "test") for row in news.sample(split)]
+    return _embedded(
+        tuple(row for split in ("train", "valid", "test") for row in news.sample(split))
     )
 
 
+@functools.lru_cache(maxsize=2)
+def _embedded(rows: tuple[tuple[int, str], ...]) -> Vectors:
+    from grader.grading import vectors
+
+    return vectors.embed(rows)
+
+
 def pool(submission: Submission) -> Vectors:
-    """Return the news to split: the sample, or at most `MOST_ROWS` of the instructor's own rows.
+    """Return the news to split: the sample, or some of the instructor's own rows.
 
     Raises:
         UsageError: the vectors cannot be computed.
     """
     if submission.rows is None:
         return sample_pool()
-    from grader.grading import vectors
-
-    count = min(len(submission.rows), MOST_ROWS)
-    return vectors.embed(random.Random(submission.seed).sample(submission.rows, count))
+    return _embedded(tuple(course_news.few(submission.rows)))
 
 
 def measure(submission: Submission, drawn: Split, *, own_model: bool, own_loop: bool) -> Measured:

@@ -13,7 +13,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.packages import installed_version
 from grader.base.paths import without_paths
-from grader.contract import held_back
+from grader.contract import course, course_news, held_back
 from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import (
     MAX_SHOWN,
@@ -254,6 +254,7 @@ def session(
             not available.
     """
     chosen = choose_assignment(assignment, submitted.files)
+    course_news.own()  # what is wrong with it is said before anything is graded
     worker: Worker
     if not in_process:
         confined_by = choose(confine, device)
@@ -332,5 +333,12 @@ def environment(submission: Submission, seed: int) -> dict[str, Any]:
         "confinement_layers": list(submission.worker.layers),
         "seed": seed,
         "secret": keys.kind(submission.secret),
-        "data": "sample" if submission.rows is None else f"{len(submission.rows)} rows",
+        "data": _data(submission.rows),
     }
+
+
+def _data(rows: list[tuple[int, str]] | None) -> str:
+    """Say which news the task accuracy uses."""
+    if rows is None:
+        return "course" if course.current().data else "sample"
+    return f"{len(rows)} rows"

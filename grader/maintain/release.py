@@ -17,8 +17,7 @@ from typing import Any
 from grader.base.errors import UsageError
 from grader.base.files import write_whole
 from grader.base.paths import COURSE, ROOT
-from grader.contract import course
-from grader.contract.policy import STUDENTS
+from grader.contract import course, course_news
 from grader.contract.tasks import all_tasks, assignments, tasks
 from grader.grading import keys
 from grader.grading.pipeline import MODEL
@@ -37,7 +36,7 @@ FOR_STUDENTS = re.compile(r"grader/contract/(assignments/.*|mistakes|advice)\.to
 SETS = r"""["'\])]*\s*[=:]\s*["']?\w"""  # a variable, in a shell, Python, TOML or JSON
 NAMES = 4  # a line with fewer different names is not a secret
 NAME = re.compile(r"[^\W\d]\w*")
-COURSE_FILE = "grader/contract/course.toml"  # where `contract/course.py` looks for it
+RELEASED = "grader/contract"  # where `contract/course.py` looks for the course
 DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the archive is reproducible
 TITLE = "News classifier"
 README = """
@@ -146,7 +145,8 @@ def kit() -> dict[str, bytes]:
         files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
         raise UsageError(f"{error.filename} is missing: run this in the kit's folder.") from None
-    files.pop(COURSE_FILE, None)
+    for name in (course.NAME, course_news.NAME):
+        files.pop(f"{RELEASED}/{name}", None)
     heading = f"# {course.current().title or TITLE}\n"
     readme = f"{heading}{README}{guide.partition(chr(10) * 2)[2]}"
     return (
@@ -217,9 +217,8 @@ def _of_the_course(stubs_: dict[str, bytes]) -> dict[str, bytes]:
 
 def course_file(*more: str) -> dict[str, bytes]:
     """Return the course's file as students get it, with `more` settings; none without a course."""
-    text = course.current().text((*STUDENTS, *more))
-    told = f"# What this course decides.\n\n{text}\n".encode()
-    return {COURSE_FILE: told} if text else {}
+    files = course_news.released(*more)
+    return {f"{RELEASED}/{name}": data for name, data in files.items()}
 
 
 def notebooks_for_students(only: str = "*") -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import news
+from grader.contract import course
 from grader.contract.enums import State, Status
 from grader.contract.messages import Blocked, Failure, show
 from grader.contract.tasks import MAIN, assignments
@@ -15,6 +16,8 @@ from grader.grading import heldout_accuracy, keys
 from grader.grading.answers import unwrap
 from grader.grading.calibration import TRAINING, calibration, marks
 from grader.grading.submission import Submission
+
+FEW = 24  # rows for a run of all four parts
 
 
 def check_unseen(submission: Submission) -> dict[str, Any]:
@@ -53,7 +56,9 @@ def check_unseen(submission: Submission) -> dict[str, Any]:
         "parts": mark,
         "history": measured[accuracies.index(best)].history,
         "secret": keys.kind(submission.secret),
-        "reference": None if submission.rows else {k: usual[k] for k in ("mean", "spread")},
+        "reference": None
+        if submission.rows or course.current().data
+        else {k: usual[k] for k in ("mean", "spread")},
     }
     if best < full:
         training = TRAINING
@@ -107,7 +112,14 @@ def check_end_to_end(submission: Submission) -> None:
         first = next(task for task in four if not done[task])
         message = f"Not checked yet: finish the task {first} first."
         raise Blocked(message, _status(submission, *four))
-    history = unwrap(submission.end_to_end(news.sample("train")[:24], news.sample("valid")[:10]))
+    history = unwrap(submission.end_to_end(_few(news.sample("train")), news.sample("valid")[:10]))
     if type(history) is not list or len(history) != 1:
         found = f"It returned {show(history)}"
         raise Failure("train(model, DataLoader(NewsDataset(rows), ...), ...)", found, "one entry")
+
+
+def _few(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return some rows in which each class occurs."""
+    first = {label: at for at, (label, _) in reversed([*enumerate(rows)])}
+    chosen = dict.fromkeys([*range(FEW), *first.values()])
+    return [rows[at] for at in chosen]

@@ -11,7 +11,7 @@ from itertools import permutations
 
 import numpy as np
 
-import news
+from news.embedded import kit_sample
 
 COMMONEST = 100  # frequent words with little meaning: the, a, in, ...
 FEWEST = 8  # occurrences required of a word in the sample
@@ -40,7 +40,7 @@ class WordPairs:
 @functools.cache
 def often_used() -> tuple[list[str], list[list[str]]]:
     """Return the words of the sample that are often used, and those of each news item."""
-    texts = [text for split in ("train", "valid", "test") for _, text in news.sample(split)]
+    texts = [text for split in ("train", "valid", "test") for _, text in kit_sample(split)]
     items = [re.findall(r"[a-z]{3,}", text.lower()) for text in texts]
     counts = Counter(word for item in items for word in item)
     frequent = {word for word, _ in counts.most_common(COMMONEST)}

@@ -28,9 +28,9 @@ FAST, RUN = "fast_pipeline()", "fast_pipeline().pipe(texts)"
 @functools.cache
 def texts() -> list[str]:
     """Return news texts for the pipeline."""
-    import news
+    from news.embedded import kit_sample
 
-    return [text for _, text in news.sample("valid")][:24]
+    return [text for _, text in kit_sample("valid")][:24]
 
 
 def shuffled(text: str, chance: random.Random) -> str:
