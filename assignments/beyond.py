@@ -29,6 +29,7 @@
 # | 7. A text that is longer than its gradient | write `train_on_text` | hard | 60 | {points:truncated} |
 # | all parts |  |  |  | {points} |
 # | questions, on top | answer in your own words |  | 30 | {points:questions} |
+# | predictions, on top | guess first, right or wrong |  |  | {points:predictions} |
 #
 # **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, put your own code in its place. A cell that starts with `check(`
@@ -122,14 +123,20 @@ print(len(pairs), "pairs:", *[f"{sentence[a]}-{sentence[b]}" for a, b in pairs.t
 # You could ask for the right context among all V words: a softmax over V scores, as in a
 # classifier. *Negative sampling* ([Mikolov et al., 2013](https://arxiv.org/abs/1310.4546)) asks an
 # easier question: is this pair from the text, or was it made up? For each true pair, draw K words
-# at random, the *negatives*. The sigmoid $\sigma$ of a score is the probability of "from the text":
+# at random, the *negatives*. The sigmoid $\sigma(s) = 1 / (1 + e^{-s})$ maps any score to a number
+# from 0 to 1, which is read as the probability of "from the text". The loss of a pair is
 #
 # $$-\log \sigma(\text{centre} \cdot \text{context})
 #   - \sum_{k=1}^{K} \log \sigma(-\text{centre} \cdot \text{negative}_k)$$
 #
 # The first term pulls words that occur together towards each other, the second pushes the others
 # apart. Both are needed: without the second term, the best solution is to make all vectors the
-# same. Compare the work:
+# same.
+#
+# Two functions help. `torch.einsum("bf,bf->b", x, y)` multiplies number by number and sums over the
+# letter that is missing on the right: here a dot product per row. And `functional.logsigmoid(s)`
+# is $\log \sigma(s)$ without its trap: for a very negative score the sigmoid is rounded to 0, and the
+# logarithm of 0 is minus infinity. Compare the work:
 
 # %%
 V, F, B, K = 100_000, 64, 128, 5
@@ -143,6 +150,8 @@ begin = perf_counter()
 positive = functional.logsigmoid(torch.einsum("bf,bf->b", centre, context))
 negative = functional.logsigmoid(-torch.einsum("bf,bkf->bk", centre, negatives))
 print(f"negative sampling:  {B * (K + 1):>10,} scores in {1000 * (perf_counter() - begin):6.1f} ms")
+score = torch.tensor(-200.0)
+print("log of the sigmoid of -200:", score.sigmoid().log().item(), functional.logsigmoid(score).item())
 
 # %% definition="negative_sampling.negative_sampling_loss"
 
@@ -175,7 +184,9 @@ print(loss.item())
 # Now an ordinary training loop: shuffle the pairs, go through them in batches, look up the vectors,
 # compute the loss, take a step. A table of vectors is an
 # [`nn.Embedding(V, F)`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html);
-# called with ids, it returns their rows.
+# called with ids, it returns their rows. `nn.init.normal_(table.weight, std=0.1)` draws its numbers
+# again, `torch.randint(V, (B, K))` draws random ids, and `torch.randperm(N).split(B)` gives batches of
+# indices in a random order.
 #
 # The check trains your vectors on words from the news, without some of the pairs. Then it looks at
 # the pairs that were held out: if the vectors have learned something, words that occur together are

@@ -31,14 +31,15 @@
 # | 8. Better ways to read | compare | | 30 | - |
 # | 9. Experiments | guess, then measure | | 30 | - |
 # | 10. News it has not seen | nothing: your model is judged | | 5 | {points:accuracy} |
-# | all parts | | | | {points} |
+# | all parts | | | 300 | {points} |
 # | questions, on top | answer in your own words | | 30 | {points:questions} |
+# | predictions, on top | guess first, right or wrong | | | {points:predictions} |
 #
 # **How to work.** Run the cells from the top down (Shift + Enter). Where you see `raise
 # NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(` says
 # what is right and what is not, with a hint where you need one; run it as often as you like. A
 # mistake costs points only in its own part. Cells with `predict(` ask for a guess *before* you run
-# the next cell; they give no points, and a wrong guess is where you learn most. Cells that begin
+# the next cell; a wrong guess costs nothing, and is where you learn most. Cells that begin
 # with `# Experiment` take a while and are not needed for any task. You may add cells, with helper
 # functions too: your parts may use everything in the cells above their check. Keep the names of the
 # parts, and do not change the cells that check. If a cell stops with `NotImplementedError`, its last
@@ -73,6 +74,7 @@ import re
 from collections import Counter
 from functools import cache, partial
 from itertools import islice
+from time import perf_counter
 
 from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.data import DataLoader
@@ -128,9 +130,8 @@ except TypeError as error:
 # %% [markdown]
 # Below is a data set of square numbers. Two details matter for yours as well. Python counts
 # negative indices from the end: `squares[-1]` is the last one. And an index that is too large must
-# raise `IndexError`: that is how a `for` loop, `list(...)` and a `DataLoader` notice the end. A
-# list and a `range` do both by themselves, so an object that passes the index to one gets it for
-# free.
+# raise `IndexError`: that is how a `for` loop and `list(...)` notice the end. A list and a `range`
+# do both by themselves, so an object that passes the index to one gets it for free.
 
 
 # %%
@@ -179,7 +180,8 @@ for target, name in enumerate(news.CLASSES):
 # `nlp("Oil prices fall again")` returns a document, and each of its tokens has an attribute
 # `token.vector`. For many texts, `nlp.pipe(texts, batch_size=len(texts))` yields one document per
 # text, in order, and is faster than one call per text. A vector is a NumPy array:
-# `torch.from_numpy` makes a tensor of it.
+# `torch.from_numpy` makes a tensor of it. `torch.stack` makes one matrix, (tokens, F), of a list of
+# such tensors; it needs at least one. Can a text have no token at all?
 #
 # These vectors are *contextual*: a small network computes them from a token and its neighbours, so
 # *fall* gets one vector in *prices fall* and a different one in *this fall*. That network learned
@@ -189,7 +191,13 @@ for target, name in enumerate(news.CLASSES):
 # large ones do.)
 
 # %%
+start = perf_counter()
 nlp = spacy.load("en_core_web_sm")
+loaded = perf_counter() - start
+nlp("The first text takes longer.")
+start = perf_counter()
+list(nlp.pipe([text for _, text in rows("train")[:32]], batch_size=32))
+print(f"loading the pipeline: {loaded:.1f} s, a batch of 32: {perf_counter() - start:.1f} s")
 for text in ("Oil prices fall again", "It opens this fall"):
     fall = next(token for token in nlp(text) if token.text == "fall")
     print(f"{text:24} {fall.vector.shape}", fall.vector[:4].round(2), "...")
@@ -208,7 +216,8 @@ for text in ("Oil prices fall again", "It opens this fall"):
 #
 # Every entry stands for 96 numbers, and `0` for 96 zeros; the tensor has shape (B, T, F) = (3, 5,
 # 96). PyTorch has a function for it,
-# [`pad_sequence`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html).
+# [`pad_sequence`](https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html);
+# its argument `batch_first` decides which dimension comes first.
 #
 # > **You may read elsewhere** that all batches must have the same size. They need not: within one
 # > batch all rows have the same length, but every batch may have its own B and its own T. PyTorch's
@@ -230,8 +239,9 @@ except RuntimeError as error:
     print("RuntimeError:", error)
 
 # %% [markdown]
-# **Why a class?** Loading a spaCy pipeline takes about half a second; a collate function is called
-# for each batch. So the pipeline must be loaded once and kept somewhere. An object of a class can
+# **Why a class?** Loading a spaCy pipeline takes longer than a batch does (you have measured it
+# above), and a collate function is called for each batch. So the pipeline must be loaded once and
+# kept somewhere. An object of a class can
 # do that: `__init__` runs once, when the object is created; `__call__` runs each time the object is
 # called *like a function*. Some call such an object a *functor*. A smaller example:
 
@@ -286,10 +296,11 @@ batches = DataLoader(NewsDataset(rows("train")), batch_size=16, shuffle=True, co
 plots.padding(next(iter(batches))[0])
 
 # %% [markdown]
-# **Compute the vectors once.** In each epoch the model sees the same texts, and spaCy would compute
-# the same vectors again. The cell below computes them once, with your two parts, and keeps them. A
-# `DataLoader` then shuffles and pads them again in each epoch, which is quick. (If you change
-# `NewsDataset` or `Collate`, run this cell again.)
+# **Compute the vectors once.** A model sees all texts many times; one pass over them is an *epoch*.
+# spaCy would compute the same vectors in each one. The cell below computes them once, with your two
+# parts, and keeps them: a function with `@cache` above it runs once for each argument, and then
+# returns what it returned before. A `DataLoader` shuffles and pads the vectors in each epoch, which is
+# quick. (If you change `NewsDataset` or `Collate`, run this cell again.)
 
 
 # %%
@@ -316,7 +327,8 @@ def loader(split, data=embedded):
 
 
 lengths = [len(sentence) for sentence, _ in embedded("train")]
-print("tokens per news item: from", min(lengths), "to", max(lengths))
+mean = sum(lengths) / len(lengths)
+print(f"tokens per news item: from {min(lengths)} to {max(lengths)}, {mean:.0f} on average")
 
 # %% [markdown]
 # ## 3. How a network learns
@@ -334,16 +346,17 @@ def draw_points(count, seed):
     return points, (points.norm(dim=1) < 1.2).long()
 
 
-torch.manual_seed(0)
+torch.manual_seed(0)  # "random" numbers, the same ones in every run
 points, classes = draw_points(200, seed=1)
 net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 2))
 optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
 print("points", tuple(points.shape), "-> logits", tuple(net(points).shape))
 
 # %% [markdown]
-# **One step** has four lines. The *loss* says how wrong the logits are: cross-entropy applies a
-# softmax to them and takes $-\log$ of the probability of the right class. `backward()` computes its
-# gradient with respect to every weight. The optimizer moves each weight a little against its
+# **One step** has four lines. The *loss* says how wrong the logits are. *Cross-entropy* first turns
+# them into probabilities by a *softmax*, $p_c = e^{z_c} / \sum_k e^{z_k}$: all are positive, and they
+# sum to 1. Then it takes $-\log$ of the probability of the right class: 0 if that is 1, and large if it
+# is near 0. `backward()` computes the gradient of the loss with respect to every weight. The optimizer moves each weight a little against its
 # gradient; [Adam](https://arxiv.org/abs/1412.6980) adapts the size of that step to each weight. Run
 # this cell a few times and watch the loss fall.
 
@@ -382,9 +395,9 @@ print("the gradient is", factor, "times as large")
 
 # %% [markdown]
 # **Two modes.** `net.train()` and `net.eval()` do not train or evaluate anything: they set the
-# attribute `training` of the network and of all its layers. Most layers ignore it. Dropout sets
-# random numbers to zero (and enlarges the others) in training mode only, and batch normalisation
-# uses the statistics of the batch in training mode only. So: training mode before you train, eval
+# attribute `training` of the network and of all its layers. Most layers ignore it. *Dropout*, which
+# part 9 tries, does not: in training mode it sets random numbers to zero (and enlarges the others), so
+# that a network does not rely on single ones; in eval mode it does nothing. So: training mode before you train, eval
 # mode before you measure. A function that measures should leave the mode as it found it.
 
 # %%
@@ -409,8 +422,8 @@ device = next(net.parameters()).device
 print("the network is on", device, "| GPU available:", torch.cuda.is_available())
 
 # %% [markdown]
-# **A complete loop.** One pass over the data is an *epoch*. Small batches are faster than the whole
-# data set at once: the weights improve many times per epoch. After each epoch, the network is
+# **A complete loop.** Small batches are faster than the whole data set at once: the weights improve
+# many times per epoch. After each epoch, the network is
 # measured on *held-out* points, which it does not learn from.
 
 
@@ -443,6 +456,34 @@ def fit(net, training, held_out, epochs, lr):
 
 held_out = draw_points(400, seed=2)
 losses = fit(net, (points, classes), held_out, epochs=20, lr=0.02)
+print(f"accuracy on held-out points: {measure(net, *held_out)[1]:.2f}")
+
+# %% [markdown]
+# **A network as a class.** `nn.Sequential` passes what one layer returns to the next. If a network
+# does anything else, write it as a class: a subclass of
+# [`nn.Module`](https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html). Its `__init__`
+# creates the layers, after `super().__init__()`. Every layer that is stored in an attribute belongs to
+# the network: `parameters()`, `to(device)` and `train()` find it. `forward` says how inputs become
+# logits; it runs when the network is called, as in `net(points)`. This is the network from above:
+
+
+# %%
+class Net(nn.Module):
+    """Two Linear layers with a tanh between them."""
+
+    def __init__(self, hidden):
+        super().__init__()
+        self.first = nn.Linear(2, hidden)
+        self.second = nn.Linear(hidden, 2)
+
+    def forward(self, points):
+        """Return the logits, (N, 2)."""
+        return self.second(torch.tanh(self.first(points)))
+
+
+net = Net(hidden=16)
+losses = fit(net, (points, classes), held_out, epochs=20, lr=0.02)
+print("weights:", [tuple(weights.shape) for weights in net.parameters()])
 print(f"accuracy on held-out points: {measure(net, *held_out)[1]:.2f}")
 
 # %% [markdown]
@@ -488,7 +529,7 @@ for accuracy in (0.6, 0.9):
 # ## 4. A yardstick
 #
 # Is an accuracy of 60 % good? Guessing gives 25 %, but that is a weak opponent. A *baseline* is the
-# simplest method that could work; a model that does not beat it is not worth its trouble. Here are
+# simplest method that could work; a model that does not beat it is not worth the trouble. Here are
 # two, each with a single `Linear` layer.
 #
 # **Bag of words.** List all words that occur more than once in the training texts. A text becomes a
@@ -525,8 +566,8 @@ results["bag of words"] = measure(counting, *bags("valid"))[1]
 print(f"{len(vocabulary)} words, accuracy {results['bag of words']:.2f}")
 
 # %% [markdown]
-# Each word has one weight per class, so one can read what it learned. These words speak most for
-# their class:
+# Each word has one weight per class, so one can read what was learned. The words with the largest
+# weights for each class:
 
 # %%
 for name, weights in zip(news.CLASSES, counting.weight.detach(), strict=True):
@@ -636,8 +677,10 @@ predict(
 print("output", tuple(output.shape))
 
 # %% [markdown]
-# **Your model:** the LSTM, then those two states side by side (`torch.cat`), then ReLU, then a
-# `Linear` layer that returns C logits. No softmax: the loss function applies it.
+# **Your model:** the LSTM, then those two states side by side, then ReLU, then a `Linear` layer that
+# returns C logits. No softmax: the loss function applies it. Two rows of `h_n` have shape (B, H) each;
+# `torch.cat([a, b], dim=1)` puts them side by side, (B, 2H). ReLU makes negative numbers zero
+# (`torch.relu`).
 
 # %% definition="model.LSTMClassifier"
 
@@ -817,7 +860,7 @@ def first_run(epochs=8):
     """Train your model; return it with its history."""
     torch.manual_seed(0)
     model = LSTMClassifier(n_targets=len(news.CLASSES))
-    batches = progress(loader("train"), epochs)
+    batches = progress(loader("train"), epochs)  # the same batches, with a progress bar
     return model, train(model, batches, loader("valid"), epochs=epochs, lr=0.002)
 
 
@@ -898,16 +941,16 @@ probabilities, targets = probabilities_of(first_run()[0], loader("valid"))
 plots.confusion(targets, probabilities.argmax(dim=1))
 
 # %% [markdown]
-# **The surest errors** are worth reading one by one. Is the model wrong, or is the label doubtful?
+# **The most confident errors** are worth reading one by one. Is the model wrong, or is the label doubtful?
 # Is there a word that misled it?
 
 # %%
 probabilities, targets = probabilities_of(first_run()[0], loader("valid"))
-sureness, predicted = probabilities.max(dim=1)
+confidence, predicted = probabilities.max(dim=1)
 wrong = (predicted != targets).nonzero().flatten().tolist()
-for i in sorted(wrong, key=lambda i: -sureness[i])[:5]:
+for i in sorted(wrong, key=lambda i: -confidence[i])[:5]:
     true, guess = news.CLASSES[targets[i]], news.CLASSES[predicted[i]]
-    print(f"{true}, taken for {guess} ({sureness[i]:.0%}):\n    {rows('valid')[i][1][:150]}")
+    print(f"{true}, taken for {guess} ({confidence[i]:.0%}):\n    {rows('valid')[i][1][:150]}")
 
 # %% [markdown]
 # ## 8. Better ways to read
@@ -923,7 +966,7 @@ for i in sorted(wrong, key=lambda i: -sureness[i])[:5]:
 # - **Attention.** A weighted mean, whose weights the model chooses: a `Linear` layer scores each
 #   step, a softmax over the tokens turns the scores into weights. This is a simple form of the
 #   attention that [Bahdanau et al., 2015](https://arxiv.org/abs/1409.0473) introduced for
-#   translation and that transformers consist of.
+#   translation, and that transformers are built on.
 #
 # There is no ReLU in these models: hidden states lie between -1 and 1, and a ReLU drops the
 # negative half of what they say. Your task asks for one; what happens if you put it in here?
@@ -1041,7 +1084,7 @@ information = (together / chance.clamp(min=1e-9)).clamp(min=1).log()
 torch.manual_seed(0)
 left, strength, _ = torch.svd_lowrank(information, q=32, niter=4)
 vectors = left * strength.sqrt()
-vectors *= 0.3 / vectors.std()  # of a size that an LSTM likes
+vectors *= 0.3 / vectors.std()  # from tiny inputs an LSTM learns slowly
 near = nn.functional.normalize(vectors, dim=1)
 for word in ("goal", "space", "minister", "season"):
     nearest = (near @ near[vocabulary[word]]).argsort(descending=True)[1:7]
@@ -1064,6 +1107,7 @@ def reading_own_vectors():
     """Train a Reader on the vectors from above."""
     torch.manual_seed(0)
     table = nn.Embedding.from_pretrained(vectors.clone(), freeze=False, padding_idx=0)
+    print(f"{table.weight.numel():,} numbers in the table of vectors")
     reader = nn.Sequential(table, Reader("max", features=32, hidden=32))
     return compare("LSTM, max, own vectors", reader, numbered)
 
@@ -1138,8 +1182,8 @@ plots.accuracies(rates, items=len(rows("valid")))
 # Too small a rate has not arrived after five epochs; too large a rate jumps over the valleys of the
 # loss. Between them there is a wide range in which it matters little.
 #
-# **Dropout** is meant to reduce overfitting. The model with its own word vectors has 100,000
-# weights in their table alone, for 800 texts. Does dropout help it?
+# **Dropout** is meant to reduce overfitting. The table of the model with its own word vectors alone
+# has far more weights than there are texts (part 8 printed how many). Does dropout help it?
 
 # %%
 # Experiment: takes about 15 seconds

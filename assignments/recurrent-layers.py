@@ -7,8 +7,9 @@
 # is magic.
 #
 # Our sequences are sentences, and each step is one *token*, a word or a punctuation mark, as a vector
-# of F numbers. Nothing below depends on that: a weather station that reports 3 numbers every hour is a sequence with F = 3, and so are the
-# frames of a video, sound, heartbeats, or prices, each with an F of its own.
+# of F numbers. Nothing below depends on that: what a weather station reports, 3 numbers every hour, is
+# a sequence with F = 3, and so are the frames of a video, sound, heartbeats or prices, each with an F
+# of its own.
 #
 # **After this lesson you can**
 #
@@ -32,7 +33,8 @@
 # | 6 | `gru_cell`: one step of a GRU | medium | 25 | {points:gru_cell} |
 # | 7 | `carry_state`: a long sequence in chunks | medium | 25 | {points:carry_state} |
 # | | all parts | | 220 | {points} |
-# | | three questions, on top, to answer in your own words | | | {points:questions} |
+# | | three questions, on top, to answer in your own words | | 30 | {points:questions} |
+# | | predictions, on top: guess first, right or wrong | | | {points:predictions} |
 #
 # **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(`
@@ -44,7 +46,7 @@
 #
 # **Predict, then run.** Some cells ask for a guess before you run the next one: replace the `...` in
 # `predict("...", ...)` by a shape, a number or a word in quotes. You learn most from the guesses that are
-# wrong. They earn no points and cost none.
+# wrong, and they cost nothing.
 
 # %% [markdown]
 # ## Shapes
@@ -870,7 +872,8 @@ plots.gru_cell()
 # $$r = \sigma(x_r + s_r) \qquad z = \sigma(x_z + s_z)$$
 # $$n = \tanh(x_n + r \cdot s_n) \qquad h' = (1 - z) \cdot n + z \cdot h$$
 #
-# $r$ lets the candidate $n$ ignore the old state. $z$ mixes: where it is 1, the old state is copied;
+# In the picture, $x_n = x W_{in}^T + b_{in}$ and $s_n = h W_{hn}^T + b_{hn}$, with the last H rows of
+# each matrix and bias. $r$ lets the candidate $n$ ignore the old state. $z$ mixes: where it is 1, the old state is copied;
 # where it is 0, the candidate replaces it. So $z$ is forget gate and input gate in one.
 #
 # > **You may read elsewhere** other formulas for a GRU. In the paper that introduced it, $r$ multiplies

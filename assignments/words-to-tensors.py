@@ -33,11 +33,13 @@
 # | 10. A puzzle to close | `sentence_lengths` | medium | 20 | {points:sentence_lengths} |
 # | all parts | | | about 4 hours | {points} |
 # | questions, on top | answer in your own words | | 25 | {points:questions} |
+# | predictions, on top | guess first, right or wrong | | | {points:predictions} |
 #
 # **How to work.** Run the cells from the top down (Shift + Enter). Where you see
 # `raise NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(`
 # says what is right and what is not, with a hint where you need one; run it as often as you like.
-# Cells with `predict(` ask for a guess *before* you run the next cell; they give no points. Each part
+# Cells with `predict(` ask for a guess *before* you run the next cell; a wrong guess costs nothing.
+# Each part
 # is graded independently, but the cells below a part often use it, so write the parts in order. If a
 # cell stops with `NotImplementedError`, its last line names the function to write first; if it stops
 # with `NameError`, a cell further up has not run yet.
@@ -152,10 +154,9 @@ plots.costs(seconds)
 # the order of the texts, and each component gets several of them at a time (`batch_size`), so that
 # its matrix products are large. One large product is faster than many small ones.
 #
-# The vector of a token is `token.vector`, a NumPy array of F numbers; `torch.from_numpy(array)` makes a
-# tensor from an array. `doc.tensor` holds the vectors
-# of all tokens of a document, shape (tokens, F); this is true for pipelines like ours, which have no
-# table of word vectors.
+# The vector of a token is `token.vector`, a NumPy array of F numbers; `torch.from_numpy(array)` makes
+# a tensor from an array. `doc.tensor` holds the vectors of all tokens of a document, shape (tokens, F);
+# this is true for pipelines like ours, which have no table of word vectors.
 
 # %% definition="token_vectors.token_vectors"
 

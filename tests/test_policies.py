@@ -156,6 +156,10 @@ def test_a_notebook_has_the_tasks_and_the_points_of_the_course(id_: str) -> None
     }
     assert worth == {task.id: task.points for task in assignment.tasks.values()}
     first = "".join(cells[0]["source"])
+    guesses = [cell["metadata"] for cell in cells if cell["id"].startswith("predict-")]
+    points = [each["nbgrader"]["points"] for each in guesses if "nbgrader" in each]
+    assert points == [course.current().predictions] * len(points)
+    assert len(points) == (len(guesses) if course.current().predictions else 0)
     script = (COURSE / f"{id_}.py").read_text(encoding="utf-8")
     for row, name in re.findall(r"^# (\|.*\{points:(\w+)\}.*)$", script, re.MULTILINE):
         task = assignment.tasks.get(name)
@@ -163,6 +167,8 @@ def test_a_notebook_has_the_tasks_and_the_points_of_the_course(id_: str) -> None
         if task is not None:
             more = " (bonus)" if task.bonus else ""
             assert shown.replace("X", f"{task.points:g}{more}") in first
+        elif name == "predictions" and (each := course.current().predictions):
+            assert shown.replace("X", f"{each * len(guesses):g}") in first
         elif name != "questions":
             assert shown.split("X")[0] not in first
     assert f"| {assignment.points:g} |" in first

@@ -144,6 +144,7 @@ SETTINGS: dict[str, Convert] = {
     "pass_mark": PERCENT,
     "attempts": _choice("last", "best"),
     "written_questions": _yes_or_no,
+    "predictions": _number(0, 10_000, "a number of points, 0 or more"),
     "show": _choice("none", "message", "full"),
     "held_back": _list(_checks, 'a list of checks, as in ["pad.*"]'),
     "leave_out": _list(_task, 'a list of tasks, as in ["fast_pipeline"]'),

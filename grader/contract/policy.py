@@ -13,8 +13,8 @@ from typing import Any
 GRADING = ("leave_out", "bonus", "packages", "points", "accuracy", "data", "classes")
 STUDENTS = (
     *GRADING,
-    *("title", "pass_mark", "attempts", "written_questions", "titles", "deadlines", "late"),
-    *("show", "held_back"),
+    *("title", "pass_mark", "attempts", "written_questions", "predictions", "titles"),
+    *("deadlines", "late", "show", "held_back"),
 )
 
 
@@ -34,6 +34,7 @@ class Course:
     pass_mark: float | None = None
     attempts: str = "last"
     written_questions: bool = True
+    predictions: float = 0
     show: str = "full"
     held_back: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()

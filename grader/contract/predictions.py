@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from grader.contract.guesses import readings
 from grader.contract.names import did_you_mean
 
 TABLES = GRADER / "contract" / "answers"
+CELL = "predict-"  # how the name of a notebook's cell that asks for a guess begins
+GUESS = re.compile(r"""^\s*predict\(\s*["'][\w-]+["']\s*,\s*(?!\.\.\.)[^\s)#]""", re.MULTILINE)
 FIRST = "Write your guess first: replace the `...`, then run this cell."
 
 
@@ -76,6 +79,11 @@ def digest(question: str, answer: object, decimals: int) -> str:
     """Return the hash of an answer, salted with the question."""
     text = f"{question}: {normal_form(answer, decimals)}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def is_made(source: str) -> bool:
+    """Tell whether a cell passes a guess to `predict`, right or wrong."""
+    return bool(GUESS.search(source))
 
 
 def normal_form(value: Any, decimals: int) -> str:

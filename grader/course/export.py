@@ -47,7 +47,7 @@ from grader.reports.marks import (
 )
 from grader.reports.table import Row
 
-TASK = "check-"  # how the names of cells begin that the grader gives points for
+TASK, ANSWER = "check-", "question-"  # how the names of cells begin: tasks, written answers
 SUBMITTED = Path("submitted")
 
 
@@ -208,7 +208,7 @@ class MarksCsv(ExportPlugin):
     def _grades(self, submission: Any) -> list[Any]:
         """Return the grades that count: without those of written answers, if they are left out."""
         grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-        return [grade for grade in grades if self.written_answers or grade.name.startswith(TASK)]
+        return [grade for grade in grades if self.written_answers or not _is_answer(grade)]
 
     def _waits(self, submission: Any) -> bool:
         """Tell whether a person still has to give points that count."""
@@ -226,7 +226,7 @@ class MarksCsv(ExportPlugin):
         """Return the most points that count, without bonus."""
         cells = [cell for notebook in assignment.notebooks for cell in notebook.grade_cells]
         bonus = {f"{TASK}{task}" for task in course.current().bonus}
-        counted = [cell for cell in cells if self.written_answers or cell.name.startswith(TASK)]
+        counted = [cell for cell in cells if self.written_answers or not _is_answer(cell)]
         return round(float(sum(cell.max_score for cell in counted if cell.name not in bonus)), 2)
 
     def _mark(self, assignment: Any, person: Person, submission: Any) -> grades.Mark | None:
@@ -348,6 +348,10 @@ def _moment(text: str) -> datetime:
         return moment(text)
     except ValueError as error:
         raise UsageError(f"deadline: {error}") from None
+
+
+def _is_answer(cell: Any) -> bool:
+    return str(cell.name).startswith(ANSWER)
 
 
 def _has_score(grade: Any) -> bool:

@@ -210,7 +210,7 @@ def _put_back(cells: list[dict[str, Any]], known: list[Known]) -> list[str]:
             continue
         place += 1
         is_answer = each.metadata["grade"] and each.metadata["solution"]
-        source = MISSING if is_answer else each.source
+        source = MISSING if is_answer and each.kind == "markdown" else each.source
         cells.insert(place, _cell(each.kind, source, {"nbgrader": dict(each.metadata)}))
         notes.append(f"The cell {each.name} was missing; it was restored.")
     return notes

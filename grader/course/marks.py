@@ -17,6 +17,7 @@ from traitlets import Int
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
+from grader.contract import predictions
 from grader.contract.record import Record, TaskResult
 from grader.contract.tasks import Assignment, assignments, tasks
 from grader.course.folders import record_file
@@ -124,10 +125,13 @@ def _task_of(cell: Any, record: Record | None) -> TaskResult | None:
 
 def _score(cell: Any, record: Record | None) -> float | None:
     """Return the points of a cell, or None if they must be given by hand."""
+    told = cell.metadata.nbgrader
+    if told.grade_id.startswith(predictions.CELL):
+        return float(told.points) if predictions.is_made(cell.source) else 0.0
     if is_solution(cell):  # a written answer: 0 if it is unchanged
         return None if cell.source == MISSING else determine_grade(cell)[0]
     task = _task_of(cell, record)
-    if task is None or task.state == "error" or task.max_score != cell.metadata.nbgrader.points:
+    if task is None or task.state == "error" or task.max_score != told.points:
         return None
     return float(task.score)
 

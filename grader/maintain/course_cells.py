@@ -17,6 +17,7 @@ from grader.maintain.stubs import BuildError
 
 POINTS = re.compile(r"\{points(?::(\w+))?\}")
 QUESTIONS = "questions"  # the name of what all written answers are worth together
+PREDICTIONS = "predictions"  # and what all guesses are worth together
 QUESTION = re.compile(r"^### Question", re.MULTILINE)
 Numbered = list[tuple[int, Any]]  # cells as jupytext reads them, by their place in the lesson
 
@@ -129,14 +130,18 @@ def _fill_in(
     points[""] = f"{assignment.points:g}"
     if answers := sum(cell.metadata.get("points", 0) for _, cell in cells):
         points[QUESTIONS] = f"{answers:g}"
+    if each := course.current().predictions:
+        guesses = sum("predict" in cell.metadata for _, cell in cells)
+        points[PREDICTIONS] = f"{each * guesses:g}"
 
     def line(text: str) -> Iterator[str]:
         for match in POINTS.finditer(text):
             if (name := match[1] or "") in points:
                 continue
-            if name in left_out or name == QUESTIONS:
+            if name in left_out or name in (QUESTIONS, PREDICTIONS):
                 return
-            raise BuildError(script, 1, f"{match[0]}: no task {name}", "name one, or `questions`")
+            remedy = "name one, `questions` or `predictions`"
+            raise BuildError(script, 1, f"{match[0]}: no task {name}", remedy)
         yield POINTS.sub(lambda match: points[match[1] or ""], text)
 
     for _, cell in cells:

@@ -9,9 +9,10 @@ The line that begins a cell of the script says what the cell is:
     predict=true                        a guess to make before the next cell, see predictions.py
     question="padding" points=5         a written answer, marked by hand: the cell holds the guide
 All other cells are part of the lesson. In their text, `{points:collate}` becomes the points of a
-task, `{points:questions}` those of all written answers, and `{points}` those of all tasks. What a
-course leaves out is not in its notebook, see `course_cells.py`. Code cells that begin with
-`# Experiment` are not run for feedback pages, see `grader/course/kernel.py`.
+task, `{points:questions}` those of all written answers, `{points:predictions}` those of all guesses
+if a course gives any, and `{points}` those of all tasks. What a course leaves out is not in its
+notebook, see `course_cells.py`. Code cells that begin with `# Experiment` are not run for feedback
+pages, see `grader/course/kernel.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 from grader.base.paths import COURSE
 from grader.contract import course
+from grader.contract.predictions import CELL
 from grader.contract.tasks import Assignment, all_assignments, assignments, owner
 from grader.intake.statements import SETUP
 from grader.maintain import course_cells, predictions
@@ -171,7 +173,9 @@ def _cell(
         nbgrader = {"grade": True, "locked": True, "points": task.points}
     elif "predict" in told:
         question = predictions.parse(script, cell.source)
-        source, name = question.cell, f"predict-{question.prediction.id}"
+        source, name = question.cell, f"{CELL}{question.prediction.id}"
+        if points := course.current().predictions:
+            nbgrader = {"grade": True, "solution": True, "points": points}
     elif "question" in told:
         name = f"question-{told['question']}"
         nbgrader = {"grade": True, "solution": True, "points": told["points"]}

@@ -38,14 +38,14 @@ class _Canvas:
         patch = FancyBboxPatch((left, bottom), *size, style, fc=PALE, ec="#999999", lw=1.2)
         self.axes.add_patch(patch)
 
-    def layer(self, x: float, y: float, text: str, width: float = 0.8) -> None:
+    def layer(self, x: float, y: float, text: str, width: float = 0.8, size: float = 11) -> None:
         """Draw a box with weights of its own, or a function of each number if it has none."""
         from matplotlib.patches import Rectangle
 
         place = x - width / 2, y - 0.26
         edge, colour, face = self._colours(LAYER)
         self.axes.add_patch(Rectangle(place, width, 0.52, fc=face, ec=edge, lw=1.2, zorder=3))
-        self.text(x, y, text, color=colour, fontsize=11)
+        self.text(x, y, text, color=colour, fontsize=size)
 
     def point(self, x: float, y: float, text: str) -> None:
         """Draw a sum or a product, number by number."""
@@ -199,17 +199,17 @@ def gru_cell() -> None:
     draw.path((0.9, -0.7), (0.9, 0.05), (6.1, 0.05), colour=BACKWARD, head=False)
     draw.text(-0.6, 3.5, "$h$", ha="right")
     draw.text(0.9, -0.95, "$x$")
-    for x, text, name, reads in (
-        (1.7, "$W h + b$", "s_n", "h"),
-        (3.0, r"$\sigma$", "r", "xh"),
-        (4.3, "$W x + b$", "x_n", "x"),
-        (6.1, r"$\sigma$", "z", "xh"),
+    for x, text, width, name, reads in (
+        (1.7, r"$\cdot\,W_{hn}^T + b_{hn}$", 1.5, "s_n", "h"),
+        (3.0, r"$\sigma$", 0.8, "r", "xh"),
+        (4.3, r"$\cdot\,W_{in}^T + b_{in}$", 1.5, "x_n", "x"),
+        (6.1, r"$\sigma$", 0.8, "z", "xh"),
     ):
         sources = {"x": (0.05, BACKWARD), "h": (0.45, FORWARD)}
         for source in reads:
             draw.dot(x, *sources[source])
         draw.path((x, sources[reads[0]][0]), (x, 0.94))
-        draw.layer(x, 1.2, text)
+        draw.layer(x, 1.2, text, width, size=9 if width > 1 else 11)
         draw.text(x + 0.22, 1.66, f"${name}$", fontsize=12)
     draw.path((1.7, 1.46), (1.7, 2.3), (2.12, 2.3))
     draw.path((3.0, 1.46), (3.0, 2.3), (2.58, 2.3))

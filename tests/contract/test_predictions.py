@@ -11,7 +11,7 @@ import torch
 from grader.base.files import read_toml
 from grader.base.paths import ROOT
 from grader.contract import predictions
-from grader.contract.predictions import FIRST, Prediction, digest, normal_form, reply
+from grader.contract.predictions import FIRST, Prediction, digest, is_made, normal_form, reply
 from grader.contract.tasks import assignments
 from grader.maintain import predictions as builder
 from grader.maintain.stubs import BuildError
@@ -216,6 +216,26 @@ def test_a_word_that_is_no_choice_is_not_called_wrong(monkeypatch: pytest.Monkey
     assert said == 'Choose one of these: "grows", "shrinks".'
     assert ask(monkeypatch, "grows", "SHRINKS", choices=choices).startswith("Not quite.")
     assert ask(monkeypatch, "grows", "Grows", choices=choices).startswith("Right!")
+
+
+@pytest.mark.parametrize(
+    ("cell", "made"),
+    [
+        ('predict("q", ...)  # replace the ... by your guess, then run', False),
+        ('predict("q", )', False),
+        ('predict("q")', False),
+        ("", False),
+        ('# predict("q", 3)', False),
+        ('predict("q", (3, 4))  # replace the ... by your guess, then run', True),
+        ('predict("q", (3, 4))  # wrong, but a guess', True),
+        ("predict('q', .5)", True),
+        ('guess = "forward"\npredict("q", guess)', True),
+        ('predict(\n    "q",\n    "forward",\n)', True),
+        ("predict(" + " " * 100_000, False),
+    ],
+)
+def test_a_guess_is_made_if_something_is_in_the_place_of_the_dots(cell: str, made: bool) -> None:
+    assert is_made(cell) is made
 
 
 def test_an_unknown_question_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

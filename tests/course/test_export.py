@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
 from grader.__main__ import main
@@ -19,7 +20,7 @@ from grader.base.paths import COURSE
 from grader.contract.course import chosen
 from grader.course.export import CanvasCsv, MarksCsv, MoodleCsv
 from grader.course.folders import record_file
-from grader.course.marks import GRADER_FAILED
+from grader.course.marks import GRADER_FAILED, _score
 from grader.reports.table import escape_formula
 
 
@@ -198,6 +199,24 @@ def test_every_student_has_a_status_and_an_absent_mark_is_empty(
         marks.pop("", None)
         assert {id_: mark for id_, mark in marks.items() if mark} == {"ann": "46.5", "zero": "0.0"}
         assert len(marks) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("guess", "points"), [("...", 0.0), ("(3, 6, 8)", 2.0), ('"no idea"', 2.0)]
+)
+def test_a_guess_earns_its_points_right_or_wrong(
+    gradebook: Any, tmp_path: Path, guess: str, points: float
+) -> None:
+    cell = new_code_cell(f'predict("outputs-shape", {guess})')
+    told = {"grade": True, "solution": True, "points": 2, "grade_id": "predict-outputs-shape"}
+    cell.metadata["nbgrader"] = told
+    assert _score(cell, None) == points
+    gradebook.add_grade_cell(told["grade_id"], "news", "news", max_score=2, cell_type="code")
+    others = {"check-dataset": 15.0, "check-model": 0.5, "question-why": None}
+    hand_in(gradebook, "ben", others | {told["grade_id"]: points})
+    row = by_student(gradebook, MarksCsv, tmp_path / "m.csv", written_answers=False)["ben"]
+    assert (row["score"], row["max_score"]) == (str(15.5 + points), "47.0")
+    assert row[told["grade_id"]] == str(points)
 
 
 def test_written_answers_can_be_left_out(gradebook: Any, tmp_path: Path) -> None:

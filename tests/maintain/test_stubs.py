@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.base.paths import ROOT
 from grader.contract.tasks import assignments, owner
@@ -458,6 +458,15 @@ def test_check_writes_nothing(kit: tuple[Path, Path]) -> None:
 def test_check_reports_a_stub_from_top_to_bottom(kit: tuple[Path, Path]) -> None:
     write(kit[1], model="# END SOLUTION\nself.side = [side]\nx = 1\n# END SOLUTION\n")
     assert [int(problem.split(":")[1]) for problem in check(*kit)] == [1, 1, 2, 4]
+
+
+def test_a_cell_with_points_for_a_guess_is_released_as_it_is() -> None:
+    cell = new_code_cell('predict("q", ...)  # replace the ... by your guess, then run')
+    worth = {"grade": True, "solution": True, "locked": False, "points": 1, "schema_version": 3}
+    cell.metadata["nbgrader"] = {**worth, "grade_id": "predict-q", "task": False}
+    before = cell.source
+    ClearTaskSolutions().preprocess(new_notebook(cells=[cell]), {})
+    assert cell.source == before
 
 
 def test_a_written_answer_that_is_missing_is_named_by_its_question() -> None:
