@@ -11,7 +11,7 @@
 # - train word vectors on plain text, and say what they know and what they do not;
 # - measure a language model by its perplexity, on text that it has not seen;
 # - compute BLEU, and say where it misjudges a translation;
-# - train a decoder with and without teacher forcing, and explain exposure bias;
+# - train a decoder with and without teacher forcing, explain exposure bias, and see what attention does;
 # - train a language model on one long text, and control how boldly it writes.
 #
 # **You need** tensors and a training loop in PyTorch, and what an LSTM returns: its outputs and its
@@ -25,7 +25,7 @@
 # | 3. Train the vectors | write `train_word_vectors` | hard | 60 | {points:word2vec} |
 # | 4. How surprised is a language model? | write `perplexity` | easy | 30 | {points:perplexity} |
 # | 5. How good is a translation? | write `corpus_bleu` | hard | 45 | {points:bleu} |
-# | 6. A decoder and its teacher | write `decode` | medium | 45 | {points:teacher_forcing} |
+# | 6. A decoder and its teacher | write `decode` | medium | 55 | {points:teacher_forcing} |
 # | 7. A text that is longer than its gradient | write `train_on_text` | hard | 60 | {points:truncated} |
 # | all parts |  |  |  | {points} |
 # | questions, on top | answer in your own words |  | 30 | {points:questions} |
@@ -151,7 +151,8 @@ positive = functional.logsigmoid(torch.einsum("bf,bf->b", centre, context))
 negative = functional.logsigmoid(-torch.einsum("bf,bkf->bk", centre, negatives))
 print(f"negative sampling:  {B * (K + 1):>10,} scores in {1000 * (perf_counter() - begin):6.1f} ms")
 score = torch.tensor(-200.0)
-print("log of the sigmoid of -200:", score.sigmoid().log().item(), functional.logsigmoid(score).item())
+print("log of the sigmoid of -200:", score.sigmoid().log().item())
+print("logsigmoid of -200:        ", functional.logsigmoid(score).item())
 
 # %% definition="negative_sampling.negative_sampling_loss"
 
@@ -715,13 +716,13 @@ class Reverser(nn.Module):
         return decode(self.step, h_n[-1], targets, start=10, ratio=ratio)
 
 
-def train_reverser(ratio, seed):
-    """Train a model on 400 batches of 64 sequences."""
+def train_reverser(kind, ratio, seed, length=7):
+    """Train a model of a kind on 400 batches of 64 sequences."""
     torch.manual_seed(seed)
-    model = Reverser()
+    model = kind()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
     for _ in range(400):
-        digits = torch.randint(10, (64, 7))
+        digits = torch.randint(10, (64, length))
         targets = digits.flip(dims=[1])
         logits = model(digits, targets, ratio)
         loss = functional.cross_entropy(logits.transpose(1, 2), targets)  # expects (B, C, T)
@@ -744,7 +745,7 @@ targets = digits.flip(dims=[1])
 ways = {"fed the right digits": 1.0, "on its own": 0.0}
 right = {way: {} for way in ways}
 for ratio in (1.0, 0.5, 0.0):
-    models = [train_reverser(ratio, seed) for seed in range(3)]
+    models = [train_reverser(Reverser, ratio, seed) for seed in range(3)]
     for way, fed in ways.items():
         with torch.no_grad():
             written = [model(digits, targets, fed).argmax(dim=2) for model in models]
@@ -754,9 +755,69 @@ for ratio in (1.0, 0.5, 0.0):
 plots.by_position(right)
 
 # %% [markdown]
-# There is a second weakness: whatever the encoder has read must fit into one state, a *bottleneck*.
-# *Attention* ([Bahdanau et al., 2014](https://arxiv.org/abs/1409.0473)) lets each step of the decoder
-# look back at all of the encoder's outputs, and weigh them.
+# **Attention.** There is a second weakness: whatever the encoder has read must fit into one state, a
+# *bottleneck*, and the longer the sequence, the tighter it is. *Attention* ([Bahdanau et al.,
+# 2014](https://arxiv.org/abs/1409.0473)) lets each step of the decoder look back at all of the encoder's
+# outputs $e_1$ to $e_T$. The decoder's state $s$ is compared with each of them, and a softmax turns the
+# scores into weights, which sum to 1:
+#
+# $$w = \mathrm{softmax}(e_1 \cdot s, \ldots, e_T \cdot s) \qquad\qquad
+#   \mathrm{seen} = \sum_t w_t\, e_t$$
+#
+# The output layer gets $s$ and what was *seen*, side by side. (In Bahdanau's model a small network
+# computes the scores; the dot product came a little later.)
+#
+# **Predict.** Such a model learns to reverse 12 digits. Which of the encoder's outputs, 1 to 12, gets the
+# largest weight when the decoder writes its *first* digit?
+
+# %% predict=true
+predict(
+    "first-look",
+    answer=12,
+    computed=int(weights[0].argmax()) + 1,
+    hint="The sequence is written in reverse. Which digit is written first, and where was it read?",
+)
+
+
+# %%
+# Experiment: takes about 20 seconds
+class Attending(Reverser):
+    """A Reverser whose decoder also sees a weighted mean of the encoder's outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.output = nn.Linear(2 * 64, 10)
+
+    def step(self, tokens, state):
+        """Map tokens (B,) and a state (B, H) to logits (B, C) and the new state."""
+        state = self.cell(self.embedding(tokens), state)
+        weights = torch.einsum("bth,bh->bt", self.encoded, state).softmax(dim=1)
+        self.weights.append(weights)
+        seen = torch.einsum("bt,bth->bh", weights, self.encoded)
+        return self.output(torch.cat([state, seen], dim=1)), state
+
+    def forward(self, digits, targets, ratio):
+        """Read digits (B, T), and write as many: the logits (B, T, C)."""
+        self.encoded, h_n = self.encoder(self.embedding(digits))  # (B, T, H)
+        self.weights = []
+        return decode(self.step, h_n[-1], targets, start=10, ratio=ratio)
+
+
+digits = torch.randint(10, (500, 12), generator=torch.Generator().manual_seed(1))
+targets = digits.flip(dims=[1])
+for kind in (Reverser, Attending):
+    model = train_reverser(kind, ratio=1.0, seed=0, length=12)
+    with torch.no_grad():
+        written = model(digits, targets, 0.0).argmax(dim=2)
+    print(
+        f"{kind.__name__:10} on its own: {(written == targets).float().mean():.0%} of digits right"
+    )
+weights = torch.stack([step[0] for step in model.weights])  # of the first sequence, (T, T)
+plots.alignment(weights, read=digits[0].tolist(), written=written[0].tolist())
+
+# %% [markdown]
+# Nobody told the model where to look. In translation such a picture is nearly a diagonal, and it bends
+# where the languages order their words differently.
 
 # %% [markdown]
 # ### Question 4
@@ -971,6 +1032,10 @@ for tau in temperatures:
 #   recurrent state has a fixed size. So recurrence lives on where data arrive as a stream or memory
 #   is small, and it returns in new forms: [Mamba](https://arxiv.org/abs/2312.00752) and
 #   [xLSTM](https://arxiv.org/abs/2405.04517).
+#
+# To try on your own: smaller windows in part 3 (which neighbours does *season* get?), longer sequences
+# of digits in part 6, a larger `chunk` or a `GRU` in part 7, a text of your own instead of the news.
+# Write down a guess first.
 #
 # To read further: [Dive into Deep Learning](https://d2l.ai/), chapters 9, 10 and 15.
 #

@@ -418,8 +418,8 @@ print("last state, packed, is off by", (from_packed[0, 1] - alone[0, 0]).abs().m
 #
 # An LSTM (*long short-term memory*) has a second state, the *cell state* $c$. It is like a notepad: at
 # each step the cell can erase some of it, write something new, and show some of it. Three *gates* say
-# how much. A gate is H numbers from 0 to 1, computed by a sigmoid $\sigma$ at each step from what is
-# read ($x$) and the hidden state ($h$):
+# how much. A gate is H numbers from 0 to 1, computed at each step from what is read ($x$) and the
+# hidden state ($h$), and squeezed into that range by a sigmoid, $\sigma(s) = 1 / (1 + e^{-s})$:
 
 # %%
 plots.lstm_cell("forget")
@@ -1055,6 +1055,10 @@ print("with chunks that start from zeros, by", differences.max().item(), "from s
 # Mamba](https://arxiv.org/abs/2312.00752), [xLSTM](https://arxiv.org/abs/2405.04517), and [Were RNNs
 # all we needed?](https://arxiv.org/abs/2410.01201), which asks how little of an LSTM one has to change
 # for that.
+#
+# **To try on your own:** other lengths and learning rates in the recall task; a forget bias of 1, as
+# Keras has it; a GRU whose update gate starts open; headlines of your own for the gates. Write down a
+# guess first.
 #
 # **In this course:** *Words to tensors* makes the sequences, *News classifier* puts everything
 # together, *Beyond* makes word vectors and writes text letter by letter.

@@ -530,7 +530,7 @@ print(f"mean without a mask:    {outputs.mean(dim=1).item():.1f}")
 print(f"maximum without a mask: {outputs.amax(dim=1).item():.1f}")
 
 # %% [markdown]
-# Neither is right, and both would be different in a batch with another T. With the mask from part 3,
+# Neither is right, and both would be different in a batch with a different T. With the mask from part 3,
 # a padded step can be given any number you like before you pool. Which number changes no sum? Which
 # one never wins a maximum? And what should a sentence without a token get?
 
@@ -710,7 +710,7 @@ print(f"an epoch of 60 texts: {best['fast']:.2f} s with the pipeline, {kept:.4f}
 # %% [markdown]
 # ## 10. A puzzle to close
 #
-# Somebody passes you a padded batch, without the lengths. Can you find them? Nearly. A step whose F
+# Somebody passes you a padded batch, without the lengths. Can you find them? Almost. A step whose F
 # numbers are all 0 is padding *if no step after it has a number that is not 0*. A token can have a
 # vector of zeros, too. In the middle of a sentence it is recognised, because something follows; as
 # the last token of a sentence it looks like padding. So this is a puzzle, and no substitute for
@@ -744,7 +744,12 @@ print([len(sentence) for sentence in sentences[-12:]])
 # classifiers. *Recurrent layers* opens the LSTM, and *Beyond the classifier* trains word vectors.
 # Transformers ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)) read padded batches, too: their
 # `attention_mask` is the mask of part 3, and a common way to get one vector per sentence is the mean
-# of part 7. To read on: spaCy's
+# of part 7.
+#
+# To try on your own: batches of 4 or 64 in part 8 (how does the share of padding change?), `nn.GRU`
+# instead of the LSTM in part 6, a text in another language in part 1. Write down a guess first.
+#
+# To read on: spaCy's
 # [linguistic features](https://spacy.io/usage/linguistic-features) and
 # [embeddings](https://spacy.io/usage/embeddings-transformers); *Dive into Deep Learning*, chapters
 # [15](https://d2l.ai/chapter_natural-language-processing-pretraining/index.html) and

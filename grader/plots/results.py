@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import news
 from grader.plots._draw import BACKWARD, FORWARD
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LINE = 88  # characters in a line of a text
 Runs = float | Sequence[float]
@@ -105,4 +108,28 @@ def attention(tokens: Sequence[str], weights: Sequence[float], title: str = "") 
     axes.set(xlim=(-1, LINE + 1), ylim=(row + 0.6, -0.6))
     axes.axis("off")
     axes.set_title(title, loc="left", fontsize=11)
+    plt.show()
+
+
+def alignment(weights: Tensor, read: Sequence[object], written: Sequence[object]) -> None:
+    """Plot how much each step of a decoder looks at each token that the encoder has read.
+
+    Args:
+        weights: shape (steps, tokens); each row sums to 1.
+        read: the tokens that were read.
+        written: the token that was written at each step.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(figsize=(6.2, 4.9), layout="constrained")
+    mesh = axes.pcolormesh(weights, cmap="Blues", vmin=0, vmax=1, edgecolor="white", lw=1)
+    axes.figure.colorbar(mesh, ax=axes, label="weight")
+    axes.invert_yaxis()
+    axes.set_xticks([place + 0.5 for place in range(len(read))], map(str, read))
+    axes.set_yticks([place + 0.5 for place in range(len(written))], map(str, written))
+    axes.set(xlabel="token read, the first on the left", ylabel="token written, the first on top")
+    axes.set_title("Attention: where each step looks", loc="left", fontsize=11)
+    axes.set_aspect("equal")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
     plt.show()
