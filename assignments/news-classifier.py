@@ -360,11 +360,12 @@ print("points", tuple(points.shape), "-> logits", tuple(net(points).shape))
 
 # %% [markdown]
 # **One step** has four lines. The *loss* says how wrong the logits are. *Cross-entropy* first turns
-# them into probabilities by a *softmax*, $p_c = e^{z_c} / \sum_k e^{z_k}$: all are positive, and they
-# sum to 1. Then it takes $-\log$ of the probability of the right class: 0 if that is 1, and large if it
-# is near 0. `backward()` computes the gradient of the loss with respect to every weight. The optimizer moves each weight a little against its
-# gradient; [Adam](https://arxiv.org/abs/1412.6980) adapts the size of that step to each weight. Run
-# this cell a few times and watch the loss fall.
+# them into probabilities by a *softmax*, $p_c = e^{z_c} / \sum_k e^{z_k}$: all are positive, and
+# they sum to 1. Then it takes $-\log$ of the probability of the right class: 0 if that is 1, and
+# large if it is near 0. `backward()` computes the gradient of the loss with respect to every
+# weight. The optimizer moves each weight a little against its gradient;
+# [Adam](https://arxiv.org/abs/1412.6980) adapts the size of that step to each weight. Run this cell
+# a few times and watch the loss fall.
 
 # %%
 loss = nn.functional.cross_entropy(net(points), classes)  # expects logits: no softmax before it
@@ -402,9 +403,11 @@ print("the gradient is", factor, "times as large")
 # %% [markdown]
 # **Two modes.** `net.train()` and `net.eval()` do not train or evaluate anything: they set the
 # attribute `training` of the network and of all its layers. Most layers ignore it. *Dropout*, which
-# part 9 tries, does not: in training mode it sets random numbers to zero (and enlarges the others), so
-# that a network does not rely on single ones; in eval mode it does nothing. So: training mode before you train, eval
-# mode before you measure. A function that measures should leave the mode as it found it.
+# part 9 tries, does not: in training mode it sets random numbers to zero (and enlarges the others),
+# so that a network does not rely on single ones; in eval mode it does nothing. So: training mode
+# before you train, eval mode before you measure. A function that measures should leave the mode as
+# it found it: it can note `net.training` first, and call `net.train(noted)` at the end, which sets
+# either mode.
 
 # %%
 dropout = nn.Dropout(0.5)
