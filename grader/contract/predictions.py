@@ -19,7 +19,7 @@ from grader.contract.names import did_you_mean
 
 TABLES = GRADER / "contract" / "answers"
 CELL = "predict-"  # how the name of a notebook's cell that asks for a guess begins
-GUESS = re.compile(r"""^\s*predict\(\s*["'][\w-]+["']\s*,\s*(?!\.\.\.)[^\s)#]""", re.MULTILINE)
+GUESS = re.compile(r"""^[ \t]*predict\(\s*["'][\w-]+["']\s*,\s*(?!\.\.\.)[^\s)#]""", re.MULTILINE)
 FIRST = "Write your guess first: replace the `...`, then run this cell."
 
 

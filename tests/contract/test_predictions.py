@@ -232,6 +232,7 @@ def test_a_word_that_is_no_choice_is_not_called_wrong(monkeypatch: pytest.Monkey
         ('guess = "forward"\npredict("q", guess)', True),
         ('predict(\n    "q",\n    "forward",\n)', True),
         ("predict(" + " " * 100_000, False),
+        ("\n" * 100_000, False),
     ],
 )
 def test_a_guess_is_made_if_something_is_in_the_place_of_the_dots(cell: str, made: bool) -> None:
