@@ -1016,7 +1016,8 @@ for tau in temperatures:
 #   between models with the same tokens.
 # - BLEU counts matching n-grams, with clipping and a brevity penalty. It does not know what a
 #   sentence means.
-# - Teacher forcing makes learning fast and steady, at the price of exposure bias.
+# - Teacher forcing makes learning fast and steady, at the price of exposure bias. With attention, a
+#   decoder looks back at all that was read, and one state is no longer a bottleneck.
 # - Truncated back-propagation carries the state on and cuts the gradient. Sampling with a
 #   temperature trades safety against variety.
 #
