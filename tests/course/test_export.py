@@ -208,15 +208,16 @@ def test_a_guess_earns_its_points_right_or_wrong(
     gradebook: Any, tmp_path: Path, guess: str, points: float
 ) -> None:
     cell = new_code_cell(f'predict("outputs-shape", {guess})')
-    told = {"grade": True, "solution": True, "points": 2, "grade_id": "predict-outputs-shape"}
-    cell.metadata["nbgrader"] = told
+    name = "predict-outputs-shape"
+    worth = {"grade": True, "solution": True, "points": 2, "grade_id": name}
+    cell.metadata["nbgrader"] = worth
     assert _score(cell, None) == points
-    gradebook.add_grade_cell(told["grade_id"], "news", "news", max_score=2, cell_type="code")
+    gradebook.add_grade_cell(name, "news", "news", max_score=2, cell_type="code")
     others = {"check-dataset": 15.0, "check-model": 0.5, "question-why": None}
-    hand_in(gradebook, "ben", others | {told["grade_id"]: points})
+    hand_in(gradebook, "ben", others | {name: points})
     row = by_student(gradebook, MarksCsv, tmp_path / "m.csv", written_answers=False)["ben"]
     assert (row["score"], row["max_score"]) == (str(15.5 + points), "47.0")
-    assert row[told["grade_id"]] == str(points)
+    assert row[name] == str(points)
 
 
 def test_written_answers_can_be_left_out(gradebook: Any, tmp_path: Path) -> None:
