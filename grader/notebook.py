@@ -19,6 +19,7 @@ from grader.intake.choice import modules_beside
 from grader.intake.notebook_modules import extract_modules, last_versions
 from grader.intake.statements import Cell, defined
 from grader.reports import board, hints, html
+from grader.reports.unfinished import Unfinished
 
 T = TypeVar("T")
 VALIDATING = "NBGRADER_VALIDATING"  # nbgrader sets it if Validate runs a notebook
@@ -173,6 +174,24 @@ def _grade(task: str, cells: Sequence[Cell]) -> Record:
         return opened.record()
 
 
+def _explain_unfinished() -> None:
+    """Let the kernel show one line where a cell needs a part that is not written yet."""
+    shell, unfinished = _shell(), Unfinished()
+    if shell is None:
+        return
+    others, show_other = shell.custom_exceptions, shell.CustomTB  # Colab's, for failing imports
+
+    def show(shell: Any, kind: type[BaseException], error: Any, trace: Any, tb_offset: Any) -> Any:
+        if isinstance(error, others):
+            return show_other(kind, error, trace, tb_offset=tb_offset)
+        line = unfinished.explain(error, shell.history_manager.input_hist_raw)
+        if line is not None:
+            error._render_traceback_ = lambda: [line]  # IPython shows this instead
+        return shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+    shell.set_custom_exc((*others, NotImplementedError, NameError), show)
+
+
 def _history() -> list[str]:
     """Return the texts of the cells that this kernel ran, including the current one."""
     shell = _shell()
@@ -247,3 +266,6 @@ class progress(Generic[T]):  # noqa: N801 - used like a function
             self.handle = display(line, display_id=True)
         else:
             self.handle.update(line)
+
+
+_explain_unfinished()
