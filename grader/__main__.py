@@ -11,8 +11,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+if not __package__:  # `python grader` puts the package's folder on the path, not its parent
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from grader import commands
+from grader.base.environment import activate
 from grader.base.errors import UsageError
+from grader.contract.names import did_you_mean
 from news import NewsError
 
 
@@ -34,6 +39,11 @@ def parser(arguments: list[str]) -> argparse.ArgumentParser:
     )
     added = top.add_subparsers(metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     chosen = next((each for each in arguments if not each.startswith("-")), None)
+    if chosen is not None and chosen not in commands.available():
+        raise UsageError(
+            f"{chosen}: no such command.{did_you_mean(chosen, commands.available())} "
+            f"Choose from {', '.join(commands.available())}."
+        )
     for name, help_ in commands.available().items():
         command = added.add_parser(name, description=f"{help_.capitalize()}.")
         if name == chosen:  # adding the arguments of the others would import their modules
@@ -86,6 +96,9 @@ def _run(arguments: list[str]) -> int:
 
     path, arguments = _course(arguments)
     with course.chosen(path):
+        if not arguments:
+            parser([]).print_help(sys.stderr)
+            return 2
         options = parser(arguments).parse_args(arguments)
         check_environment(options.command)
         return int(options.run(options))
@@ -97,6 +110,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except (UsageError, NewsError) as error:
         _tell(f"{error}")
+        return 2
+    except ModuleNotFoundError as error:
+        remedy = activate() or "Install the kit, as README.md says."
+        _tell(f"{error.name} is not installed for {sys.executable}. {remedy}")
         return 2
     except KeyboardInterrupt:
         print("\ngrader: interrupted", file=sys.stderr)

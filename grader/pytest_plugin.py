@@ -78,14 +78,31 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     elif len(known.file_or_dir) <= 1:
         named = [*known.file_or_dir, "."][0]
         path = Path(named)
+        given = [argument for argument in given if argument != named]
+        if not (invoked.dir / path).exists():
+            path = _meant(path, known.keyword, given)
         if not _is_students(invoked.dir / path):
             return
-        given = [argument for argument in given if argument != named]
     else:
         return
     submission = f"--submission={(invoked.dir / path).resolve()}"
     command = [sys.executable, "-m", "pytest", "-c", str(CONFIG), submission, *given]
     raise SystemExit(subprocess.call(command, cwd=ROOT))
+
+
+def _meant(path: Path, keyword: str, given: list[str]) -> Path:
+    """Take the name of a task for `-k`, and return what to grade then: the exercise.
+
+    Raises:
+        pytest.UsageError: the path is not there, and seems to be misspelt.
+    """
+    names = {*tasks(), *(task.module for task in tasks().values() if task.module)}
+    if path.stem in names:
+        given += [] if keyword else ["-k", path.stem]
+        return EXERCISE
+    if path.suffix in ("", ".py") and (meant := did_you_mean(path.stem, names)):
+        raise pytest.UsageError(f"{path}: no such file or task.{meant} Use pytest -k NAME.")
+    return path
 
 
 def _is_students(path: Path) -> bool:
@@ -255,8 +272,8 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     return None
 
 
-def pytest_terminal_summary(config: pytest.Config) -> None:
-    """Print the board of the tasks that ran; say so if no check matches `-k`."""
+def pytest_terminal_summary(config: pytest.Config, exitstatus: pytest.ExitCode) -> None:
+    """Print the board of the tasks that ran, or say why none did."""
     if config.option.keyword and not config.stash.get(CHOSEN, True) and _only_checks(config):
         word, chosen = config.option.keyword, config.stash[ASSIGNMENT]
         names = {*tasks(), *(task.module for task in tasks().values())}
@@ -265,6 +282,8 @@ def pytest_terminal_summary(config: pytest.Config) -> None:
         else:
             more = did_you_mean(word, names) or f" Tasks of {chosen.id}: {', '.join(chosen.tasks)}."
         print(f"\n-k {word}: no task or check has this name.{more}")
+    if config.inipath is None and exitstatus is pytest.ExitCode.NO_TESTS_COLLECTED:
+        print(f"\nTo grade your exercise, run pytest in the kit's folder: cd {ROOT}")
     graded = config.stash.get(SESSION, None)
     if graded is not None:
         from grader.reports import board

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grader.base.errors import UsageError
 from grader.base.files import written_whole
+from grader.base.paths import EXERCISE
 from grader.commands.arguments import add_assignment, add_data, add_grading, data_rows
 from grader.contract.enums import Status
 from grader.contract.record import Record
@@ -15,7 +16,13 @@ from grader.contract.record import Record
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("path", type=Path, help="a folder, an archive, a notebook or a .py file")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="?",
+        default=EXERCISE,
+        help="a folder, an archive, a notebook or a .py file [exercise]",
+    )
     add_assignment(parser)
     parser.add_argument(
         "--json", metavar="FILE", help="write the record to FILE; - prints nothing but the record"

@@ -31,9 +31,9 @@ def run(options: argparse.Namespace) -> int:
     from grader.grading.session import load
     from grader.reports import hints
 
+    found = load(options.path, options.assignment)
     if not options.path.is_dir():
         raise UsageError(f"{options.path}: not a folder. Hand in a single file as it is.")
-    found = load(options.path, options.assignment)
     chosen = choose_assignment(options.assignment, found.files)
     foreign = {name for each in assignments().values() for name in each.modules} - {*chosen.modules}
     files = {

@@ -9,7 +9,7 @@ from grader.base.console import plain_console
 from grader.base.errors import UsageError
 from grader.base.paths import EXERCISE, GRADER, ROOT
 from grader.commands.arguments import add_assignment
-from grader.contract.tasks import choose_assignment, get_task
+from grader.contract.tasks import choose_assignment, get_task, tasks
 
 STUBS = GRADER / "stubs"  # in a student's kit
 
@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     from grader.grading.session import load
     from grader.watch.loop import Watch
 
+    if not options.path.exists() and options.path.stem in tasks():  # `watch collate`
+        options.path, options.task = EXERCISE, options.task or options.path.stem
     task = get_task(options.task) if options.task else None
     name: str | None = options.assignment or (task.assignment if task else None)
     chosen = choose_assignment(name, () if name else load(options.path).files)

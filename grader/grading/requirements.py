@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from grader.base.environment import activate
 from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.packages import installed_version
@@ -44,7 +45,8 @@ class Problem:
 
     def __str__(self) -> str:
         """Return it as one line."""
-        return f"{self.what}. Install it from the kit's folder: {self.remedy}"
+        remedy = activate() or f"Install it from the kit's folder: {self.remedy}"
+        return f"{self.what}. {remedy}"
 
 
 def commands() -> list[str]:

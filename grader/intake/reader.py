@@ -8,13 +8,16 @@ data, so it can run in another process.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grader.base.errors import UsageError
+from grader.base.paths import EXERCISE
 from grader.contract.names import shown
-from grader.contract.tasks import assignments, get_assignment
+from grader.contract.tasks import assignments, get_assignment, tasks
 from grader.intake import archives, file_names, files, limited, notebooks
 from grader.intake.choice import RawSubmission, choose, choose_single, refuse_other_content
 from grader.intake.files import plain
@@ -45,6 +48,16 @@ def load(path: Path, modules: Sequence[str], assignment: str | None = None) -> S
     return extract_limited(read(path, modules), modules, assignment)
 
 
+def _meant(path: Path) -> str:
+    """Say what a path may mean that leads nowhere."""
+    names = [each.name for each in EXERCISE.glob("*.py")]
+    if path.name in tasks() and f"{path.name}.py" not in names:
+        return f" It is a task: `pytest -k {path.name}` grades it."
+    if close := get_close_matches(path.name, names, n=1):
+        return f" Did you mean {plain(os.path.relpath(EXERCISE / close[0]))}?"
+    return " Give the path of a submission."
+
+
 def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
     """Read what was handed in at `path`; `file` is what the student called it, if that is another.
 
@@ -60,7 +73,7 @@ def read(path: Path, modules: Sequence[str], file: str = "") -> RawSubmission:
         if path.is_dir():
             return choose(files.walk(path, modules), modules, label)
         if not path.exists():
-            raise UsageError(f"{label}: no such file or folder. Give the path of a submission.")
+            raise UsageError(f"{label}: no such file or folder.{_meant(path)}")
         return choose_single(files.single(path, file), modules, label)
     except (OSError, ValueError) as error:  # a path may be too long, or hold a null byte
         reason = getattr(error, "strerror", None) or error

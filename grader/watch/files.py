@@ -6,7 +6,9 @@ and events do not arrive from network drives, nor from Windows' drives in WSL.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIXES = (".py", ".ipynb")
@@ -38,14 +40,24 @@ class Saves:
 
 
 def snapshot(path: Path) -> Snapshot:
-    """Describe the files at a path, by name; empty if there are none."""
+    """Describe the files at a path, by name; empty if there are none.
+
+    Hidden files are not the student's: editors keep locks and copies in them while they save.
+    """
     try:
         if path.is_dir():
             with os.scandir(path) as entries:
-                found = [each.path for each in entries if each.name.endswith(SUFFIXES)]
+                names = [each.name for each in entries if each.name.endswith(SUFFIXES)]
+            found = [str(path / name) for name in names if not name.startswith(".")]
         else:
             found = [str(path)]
-        states = [(each, os.stat(each)) for each in found]
-    except OSError:  # removed, or being replaced
+    except OSError:  # the folder was moved
         return frozenset()
-    return frozenset((each, at.st_mtime_ns, at.st_size, at.st_ino) for each, at in states)
+    return frozenset(_states(found))
+
+
+def _states(files: list[str]) -> Iterator[tuple[str, int, int, int]]:
+    for file in files:
+        with contextlib.suppress(OSError):  # removed, or being replaced
+            at = os.stat(file)
+            yield file, at.st_mtime_ns, at.st_size, at.st_ino

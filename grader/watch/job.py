@@ -75,6 +75,8 @@ class Job(threading.Thread):
             self._prepare()
         except UsageError as error:
             self.report(Ended(self, str(error)))
+        except OSError as error:  # such as a full disk
+            self.report(Ended(self, f"{error.strerror or error}. Then save again."))
         except Exception as error:
             self.report(Ended(self, f"The grader itself failed: {error!r}"))
         else:

@@ -78,7 +78,7 @@ class Watch:
         self._start(load(self.path, self.assignment.id))
         try:
             with keyboard.keys(self._events.put):
-                self._page()
+                self._refresh()
                 while self._handle(self._next_event()):
                     if self._saves.settled():
                         self._saved(f"Saved at {time.strftime('%H:%M:%S')}.")
@@ -94,6 +94,9 @@ class Watch:
 
     def _handle(self, event: Event | None) -> bool:
         """Act on an event; return whether to go on."""
+        if event == keyboard.REDRAW:
+            self._refresh()
+            return True
         if isinstance(event, str):
             return self._pressed(event)
         if event is None or event.job is not self._job:
@@ -104,7 +107,7 @@ class Watch:
             self._job = None
             if event.fault:
                 self._say(event.fault)
-            self._page()
+            self._refresh()
         return True
 
     # --- grade -------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ class Watch:
         else:
             self._say(notice, is_good=True)
             self._start(submitted)
-        self._page()
+        self._refresh()
 
     def _start(self, submitted: Sources) -> None:
         """Grade the tasks whose results do not hold any more, the one at hand first."""
@@ -153,10 +156,10 @@ class Watch:
                 self.results[check.id] = check
         self._accuracy = news.record.accuracy or self._accuracy
         self.stale.discard(news.task)
-        if not self.console.is_terminal:
+        if not self._is_live:
             self._print(board.line(self._record(), self._result(news.task)))
         self._go_on()
-        self._page()
+        self._refresh()
 
     def _go_on(self) -> None:
         """Go to the next task that is not done, if the one at hand has just been finished."""
@@ -256,18 +259,26 @@ class Watch:
     # --- show --------------------------------------------------------------------------------
 
     def _say(self, notice: str, is_good: bool = False) -> None:
-        """Set the notice; without a terminal, print it unless it is good news."""
+        """Set the notice; where the screen cannot be cleared, print it unless it is good news."""
         self._notice, self._is_good = clean(notice), is_good
-        if notice and not self.console.is_terminal and not is_good:
+        if notice and not self._is_live and not is_good:
             self._print(self._notice)
 
     def _print(self, line: str) -> None:
         self.console.print(line, soft_wrap=True)
         self.console.file.flush()
 
+    def _refresh(self) -> None:
+        """Draw the screen again; a pipe and a terminal that cannot clear it get lines instead."""
+        if self._is_live:
+            self._page()
+
+    @property
+    def _is_live(self) -> bool:
+        return self.console.is_terminal and not self.console.is_dumb_terminal
+
     def _show_task(self) -> None:
-        if self.console.is_terminal:
-            screen.show(self._view(), self.console)
+        screen.show(self._view(), self.console)
 
     def _show_all(self) -> None:
         screen.show_all(self._record(), self.console)

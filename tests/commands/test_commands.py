@@ -96,10 +96,14 @@ def test_a_zip_and_its_folder_have_the_same_marks(
 
 BAD = {
     "no such path": (["grade", "nowhere"], "nowhere: no such file or folder"),
+    "a task of a module": (["grade", "dataset"], "dataset: no such file or folder. Did you mean "),
+    "a task": (["grade", "lstm_cell"], "lstm_cell: no such file or folder. It is a task: `pytest"),
+    "a misspelt module": (["handin", "colate.py"], "collate.py?"),
     "a folder without modules": (["grade", "empty"], "empty: it has none of dataset.py"),
     "json into no folder": (["grade", "d/dataset.py", "--json", "no/where.json"], "no/where.json"),
     "json onto a folder": (["grade", "d/dataset.py", "--json", "empty"], "--json empty"),
     "data that is not there": (["grade", "d/dataset.py", "--data", "x.csv"], "x.csv"),
+    "unknown command": (["wach"], "wach: no such command. Did you mean watch? Choose from w"),
     "unknown task": (["hint", "modle"], "modle: no such task"),
     "unknown hint": (["hint", "model", "4"], "Hint 4: choose a level from 1 to 3"),
 }
@@ -133,8 +137,6 @@ def test_bad_input_is_one_line_and_exit_2(
         (["grade", "solution", "--seed", "-1"], "'-1' is not an integer from 0 to 2**32 - 1"),
         (["grade", "solution", "--seed", "x"], "'x' is not an integer from 0 to 2**32 - 1"),
         (["hint", "model", "x"], "invalid int value: 'x'"),
-        (["grades"], "invalid choice: 'grades'"),
-        ([], "the following arguments are required: COMMAND"),
     ],
 )
 def test_arguments_that_do_not_fit_are_one_line_and_exit_2(
@@ -522,6 +524,40 @@ def test_it_runs_from_the_kits_folder_without_being_installed() -> None:
     assert "python -m grader" in done.stdout
 
 
+def test_without_a_command_it_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "  watch " in capsys.readouterr().err
+
+
+def test_the_folders_name_works_in_place_of_the_modules(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", str(ROOT / "grader"), "wach"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stderr.startswith("grader: wach: no such command. Did you mean watch?")
+
+
+def test_without_the_kits_environment_it_says_how_to_activate_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'rich'", name="rich")
+
+    monkeypatch.setattr("grader.__main__.check_environment", fail)
+    monkeypatch.setattr("grader.base.environment.FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    assert main(["hint"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"grader: rich is not installed for {sys.executable}. Activate the kit's"
+    )
+    assert str(tmp_path / ("Scripts" if os.name == "nt" else "bin") / "activate") in said
+    monkeypatch.setattr("grader.base.environment.FOLDER", tmp_path / "none")
+    main(["hint"])
+    assert "Install the kit, as README.md says." in capsys.readouterr().err
+
+
 # --- pytest ----------------------------------------------------------------------------------
 
 
@@ -591,6 +627,20 @@ def test_pytest_grades_where_students_write(dataset_only: Path, arguments: list[
     assert done.returncode == 0, done.stdout + done.stderr
     assert "dataset   15/15  done" in done.stdout
     assert done.stdout.rstrip().splitlines()[-3] == "dataset done. Next: collate."
+
+
+def test_pytest_on_a_task_grades_it_and_says_what_a_misspelt_file_may_mean(tmp_path: Path) -> None:
+    done = run_pytest("dataset", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "24 deselected, 7 not started" in done.stdout
+    done = run_pytest("exercise/colate.py", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "exercise/colate.py: no such file or task. Did you mean collate?" in done.stderr
+
+
+def test_pytest_in_a_wrong_folder_says_where_to_run_it(tmp_path: Path) -> None:
+    done = run_pytest(cwd=tmp_path)
+    assert f"run pytest in the kit's folder: cd {ROOT}" in done.stdout
 
 
 def test_pytest_on_a_bad_path_says_so_in_one_line() -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pexpect  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
@@ -51,12 +52,19 @@ def save(folder: Path, module: str) -> None:
 
 
 class Terminal:
-    """`watch` in a terminal of 80 x 24."""
+    """`watch` in a terminal of 80 x 24; `more` are variables of its environment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         command = ["-m", "grader", "watch", str(folder)]
+        environment: Any = {**os.environ, "TERM": "xterm", **more}
         self.process = pexpect.spawn(
-            sys.executable, command, cwd=str(ROOT), dimensions=(24, 80), timeout=1, encoding="utf-8"
+            sys.executable,
+            command,
+            cwd=str(ROOT),
+            dimensions=(24, 80),
+            timeout=1,
+            encoding="utf-8",
+            env=environment,
         )
         self.output = ""
 
@@ -117,6 +125,16 @@ def test_a_session_in_a_terminal(folder: Path, started: Terminal) -> None:
     assert copy.read_bytes() == (ROOT / "solution" / "dataset.py").read_bytes()
     assert (folder / "dataset.py").read_bytes() == (ROOT / "exercise" / "dataset.py").read_bytes()
 
+    started.process.setwinsize(15, 60)
+    frame = started.wait_for("h hint  n next", "p previous")
+    while frame.count("\n") >= 15:  # what was on the screen before
+        frame = started.wait_for("h hint")
+    assert max(map(len, frame.split("\n"))) <= 60
+    os.kill(started.process.pid, signal.SIGSTOP)
+    started.output = ""
+    os.kill(started.process.pid, signal.SIGCONT)  # as `fg` does after Ctrl-Z
+    started.wait_for("dataset: ", "h hint")
+
     children = psutil.Process(started.process.pid).children(recursive=True)
     assert children
     started.process.send("q")
@@ -138,6 +156,20 @@ def test_ctrl_c_in_an_endless_loop_leaves_no_process(folder: Path, started: Term
 def assert_gone(processes: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert not alive
+
+
+@posix
+@pytest.mark.full
+def test_a_terminal_that_cannot_be_cleared_gets_a_line_per_result_and_what_keys_ask_for(
+    folder: Path,
+) -> None:
+    terminal = Terminal(folder, TERM="dumb")
+    terminal.wait_for("dataset: 0/15 points, not started.", "train: 0/20 points, not started.")
+    assert terminal.frame.count("dataset:") == 1
+    assert "grading ..." not in terminal.frame
+    terminal.process.send("h")
+    terminal.wait_for("Hint 1 of 3", tasks()["dataset"].hints[0][:30])
+    terminal.process.close(force=True)
 
 
 # --- in a pipe -------------------------------------------------------------------------------
@@ -164,6 +196,7 @@ def test_a_wrong_path_or_task_is_one_line(tmp_path: Path) -> None:
     for arguments, said in (
         ([str(tmp_path / "none")], "no such file or folder"),
         (["--task", "colate"], "no such task"),
+        (["colate"], "Did you mean exercise/collate.py?"),
         (["--assignment", "beyond", "--task", "collate"], "--assignment news-classifier"),
     ):
         done = subprocess.run(
@@ -192,6 +225,12 @@ def test_a_save_counts_once_and_only_when_the_file_is_whole(tmp_path: Path) -> N
     assert [saves.settled() for _ in range(3)] == [False, True, False]
     file.unlink()
     assert [saves.settled() for _ in range(3)] == [False, True, False]
+    file.write_text("a = 4\n")
+    (tmp_path / ".~dataset.py").write_text("a = 3\n")  # Jupyter's copy while it saves
+    (tmp_path / ".#dataset.py").symlink_to("me@here.4711")  # the lock of Emacs, which leads nowhere
+    assert [saves.settled() for _ in range(3)] == [False, True, False]
+    (tmp_path / ".~dataset.py").unlink()
+    (tmp_path / ".#dataset.py").unlink()
     (tmp_path / "notes.txt").write_text("no code")
     assert [saves.settled() for _ in range(3)] == [False, False, False]
 
