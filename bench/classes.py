@@ -101,7 +101,11 @@ def notebook(files: dict[str, bytes], own_cell: str = "") -> str:
         train_evaluate="# all of it is below",
         train_train=texts["train"],
     )
-    made.cells = [cell for cell in made.cells if not cell.id.startswith("lesson-")]
+    made.cells = [
+        cell
+        for cell in made.cells
+        if not cell.id.startswith("lesson-") or "import check" in cell.source
+    ]
     if own_cell:
         made.cells.append(nbformat.v4.new_code_cell(own_cell, id="own"))
     return str(nbformat.writes(made))
