@@ -7,6 +7,7 @@ unusable input or a failure of the grader; 130 if interrupted.
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,8 @@ from grader.base.environment import activate
 from grader.base.errors import UsageError
 from grader.contract.names import did_you_mean
 from news import NewsError
+
+LONGEST = 80  # characters of a path in a message
 
 
 class Parser(argparse.ArgumentParser):
@@ -119,6 +122,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("\ngrader: interrupted", file=sys.stderr)
         return 130
     except Exception as error:  # no traceback, and not the exit code for missing points
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _tell(f"a path is too long: {str(error.filename)[:LONGEST]} ... Give another one.")
+            return 2
         _tell(f"the grader itself failed: {error!r}")
         return 2
 

@@ -354,10 +354,13 @@ def test_the_best_of_several_hand_ins_counts() -> None:
         Result("ada~2", record=record(assignment, 0.75)),
         Result("bob", fault="bob.zip: not a zip."),
         Result("bob~2", record=record(assignment)),
+        Result("team~red", record=record(assignment, 0.5)),
+        Result("team~blue", record=record(assignment, 0.25)),
     ]
-    assert attempts.counted(results) == results
+    owners = {"ada": "ada", "ada~2": "ada", "bob": "bob", "bob~2": "bob"}
+    assert attempts.counted(results, owners) == results
     with sample("bonus"):
-        ada, *bobs = attempts.counted(results)
+        ada, *bobs = attempts.counted(results, owners)
     assert (ada.student, marks.final(ada.record)) == ("ada", 75.0)
     assert ada.notes == ["The best of 2 hand-ins counts; the other marks: 50."]
-    assert bobs == results[2:]  # one of them has no mark yet
+    assert bobs == results[2:]  # one of Bob's has no mark yet; two teams are two

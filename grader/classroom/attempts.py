@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from grader.contract import course
@@ -10,9 +10,10 @@ from grader.contract.results import Result
 from grader.reports import marks
 
 
-def counted(results: Sequence[Result]) -> list[Result]:
+def counted(results: Sequence[Result], owners: Mapping[str, str]) -> list[Result]:
     """Return the results that count: of several hand-ins the one with the best mark.
 
+    `owners` has the id of whoever handed in `ada~2`, by that; students of the roster need none.
     If the course takes the last hand-in, which is chosen before grading, that is all of them. What
     could not be graded, or has no final mark, keeps the others from being counted.
     """
@@ -20,13 +21,9 @@ def counted(results: Sequence[Result]) -> list[Result]:
         return [*results]
     groups: dict[Hashable, list[Result]] = {}
     for result in results:
-        groups.setdefault(_who(result), []).append(result)
+        who = result.roster or owners.get(result.student, result.student)
+        groups.setdefault(who, []).append(result)
     return [each for group in groups.values() for each in _best(group)]
-
-
-def _who(result: Result) -> Hashable:
-    """Return whose it is; `ada~2` is another hand-in of `ada`."""
-    return result.roster or result.student.partition("~")[0]
 
 
 def _best(group: list[Result]) -> list[Result]:

@@ -19,6 +19,7 @@ from grader.intake.lms_exports import HandIn
 
 TIMESTAMP = "timestamp.txt"  # in the folder of a submission
 TIMED = ("nbgrader", "folders")  # layouts in which it is the course's, and not the student's
+UNTIMED = ("github", "gradescope")  # whose files have the time of cloning, or of the export
 MAX_TIMESTAMP = 200  # bytes
 MOST_FILES = 2000  # that are looked at for their times
 
@@ -46,7 +47,7 @@ def lateness(handed: HandIn, layout: str, deadline: datetime | None) -> Lateness
         return Lateness(None, "")
     if layout in TIMED and (told := timestamp(handed)) is not None:
         return Lateness.at(told, deadline, TIMESTAMP)
-    if layout == "github":
+    if layout in UNTIMED:
         return Lateness(None, "")
     times = [found for part in handed.parts for found in _times(part.place)]
     if not times:

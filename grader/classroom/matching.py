@@ -93,12 +93,12 @@ def _number(id_: str) -> str:
 
 
 def _ids(handed: HandIn) -> list[str]:
-    """Return the ids that a hand-in may have; `ada~2` is the second one of `ada`."""
-    return [handed.student.casefold(), handed.student.partition("~")[0].casefold()]
+    """Return the ids that a hand-in may have."""
+    return [handed.student.casefold(), handed.owner.casefold()]
 
 
 def _names(handed: HandIn) -> list[str]:
-    told = (handed.name, handed.student, handed.student.partition("~")[0])
+    told = (handed.name, handed.student, handed.owner)
     return [normal(name).replace(" ", "") for name in told]
 
 

@@ -299,12 +299,13 @@ def _everybody(
     if has_deadline and any(result.late is None for result in results.values()):
         unknown = sum(result.late is None for result in results.values())
         lines.append(f"unknown whether late: {unknown}")
+    owners = {handed.student: handed.owner for handed in found.handed}
     if found.students is None:
-        return attempts.counted(list(results.values())), lines
+        return attempts.counted(list(results.values()), owners), lines
     assigned, more = matching.assign(
         results, found.handed, matching.Roster(found.students, found.layout)
     )
-    return attempts.counted(assigned), [*more, *lines]
+    return attempts.counted(assigned, owners), [*more, *lines]
 
 
 def _deadline(result: Result, options: RunOptions) -> datetime | None:

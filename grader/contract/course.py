@@ -34,9 +34,13 @@ def find() -> Path | None:
     """
     if named := os.environ.get(VARIABLE, ""):
         path = Path(named)
-        if path.is_dir():
-            path /= NAME
-        if not path.exists():
+        try:
+            if path.is_dir():
+                path /= NAME
+            is_there = path.exists()
+        except (OSError, ValueError):  # the path is too long, or holds a null byte
+            is_there = False
+        if not is_there:
             raise UsageError(f"{path}: there is no such file; it is the course ({VARIABLE}).")
         return path
     own = [Path(NAME)] if Path(NBGRADER).is_file() else []

@@ -41,7 +41,9 @@ from grader.reports.marks import (
     LATE,
     POSSIBLE,
     canvas_columns,
+    identified,
     mark_columns,
+    moodle_grade,
     notes_cell,
     points_cell,
 )
@@ -313,16 +315,16 @@ class MoodleCsv(MarksCsv):
         titles = self._column(assignment.name for assignment, _, _ in found)
         twice = _twice(person for _, person, _ in found)
         for assignment, person, submission in found:
-            if self.roster and not (person.roster and (person.roster.id or person.email)):
+            if self.roster and not person.roster:
                 continue
             title = titles[assignment.name]
             id_ = person.roster.id if person.roster else person.id
             row = people.setdefault(person.id, {"ID number": id_, "Email address": person.email})
             mark = None if person.roster in twice else self._final(assignment, person, submission)
             points = self._cells(submission) if mark is not None else {}
-            row[title] = mark
+            row[title] = moodle_grade(mark)
             row[f"{title} (feedback)"] = points_cell(points, self.decimal)
-        yield from people.values()
+        yield from identified([*people.values()])
 
 
 def _of_roster(person: Person, found: matching.Roster) -> Person:

@@ -18,7 +18,8 @@ from grader.intake.files import MAX_ENTRIES, Item, bounded, is_skipped, plain
 
 MAX_ARCHIVE = 64 << 20  # bytes, packed
 MAX_UNPACKED = 128 << 20  # bytes of a tar, unpacked
-ZIP, GZIP, XZ, BZIP2 = b"PK", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh"
+ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # with files, empty, the first part of several
+GZIP, XZ, BZIP2 = b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh"
 PIECE = 8 << 20
 XZ_MEMORY = 128 << 20  # bytes for its dictionary
 
@@ -32,11 +33,9 @@ class SafeMember(tarfile.TarInfo):
         return super()._block(count)  # type: ignore[misc, no-any-return]
 
 
-def is_archive(data: bytes, name: str) -> bool:
-    """Tell whether a file is an archive of a kind that can be read, by its content and name."""
-    if data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar":
-        return True
-    return data.startswith(ZIP) or name.lower().endswith((".zip", ".tar"))
+def is_archive(data: bytes) -> bool:
+    """Tell whether a file is an archive of a kind that can be read, by its content."""
+    return data.startswith((*ZIP, GZIP, XZ, BZIP2)) or data[257:262] == b"ustar"
 
 
 def unpack(data: bytes, name: str) -> tuple[list[Item], list[str]]:
@@ -45,7 +44,9 @@ def unpack(data: bytes, name: str) -> tuple[list[Item], list[str]]:
     Raises:
         UsageError: it is none that can be read, or holds what none may hold.
     """
-    tar = data.startswith((GZIP, XZ, BZIP2)) or data[257:262] == b"ustar"
+    if not data:
+        raise UsageError(f"{name}: not {_readable(name)}: the file is empty. Create it again.")
+    tar = is_archive(data) and not data.startswith(ZIP)
     found = [*(_tar if tar else _zip)(data, name)]
     items = [item for item in found if not is_skipped(item.path)]
     if any(item.backslashes for item in items):
@@ -59,7 +60,7 @@ def _zip(data: bytes, name: str) -> Iterator[Item]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except Exception as error:  # zipfile raises all kinds of them on what is broken
-        raise _broken(name, "a readable zip", error) from None
+        raise _broken(name, _readable(name), error) from None
     for info in archive.infolist():
         inner = info.orig_filename
         path = _safe(inner, name)
@@ -221,6 +222,13 @@ def _too_many(name: str) -> UsageError:
     return UsageError(f"{name}: more than {MAX_ENTRIES} files. Pack the Python files only.")
 
 
+def _readable(name: str) -> str:
+    return "a readable zip" if name.lower().endswith(".zip") else "a readable archive"
+
+
 def _broken(name: str, kind: str, error: Exception) -> UsageError:
     reason = shown(plain(error), 100) or type(error).__name__
-    return UsageError(f"{name}: not {kind} ({reason}). Create it again.")
+    return UsageError(
+        f"{name}: not {kind}: it is incomplete, damaged, or a part of a split archive ({reason}). "
+        "Create it again, in one piece."
+    )

@@ -5,10 +5,11 @@ Nothing is parsed here. What was chosen is bytes and text, and can be sent to an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -20,8 +21,9 @@ from grader.intake.archives import MAX_ARCHIVE, is_archive
 from grader.intake.encodings import as_utf8
 from grader.intake.files import Item, is_skipped, single
 from grader.intake.notebooks import MAX_NOTEBOOK
-from grader.intake.sources import MAX_FILE, MAX_FILES, check_count, check_size, take_out
+from grader.intake.sources import MAX_FILE, MAX_FILES, check_count, check_size, left_out, take_out
 
+VERSION = re.compile(r"version (\d{1,4})", re.IGNORECASE)
 COMPRESSED = (".gz", ".xz", ".bz2")
 DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
 
@@ -68,7 +70,7 @@ def choose(items: Iterable[Item], modules: Sequence[str], name: str) -> RawSubmi
     Raises:
         UsageError: there is nothing that could be graded, or it is unclear what is meant.
     """
-    items = [item for item in items if not is_skipped(item.path)]
+    items = _newest_versions([item for item in items if not is_skipped(item.path)])
     code = [item for item in items if file_names.suffix(item.path.name) == ".py"]
     exact = [item for item in code if item.path.name in [f"{module}.py" for module in modules]]
     copies = [item for item in code if file_names.module_of(item.path.name, modules)]
@@ -82,6 +84,19 @@ def choose(items: Iterable[Item], modules: Sequence[str], name: str) -> RawSubmi
         inner = _one(archives, name)
         return RawSubmission(name, main=inner.read(MAX_ARCHIVE), main_name=inner.path.name)
     return _script(items, code, modules, name)
+
+
+def _newest_versions(items: list[Item]) -> list[Item]:
+    """Leave out what is in a folder `Version 1` beside `Version 2`, as Teams calls attempts."""
+    newest: dict[PurePosixPath, int] = {}
+    numbers = {}
+    for item in items:
+        for folder in item.path.parents:
+            if found := VERSION.fullmatch(folder.name):
+                numbers[folder] = int(found[1])
+                newest[folder.parent] = max(int(found[1]), newest.get(folder.parent, 0))
+    old = {folder for folder, number in numbers.items() if number < newest[folder.parent]}
+    return [item for item in items if old.isdisjoint(item.path.parents)]
 
 
 def choose_single(item: Item, modules: Sequence[str], name: str) -> RawSubmission:
@@ -101,7 +116,7 @@ def choose_single(item: Item, modules: Sequence[str], name: str) -> RawSubmissio
         return RawSubmission(name, main=item.read(MAX_ARCHIVE), main_name=file)
     if kind is None or kind.data or file.lower().endswith(COMPRESSED):
         data = item.read(MAX_ARCHIVE)
-        if is_archive(data, file):
+        if is_archive(data):
             return RawSubmission(name, main=data, main_name=file)
         if data[:100].lstrip().startswith(b"{") and b'"nbformat"' in data:
             notes = [f"{shown(file)} was read as a notebook."]
@@ -113,9 +128,14 @@ def choose_single(item: Item, modules: Sequence[str], name: str) -> RawSubmissio
 def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmission:
     file = item.path.name
     module = file_names.module_of(file, modules)
-    source, notes = as_utf8(item.read(MAX_FILE), shown(file))
+    data = item.read(MAX_FILE)
+    if is_archive(data):
+        return RawSubmission(name, main=data, main_name=file)
+    source, notes = as_utf8(data, shown(file))
     refuse_other_content(source, name, file)
     parts = _parts(source, modules)
+    if module is None and _is_named_after(file, parts):
+        (module,) = parts
     if module is None and not parts:
         expected = _expected(modules)
         raise UsageError(
@@ -129,6 +149,11 @@ def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmissi
     return RawSubmission(name, {module: source}, {module: item.shown}, only=module, notes=notes)
 
 
+def _is_named_after(file: str, parts: Collection[str]) -> bool:
+    """Whether a file has the parts of one module, and nearly its name."""
+    return len(parts) == 1 and bool(file_names.near_misses([file], [*parts]))
+
+
 def _modules(
     items: list[Item], code: list[Item], found: list[Item], modules: Sequence[str], name: str
 ) -> RawSubmission:
@@ -136,7 +161,7 @@ def _modules(
     folders = _folders(found, modules, name)
     code = [item for item in code if item.path.parent in folders]
     for path, count in Counter(item.path for item in code).items():
-        if count > 1:
+        if count > 1 and len({item.read(MAX_FILE) for item in code if item.path == path}) > 1:
             raise UsageError(
                 f"{name}: contains {shown(repr(str(path)))} {count} times. Zip it again."
             )
@@ -146,6 +171,10 @@ def _modules(
         if module not in members and (copy := _copy(code, module, modules, name)):
             members[module] = copy
             notes.append(_read_as(copy.path.name, module))
+    for module, item in _by_content(code, modules).items():
+        if module not in members and (_is_due(module, members) or not {*members} & {*modules}):
+            members[module] = item
+            notes.append(_read_as(item.path.name, module))
     out = take_out(members, modules)
     check_count(name, len(members))
     files = {}
@@ -216,6 +245,18 @@ def _copy(code: list[Item], module: str, modules: Sequence[str], name: str) -> I
     return found[0] if found else None
 
 
+def _by_content(code: list[Item], modules: Sequence[str]) -> dict[str, Item]:
+    """Find the modules whose parts one single file under another name defines."""
+    found: dict[str, list[Item]] = {}
+    for item in code[:MAX_FILES]:
+        named = file_names.module_of(item.path.name, modules)
+        if named is None and not left_out(item.path.stem):
+            with contextlib.suppress(UsageError):  # that counts only where the file does
+                for module in _parts(_source(item)[0], modules):
+                    found.setdefault(module, []).append(item)
+    return {module: items[0] for module, items in found.items() if len(items) == 1}
+
+
 def _read_as(file: str, module: str) -> str:
     return f"{shown(file)} was read as {module}.py."
 
@@ -277,6 +318,10 @@ def _script(
     found = [(item, *_source(item)) for item in code]
     check_size(name, {str(index): source for index, (_, source, _) in enumerate(found)})
     scripts = [(item, source, notes) for item, source, notes in found if _parts(source, modules)]
+    parts = [module for _, source, _ in scripts for module in _parts(source, modules)]
+    several = len(scripts) > 1 and len({*parts}) == len(parts)
+    if several or (len(scripts) == 1 and _is_named_after(scripts[0][0].path.name, parts)):
+        return _modules(items, code, [item for item, _, _ in scripts], modules, name)
     if len(scripts) != 1:
         raise _nothing(name, items, modules)
     item, source, notes = scripts[0]
@@ -290,6 +335,10 @@ def _source(item: Item) -> tuple[bytes, list[str]]:
     kind = file_names.kind_by_content(data)
     if kind is not None:
         return data, [f"{shown(item.path.name)} is {kind.what} by its content. Submit {kind.ask}."]
+    if is_archive(data):
+        return data, [
+            f"{shown(item.path.name)} is an archive by its content. Submit what is in it."
+        ]
     return as_utf8(data, shown(item.path.name))
 
 

@@ -20,15 +20,9 @@ def as_utf8(data: bytes, name: str) -> tuple[bytes, list[str]]:
     UTF-16 and UTF-32 are read all the same. Other encodings that the file does not declare cannot
     be told apart: it stays as it is, and Python refuses it.
     """
-    found = wide_encoding(data)
-    if found is not None:
-        try:
-            text = data.decode(found)
-        except UnicodeDecodeError:
-            return data, [f"{name} is broken {found.upper()} text. Save it as UTF-8."]
-        written = text.removeprefix("\ufeff").encode("utf-8", "replace")
-        label = found.upper().removesuffix("-LE").removesuffix("-BE")
-        return written, [f"{name} is saved as {label}; it was read as that. Save it as UTF-8."]
+    data, notes = from_wide(data, name)
+    if notes:
+        return data, notes
     if DECLARED.match(data[:400]):
         return data, []
     try:
@@ -40,6 +34,20 @@ def as_utf8(data: bytes, name: str) -> tuple[bytes, list[str]]:
             "Save it as UTF-8."
         ]
     return data, []
+
+
+def from_wide(data: bytes, name: str) -> tuple[bytes, list[str]]:
+    """Return text in UTF-16 or UTF-32 as UTF-8, and a line about it; other bytes as they are."""
+    found = wide_encoding(data)
+    if found is None:
+        return data, []
+    try:
+        text = data.decode(found)
+    except UnicodeDecodeError:
+        return data, [f"{name} is broken {found.upper()} text. Save it as UTF-8."]
+    written = text.removeprefix("\ufeff").encode("utf-8", "replace")
+    label = found.upper().removesuffix("-LE").removesuffix("-BE")
+    return written, [f"{name} is saved as {label}; it was read as that. Save it as UTF-8."]
 
 
 def wide_encoding(data: bytes) -> str | None:

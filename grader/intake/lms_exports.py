@@ -5,13 +5,15 @@ Nothing of a submission is executed here. Its names become ids, never paths.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import count, islice
 from pathlib import Path
 
@@ -26,6 +28,12 @@ from grader.intake.choice import RawSubmission, choose
 from grader.intake.sources import MAX_FILES, bounded
 
 LAYOUTS = GRADER / "intake" / "lms_layouts.toml"
+MAX_PEOPLE = 16 << 20  # bytes
+SUBMITTERS = re.compile(r"(?m)^submission_(\d+):\n *:submitters:\n((?: *- .*\n(?: {3,}.*\n)*)+)")
+PERSON = re.compile(r"(?m)^ *:(name|sid|email): *(.*?) *$")
+DATES = tuple(
+    f"{day} %Y %I%M %p" for day in ("%b %d,", "%B %d,", "%d %b,", "%d %B,")
+)  # "Nov 21, 2026 1130 PM"
 NOT_CODE = ("__MACOSX", "__pycache__", ".git", ".ipynb_checkpoints")
 
 
@@ -39,6 +47,7 @@ class Layout:
     holds: str = ""
     inner: str = ""
     root: str = ""
+    people: str = ""
 
     def of(self, assignment: str) -> Layout:
         """Return the layout with an assignment's id filled in."""
@@ -57,6 +66,11 @@ class Layout:
             for entry, match in found.items()
             if match and (not self.holds or (entry / self.holds).exists())
         }
+
+    def ignored(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
+        """Return the entries that this layout ignores."""
+        found = {entry: re.fullmatch(self.ignore, entry.name) for entry in entries}
+        return {entry: match for entry, match in found.items() if match}
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,7 @@ class HandIn:
         path: the path relative to the class's folder.
         parts: the entries: one, or several single modules.
         notes: lines on what else was handed in, and what counts.
+        owner: the id without the number of another hand-in: `ada` of `ada~2`.
     """
 
     student: str
@@ -86,6 +101,7 @@ class HandIn:
     path: str
     parts: tuple[HandInFile, ...]
     notes: tuple[str, ...] = ()
+    owner: str = ""
 
     @property
     def late(self) -> bool | None:
@@ -112,19 +128,28 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
     for known in layouts().values():
         layout = known.of(assignment or MAIN)
         root = folder / layout.root if (folder / layout.root).is_dir() else folder
-        entries = _visible(root)
-        ignored = [entry for entry in entries if re.fullmatch(layout.ignore, entry.name)]
+        if layout.people and not (root / layout.people).is_file():
+            continue
+        entries = [entry for entry in _visible(root) if entry.name != layout.people]
+        ignored = layout.ignored(entries)
         entries = [entry for entry in entries if entry not in ignored]
         matches = layout.matches(entries)
         if entries and 2 * len(matches) > len(entries):
             break
     else:
-        layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, []
+        layout, entries, matches, ignored = Layout("folders", ""), _visible(folder), {}, {}
+    for entry, match in [*ignored.items()]:
+        found = match.groupdict().get("student")
+        if found and all(each["student"] != found for each in matches.values()):
+            matches[entry] = ignored.pop(entry)
+            entries.append(entry)
     if not any(entry in matches or _is_handed_in(entry) for entry in entries):
         raise UsageError(f"{folder}: no submission found. Give the class's folder.")
-    handed, notes = _by_student(folder, layout, entries, matches)
-    ignored += [entry for entry in entries if entry not in matches and not _is_handed_in(entry)]
-    notes += [f"{_shown(folder, entry)}: holds no code; skipped" for entry in ignored]
+    people, more = _people(root / layout.people) if layout.people else ({}, [])
+    handed, notes = _by_student(folder, layout, entries, matches, people)
+    notes += more
+    others = [entry for entry in entries if entry not in matches and not _is_handed_in(entry)]
+    notes += [f"{_shown(folder, entry)}: holds no code; skipped" for entry in [*ignored, *others]]
     notes += [
         f"{plain_id(path.name)}: its name begins with a dot; skipped"
         for path in _listed(folder)
@@ -165,9 +190,13 @@ def _shown(folder: Path, path: Path) -> str:
 
 
 def _by_student(
-    folder: Path, layout: Layout, entries: list[Path], matches: dict[Path, re.Match[str]]
+    folder: Path,
+    layout: Layout,
+    entries: list[Path],
+    matches: dict[Path, re.Match[str]],
+    people: Mapping[str, tuple[str, str]],
 ) -> tuple[list[HandIn], list[str]]:
-    """Group the entries by student."""
+    """Group the entries by student; `people` has the id and the name of some, by their number."""
     parts: dict[str, list[HandInFile]] = {}
     names: dict[str, str] = {}
     called: defaultdict[str, set[str]] = defaultdict(set)
@@ -186,15 +215,16 @@ def _by_student(
             student = entry.name if entry.is_dir() else file_names.stem(entry.name)
             parts.setdefault(plain_id(student), []).append(HandInFile(entry))
             continue
-        told = {"name": "", "file": "", "suffix": "", "number": None, "upload": None}
+        told = {"name": "", "file": "", "suffix": "", "number": None, "upload": None, "date": ""}
         groups = matches[entry].groupdict()
         told |= groups
         late = groups["late"] is not None if "late" in groups else None
         student, name = plain_id(str(told["student"])), plain_id(str(told["name"]))
         if len(called[student]) > 1:  # a name may have been chosen to look like another's id
             student = f"{student} ({name})"
+        student, name = people.get(student, (student, name))
         names[student] = name
-        newness = (_number(told["number"]), _number(told["upload"]))
+        newness = (_number(told["number"]) or _time(told["date"]), _number(told["upload"]))
         place = entry / layout.inner if layout.inner else entry
         file = f"{told['file'] or ''}{told['suffix'] or ''}"
         parts.setdefault(student, []).append(HandInFile(place, file, newness, late))
@@ -221,7 +251,7 @@ def _hand_ins(
     ]
     notes = tuple(bounded([f"Handed in more than once; {line}." for line in lines]))
     handed = [
-        HandIn(id_, name, path, tuple(chosen), notes)
+        HandIn(id_, name, path, tuple(chosen), notes, owner=student)
         for id_, path, chosen in zip(ids, paths, groups, strict=True)
     ]
     return handed, [f"{student}: handed in more than once; {line}" for line in lines]
@@ -230,6 +260,35 @@ def _hand_ins(
 def _number(told: str | None) -> int:
     """Return the digits of a number, or of a date from the year on, as one number."""
     return int("".join(filter(str.isdecimal, told or "")) or 0)
+
+
+def _time(told: str | None) -> int:
+    """Return a date as one number, the higher the later; 0 if it is none."""
+    for form in DATES:
+        with contextlib.suppress(ValueError):
+            return int(datetime.strptime(told or "", form).replace(tzinfo=timezone.utc).timestamp())
+    return 0
+
+
+def _people(path: Path) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Read whose submissions an export has, from YAML as Gradescope writes it.
+
+    Returns:
+        The id and the name of a student, by the number of the submission; of a group, the first
+        one's, and a note.
+    """
+    text = files.read(path, MAX_PEOPLE).decode("utf-8", "replace")
+    found: dict[str, tuple[str, str]] = {}
+    notes = []
+    for number, block in SUBMITTERS.findall(text):
+        group = [dict(PERSON.findall(each)) for each in re.split(r"(?m)^ *- ", block)[1:]]
+        known = [{key: value.strip("'\"") for key, value in each.items()} for each in group]
+        names = [plain_id(each.get("name", "")) for each in known]
+        ids = [plain_id(each.get("sid") or each.get("email") or number) for each in known]
+        found[number] = (ids[0], names[0])
+        if len(known) > 1:
+            notes.append(f"submission_{number}: by {', '.join(names)}; it is graded as {ids[0]}")
+    return found, notes
 
 
 def _attempts(parts: list[HandInFile]) -> list[list[HandInFile]]:

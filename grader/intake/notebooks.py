@@ -14,7 +14,7 @@ from typing import Any
 
 from grader.base.errors import UsageError
 from grader.contract.names import shown
-from grader.intake.encodings import as_utf8
+from grader.intake.encodings import from_wide
 
 MAX_NOTEBOOK = 64 << 20  # bytes, as handed in
 MAX_LEFT = 8 << 20  # bytes, without outputs
@@ -24,6 +24,7 @@ CUT = (b'"outputs"', b'"attachments"', b'"widgets"')
 TOKEN = re.compile(rb'["\[\]{}]')
 CONFLICT = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 AGAIN = "Open it in Jupyter, save it, and submit it again."
+DOWNLOAD = "Download it again, check that Jupyter opens it, and submit that."
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read(data: bytes) -> Notebook:
     Raises:
         UsageError: it is none, or too large without its outputs.
     """
-    data, encoding = as_utf8(data, "The notebook")
+    data, notes = from_wide(data, "The notebook")
     data = data.removeprefix(b"\xef\xbb\xbf")
     small = without_outputs(data)
     if len(small) > MAX_LEFT:
@@ -62,15 +63,17 @@ def read(data: bytes) -> Notebook:
             f"The notebook is larger than {MAX_LEFT >> 20} MiB without its outputs. "
             "Submit code only, without data in it."
         )
+    text = small.decode("utf-8", "replace")
+    if "\ufffd" in text and text.encode() != small:
+        notes.append("The notebook is not saved as UTF-8; what cannot be read in it was replaced.")
     try:
-        content = json.loads(small)
-        cells, notes = _cells(content)
+        cells, more = _cells(json.loads(text))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise UsageError(_unreadable(data, error)) from None
-    return Notebook(cells, [*encoding, *notes])
+        raise UsageError(_unreadable(data, text, error)) from None
+    return Notebook(cells, [*notes, *more])
 
 
-def _unreadable(data: bytes, error: Exception) -> str:
+def _unreadable(data: bytes, text: str, error: Exception) -> str:
     if CONFLICT.search(data):
         return (
             "It is not a readable notebook: it contains the markers of a merge conflict "
@@ -79,7 +82,13 @@ def _unreadable(data: bytes, error: Exception) -> str:
         )
     if not data.strip():
         return f"It is not a readable notebook: the file is empty. {AGAIN}"
-    return f"It is not a readable notebook ({type(error).__name__}). {AGAIN}"
+    if isinstance(error, json.JSONDecodeError):
+        ends = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        why = "the file ends too early" if ends else f"line {error.lineno} is not valid JSON"
+        return f"It is not a readable notebook: {why}. {DOWNLOAD}"
+    if isinstance(error, RecursionError):
+        return f"It is not a readable notebook: it is nested too deeply. {AGAIN}"
+    return f"It is not a readable notebook: it has no cells, or broken ones. {DOWNLOAD}"
 
 
 def without_outputs(data: bytes) -> bytes:
@@ -142,10 +151,11 @@ def _end_of_string(data: bytes, start: int) -> int:
 
 
 def _cells(content: Any) -> tuple[list[NotebookCell], list[str]]:
-    """Return the cells of a notebook of version 3 or 4."""
+    """Return the cells of a notebook of any version."""
     if "worksheets" in content and "cells" not in content:
         cells = [cell for sheet in content["worksheets"] for cell in sheet["cells"]]
-        note = "The notebook is of an old version (nbformat 3); it was converted."
+        version = content.get("nbformat") if content.get("nbformat") in (1, 2) else 3
+        note = f"The notebook is of an old version (nbformat {version}); it was converted."
         return [_cell(cell, "input") for cell in cells], [note]
     if not isinstance(content["cells"], list):
         raise TypeError("cells")

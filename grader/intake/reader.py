@@ -24,7 +24,7 @@ from grader.intake.files import plain
 from grader.intake.notebook_modules import assignment_of_cells, extract_modules
 from grader.intake.notebooks import Notebook
 from grader.intake.sources import Sources, bounded
-from grader.intake.statements import Cell
+from grader.intake.statements import Cell, defined
 
 MAX_NESTED = 3  # archives in archives
 
@@ -90,7 +90,7 @@ def extract(
     """
     if not raw.main_name:
         return _sources(raw)
-    suffix = file_names.suffix(raw.main_name)
+    suffix = "" if archives.is_archive(raw.main) else file_names.suffix(raw.main_name)
     if suffix == ".ipynb":
         refuse_other_content(raw.main, raw.name, raw.main_name)
         notebook = notebooks.read(raw.main)
@@ -183,16 +183,20 @@ def code_cells(notebook: Notebook) -> tuple[list[Cell], list[str]]:
 
     A cell of the assignment that was turned into text by a slip still counts.
     """
-    names = {
-        f"{task.id}-{name}"
-        for each in assignments().values()
-        for task in each.tasks.values()
-        for name in task.names
-    }
+    tasks = [task for each in assignments().values() for task in each.tasks.values()]
+    names = {f"{task.id}-{name}" for task in tasks for name in task.names}
+    parts = {name for task in tasks for name in task.names}
     cells, notes = [], [*notebook.notes]
     for cell in notebook.cells:
         if cell.kind == "code" or cell.claims in names:
             cells.append(Cell(cell.source, cell.label))
             if cell.kind != "code":
                 notes.append(f"The cell {cell.claims} is a {cell.kind} cell; it was read as code.")
+    in_code = {name for cell in cells for name in defined(cell.text)}
+    for cell in notebook.cells:
+        if cell.kind != "code" and cell.claims not in names:
+            lost = defined(cell.source) & parts - in_code
+            notes += [
+                f"{name} is in a {cell.kind} cell, so it is not code." for name in sorted(lost)
+            ]
     return cells, notes

@@ -56,7 +56,9 @@ def read(path: Path) -> tuple[list[Student], list[str]]:
     try:
         (_, titles), *rows = _rows(lines, start, delimiter)
     except csv.Error as error:
-        raise UsageError(f"--roster {path}: not a CSV that can be read ({error}).") from None
+        raise UsageError(
+            f"--roster {path}: not a CSV that can be read ({error}). Is a quote not closed?"
+        ) from None
     students, notes = _students(rows, _places(titles))
     if not students:
         raise UsageError(f"--roster {path}: there is no student in it, only a line of titles.")
@@ -138,7 +140,8 @@ def _cell(text: str) -> str:
 
 def _rows(lines: list[str], start: int, delimiter: str) -> Iterator[Row]:
     """Go through the rows that are not empty, from a line on."""
-    reader = csv.reader(lines[start:], delimiter=delimiter)
+    # Strict, for a quote that is not closed would swallow the students below it.
+    reader = csv.reader(lines[start:], delimiter=delimiter, strict=True)
     for row in reader:
         cells = [_cell(cell) for cell in row]
         if any(cells):
@@ -239,9 +242,10 @@ def _student(row: list[str], places: dict[str, list[int]]) -> tuple[Student, str
     if first and name and not last and not {*normal(first).split()} & {*normal(name).split()}:
         last = name  # "Name, Vorname"
     number = re.fullmatch(r"[^\W\d_]+ ([0-9]+)", one("participant"))  # "Participant 1001"
-    login = one("login")
+    login = one("login").removeprefix("#")
+    id_ = re.sub(r"^#|(?<=\d)\.0$", "", one("id"))  # Brightspace's sign, a spreadsheet's decimals
     student = Student(
-        id=one("id") or ("" if number else one("participant")),
+        id=id_ or ("" if number else one("participant")),
         name=" ".join(filter(None, (first, last))) if last or not name else name,
         email=one("email") or (login if "@" in login else ""),
         section=", ".join(dict.fromkeys(all_of("section"))),

@@ -27,6 +27,7 @@ CANVAS_SKIPS = tuple(
     for what in ("Score", "Points", "Grade", "Status")
 )  # Canvas makes these columns itself, and skips any whose title has one of them in it
 LONGEST_COLUMN = 255
+KNOWN_BY = ("ID number", "Email address")  # what Moodle's gradebook finds a student by
 PASSED = LATE = {True: "yes", False: "no", None: ""}
 MAX_NOTES = 2000  # characters in a cell of notes
 
@@ -77,14 +78,28 @@ def moodle(
         rows = (_worksheet(result, twice, decimal) for result in results)
         return _csv(rows, decimal)
     has_roster = any(result.roster for result in results)
-    return _csv(
-        (
-            _gradebook(result, column, twice, has_roster=has_roster, decimal=decimal)
-            for result in results
-            if not has_roster or (result.roster and (result.roster.id or result.roster.email))
-        ),
-        decimal,
-    )
+    gradebook = [
+        _gradebook(result, column, twice, has_roster=has_roster, decimal=decimal)
+        for result in results
+        if not has_roster or result.roster
+    ]
+    return _csv(identified(gradebook), decimal)
+
+
+def identified(rows: Sequence[table.Row]) -> list[table.Row]:
+    """Return rows for Moodle's gradebook with those columns of `KNOWN_BY` that no row lacks.
+
+    Moodle gives a row that lacks the value to the student of the row above. If every column lacks
+    some, the one that lacks fewer is left, and the rows that have it.
+    """
+    counts = {key: sum(bool(row.get(key)) for row in rows) for key in KNOWN_BY}
+    most = max(counts.values())
+    kept = [key for key in KNOWN_BY if counts[key] == most][: None if most == len(rows) else 1]
+    return [
+        {key: value for key, value in row.items() if key not in KNOWN_BY or key in kept}
+        for row in rows
+        if row.get(kept[0])
+    ]
 
 
 def refused_column(title: str) -> str:
@@ -191,7 +206,12 @@ def _gradebook(
     if has_roster:
         row["Email address"] = result.roster.email if result.roster else ""
     told = "" if given is None else _points(result, decimal)
-    return row | {column: given, f"{column} (feedback)": told}
+    return row | {column: moodle_grade(given), f"{column} (feedback)": told}
+
+
+def moodle_grade(mark: float | None) -> table.Value:
+    """Return a mark for Moodle's gradebook, which makes 0 of an empty one in a new grade item."""
+    return table.NO_GRADE if mark is None else mark
 
 
 def _every_check(result: Result, has_roster: bool) -> table.Row:

@@ -11,6 +11,7 @@ from grader.reports.labels import safe
 Value = str | float | None
 Row = dict[str, Value]
 DECIMALS = {"point": ",", "comma": ";"}  # what is between cells
+NO_GRADE = "-"  # by which Moodle says that there is no grade
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
@@ -48,5 +49,5 @@ def escape_formula(value: Value) -> str | float:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
+        return f"'{value}" if value.startswith(FORMULA) and value != NO_GRADE else value
     return value

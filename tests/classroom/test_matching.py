@@ -18,7 +18,8 @@ STUDENTS = [ADA, BEN, CAY, TWIN, OTHER_TWIN]
 
 
 def hand_in(student: str, name: str = "") -> HandIn:
-    return HandIn(student, name, f"{student}.zip", (HandInFile(Path(f"{student}.zip")),))
+    parts = (HandInFile(Path(f"{student}.zip")),)
+    return HandIn(student, name, f"{student}.zip", parts, owner=student.partition("~")[0])
 
 
 @pytest.mark.parametrize(

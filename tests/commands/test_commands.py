@@ -104,6 +104,12 @@ BAD = {
     "json onto a folder": (["grade", "d/dataset.py", "--json", "empty"], "--json empty"),
     "data that is not there": (["grade", "d/dataset.py", "--data", "x.csv"], "x.csv"),
     "unknown command": (["wach"], "wach: no such command. Did you mean watch? Choose from w"),
+    "a path that is too long": (
+        ["grade", "d/dataset.py", "--json", "x" * 5000],
+        "path is too long",
+    ),
+    "a class that is too long": (["class", "x" * 5000, "--out", "empty"], "path is too long"),
+    "a course that is too long": (["grade", "d", "--course", "x" * 5000], "there is no such file"),
     "unknown task": (["hint", "modle"], "modle: no such task"),
     "unknown hint": (["hint", "model", "4"], "Hint 4: choose a level from 1 to 3"),
 }

@@ -157,6 +157,46 @@ def test_modules_that_are_there_have_no_near_misses(tmp_path: Path) -> None:
     assert load(folder).notes == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["My dataset.py", "dataset_final.py", "ada_dataset.py", "data_set.py", "4711 dataset.py"],
+)
+def test_a_module_under_another_name_is_known_by_what_it_defines(tmp_path: Path, name: str) -> None:
+    note = f"{name} was read as dataset.py."
+    alone = filled(tmp_path / "alone", {name: DATASET})
+    for path in (alone, alone / name):
+        taken = load(path)
+        assert taken.files["dataset"] == DATASET
+        assert taken.files.keys() <= {"dataset", Path(name).stem}
+        assert note in taken.notes
+    beside = filled(tmp_path / "beside", {name: DATASET, "model.py": MODEL, "a.txt": b""})
+    assert load(beside).files["dataset"] == DATASET
+    assert note in load(beside).notes
+    two = filled(tmp_path / "two", {name: DATASET, "my_model.py": MODEL, "x.py": b"y = 1"})
+    assert load(two).files.items() >= {"dataset": DATASET, "model": MODEL, "x": b"y = 1"}.items()
+
+
+def test_what_defines_a_module_is_no_guess(tmp_path: Path) -> None:
+    both = {"dataset_1.py": DATASET, "my_dataset.py": DATASET + b"x = 1\n", "model.py": MODEL}
+    taken = load(filled(tmp_path / "both", {**both, "old_dataset.py": DATASET}))
+    assert "dataset" in taken.files  # dataset_1.py has the name of a copy
+    del both["dataset_1.py"]
+    taken = load(filled(tmp_path / "unclear", {**both, "old_dataset.py": DATASET}))
+    assert "dataset" not in taken.files
+    assert "found my_dataset.py; expected dataset.py." in taken.notes
+    exact = {"dataset.py": b"x = 1\n", "my_dataset.py": DATASET}
+    assert load(filled(tmp_path / "exact", exact)).files["dataset"] == b"x = 1\n"
+    test = {"model.py": MODEL, "test_dataset.py": DATASET}
+    assert load(filled(tmp_path / "test", test)).files == {"model": MODEL}
+
+
+def test_of_the_versions_of_a_folder_the_newest_counts(tmp_path: Path) -> None:
+    old, new = {"dataset.py": b"old = 1\n"}, {"dataset.py": DATASET}
+    versions = {"Version 1": old, "Version 10": new, "Version 9": old}
+    files = {f"HW 1/{v}/{n}": data for v, each in versions.items() for n, data in each.items()}
+    assert load(filled(tmp_path, files)).files == new
+
+
 # --- archives --------------------------------------------------------------------------------
 
 PACKED: dict[str, Callable[[Files], bytes]] = {
@@ -177,6 +217,9 @@ PACKED: dict[str, Callable[[Files], bytes]] = {
     "in3.zip": lambda files: zipped({"a/b.zip": zipped({"c.zip": zipped(files)})}),
     "in.tgz": lambda files: gzip.compress(tarred({"x/work.zip": zipped(files)})),
     "no suffix": zipped,
+    "zip.py": zipped,
+    "zip.ipynb": zipped,
+    "tar.ipynb": lambda files: gzip.compress(tarred(files)),
 }
 HELD: dict[str, Files] = {
     "modules": {f"ann/exercise/{name}.py": data for name, data in PARTS.items()},
@@ -283,6 +326,33 @@ def test_a_negative_size_in_a_tar_is_refused_and_does_not_loop(tmp_path: Path) -
         load(filled(tmp_path, {"a.tar": bytes(data)}) / "a.tar")
 
 
+def test_a_file_that_is_twice_in_a_zip_counts_if_both_are_the_same(tmp_path: Path) -> None:
+    for name, second in {"same.zip": DATASET, "differ.zip": MODEL}.items():
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            archive.writestr("dataset.py", DATASET)
+            with pytest.warns(UserWarning, match="Duplicate"):
+                archive.writestr("dataset.py", second)
+        path = filled(tmp_path, {name: stream.getvalue()}) / name
+        if second == DATASET:
+            assert load(path).files == {"dataset": DATASET}
+            continue
+        with pytest.raises(UsageError, match=r"contains 'dataset\.py' 2 times"):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("work.zip", "a part of a split archive"), ("work.z01", "a part of a split archive"),
+     ("work.zip.001", "a part of a split archive"), ("empty.zip", "the file is empty")],
+)  # fmt: skip
+def test_parts_of_an_archive_are_named(tmp_path: Path, name: str, says: str) -> None:
+    data = zipped({"dataset.py": DATASET, "noise": bytes(range(256)) * 9})
+    cut = {"work.zip": data[-200:], "work.z01": b"PK\7\x08" + data[:99], "empty.zip": b""}
+    with pytest.raises(UsageError, match=says):
+        load(filled(tmp_path, {name: cut.get(name, data[:99])}) / name)
+
+
 # --- what holds no code ----------------------------------------------------------------------
 
 SENT: dict[str, tuple[bytes, str, str]] = {
@@ -333,6 +403,12 @@ def test_what_holds_no_code_says_what_was_sent_and_what_to_ask_for(
         ("news-classifier.ipynb", b"\n<!DOCTYPE html><html>", "a web page"),
         ("dataset.py", b"%PDF-1.7 rest", "a PDF"),
         ("dataset.py", b"{\\rtf1\\ansi", "an office document"),
+        ("dataset.py", b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
+        (
+            "news-classifier.ipynb",
+            b"version https://git-lfs.github.com/spec/v1",
+            "a Git LFS pointer",
+        ),
     ],
 )
 def test_what_is_of_another_kind_than_its_name_says_is_told(
@@ -417,6 +493,8 @@ def test_a_module_with_all_parts_is_graded_as_all_of_them_if_it_is_the_only_one(
 def test_a_module_of_another_kind_of_content_is_named(tmp_path: Path) -> None:
     taken = load(filled(tmp_path, {"dataset.py": b"%PDF-1.7", "model.py": MODEL}))
     assert "dataset.py is a PDF by its content." in taken.notes[0]
+    taken = load(filled(tmp_path, {"dataset.py": zipped({"dataset.py": DATASET})}))
+    assert "dataset.py is an archive by its content." in taken.notes[0]
 
 
 def test_modules_win_over_a_notebook_and_a_note_says_so(tmp_path: Path) -> None:

@@ -53,6 +53,25 @@ def modules(handed: HandIn) -> dict[str, bytes]:
     return reader.extract(content(handed), reader.module_names(None)).files
 
 
+GRADESCOPE = b"""\
+---
+submission_501:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: 's11'
+    :email: ada@uni.example
+  :created_at: 2026-11-21 22:10:00.000000000 Z
+  :history:
+  - :name: somebody else
+submission_502:
+  :submitters:
+  - :name: Bob O'Neil
+    :sid:
+    :email: bob@uni.example
+  - :name: "Cay: 2"
+    :sid: '1003'
+  :score: 3.0
+"""
 EXPORTS = {
     "folders": (
         {
@@ -80,8 +99,35 @@ EXPORTS = {
             "turingalan_13_902_dataset.py": SOURCE,
             "turingalan_13_903_model-2.py": b"m = 2\n",
             "turingalan_13_903_model-1.py": b"m = 1\n",
+            "van_der_waalsjo_14_904_dataset.py": SOURCE,
         },
-        {"11": "lovelaceada", "12": "smithbob", "13": "turingalan"},
+        {"11": "lovelaceada", "12": "smithbob", "13": "turingalan", "14": "van_der_waalsjo"},
+    ),
+    "canvas-anonymous": (
+        {
+            "anon_Ab1cd_900_dataset.py": SOURCE,
+            "anon_Ab1cd_901_model.py": b"m = 1\n",
+            "LATE_anon_Zz9yx_902_work.zip": SOURCE,
+        },
+        {"anon_Ab1cd": "", "anon_Zz9yx": ""},
+    ),
+    "brightspace": (
+        {
+            "index.html": b"<html>",
+            "12345-67 - Ada Lovelace - Nov 9, 2026 1130 PM/dataset.py": b"old = 1\n",
+            "12345-67 - Ada Lovelace - Nov 21, 2026 1230 AM/dataset.py": SOURCE,
+            "12346-67 - Jean-Luc Smith - 21 November, 2026 930 AM/work.zip": SOURCE,
+        },
+        {"12345": "Ada Lovelace", "12346": "Jean-Luc Smith"},
+    ),
+    "gradescope": (
+        {
+            "submission_metadata.yml": GRADESCOPE,
+            "submission_501/dataset.py": SOURCE,
+            "submission_502/dataset.py": SOURCE,
+            "submission_503/dataset.py": SOURCE,
+        },
+        {"s11": "Ada Lovelace", "bob@uni.example": "Bob O'Neil", "503": ""},
     ),
     "blackboard": (
         {
@@ -124,6 +170,46 @@ def test_an_export_is_recognised_and_each_submission_has_its_students_id(
     assert {each.student: each.name for each in handed} == expected
     for each in handed:
         assert content(each).main == NOTEBOOK or modules(each)["dataset"] == SOURCE
+
+
+def test_of_a_group_in_gradescope_the_first_one_is_graded_and_all_are_told(tmp_path: Path) -> None:
+    _, _, notes = lms_exports.find(fill(tmp_path, EXPORTS["gradescope"][0]))
+    assert notes == ["submission_502: by Bob O'Neil, Cay: 2; it is graded as bob@uni.example"]
+
+
+ONLY_TEXT = {  # of students 23 and 24, who sent nothing else, and of one who sent code
+    "canvas": ("cay_23_text.html", "dee_LATE_24_link.html", "lovelaceada_11_text.html"),
+    "moodle": (
+        "Cay_23_assignsubmission_onlinetext_/onlinetext.html",
+        "Dee_24_assignsubmission_onlinetext_onlinetext.html",
+        "Bob Smith_1002_assignsubmission_onlinetext_onlinetext.html",
+    ),
+    "blackboard": (
+        "Home_work 1_23_attempt_2026-11-01-12-00-00.txt",
+        "Home_work 1_24_attempt_2026-11-01-12-00-00.txt",
+        "Home_work 1_bob_attempt_2026-11-01-12-00-00.txt",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", ONLY_TEXT)
+def test_who_sent_only_a_text_or_a_link_is_listed(layout: str, tmp_path: Path) -> None:
+    files, expected = EXPORTS[layout]
+    fill(tmp_path, files | dict.fromkeys(ONLY_TEXT[layout], b"see my drive"))
+    handed = found(tmp_path)
+    assert handed.keys() == {*expected, "23", "24"}
+    for student, each in handed.items():
+        if student in expected:
+            assert modules(each)["dataset"] == SOURCE
+        else:
+            with pytest.raises(UsageError, match="Submit"):
+                modules(each)
+
+
+def test_who_sent_a_file_without_a_suffix_is_listed(tmp_path: Path) -> None:
+    fill(tmp_path, EXPORTS["canvas"][0] | {"gil_18_950_dataset": SOURCE})
+    with pytest.raises(UsageError, match=r"found dataset; expected dataset\.py"):
+        modules(found(tmp_path)["18"])
 
 
 def test_single_modules_of_a_student_are_one_submission_and_the_newest_counts(

@@ -140,6 +140,9 @@ def test_version_3_is_converted_and_a_note_says_so() -> None:
         NotebookCell("markdown", "text"),
     ]
     assert found.notes == ["The notebook is of an old version (nbformat 3); it was converted."]
+    older = notebooks.read(dump(VERSION_3 | {"nbformat": 2}))
+    assert older.cells == found.cells
+    assert "(nbformat 2)" in older.notes[0]
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"", b"\n\n  "])
@@ -171,6 +174,49 @@ def test_a_merge_conflict_is_named() -> None:
     conflict = b"<<<<<<< HEAD\n" + line + b"=======\n" + line + b">>>>>>> main\n"
     with pytest.raises(UsageError, match=r"markers of a merge conflict.*Resolve the conflict"):
         notebooks.read(data.replace(line, conflict))
+
+
+def test_letters_in_an_old_encoding_cost_nothing_else() -> None:
+    text = json.dumps(notebook(cell(f"# Grüße\n{PART}")), ensure_ascii=False)
+    found = notebooks.read(text.encode("cp1252"))
+    assert found.cells[0].source == f"# Gr\ufffd\ufffde\n{PART}"
+    assert found.notes == [
+        "The notebook is not saved as UTF-8; what cannot be read in it was replaced."
+    ]
+    assert notebooks.read(text.replace("ü", "\ufffd").encode()).notes == []
+
+
+WHOLE = dump(notebook(cell(PART)), indent=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "the file is empty"),
+        (WHOLE[:200], "the file ends too early"),
+        (WHOLE[:-2], "the file ends too early"),
+        (WHOLE.replace(b'"outputs"', b"outputs"), "line 7 is not valid JSON"),
+        (b"{}", "it has no cells, or broken ones"),
+        (b"null", "it has no cells, or broken ones"),
+        (dump(notebook(cell(None))), "it has no cells, or broken ones"),
+        (b"[" * 100_000 + b"]" * 100_000, "it is nested too deeply"),
+    ],
+    ids=range(8),
+)
+def test_what_is_wrong_with_a_notebook_is_said(data: bytes, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        notebooks.read(data)
+    assert f"not a readable notebook: {why}." in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw"])
+def test_a_part_in_a_cell_that_is_no_code_is_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_bytes(dump(notebook(cell(PART, kind), cell("def train(): ..."))))
+    taken = reader.load(path, reader.module_names(MAIN), MAIN)
+    assert taken.notes == [f"Collate is in a {kind} cell, so it is not code."]
+    path.write_bytes(dump(notebook(cell(PART, kind), cell(PART))))
+    assert reader.load(path, reader.module_names(MAIN), MAIN).notes == []
 
 
 def test_a_cell_of_the_assignment_that_became_text_still_counts(tmp_path: Path) -> None:

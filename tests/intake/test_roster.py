@@ -105,6 +105,10 @@ HAND_WRITTEN = {
     ),
     "old Mac line ends": "id,name,email,section\rs11,Ada Lovelace,ada@uni.example,Monday\r",
     "student is an id": "student,name,email,section\ns11,Ada Lovelace,ada@uni.example,Monday\n",
+    "Brightspace": (
+        "OrgDefinedId,Last Name,First Name,Email,Section,End-of-Line Indicator\n"
+        "#s11,Lovelace,Ada,ada@uni.example,Monday,#\n"
+    ),
     "student is a name": "sid,student,email,section\ns11,Ada Lovelace,ada@uni.example,Monday\n",
 }
 
@@ -150,6 +154,8 @@ def test_hostile_cells_are_one_clean_line(tmp_path: Path) -> None:
         (b"id,name\n", "there is no student in it"),
         (b"points,remark\n1,x\n", "no column holds an id, a name or an e-mail address"),
         (b"PK\x03\x04xl/workbook", "this is a workbook. Save it as CSV"),
+        (b'id,name\ns1,"Ada\ns2,Bob\n', "Is a quote not closed?"),
+        (b'id,name\ns1,"Ada\ns2,"Bob"\n', "Is a quote not closed?"),
         (b'id,name\ns1,"' + b"x" * 200_000 + b'"\n', "not a CSV that can be read"),
     ],
 )

@@ -166,7 +166,7 @@ def test_of_several_hand_ins_of_a_student_none_is_the_mark() -> None:
     twice = [CLASS[0], replace(CLASS[0], student="11~2", record=graded()["right"])]
     assert canvas(marks.canvas(twice, "News"), ACCOUNTS).grades == {"Lovelace, Ada": {"News": ""}}
     [row] = {tuple(row.items()) for row in gradebook(marks.moodle(twice, "News"), ",")}
-    assert dict(row)["News"] == ""
+    assert dict(row)["News"] == "-"
 
 
 # --- Moodle ----------------------------------------------------------------------------------
@@ -176,9 +176,24 @@ def gradebook(text: str, sign: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=sign))
 
 
-def moodle_grade(cell: str, decsep: str) -> float | None:
-    """Moodle's `unformat_float(..., true)`: the language's decimal sign becomes a point."""
+def moodle_grade(cell: str, decsep: str, *, new: bool = False) -> float | None:
+    """Moodle's `unformat_float(..., true)`: the language's decimal sign becomes a point.
+
+    In a new grade item, an empty cell is inserted into a numeric field: its database makes 0 of it.
+    """
+    if cell == "" and new:
+        return 0.0
     return None if cell in ("", "-") else float(cell.strip().replace(decsep, "."))
+
+
+def imported(rows: list[dict[str, str]], by: str, *, new: bool) -> dict[str, list[float | None]]:
+    """Import into Moodle's gradebook: a row without who it is goes to the student above."""
+    found: dict[str, list[float | None]] = {}
+    student = ""
+    for row in rows:
+        student = row[by] or student
+        found.setdefault(student, []).append(moodle_grade(row["News"], ".", new=new))
+    return found
 
 
 @pytest.mark.parametrize(("decimal", "sign", "decsep"), [("point", ",", "."), ("comma", ";", ",")])
@@ -192,7 +207,27 @@ def test_moodles_gradebook_knows_every_student_of_the_file(
     rows = gradebook(marks.moodle(CLASS, "News", "", decimal), sign)
     grades = {known[row[by]]: moodle_grade(row["News"], decsep) for row in rows}
     assert grades == {ADA.name: HALF.score, BOB.name: None, CAY.name: None, DEE.name: None}
-    assert all(bool(row["News"]) == bool(row["News (feedback)"]) for row in rows)
+    assert all((row["News"] != "-") is bool(row["News (feedback)"]) for row in rows)
+
+
+@pytest.mark.parametrize("new", [False, True])
+@pytest.mark.parametrize("left_out", ["id", "email", "both"])
+def test_moodles_gradebook_gives_nobody_the_mark_of_another(left_out: str, new: bool) -> None:
+    """It may map any column that is there, also one that was empty in some rows of the roster."""
+    without = {"id": (3,), "email": (2, 3), "both": ()}[left_out]
+    results = [
+        replace(each, roster=replace(each.roster, id="")) if place in without and each.roster
+        else replace(each, roster=replace(each.roster, email="")) if place == 1 and each.roster
+        else each
+        for place, each in enumerate(CLASS)
+    ]  # fmt: skip
+    rows = gradebook(marks.moodle(results, "News"), ",")
+    keys = [key for key in marks.KNOWN_BY if key in rows[0]]
+    assert keys
+    for by in keys:
+        found = imported(rows, by, new=new)
+        assert len(found) == len(rows) >= 2
+        assert [grades for grades in found.values() if grades != [None]] == [[HALF.score]]
 
 
 @pytest.mark.parametrize("decimal", ["point", "comma"])
