@@ -167,7 +167,7 @@ def _prints(files: dict[str, bytes], compare: bool) -> tuple[dict[str, str], dic
     for place, is_wanted in ((FINGERPRINTS, True), (TOKENS, compare)):
         try:
             found.append(limited.call(place, files) if is_wanted else {})
-        except UsageError:
+        except (UsageError, limited.NotStarted):
             found.append({})
     return found[0], found[1]
 

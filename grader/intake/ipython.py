@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection
 
 from grader.base.errors import UsageError
 
@@ -16,7 +17,8 @@ NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 # `%%time` and the like run the rest of the cell; all other cell magics keep it to themselves.
 RUNS_THE_REST = re.compile(r"%%(?:time|capture|prun|debug)\b.*")
 CELL_MAGIC = re.compile(r"\s*%%(\w+)")
-WRITTEN = re.compile(r"\s*%%writefile[ \t]+(?:-a[ \t]+)?[\"']?(?:\./)?(\w+)\.py[\"']?[ \t]*\n")
+WRITTEN = re.compile(r"\s*%%writefile[ \t]+(-a[ \t]+)?[\"']?(?:\./)?(\w+)\.py[\"']?[ \t]*\n")
+RUN = re.compile(r"^%run[ \t]+(?:-i[ \t]+)?[\"']?(?:\./)?(\w+)\.py[\"']?[ \t]*$", re.MULTILINE)
 RUNS_THE_LINE = re.compile(r"^(\s*)%(?:time|prun|memit)[ \t]+(?!-)(?=\S)")
 MAGIC_LINE = re.compile(
     r"^(\s*)(?=\S)(?!%(?:time|prun|memit)[ \t]+[^-\s])"
@@ -44,10 +46,22 @@ def parse(text: str) -> tuple[str, list[ast.stmt]]:
         return python, ast.parse(python).body
 
 
-def written_module(text: str) -> tuple[str, str] | None:
-    """Return the module that a cell writes with `%%writefile name.py`, and its source."""
+def written_module(text: str) -> tuple[str, str, bool] | None:
+    """Return the module that a cell writes with `%%writefile name.py`, and its source.
+
+    The third value says whether that is appended to what there is.
+    """
     found = WRITTEN.match(text)
-    return (found[1], "\n" * found[0].count("\n") + text[found.end() :]) if found else None
+    if not found:
+        return None
+    return found[2], "\n" * found[0].count("\n") + text[found.end() :], bool(found[1])
+
+
+def run(text: str, modules: Collection[str]) -> str:
+    """Replace `%run name.py`, of one of the modules, by an import of all its names."""
+    return RUN.sub(
+        lambda found: f"from {found[1]} import *" if found[1] in modules else found[0], text
+    )
 
 
 def to_python(text: str) -> str:

@@ -35,7 +35,12 @@ TOO_MUCH = (
     f"Reading it takes more than {CPU_SECONDS} s or {MEMORY >> 30} GiB of memory. Submit code "
     "as you would write it by hand, without generated lines."
 )
+READY = b"ready"  # what the process says first
 START = "import sys; sys.path[:] = {path!r}; from grader.intake import limited; limited.serve()"
+
+
+class NotStarted(Exception):
+    """The process with limits does not start on this machine."""
 
 
 def call(place: str, *arguments: Any) -> Any:
@@ -50,6 +55,7 @@ def call(place: str, *arguments: Any) -> Any:
 
     Raises:
         UsageError: it raised that, or anything else, or it exceeded a limit.
+        NotStarted: there is no such process, which is not the fault of what it should parse.
     """
     with _lock:
         process = _running()
@@ -98,6 +104,11 @@ def _running() -> subprocess.Popen[bytes]:
         start_new_session=True,
     )
     _kept.append((os.getpid(), process))
+    try:
+        _read(process.stdout, len(READY))
+    except (OSError, EOFError, ValueError):
+        close()
+        raise NotStarted("the process that reads submissions did not start") from None
     return process
 
 
@@ -105,6 +116,7 @@ def serve() -> None:
     """Answer calls until there are no more: the process with limits does this."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing else may write where answers are read
+    _write(answers, READY)
     while True:
         try:
             place, arguments, of = _unpacked(_read(sys.stdin.buffer))

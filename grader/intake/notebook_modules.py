@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from grader.base.errors import UsageError
 from grader.contract.names import shown
 from grader.contract.tasks import Assignment, Task, assignments
-from grader.intake.ipython import require_short, written_module
+from grader.intake.ipython import require_short, run, written_module
 from grader.intake.sources import MAX_NOTES, CellLine, Sources, bounded, left_out
 from grader.intake.statements import (
     MAX_CELL,
@@ -153,18 +153,17 @@ def last_versions(history: Sequence[str]) -> list[Cell]:
     for number, text in enumerate(history):
         if text.startswith(SETUP):
             continue
-        names = defined(text)
-        old = [index for index, before in enumerate(kept) if _same_cell(before.text, text, names)]
-        place = old[0] if old else len(kept)
-        for index in reversed(old):
-            del kept[index]
-        kept.insert(place, Cell(text, f"cell [{number}]"))
+        names, given = defined(text), probably_given(text)
+        place, others = len(kept), []
+        for before in kept:
+            if before.text == text or (defined(before.text) and defined(before.text) <= names):
+                place = min(place, len(others))
+                if probably_given(before.text) <= given:
+                    continue
+                place = len(others) + 1  # it gives more names: it stays, and this one comes below
+            others.append(before)
+        kept = [*others[:place], Cell(text, f"cell [{number}]"), *others[place:]]
     return kept
-
-
-def _same_cell(before: str, text: str, names: set[str]) -> bool:
-    old = defined(before)
-    return before == text or (bool(old) and old <= names)
 
 
 def _program(cells: Sequence[Cell], assignment: Assignment, beside: Mapping[str, bytes]) -> Program:
@@ -181,14 +180,18 @@ def _program(cells: Sequence[Cell], assignment: Assignment, beside: Mapping[str,
             program.parsed.append(None)
             continue
         if written := written_module(cell.text):
-            module, source = written
+            module, source, is_appended = written
             inline = module in task_modules
+            modules = inlined if inline else program.written
+            if is_appended and module in modules:
+                source = f"{modules[module].text}\n{source}"
             if inline or not left_out(module):
-                (inlined if inline else program.written)[module] = Cell(source, cell.name)
+                modules[module] = Cell(source, cell.name)
             program.parsed.append([])
             program.notes.append(f"{shown(module)}.py is written by a cell; it was read as that.")
             continue
-        program.parsed.append(_inlined(statements(cell), inlined))
+        own = {*inlined, *program.written, *(beside or {})}
+        program.parsed.append(_inlined(statements(Cell(run(cell.text, own), cell.name)), inlined))
     _classify(program, _parts(assignment))
     return program
 

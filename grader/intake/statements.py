@@ -242,12 +242,34 @@ def _effects_when_run(found: Statement, node: ast.stmt) -> None:
         if isinstance(each, Function | ast.ClassDef):
             found.defines = True
             found.calls |= {_root(decorator) for decorator in each.decorator_list}
+            found.touches |= {_owner(decorator) for decorator in each.decorator_list} - {""}
             calls = [call for call in each.decorator_list if isinstance(call, ast.Call)]
             roots = {_root(argument) for call in calls for argument in call.args}
             found.fills |= roots - {""}
         elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
             found.reads.add(each.id)
+        elif isinstance(each, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            found.loads_data = True  # a module cannot wait
+        found.gives |= _put_into_globals(each)
         _effect(found, each)
+
+
+def _owner(decorator: ast.expr) -> str:
+    """Return `f` of a decorator such as `f.register` or `f.register(int)`, which changes it."""
+    decorator = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return _root(decorator) if isinstance(decorator, ast.Attribute) else ""
+
+
+def _put_into_globals(node: ast.AST) -> set[str]:
+    """List the names that `globals()["x"] = 1` or `globals().update(x=1)` binds."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        names, of = [getattr(node.slice, "value", None)], node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        names, of = [keyword.arg for keyword in node.keywords], node.func.value
+    else:
+        return set()
+    is_globals = isinstance(of, ast.Call) and _root(of.func) in ("globals", "locals", "vars")
+    return {name for name in names if isinstance(name, str)} if is_globals else set()
 
 
 def _effect(found: Statement, node: ast.AST) -> None:

@@ -108,6 +108,15 @@ KEPT: dict[str, list[str]] = {
         "x = [3]",
         "class Collate:\n    x = x\n    __call__ = lambda self: self.x",
     ],
+    "an overload": [
+        "import functools\n@functools.singledispatch\ndef f(x): return 0",
+        "@f.register\ndef _(x: int): return x + 1",
+        part("f(3)"),
+    ],
+    "put into globals": [
+        "globals()['K'] = 1\nglobals().update(L=2)\nfor n in range(3): globals()['M'] = n",
+        part("(K, L, M)"),
+    ],
     "a lambda's default": ["n = 2\nf = lambda x=n: x\nn = 3", part("(f(), n)")],
 }
 
@@ -147,6 +156,8 @@ DATA = {
     "one that calls it": (
         "import news\ndef a(): return b()\ndef b(): return open('x').read()\nx = a()"
     ),
+    "what was waited for": "async def f(): return 1\nx = await f()",
+    "what was waited for in a loop": "async for x in f(): pass",
     "a function that runs": "def run(): return train(Collate())\nx = run()",
     "an object that loads": (
         "import pandas as pd\nclass Data:\n    def __init__(self): self.x = pd.read_csv('a')\n"
@@ -250,6 +261,15 @@ def test_an_object_with_content_keeps_it_without_what_comes_from_data() -> None:
 def test_what_changes_nothing_is_left_out(text: str) -> None:
     first = "import torch\nimport matplotlib.pyplot as plt\nconfig = {'a': plt, 'b': torch}"
     assert module(first, part("config"), text, CHECK) == f"{first}\n{part('config')}\n"
+
+
+def test_a_module_that_a_cell_writes_can_be_run_and_appended_to() -> None:
+    one, more = "%%writefile mine.py\nK = 1\n", "%%writefile -a mine.py\nL = K + 1\n"
+    found = extracted(one, more, "%run -i mine.py\n%run other.py", part("(K, L)"), CHECK)
+    assert found.files["mine"].decode().split() == ["K", "=", "1", "L", "=", "K", "+", "1"]
+    assert found.files["collate"].decode() == f"from mine import *\n{part('(K, L)')}\n"
+    inline = extracted("%%writefile collate.py\n" + PART, "%run ./collate.py", CHECK)
+    assert inline.files["collate"].decode() == f"{PART}\n"
 
 
 def test_a_cell_that_writes_a_module_is_read_as_one() -> None:

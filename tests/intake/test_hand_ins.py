@@ -194,7 +194,7 @@ def test_of_the_versions_of_a_folder_the_newest_counts(tmp_path: Path) -> None:
     old, new = {"dataset.py": b"old = 1\n"}, {"dataset.py": DATASET}
     versions = {"Version 1": old, "Version 10": new, "Version 9": old}
     files = {f"HW 1/{v}/{n}": data for v, each in versions.items() for n, data in each.items()}
-    assert load(filled(tmp_path, files)).files == new
+    assert load(filled(tmp_path, files)).files == {"dataset": DATASET}
 
 
 # --- archives --------------------------------------------------------------------------------

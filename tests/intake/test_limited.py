@@ -129,3 +129,14 @@ def test_wall_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limited, "MAX_ANSWER", 1000)
     exceeded(answer_with_much)
+
+
+def test_a_process_that_does_not_start_is_no_fault_of_the_submission(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limited.close()
+    monkeypatch.setattr(limited, "START", "import sys; sys.path[:] = {path!r}; import nowhere")
+    with pytest.raises(limited.NotStarted):
+        call(echo, 1)
+    monkeypatch.undo()
+    assert call(echo, 1) == [1]

@@ -206,3 +206,12 @@ def test_a_cell_that_was_broken_when_it_ran_first_is_replaced() -> None:
 def test_a_cell_that_grew_replaces_what_it_was() -> None:
     history = ["def f(): 1", "def g(): 2", "def f(): 3\ndef g(): 4"]
     assert [cell.text for cell in last_versions(history)] == ["def f(): 3\ndef g(): 4"]
+
+
+def test_a_cell_that_gave_more_than_its_new_version_stays() -> None:
+    """It may be another cell, whose imports are still needed."""
+    first, patch = "from torch import nn\nclass A: ...", "A.x = 1"
+    second, third = "class A:\n    x = 2", "class A:\n    x = 3"
+    history = [first, patch, second, third, "check()"]
+    texts = [cell.text for cell in last_versions(history)]
+    assert texts == [first, third, patch, "check()"]
