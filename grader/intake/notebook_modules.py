@@ -154,7 +154,8 @@ def last_versions(history: Sequence[str]) -> list[Cell]:
         if text.startswith(SETUP):
             continue
         names, given = defined(text), probably_given(text)
-        place, others = len(kept), []
+        others: list[Cell] = []
+        place = len(kept)
         for before in kept:
             if before.text == text or (defined(before.text) and defined(before.text) <= names):
                 place = min(place, len(others))
