@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Known mistakes by the shape or type that they lead to, or a function that names one.
 Known = Mapping[Any, str] | Callable[[Any], str | None]
+MOST_NUMBERS = 1 << 16  # of a tensor that are looked at one by one; more than any right one has
 
 
 # --- draw ------------------------------------------------------------------------------------
@@ -51,6 +52,8 @@ def draw_each(seed: int, *shapes: Sequence[int]) -> list[Tensor]:
 def close(found: Any, expected: Any, tolerance: float = 1e-5, *, relative: bool = False) -> bool:
     """Return whether two tensors or arrays agree up to rounding; NaN agrees with nothing.
 
+    Infinity agrees with itself only.
+
     Args:
         found: the observed tensor.
         expected: the expected tensor.
@@ -60,13 +63,16 @@ def close(found: Any, expected: Any, tolerance: float = 1e-5, *, relative: bool 
     if found.shape != expected.shape:
         return False
     if relative and math.prod(expected.shape):
-        tolerance *= max(1.0, float(abs(expected).max()))
-    return bool((abs(found - expected) <= tolerance).all())
+        largest = float(abs(expected).max())
+        tolerance *= max(1.0, largest) if math.isfinite(largest) else 1.0
+    return bool(((found == expected) | (abs(found - expected) <= tolerance)).all())
 
 
 def close_number(found: float, expected: float, tolerance: float = 1e-4) -> bool:
     """Return whether two numbers agree up to rounding (relative if above 1); NaN never does."""
-    return abs(found - expected) <= tolerance * max(1.0, abs(expected))
+    if found == expected:
+        return True
+    return math.isfinite(expected) and abs(found - expected) <= tolerance * max(1.0, abs(expected))
 
 
 def close_numbers(found: Sequence[float], expected: Sequence[float], tolerance: float) -> bool:
@@ -76,11 +82,11 @@ def close_numbers(found: Sequence[float], expected: Sequence[float], tolerance: 
 
 
 def numbers(result: Any) -> Iterator[float]:
-    """Yield all numbers of a result, whatever its form."""
+    """Yield the numbers of a result, whatever its form; of a tensor, at most `MOST_NUMBERS`."""
     if isinstance(result, (int, float)) and not isinstance(result, bool):
         yield float(result)
     elif isinstance(result, TensorData):
-        yield from result.torch().double().flatten().tolist()
+        yield from result.torch().flatten()[:MOST_NUMBERS].double().tolist()
     elif isinstance(result, Mapping):
         for part in result.values():
             yield from numbers(part)
@@ -279,6 +285,34 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
         why = "one-result-of-two" if isinstance(found, TensorData) else None
         raise Failure(call, f"It returned {show(found)}", f"{names}, a tuple of two", why)
     return found[0], found[1]
+
+
+def require_gradients(
+    call: str, called: CallResult, back: str, expected: Sequence[Tensor] | None, why: str
+) -> None:
+    """Require that gradients flow through a call, to each argument that needs one.
+
+    Args:
+        call: the call, for the message.
+        called: what it gave; the call has `weights`.
+        back: from what they flow to what, for the message.
+        expected: the gradients; None if the result is wrong, so that any numbers but zeros do.
+        why: the mistake.
+
+    Raises:
+        Failure: a gradient is missing, or differs.
+    """
+    found = unwrap(called.gradients)
+    tensors = [each.torch() for each in found if isinstance(each, TensorData)]
+    some = [bool(each.any()) for each in tensors]
+    if len(tensors) < len(found) or not some or not all(some):
+        raise Failure(call, f"No gradient flows {back}", "a gradient", why)
+    pairs = zip(tensors, expected or tensors, strict=True)
+    for each, right in pairs if expected is not None else ():
+        if not close(each, right, 1e-4, relative=True):
+            at, number, wanted = first_difference(each.flatten(), right.flatten())
+            text = f"Not the whole gradient flows {back}: number {at} of it is {number}"
+            raise Failure(call, text, f"{wanted} there", why)
 
 
 def explain_error(called: CallResult, call: str, expected: str, known: Mapping[str, str]) -> None:

@@ -177,7 +177,10 @@ def _agree(found: Any, right: Any, tolerance: float | None) -> bool:
     if isinstance(right, TensorData):
         if not isinstance(found, TensorData) or found.dtype != right.dtype:
             return False
-        return close_tensors(found.torch(), right.torch(), tolerance or 0.0, relative=True)
+        one, other = found.torch(), right.torch()
+        if tolerance is None or right.dtype == "bool":
+            return one.equal(other)
+        return close_tensors(one, other, tolerance, relative=True)
     if type(right) in (list, tuple):
         return (
             type(found) is type(right)
@@ -187,7 +190,7 @@ def _agree(found: Any, right: Any, tolerance: float | None) -> bool:
     if type(right) is dict:
         return (
             type(found) is dict
-            and found.keys() == right.keys()
+            and {(type(key), key) for key in found} == {(type(key), key) for key in right}
             and all(_agree(found[key], right[key], tolerance) for key in right)
         )
     if tolerance is not None and type(right) in (int, float) and type(found) in (int, float):

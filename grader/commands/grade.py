@@ -10,6 +10,7 @@ from grader.base.errors import UsageError
 from grader.base.files import written_whole
 from grader.base.paths import EXERCISE
 from grader.commands.arguments import add_assignment, add_data, add_grading, data_rows
+from grader.contract import course
 from grader.contract.enums import Status
 from grader.contract.record import Record
 
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(
                 f"--json {file}: cannot be written. Name a file in an existing folder."
             )
+    course.refuse_handed_in(options.path)
     rows = data_rows(options.data)
     taken = load(options.path, options.assignment)
     _tell_if_unconfined(options)

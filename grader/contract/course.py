@@ -47,6 +47,24 @@ def find() -> Path | None:
     return next((path for path in (*own, COURSE / NAME, RELEASED) if path.is_file()), None)
 
 
+def refuse_handed_in(path: Path) -> None:
+    """Refuse a course in the current folder if that is, or is in, what is graded.
+
+    Args:
+        path: the submission.
+
+    Raises:
+        UsageError: the student would decide on the points.
+    """
+    file = find()
+    here = file is not None and not os.environ.get(VARIABLE) and file.parent == Path()
+    if here and path.resolve() in Path(NAME).resolve().parents:
+        raise UsageError(
+            f"{NAME}: it is in the folder that is graded, so whoever handed that in decides on the "
+            "points. Grade it from another folder, or name the course: --course FILE."
+        )
+
+
 @functools.cache
 def _found() -> Course:
     path = find()

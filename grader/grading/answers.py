@@ -253,6 +253,16 @@ class LoopSeen:
     recipe: RecipeSeen
 
 
+def as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:
+    """Return `seen`; the probe's weights must have their original shapes and dtypes."""
+    calls: list[LoopSeen | Forward] = [e for e in seen.events if isinstance(e, Forward)]
+    for found in [seen, *calls]:
+        for name, weight in {"weight": found.weight, "bias": found.bias}.items():
+            sent = scenario[name]
+            reject_unless((weight.dtype, weight.shape) == (str(sent.dtype), sent.shape))
+    return seen
+
+
 @dataclass(frozen=True)
 class DecodedText:
     """The result of `decode`, and (tokens, state) for each step of its decoder."""
@@ -321,17 +331,22 @@ class Call:
         args: positional arguments: plain data, tensors, and what `construct` describes.
         kwargs: keyword arguments.
         method: the method of the object to call; None calls the object itself.
+        weights: of the numbers of the result, tensor by tensor, in the sum whose gradients are
+            wanted; None for no gradients.
     """
 
     text: str
     args: Sequence[Any] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     method: str | None = None
+    weights: Sequence[Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the call as plain data for a worker."""
         plain = {"text": self.text, "args": list(self.args), "kwargs": self.kwargs}
-        return plain if self.method is None else plain | {"method": self.method}
+        weights = None if self.weights is None else [*self.weights]
+        more = {"method": self.method, "weights": weights}
+        return plain | {name: value for name, value in more.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -341,10 +356,13 @@ class CallResult:
     Attributes:
         result: plain data, or `Raised`; a PackedSequence is `{"packed": its parts by name}`.
         trace: the shapes on the way.
+        gradients: of the weighted sum of the result, one per argument that needs one; None if the
+            call had no weights.
     """
 
     result: Any
     trace: str
+    gradients: Any
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from grader.grading.answers import (
     DatasetSeen,
     DecodedText,
     Fitted,
-    Forward,
     InstanceCalls,
     LoopSeen,
     ModelBuilt,
@@ -28,6 +27,7 @@ from grader.grading.answers import (
     Sizes,
     TableTraining,
     TextTraining,
+    as_sent,
     reject_unless,
     structured,
     unwrap,
@@ -108,7 +108,7 @@ class Submission:
         """Run an operation of the worker that uses these student modules, within `SECONDS`.
 
         `apart` is for operations with replacements: they share their process only with operations
-        of the same `apart`.
+        of the same `apart`. If it is `FRESH`, that holds where a process is cheap.
         """
         modules = modules or [operation.split(".")[0]]
         self.worker.use_modules(frozenset(modules), apart)
@@ -173,15 +173,19 @@ class Submission:
         calls: Sequence[Call],
         seconds: float | None = None,
         without_built_in: bool = False,
+        **process: Any,
     ) -> list[CallResult]:
-        """Call a function of a task several times, with or without torch's recurrent layers."""
+        """Call a function of a task several times, with or without torch's recurrent layers.
+
+        `process` may be the `seed` and the `apart` of the process, see `_do`.
+        """
         module = self.module(task)
         arguments: dict[str, Any] = {
             "name": name,
             "calls": [call.plain() for call in calls],
             "without_built_in": without_built_in,
         }
-        seen = self._do("call.function", [module], seconds, module=module, **arguments)
+        seen = self._do("call.function", [module], seconds, module=module, **arguments, **process)
         return structured(seen, list[CallResult], len(calls))
 
     def call_instance(
@@ -290,6 +294,7 @@ class Submission:
         states: Sequence[tuple[Any, Any, Any] | None] | None = None,
         *,
         training: bool = False,
+        apart: str = "",
     ) -> list[ModelRun]:
         """Call a model on each padded batch (B, T, F); `states` replace the output of its LSTM."""
         runs = self._do(
@@ -300,6 +305,7 @@ class Submission:
             states=[None] * len(inputs) if states is None else list(states),
             training=training,
             is_adapted=lenient(),
+            apart=apart,
         )
         return structured(runs, list[ModelRun], len(inputs))
 
@@ -317,7 +323,7 @@ class Submission:
             log_softmax=self.log_probabilities(),
             **scenario,
         )
-        return _as_sent(structured(seen, LoopSeen), scenario)
+        return as_sent(structured(seen, LoopSeen), scenario)
 
     def train(
         self, *, epochs: int, lr: float, tell_device: bool = False, **scenario: Any
@@ -332,7 +338,7 @@ class Submission:
             log_softmax=self.log_probabilities(),
             **scenario,
         )
-        return _as_sent(structured(seen, LoopSeen), scenario)
+        return as_sent(structured(seen, LoopSeen), scenario)
 
     def token_vectors(
         self, task: str, batches: Sequence[tuple[str, list[str], float | None]]
@@ -428,16 +434,6 @@ class Submission:
 def _own_modules(own_model: bool, own_loop: bool) -> list[str]:
     own = {"model": own_model, "train": own_loop}
     return [module for module, is_own in own.items() if is_own]
-
-
-def _as_sent(seen: LoopSeen, scenario: dict[str, Any]) -> LoopSeen:
-    """Return `seen`; the probe's weights must have their original shapes and dtypes."""
-    calls: list[LoopSeen | Forward] = [e for e in seen.events if isinstance(e, Forward)]
-    for found in [seen, *calls]:
-        for name, weight in {"weight": found.weight, "bias": found.bias}.items():
-            sent = scenario[name]
-            reject_unless((weight.dtype, weight.shape) == (str(sent.dtype), sent.shape))
-    return seen
 
 
 def evidence(gather: Callable[[Submission], T]) -> Callable[[Submission], T]:

@@ -25,6 +25,8 @@ from grader.worker.printed import Printed
 
 Report = Callable[[dict[str, Any]], None]
 Parts = dict[str, dict[str, list[str]]]  # names by task, for each module with several tasks
+# How `apart` begins for operations that must not remember earlier ones, where a process is cheap.
+FRESH = "fresh"
 UNASKED = "it does not belong to the request"
 
 
@@ -126,7 +128,8 @@ class ProcessWorker:
     def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
         """Prepare for operations that use these modules of the submission."""
         if (modules, apart) != (self.modules, self.apart):
-            if self.confined_by.one_process_per_module_set or self.apart:
+            replaced = self.apart and not self.apart.startswith(FRESH)
+            if self.confined_by.one_process_per_module_set or replaced:
                 self._end()
             self.reused = self.confined is not None
         self.modules, self.apart = modules, apart

@@ -39,13 +39,19 @@ def called(entry: Variant, seed: int) -> Submission:
 
     def result(name: str, call: Call) -> CallResult:
         plain = sent(call.plain())
+        args, gradients = operation._made(plain["args"]), None
         try:
-            found = operation.plain(names[name](*operation._made(plain["args"])))
+            found = names[name](*args)
+            if "weights" in plain:
+                gradients = operation.gradients(found, args, plain["weights"])
         except Exception as error:
             found = Raised("exception", type(error).__name__, str(error), call.text, (), "")
-        return CallResult(sent(found), "")
+        return CallResult(sent(operation.plain(found)), "", sent(gradients))
 
-    def call(_task: str, name: str, calls: Sequence[Call]) -> list[CallResult]:
+    def call(
+        _task: str, name: str, calls: Sequence[Call], seed: int = seed, **_: Any
+    ) -> list[CallResult]:
+        torch.manual_seed(seed)
         return [result(name, each) for each in calls]
 
     submission = Submission(cast(Worker, None), seed=seed)

@@ -39,7 +39,18 @@ def returning(text: str) -> str:
         ("3", 3, ["3.0", "True", "'3'", "None", "[3]"]),
         ("[1, 2]", [1, 2], ["(1, 2)", "[1]", "[1, 2, 3]", "[1, 2.0]"]),
         ("{'a': 1}", {"a": 1}, ["{'a': 2}", "{'b': 1}", "{}", "{'a': 1, 'b': 1}"]),
+        ("{1: 'a'}", {1: "a"}, ["{True: 'a'}", "{1.0: 'a'}"]),
         ("True", True, ["1", "torch.tensor(True)"]),
+        (
+            "torch.tensor([True, False])",
+            torch.tensor([True, False]),
+            ["torch.tensor([True, True])", "torch.tensor([1, 0])"],
+        ),
+        (
+            "torch.tensor([1., -torch.inf])",
+            torch.tensor([1.0, -torch.inf]),
+            ["torch.ones(2)", "torch.tensor([2., -torch.inf])"],
+        ),
         (
             "torch.ones(2)",
             torch.ones(2),
@@ -60,6 +71,13 @@ def test_equal_is_equal_in_value_and_type(result: str, expected: Any, wrong: lis
         ("3.00001", 3.0, ["3.1", "float('nan')", "True", "'3'", "torch.tensor(3.)"]),
         ("(3, [1e6 + 1])", (3.0, [1e6]), ["(3, [1.1e6])", "(3, 1e6)"]),
         ("torch.ones(2) + 1e-5", torch.ones(2), ["torch.zeros(2)", "torch.ones(3)"]),
+        ("torch.tensor([True])", torch.tensor([True]), ["torch.tensor([False])"]),
+        ("float('inf')", float("inf"), ["1e300", "float('-inf')"]),
+        (
+            "torch.tensor([1., torch.inf])",
+            torch.tensor([1.0, torch.inf]),
+            ["torch.ones(2)", "torch.tensor([2., torch.inf])"],
+        ),
     ],
 )
 def test_close_accepts_rounding(result: str, expected: Any, wrong: list[str]) -> None:

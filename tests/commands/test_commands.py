@@ -19,8 +19,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from grader.__main__ import main
+from grader.base.errors import UsageError
 from grader.base.paths import ROOT
 from grader.commands import doctor
+from grader.contract import course
 from grader.contract.tasks import Check, tasks
 from grader.grading import session
 from grader.grading.submission import Submission
@@ -512,6 +514,39 @@ def test_the_doctor_gives_the_command_for_a_missing_model(
     monkeypatch.setattr("grader.grading.pipeline.MODEL", "en_core_web_xx")
     assert main(["doctor"]) == 1
     assert "./packages/en_core_web_sm" in capsys.readouterr().out
+
+
+def test_no_module_of_the_current_folder_is_imported(tmp_path: Path) -> None:
+    """It may be a submission: its files would run without a sandbox."""
+    for name in ("argparse", "difflib", "tomllib", "tomli", "news"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} ran')")
+    done = subprocess.run(
+        [sys.executable, "-m", "grader", "hint", "dataset"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "dataset" in done.stdout
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_course_that_was_handed_in_decides_on_no_points(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "course.toml").write_text('[points]\n"dataset.length" = 50\n')
+    (tmp_path / "nbgrader_config.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(course.VARIABLE, raising=False)
+    with course.chosen(tmp_path if named else None):
+        for path in (Path(), tmp_path, tmp_path.parent):
+            if named:
+                course.refuse_handed_in(path)
+                continue
+            with pytest.raises(UsageError, match="whoever handed that in decides on the points"):
+                course.refuse_handed_in(path)
+        course.refuse_handed_in(tmp_path / "alice")
 
 
 def test_it_runs_from_the_kits_folder_without_being_installed() -> None:

@@ -9,6 +9,7 @@ from grader.checks._tools import (
     draw_each,
     matching_mistake,
     repair,
+    require_gradients,
     require_tensor,
 )
 from grader.contract.messages import Failure, show
@@ -25,6 +26,7 @@ B, F, K = 4, 5, 3
 LOSS = "negative_sampling_loss(centre, context, negatives)"
 PARTS = ("centre", "context", "negatives")
 LARGE = 30.0
+WEIGHT = 1.5  # of the loss whose gradients are wanted
 SINGLES = ((B, 1), (1, K))  # B and K of calls with one negative, and with one pair
 
 
@@ -39,12 +41,14 @@ def vectors(
 @evidence
 def sampling_losses(submission: Submission) -> list[CallResult]:
     """Call the loss plainly, with parameters, with large vectors, and with single ones."""
+    import torch
+
     plain = vectors(submission)
     calls = [Call(LOSS, plain)]
     for place in range(3):
         arguments: list[Any] = list(plain)
         arguments[place] = construct("torch.nn.Parameter", plain[place])
-        calls.append(Call(LOSS, arguments))
+        calls.append(Call(LOSS, arguments, weights=[torch.tensor(WEIGHT)]))
     calls.append(Call(f"{LOSS} of large vectors", vectors(submission, LARGE)))
     for pairs, negatives in SINGLES:
         given = vectors(submission, pairs=pairs, negatives=negatives)
@@ -165,11 +169,18 @@ def require_single(submission: Submission, number: int, pairs: int, negatives: i
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow back to all three kinds of vectors."""
-    for part, called in zip(PARTS, sampling_losses(submission)[1:4], strict=True):
+    import torch
+
+    plain, *learning = sampling_losses(submission)[:4]
+    given = [part.requires_grad_() for part in vectors(submission)]
+    pair, far, _ = scores(given)
+    loss = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean()
+    is_right = not lenient() and close_number(require_loss(plain), loss.item())
+    right = torch.autograd.grad(WEIGHT * loss, given)
+    for part, called, gradient in zip(PARTS, learning, right, strict=True):
         require_loss(called)
-        if not unwrap(called.result).requires_grad:
-            found = f"`{part}` needs a gradient, but none flows back to it from the loss"
-            raise Failure(LOSS, found, "a loss from which gradients flow back", "gradient-cut")
+        expected, back = [gradient] if is_right else None, f"from the loss back to `{part}`"
+        require_gradients(LOSS, called, back, expected, "gradient-cut")
 
 
 def check_large_scores(submission: Submission) -> None:

@@ -14,6 +14,7 @@ from grader.contract.messages import Failure, shape, show, waits_for
 from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.leniency import lenient, still_wrong
 from grader.grading.submission import Submission, evidence
+from grader.sandbox.worker_client import FRESH
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
@@ -227,9 +228,11 @@ def _find_read_set(submission: Submission, sizes: Sizes) -> ReadSet:
 
 @evidence
 def row_runs(submission: Submission) -> list[ModelRun]:
-    """Run one batch twice, then each of its rows alone."""
+    """Run one batch twice, then each of its rows alone, where no row can be remembered."""
     batch = draw(submission.seed, B, T, F)
-    return submission.run_model(SIZES, [batch, batch, *map(alone, batch.split(1))])
+    rows = [*map(alone, batch.split(1))]
+    together = submission.run_model(SIZES, [batch, batch])
+    return [*together, *submission.run_model(SIZES, rows, apart=FRESH)]
 
 
 def require_different_rows(logits: Tensor) -> None:

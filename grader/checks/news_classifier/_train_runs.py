@@ -18,6 +18,7 @@ from grader.checks.oracles.training_loop import (
 from grader.checks.oracles.training_scenarios import draw_scenario
 from grader.grading.answers import LoopSeen
 from grader.grading.submission import Submission, evidence
+from grader.sandbox.worker_client import FRESH
 from grader.worker.wire import TensorData
 
 KEYS = ("train_loss", "val_loss", "val_accuracy")
@@ -87,7 +88,7 @@ def trained(submission: Submission) -> LoopSeen:
 @evidence
 def trained_with_other_val(submission: Submission) -> LoopSeen:
     """Call `train` with the same probe and different validation data."""
-    return _train(submission, draw_scenario(submission.seed, other_val=True))
+    return _train(submission, draw_scenario(submission.seed, other_val=True), FRESH)
 
 
 @evidence
@@ -97,8 +98,22 @@ def trained_on_other_data(submission: Submission) -> LoopSeen:
     return _train(submission, replace(scenario, train=scenario.val, val=scenario.train))
 
 
-def _train(submission: Submission, scenario: Scenario) -> LoopSeen:
-    return submission.train(epochs=EPOCHS, lr=scenario.lr, **sent(scenario))
+def ran_elsewhere(submission: Submission) -> list[LoopSeen]:
+    """Call `evaluate`, and `train` with and without `device`, with the model on another device.
+
+    Each of them in a process that cannot remember the numbers of one device.
+    """
+    scenario = sent(stage(submission), elsewhere=True)
+    training = {"epochs": EPOCHS, "lr": stage(submission).lr, **scenario}
+    return [
+        submission.evaluate(training=True, apart=FRESH, **scenario),
+        submission.train(tell_device=True, apart=f"{FRESH} 2", **training),
+        submission.train(apart=f"{FRESH} 3", **training),
+    ]
+
+
+def _train(submission: Submission, scenario: Scenario, apart: str = "") -> LoopSeen:
+    return submission.train(epochs=EPOCHS, lr=scenario.lr, apart=apart, **sent(scenario))
 
 
 def is_own_result(

@@ -42,6 +42,7 @@ from grader.checks.news_classifier._train_runs import (
     is_own_result,
     mode_left,
     modes_used,
+    ran_elsewhere,
     sent,
     stage,
     trained,
@@ -406,13 +407,12 @@ def _is_stale(found: list[float], right: list[float]) -> bool:
 
 def check_device(submission: Submission) -> None:
     """Batches are moved to the model's device, or to the given `device`."""
-    lr, scenario = stage(submission).lr, sent(stage(submission), elsewhere=True)
-    told = call(lr, more=", device=device")
-    training = {"epochs": EPOCHS, "lr": lr, **scenario}
-    calls = (
-        (EVALUATE, "device-ignored", submission.evaluate(training=True, **scenario)),
-        (told, "device-ignored", submission.train(tell_device=True, **training)),
-        (call(lr), "device-not-looked-up", submission.train(**training)),
+    lr = stage(submission).lr
+    calls = zip(
+        (EVALUATE, call(lr, more=", device=device"), call(lr)),
+        ("device-ignored", "device-ignored", "device-not-looked-up"),
+        ran_elsewhere(submission),
+        strict=True,
     )
     for text, mistake, seen in calls:
         unwrap(seen.result)

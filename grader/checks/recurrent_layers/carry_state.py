@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
+    close,
     draw_each,
     explain_error,
-    is_list,
     numbers,
+    require_gradients,
     require_pair,
     require_tensor,
     showing,
@@ -21,11 +24,10 @@ from grader.checks.recurrent_layers._layers import (
     compare,
     frozen,
     parameter,
-    require_gradients,
 )
-from grader.contract.messages import Failure, show
-from grader.grading.answers import Call, CallResult, construct, unwrap
-from grader.grading.leniency import local, still_wrong
+from grader.contract.messages import Blocked, Failure, show
+from grader.grading.answers import Call, CallResult, StudentError, construct, unwrap
+from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised
 
@@ -75,12 +77,18 @@ def carried(submission: Submission) -> list[CallResult]:
         calls.append(Call(carry_call(number), [lstm, inputs, (h, c), size]))
     inputs, h, c = sequences(submission, 0)
     learning = (parameter(h), parameter(c))
-    calls.append(Call(carry_call(0), [frozen(lstm), inputs, learning, LENGTHS[0][1]]))
+    given = [frozen(lstm), inputs, learning, LENGTHS[0][1]]
+    calls.append(Call(carry_call(0), given, weights=[None, *state_weights(submission)]))
     both = {**plain, "bidirectional": True}
     other = construct("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission, 2), **both)
     inputs, h, c = sequences(submission, 0, directions=2)
     calls.append(Call(TWO_DIRECTIONS, [other, inputs, (h, c), LENGTHS[0][1]]))
     return submission.call("carry_state", "carry_state", calls)
+
+
+def state_weights(submission: Submission) -> list[Tensor]:
+    """Sample the weights of the numbers of h_n and c_n in the sum whose gradients are wanted."""
+    return draw_each(submission.seed + 1, (LAYERS, B, H), (LAYERS, B, H))
 
 
 TWO_DIRECTIONS = "carry_state(lstm, inputs, (h_0, c_0), size=4)` with a bidirectional `lstm"
@@ -132,9 +140,10 @@ def whole_run(submission: Submission) -> Any:
     lstm = torch.nn.LSTM(F, H, LAYERS, batch_first=True)
     lstm.load_state_dict(lstm_weights(submission))
 
+    lstm.requires_grad_(False)
+
     def run(inputs: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.no_grad():
-            outputs, (h_n, c_n) = lstm(inputs, (h, c))
+        outputs, (h_n, c_n) = lstm(inputs, (h, c))
         return outputs, h_n, c_n
 
     return run
@@ -215,7 +224,7 @@ def runs_of(result: Any) -> list[int]:
     Only steps that follow one another from 0 on count.
     """
     places: dict[int, set[int]] = {}
-    for number in numbers(unwrap(result)):
+    for number in filter(math.isfinite, numbers(unwrap(result))):
         run, step = divmod(round(number / PER_STEP), int(PER_CALL / PER_STEP))
         if run > 0:
             places.setdefault(run, set()).add(step)
@@ -236,12 +245,24 @@ def check_in_chunks(submission: Submission) -> None:
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow through all chunks, from the final states back to the initial ones."""
-    call = carry_call(0)
-    _, states = require_pair(
-        carried(submission)[len(LENGTHS)].result, call, "outputs and (h_n, c_n)"
+    import torch
+
+    call, called = carry_call(0), carried(submission)[len(LENGTHS)]
+    require_pair(called.result, call, "outputs and (h_n, c_n)")
+    inputs, *states = sequences(submission, 0)
+    start = [each.requires_grad_() for each in states]
+    _, *ends = whole_run(submission)(inputs, *start)
+    weights = state_weights(submission)
+    total = sum((end * weight).sum() for end, weight in zip(ends, weights, strict=True))
+    right = torch.autograd.grad(total, start)
+    is_right = False
+    with contextlib.suppress(Failure, Blocked, StudentError):
+        _, *found = carried_through(submission, 0)
+        is_right = all(close(one, end.detach()) for one, end in zip(found, ends, strict=True))
+    back = "from `h_n` and `c_n` back to the initial states"
+    require_gradients(
+        call, called, back, right if is_right and not lenient() else None, "state-detached"
     )
-    h_n, c_n = states if is_list(states) and len(states) == 2 else (None, None)
-    require_gradients(call, h_n=h_n, c_n=c_n)
 
 
 def check_one_direction(submission: Submission) -> None:

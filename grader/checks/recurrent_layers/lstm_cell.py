@@ -198,4 +198,7 @@ def check_state(submission: Submission) -> None:
 
 def check_formula(submission: Submission) -> None:
     """The states are computed from the formulas, without torch's own recurrent layers."""
-    require_by_hand(submission, "lstm_cell", lstm_cells(submission)[0], cell_call(submission, B))
+    import torch
+
+    called, call = lstm_cells(submission)[0], cell_call(submission, B)
+    require_by_hand(submission, "lstm_cell", called, call, torch.lstm_cell)

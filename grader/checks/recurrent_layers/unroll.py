@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import draw_each, explain_error, require_pair, require_tensor, showing
+from grader.checks._tools import (
+    close,
+    draw,
+    draw_each,
+    explain_error,
+    require_gradients,
+    require_pair,
+    require_tensor,
+    showing,
+)
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     WEIGHTS,
@@ -16,16 +25,15 @@ from grader.checks.recurrent_layers._layers import (
     compare,
     frozen,
     parameter,
-    require_gradients,
     weights,
 )
 from grader.contract.messages import waits_for
 from grader.grading.answers import Call, CallResult, construct
-from grader.grading.leniency import local
+from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
@@ -50,8 +58,14 @@ def unrolled(submission: Submission) -> list[CallResult]:
     given = [sentences(submission, rows, steps) for rows, steps in BATCHES]
     calls = [Call(UNROLL, [cell(submission), *each]) for each in given]
     inputs, state = given[0]
-    calls.append(Call(UNROLL, [frozen(cell(submission)), inputs, parameter(state)]))
+    learning = [frozen(cell(submission)), inputs, parameter(state)]
+    calls.append(Call(UNROLL, learning, weights=[None, state_weights(submission)]))
     return submission.call("unroll", "unroll", calls)
+
+
+def state_weights(submission: Submission) -> Tensor:
+    """Sample the weights of the numbers of the state in the sum whose gradient is wanted."""
+    return draw(submission.seed, B, H, 1)[..., 0]
 
 
 def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]:
@@ -96,15 +110,23 @@ def check_shape(submission: Submission) -> None:
             unrolled_batch(submission, number)
 
 
+def layer(submission: Submission) -> nn.RNN:
+    """Return the layer of torch that does the same with the weights of the cell."""
+    import torch
+
+    rnn = torch.nn.RNN(F, H, batch_first=True)
+    given = zip(WEIGHTS, weights(submission, 1), strict=True)
+    rnn.load_state_dict({f"{name}_l0": each for name, each in given})
+    return rnn
+
+
 def check_outputs(submission: Submission) -> None:
     """The outputs equal those of `nn.RNN` with the weights of the cell."""
     import torch
 
     outputs, _ = unrolled_batch(submission, 0)
     inputs, state = sentences(submission, B, T)
-    given = weights(submission, 1)
-    rnn = torch.nn.RNN(F, H, batch_first=True)
-    rnn.load_state_dict({f"{name}_l0": each for name, each in zip(WEIGHTS, given, strict=True)})
+    rnn = layer(submission)
 
     def run(inputs: Tensor, state: Tensor) -> Tensor:
         with torch.no_grad():
@@ -148,5 +170,14 @@ def check_state(submission: Submission) -> None:
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow through all steps, from the last output back to the initial state."""
-    _, state = require_pair(unrolled(submission)[-1].result, UNROLL, "outputs and state")
-    require_gradients(UNROLL, state=state)
+    import torch
+
+    called = unrolled(submission)
+    require_pair(called[-1].result, UNROLL, "outputs and state")
+    inputs, state = sentences(submission, B, T)
+    _, end = layer(submission)(inputs, state.requires_grad_()[None])
+    right = torch.autograd.grad((end * state_weights(submission)).sum(), state)
+    found = unrolled_batch(submission, 0)[1]
+    expected = right if not lenient() and close(found, end[0].detach()) else None
+    back = "from `state` back to the initial states"
+    require_gradients(UNROLL, called[-1], back, expected, "state-detached")

@@ -11,8 +11,8 @@ from grader.checks._tools import (
     explain_error,
     first_difference,
     generator,
-    is_list,
     matching_mistake,
+    require_gradients,
     require_tensor,
     showing,
 )
@@ -45,7 +45,7 @@ def mask_of(lengths: Sequence[int], steps: int) -> Tensor:
     return torch.arange(steps) < torch.tensor(lengths)[:, None]
 
 
-def outputs_of(submission: Submission, lengths: Sequence[int]) -> Tensor:
+def outputs_of(seed: int, lengths: Sequence[int]) -> Tensor:
     """Sample outputs with zeros after each sentence, (B, T, 2 * H).
 
     Each feature of a sentence has either only positive or only negative numbers, and each sentence
@@ -53,7 +53,7 @@ def outputs_of(submission: Submission, lengths: Sequence[int]) -> Tensor:
     """
     import torch
 
-    noise, signs = draw_each(submission.seed, (len(lengths), T, WIDTH), (len(lengths), WIDTH))
+    noise, signs = draw_each(seed, (len(lengths), T, WIDTH), (len(lengths), WIDTH))
     order = signs.argsort(dim=1)
     offsets = torch.where(order < WIDTH // 2, APART, -APART)[:, None]
     return (noise.clamp(-2, 2) + offsets).masked_fill(~mask_of(lengths, T)[:, :, None], 0.0)
@@ -62,19 +62,20 @@ def outputs_of(submission: Submission, lengths: Sequence[int]) -> Tensor:
 def batches_of(submission: Submission) -> list[tuple[Tensor, list[int]]]:
     """Return outputs and lengths, in the order of the calls.
 
-    With zeros after each sentence; the shortest sentence but one alone; with other numbers after
-    each sentence; and with zeros and with other numbers in the row of a sentence without a token.
+    With zeros after each sentence; the shortest sentence but one of others alone; these others with
+    numbers after each sentence; and with zeros and with numbers in the row of a sentence without a
+    token. What a function remembers of the first sentences says nothing about the others.
     """
     import torch
 
     lengths = [*draw_lengths(submission)]
-    outputs = outputs_of(submission, lengths)
+    first, outputs = (outputs_of(submission.seed + more, lengths) for more in (0, 3))
     garbage = GARBAGE * torch.randn(outputs.shape, generator=generator(submission.seed + 1))
     others = torch.where(mask_of(lengths, T)[:, :, None], outputs, garbage)
     b = second(lengths)
     with_empty = [0 if place == b else length for place, length in enumerate(lengths)]
     return [
-        (outputs, lengths),
+        (first, lengths),
         (outputs[b : b + 1, : lengths[b]], [lengths[b]]),
         (others, lengths),
         (outputs.masked_fill(~mask_of(with_empty, T)[:, :, None], 0.0), with_empty),
@@ -113,10 +114,26 @@ def _pooled(submission: Submission, name: str) -> list[CallResult]:
         Call(calling(name, outputs, lengths), [outputs, torch.tensor(lengths)])
         for outputs, lengths in batches
     ]
-    first = calls[ZERO]
-    learns = construct("torch.nn.Parameter", first.args[0])
-    calls.append(Call(first.text, [learns, first.args[1]]))
+    outputs, lengths = whole_rows(submission)
+    args = [construct("torch.nn.Parameter", outputs), torch.tensor(lengths)]
+    weights = [pooled_weights(submission)]
+    calls.append(Call(calling(name, outputs, lengths), args, weights=weights))
     return submission.call("masked_pooling", name, calls)
+
+
+def whole_rows(submission: Submission) -> tuple[Tensor, list[int]]:
+    """Return outputs without padding, no two of them equal, and the lengths."""
+    import torch
+
+    numbers = torch.randperm(B * T * WIDTH, generator=generator(submission.seed + 4))
+    return numbers.view(B, T, WIDTH) / 100 - 2, [T] * B
+
+
+def pooled_weights(submission: Submission) -> Tensor:
+    """Sample the weights of the numbers of a result in the sum whose gradient is wanted."""
+    import torch
+
+    return torch.randn((B, WIDTH), generator=generator(submission.seed + 2))
 
 
 def mean_by_hand(outputs: Tensor, lengths: Any) -> Tensor:
@@ -136,6 +153,9 @@ def max_by_hand(outputs: Tensor, lengths: Any) -> Tensor:
     pairs = zip(outputs, lengths, strict=True)
     rows = [row[:length].amax(0) if length else torch.zeros_like(row[0]) for row, length in pairs]
     return torch.stack(rows)
+
+
+BY_HAND = {MEAN: mean_by_hand, MAX: max_by_hand}
 
 
 def pooled_of(submission: Submission, name: str, called: list[CallResult], which: int) -> Tensor:
@@ -246,8 +266,8 @@ def _finite(pooled: Tensor) -> Tensor:
     return pooled.nan_to_num(nan=float("nan"))
 
 
-def right_results(submission: Submission) -> list[tuple[str, list[CallResult], Tensor]]:
-    """Return the name, the results and the pooled first batch of each function that is right there.
+def right_results(submission: Submission) -> list[tuple[str, list[CallResult]]]:
+    """Return the name and the results of each function that is right for the first batch.
 
     The others have failed `mean` or `max`; one of both is enough to judge the rest.
 
@@ -256,13 +276,10 @@ def right_results(submission: Submission) -> list[tuple[str, list[CallResult], T
     """
     outputs, lengths = batches_of(submission)[ZERO]
     found = []
-    for name, called, by_hand in (
-        (MEAN, means(submission), mean_by_hand),
-        (MAX, maxima(submission), max_by_hand),
-    ):
+    for name, called in ((MEAN, means(submission)), (MAX, maxima(submission))):
         pooled = pooled_of(submission, name, called, ZERO)
-        if close(pooled, by_hand(outputs, lengths)):
-            found.append((name, called, pooled))
+        if close(pooled, BY_HAND[name](outputs, lengths)):
+            found.append((name, called))
     if not found:
         raise waits_for("masked_pooling.mean")
     return found
@@ -270,15 +287,14 @@ def right_results(submission: Submission) -> list[tuple[str, list[CallResult], T
 
 def check_padding(submission: Submission) -> None:
     """A sentence has the same result alone and in a batch, whatever the padded steps hold."""
-    b = second(draw_lengths(submission))
-    for name, called, pooled in right_results(submission):
-        for which, rows, like in (
-            (OTHERS, pooled, "the same as with zeros in the padded steps"),
-            (ALONE, pooled[b : b + 1], "the same as beside longer sentences"),
+    for name, called in right_results(submission):
+        for which, like in (
+            (OTHERS, "the same as with zeros in the padded steps"),
+            (ALONE, "the same as beside longer sentences"),
         ):
             with local():
                 found = pooled_of(submission, name, called, which)
-                _require_same(submission, name, which, found, rows, like, "padding-pooled")
+                _require_same(submission, name, which, found, like, "padding-pooled")
 
 
 def _require_same(
@@ -286,19 +302,20 @@ def _require_same(
     name: str,
     which: int,
     found: Tensor,
-    rows: Tensor,
     like: str,
     why: str | None = None,
 ) -> None:
-    """Require the numbers that the same sentences got in the first batch.
+    """Require correct numbers for the sentences that have a token.
 
     Raises:
         Failure: a number differs.
     """
+    outputs, lengths = batches_of(submission)[which]
+    rows = BY_HAND[name](outputs, lengths)
     for b, (row, other) in enumerate(zip(found, rows, strict=True)):
-        if not close(row, other):
+        if lengths[b] and not close(row, other):
             at, number, right = first_difference(row, other)
-            call = calling(name, *batches_of(submission)[which], f"[{b}, {at}]")
+            call = calling(name, outputs, lengths, f"[{b}, {at}]")
             raise Failure(call, f"It is {number}", f"{right}, {like}", why)
 
 
@@ -309,7 +326,7 @@ def check_empty(submission: Submission) -> None:
     which = EMPTY if lenient() else EMPTY_OTHERS
     outputs, lengths = batches_of(submission)[which]
     b = lengths.index(0)
-    for name, called, pooled in right_results(submission):
+    for name, called in right_results(submission):
         found = pooled_of(submission, name, called, which)
         call = calling(name, outputs, lengths, f"[{b}]")
         if not close(found[b], torch.zeros(WIDTH)):
@@ -317,19 +334,20 @@ def check_empty(submission: Submission) -> None:
             why = "mean-of-nothing" if row.isnan().any() else None
             why = "maximum-of-nothing" if row.isinf().any() else why
             raise Failure(call, f"It holds {float(row[0]):.4f}", "zeros", why)
-        others = [place for place in range(B) if place != b]
-        like = "the same as without an empty sentence"
-        _require_same(submission, name, which, found[others], pooled[others], like)
+        _require_same(submission, name, which, found, "the same as without an empty sentence")
 
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow from the results back to the outputs."""
-    for name, called, _ in right_results(submission):
-        outputs, lengths = batches_of(submission)[ZERO]
+    import torch
+
+    for name, called in right_results(submission):
+        outputs, lengths = whole_rows(submission)
         call = calling(name, outputs, lengths)
         explain_error(called[GRADIENT], call, "a gradient", IN_PLACE)
-        result = unwrap(called[GRADIENT].result)
-        parts = result if is_list(result) else [result]
-        if not all(isinstance(part, TensorData) and part.requires_grad for part in parts):
-            found = "No gradient flows from the result back to `outputs`"
-            raise Failure(call, found, "a gradient", "state-detached")
+        unwrap(called[GRADIENT].result)
+        pooled = BY_HAND[name](outputs.requires_grad_(), lengths)
+        total = (pooled * pooled_weights(submission)).sum()
+        expected = None if lenient() else torch.autograd.grad(total, outputs)
+        back = "from the result back to `outputs`"
+        require_gradients(call, called[GRADIENT], back, expected, "state-detached")

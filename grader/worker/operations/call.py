@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import importlib
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
+from types import FunctionType
 from typing import Any
+from unittest.mock import patch
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils._pytree import tree_leaves
 
 from ..shape_trace import traced
 from ..student import student
@@ -32,6 +36,13 @@ BUILT_IN = (
         for form in ("input", "data")
     ),
 )
+# Where packages have recurrent layers that are written in Python, without these operators.
+IN_PYTHON = (
+    "torch._decomp.decompositions",
+    "torch.ao.nn.quantizable.modules.rnn",
+    "thinc.backends.ops",
+)
+RECURRENT = re.compile("rnn|lstm|gru", re.IGNORECASE)
 
 
 def function(
@@ -42,11 +53,13 @@ def function(
     Args:
         module: the student's module.
         name: the function in it.
-        calls: for each call its arguments, and its text as shown to the student.
+        calls: for each call its arguments, and its text as shown to the student; with `weights`,
+            the gradients of the result are computed, see `gradients`.
         without_built_in: let torch's recurrent layers and cells raise an exception.
 
     Returns:
-        For each call `result`: plain data, or `Raised`; and `trace`: the shapes on the way.
+        For each call `result`: plain data, or `Raised`; `trace`: the shapes on the way; and
+        `gradients`, if they are asked for.
     """
     called = student.get(module, name)
     with refused_layers() if without_built_in else contextlib.nullcontext():
@@ -58,7 +71,8 @@ def refused_layers() -> Iterator[None]:
     """Let torch's recurrent layers and cells raise an exception, in all threads.
 
     It is the operators in torch's dispatcher that raise, because every way to a layer goes through
-    them: modules, `torch.ops`, compiled code, other dispatch keys.
+    them: modules, `torch.ops`, compiled code, other dispatch keys. So do the functions and modules
+    that are written in Python, see `IN_PYTHON`, where they are.
     """
 
     def refuse(name: str) -> Callable[..., Any]:
@@ -67,13 +81,40 @@ def refused_layers() -> Iterator[None]:
 
         return refused
 
-    with torch.library._scoped_library("aten", "IMPL") as library:
+    with _refused_in_python(), torch.library._scoped_library("aten", "IMPL") as library:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about replaced operators
             for name in BUILT_IN:
                 library.impl(name, refuse(name.partition(".")[0]), "CompositeImplicitAutograd")
             library.impl("mkldnn_rnn_layer", refuse("mkldnn_rnn_layer"), "CPU")
         yield
+
+
+@contextlib.contextmanager
+def _refused_in_python() -> Iterator[None]:
+    """Replace the code of functions and the `forward` of modules; who holds one has it, too."""
+
+    def refused(*_args: Any, **_kwargs: Any) -> Any:
+        raise RuntimeError("torch's own layer was called")
+
+    found = [
+        value
+        for name in IN_PYTHON
+        for key, value in vars(sys.modules.get(name, re)).items()
+        if RECURRENT.search(key)
+    ]
+    functions = [each for each in found if isinstance(each, FunctionType)]
+    own = [each.__code__ for each in functions]
+    with contextlib.ExitStack() as stack:
+        for kind in (each for each in found if isinstance(each, type)):
+            stack.enter_context(patch.object(kind, "forward", refused))
+        try:
+            for each in functions:
+                each.__code__ = refused.__code__
+            yield
+        finally:
+            for each, code in zip(functions, own, strict=True):
+                each.__code__ = code
 
 
 def instance(
@@ -103,7 +144,7 @@ def instance(
         method = call.get("method")
         called = made if method is None else student.attempt(call["text"], getattr, made, method)
         if isinstance(called, Raised):
-            seen.append({"result": called, "trace": ""})
+            seen.append({"result": called, "trace": "", "gradients": None})
         else:
             seen.append(_called(called, call))
     return {"weights": weights, "called": seen}
@@ -111,8 +152,40 @@ def instance(
 
 def _called(called: Any, call: Call) -> dict[str, Any]:
     args, kwargs = _made(call["args"]), _made(call["kwargs"])
-    result = plain(student.attempt(call["text"], traced, called, *args, **kwargs))
-    return {"result": result, "trace": "" if student.trace is None else student.trace.text}
+    result = student.attempt(call["text"], traced, called, *args, **kwargs)
+    trace = "" if student.trace is None else student.trace.text
+    found = None
+    if (weights := call.get("weights")) is not None:
+        found = student.attempt(call["text"], gradients, result, args, weights)
+    return {"result": plain(result), "trace": trace, "gradients": found}
+
+
+def gradients(result: Any, given: Any, weights: list[TensorData | None]) -> list[Tensor | None]:
+    """Compute the gradients of a weighted sum of a result's numbers.
+
+    Args:
+        result: of a call.
+        given: its arguments.
+        weights: for each tensor in the result the weights of its numbers, or None to leave it out.
+            If a shape differs, all numbers are added up.
+
+    Returns:
+        For each tensor among the arguments that needs a gradient the gradient, or None.
+    """
+    tensors = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
+    leaves = [each for each in tree_leaves(given) if isinstance(each, Tensor)]
+    leaves = [each for each in leaves if each.requires_grad]
+    pairs = [*zip(tensors, weights, strict=False)]
+    fits = len(tensors) == len(weights)
+    if not fits or any(weight and weight.shape != each.shape for each, weight in pairs):
+        sums = [each.sum() for each in tensors if each.requires_grad]
+    else:
+        sums = [
+            (each * weight.torch()).sum() for each, weight in pairs if weight and each.requires_grad
+        ]
+    if not sums:
+        return [None for _ in leaves]
+    return [*torch.autograd.grad(sum(sums), leaves, allow_unused=True)]  # type: ignore[arg-type]
 
 
 def _made(value: Any) -> Any:
