@@ -261,7 +261,7 @@ for word in ("oil", "goal", "minister", "space", "computer", "season"):
 # %% [markdown]
 # And a map. 32 dimensions cannot be drawn, but the two in which the vectors differ most can (a
 # *principal component analysis*, PCA). The colours show in which class of news a word is most
-# typical. Training did not use the classes.
+# typical. Training did not use the classes. (A dot without a word had no room for it.)
 
 # %%
 of_class = {name: Counter() for name in news.CLASSES}
@@ -452,11 +452,11 @@ predict(
 
 # %%
 targets = heldout_ids[:1000][None]  # (1, T)
-print("knows nothing:     ", perplexity(torch.zeros(1, 1000, C), targets, padding=-100))
+print(f"knows nothing:     {perplexity(torch.zeros(1, 1000, C), targets, padding=-100):8.2f}")
 wrong = functional.one_hot((targets + 1) % C, C)
 logits = (0.99 * wrong + 0.01 / (C - 1) * (1 - wrong)).log()
 certain = perplexity(logits, targets, padding=-100)
-print("certain and wrong: ", certain)
+print(f"certain and wrong: {certain:8.2f}")
 
 # %% [markdown]
 # So C is not the maximum. It is what guessing costs, and a model can do much worse.
@@ -816,8 +816,9 @@ weights = torch.stack([step[0] for step in model.weights])  # of the first seque
 plots.alignment(weights, read=digits[0].tolist(), written=written[0].tolist())
 
 # %% [markdown]
-# Nobody told the model where to look. In translation such a picture is nearly a diagonal, and it bends
-# where the languages order their words differently.
+# Nobody told the model where to look. (It may look one place beside the one you expect: the encoder's
+# output at a digit has read the digits before it, too.) In translation such a picture is nearly a
+# diagonal, and it bends where the languages order their words differently.
 
 # %% [markdown]
 # ### Question 4

@@ -698,8 +698,8 @@ print(f"an epoch of 60 texts: {best['fast']:.2f} s with the pipeline, {kept:.4f}
 # of the pipeline's time here, same vectors); process many texts at a time, `nlp.pipe` with a large
 # `batch_size` (saves overhead per text); compute the vectors once and keep them, in memory or in a
 # file, because they are the same in every epoch (saves nine of ten passes); load the pipeline once
-# and not in every call; several processes, `n_process` or `num_workers` of the DataLoader, so that
-# loading goes on while the model learns (uses other cores); batches of sentences of similar length,
+# and not in every call; several processes, `n_process` or `num_workers` of the DataLoader (uses cores
+# that are idle, if there are any, and has to be measured); batches of sentences of similar length,
 # or packing (saves padding, and so time in the model); a GPU for tok2vec. Keeping the vectors saves
 # the most, but 120,000 texts of some 40 tokens are 5 million vectors of 96 numbers, about 2 gigabytes
 # in float32.
