@@ -245,7 +245,7 @@ except RuntimeError as error:
     print("RuntimeError:", error)
 
 # %% [markdown]
-# **Why a class?** Loading a spaCy pipeline takes longer than a batch does (you have measured it
+# **Why a class?** Loading a spaCy pipeline costs about as much time as a batch or more (measured
 # above), and a collate function is called for each batch. So the pipeline must be loaded once and
 # kept somewhere. An object of a class can
 # do that: `__init__` runs once, when the object is created; `__call__` runs each time the object is
@@ -1051,7 +1051,9 @@ for pool in ("mean", "max", "attention"):
     reading(pool)
 
 # %% [markdown]
-# **Where does attention look?** The darker a word, the larger its weight.
+# **Where does attention look?** The darker a word, the larger its weight. Do not take it for an
+# explanation: the output at a token has read the tokens around it, too, so a dark comma may stand
+# for its neighbours ([Jain and Wallace, 2019](https://aclanthology.org/N19-1357/)).
 
 # %%
 # Experiment
