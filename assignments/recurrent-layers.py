@@ -577,7 +577,7 @@ plots.gates(
 )
 
 # %% [markdown]
-# Look at the columns of the two brackets: the forget gates nearly close there (pale), so the old
+# Look at the columns of the two brackets: most forget gates nearly close there (pale), so the old
 # content is erased, and something of the opposite sign is written. From then on the cell state keeps
 # its sign, until the next bracket. Nobody has told the network to do this; it is what lowered the
 # loss. Not every unit is this easy to read, and in a large network few are.

@@ -258,6 +258,7 @@ def gates(tokens: Sequence[str], parts: dict[str, Tensor]) -> None:
         axes.invert_yaxis()
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_yticks([unit + 0.5 for unit in range(units)], range(1, units + 1))
+        axes.set_ylabel("unit", fontsize=9)
         axes.set_xticks(places, tokens, family="monospace")
         axes.tick_params(length=0, labelsize=9, labelbottom=True)
         axes.spines[:].set_visible(False)
