@@ -20,7 +20,7 @@ from grader.intake import file_names
 from grader.intake.archives import MAX_ARCHIVE, is_archive
 from grader.intake.encodings import as_utf8
 from grader.intake.files import Item, is_skipped, single
-from grader.intake.notebooks import MAX_NOTEBOOK
+from grader.intake.notebooks import CONFLICT, MAX_NOTEBOOK
 from grader.intake.sources import MAX_FILE, MAX_FILES, check_count, check_size, left_out, take_out
 
 VERSION = re.compile(r"version (\d{1,4})", re.IGNORECASE)
@@ -131,7 +131,7 @@ def _single_module(item: Item, modules: Sequence[str], name: str) -> RawSubmissi
     data = item.read(MAX_FILE)
     if is_archive(data):
         return RawSubmission(name, main=data, main_name=file)
-    source, notes = as_utf8(data, shown(file))
+    source, notes = _text(data, shown(file))
     refuse_other_content(source, name, file)
     parts = _parts(source, modules)
     if module is None and _is_named_after(file, parts):
@@ -329,6 +329,15 @@ def _script(
     return _with_helpers(item, source, helpers, notes, name)
 
 
+def _text(data: bytes, name: str) -> tuple[bytes, list[str]]:
+    """Return source code as Python reads it, and lines on why Python would not."""
+    text, notes = as_utf8(data, name)
+    if found := CONFLICT.search(text):
+        line = text.count(b"\n", 0, found.start()) + 1
+        notes.append(f"{name} contains the markers of a merge conflict (line {line}). Resolve it.")
+    return text, notes
+
+
 def _source(item: Item) -> tuple[bytes, list[str]]:
     """Read a source file; also return lines on what is wrong with it."""
     data = item.read(MAX_FILE)
@@ -339,7 +348,7 @@ def _source(item: Item) -> tuple[bytes, list[str]]:
         return data, [
             f"{shown(item.path.name)} is an archive by its content. Submit what is in it."
         ]
-    return as_utf8(data, shown(item.path.name))
+    return _text(data, shown(item.path.name))
 
 
 def _is_everything(parts: set[str]) -> bool:

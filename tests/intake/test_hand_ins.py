@@ -445,6 +445,13 @@ def test_an_encoding_that_nobody_declared_gets_one_clear_line(tmp_path: Path) ->
     assert load(filled(tmp_path, {"dataset.py": marked}) / "dataset.py").notes == []
 
 
+def test_the_markers_of_a_merge_conflict_are_named(tmp_path: Path) -> None:
+    source = b"import torch\n<<<<<<< HEAD\n" + DATASET + b"=======\n" + MODEL + b">>>>>>> main\n"
+    note = "dataset.py contains the markers of a merge conflict (line 2). Resolve it."
+    folder = filled(tmp_path, {"dataset.py": source})
+    assert load(folder).notes == load(folder / "dataset.py").notes == [note]
+
+
 # --- one file with everything, notebooks beside other things -------------------------------------
 
 
