@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from grader.base.paths import ROOT
+from grader.checks.news_classifier import dataset
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import Check
 from grader.grading import apart, session
+from grader.grading.answers import DatasetSeen
 from grader.grading.session import Session
 from grader.worker import wire
 from grader.worker.wire import Raised
@@ -105,3 +107,16 @@ def test_the_first_process_loads_neither_torch_nor_spacy(submitted: Path) -> Non
     command = [sys.executable, "-c", GRADE, str(submitted)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "30.0 set()\n", done.stderr
+
+
+def test_a_dataset_is_judged_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class of small hand-ins would wait for torch in each of its processes."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    def ints(*numbers: int, shape: tuple[int, ...] = ()) -> wire.TensorData:
+        data = b"".join(number.to_bytes(8, "little") for number in numbers)
+        return wire.TensorData("int64", shape, data)
+
+    seen = DatasetSeen(["a", "b"], ints(3, 1, shape=(2,)), 2, 2, [])
+    assert dataset._is_own(seen, 1, ("b", ints(1)))
+    assert not dataset._is_own(seen, 1, ("b", ints(3)))

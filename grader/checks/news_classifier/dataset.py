@@ -390,7 +390,7 @@ def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:
     if not is_list(texts) or len(texts) <= index or found[0] != texts[index]:
         return False
     if isinstance(targets, TensorData) and targets.shape and isinstance(found[1], TensorData):
-        own = targets.torch()[index]
+        own = targets.numpy()[index]
         same_dtype = found[1].dtype == targets.dtype
         return same_dtype and own.shape == found[1].shape and own.tolist() == found[1].tolist()
     return is_list(targets) and len(targets) > index and found[1] == targets[index]
