@@ -164,8 +164,10 @@ def test_a_call_that_fits_no_task_is_refused_with_the_right_one(arguments: Any, 
 
 
 def test_outside_of_a_notebook_there_are_no_cells_to_look_at() -> None:
-    with pytest.raises(UsageError, match="call it in a notebook"):
+    with pytest.raises(UsageError, match="call it in a notebook") as caught:
         notebook.check("dataset", NewsDataset)
+    [line] = caught.value._render_traceback_()  # all that a notebook shows
+    assert line == f"UsageError: {caught.value}"
 
 
 def test_the_table_shows_what_a_student_wrote_as_text() -> None:
