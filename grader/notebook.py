@@ -189,7 +189,12 @@ def _explain_unfinished() -> None:
             error._render_traceback_ = lambda: [line]  # IPython shows this instead
         return shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
-    shell.set_custom_exc((*others, NotImplementedError, NameError), show)
+    def note(result: Any) -> None:
+        if result.success and result.info is not None:
+            unfinished.succeeded(str(result.info.raw_cell))
+
+    shell.set_custom_exc((Exception,), show)
+    shell.events.register("post_run_cell", note)
 
 
 def _history() -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from traceback import walk_tb
 
 from grader.contract.tasks import tasks
-from grader.intake.statements import Cell, statements
+from grader.intake.statements import Cell, Statement, statements
 from grader.worker import placeholder
 
 STUB = re.compile(r"Task (\w+): write ([\w.]+) ")
@@ -19,7 +19,8 @@ class Unfinished:
     """What the cells of a kernel could not compute, because a part is not written.
 
     Attributes:
-        missing: the names that such a cell would have bound, with the part that it needs.
+        missing: the names that such a cell would have bound, with the part that it needs, until a
+            cell binds them.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,20 @@ class Unfinished:
             )
         if isinstance(error, NameError) and error.name:
             return self._about_name(error.name, cells)
+        for name, part in self.missing.items():
+            if any(name in statement.needs for statement in _statements(cells[-1])):
+                self._note(part, cells[-1])
+                return (
+                    f"`{name}` is still that of a cell further up: the last cell that computes it "
+                    f"needs {part}. Write {part}, run that cell again, then this one."
+                )
         return None
+
+    def succeeded(self, cell: str) -> None:
+        """Forget the names that a cell has bound."""
+        for statement in _statements(cell) if self.missing else ():
+            for name in statement.gives:
+                self.missing.pop(name, None)
 
     def _about_name(self, name: str, cells: Sequence[str]) -> str | None:
         if part := self.missing.get(name):
@@ -65,8 +79,12 @@ class Unfinished:
         return None
 
     def _note(self, part: str, cell: str) -> None:
-        for statement in statements(Cell(cell)) or ():
+        for statement in _statements(cell):
             self.missing |= dict.fromkeys(statement.gives, part)
+
+
+def _statements(cell: str) -> list[Statement]:
+    return statements(Cell(cell)) or []
 
 
 def _is_left(error: NotImplementedError) -> bool:

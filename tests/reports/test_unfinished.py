@@ -57,6 +57,18 @@ def test_each_cell_that_waits_for_a_part_says_so_in_one_line(shell: Any) -> None
     ]
 
 
+def test_a_stale_value_of_an_earlier_cell_is_named(shell: Any) -> None:
+    using = ["row = pad([1])", "quotient = 1 / row"]
+    said = run(shell, "row = 0", STUB, *using)
+    assert said[2:] == [
+        WRITE,
+        "`row` is still that of a cell further up: the last cell that computes it needs pad. Write "
+        "pad, run that cell again, then this one.",
+    ]
+    *_, said_then = run(shell, "pad = max", *using, "row = 0", using[1])
+    assert "ZeroDivisionError" in said_then
+
+
 def test_a_placeholder_below_finished_code_is_named(shell: Any) -> None:
     _, said = run(shell, LEFT, "pad([[1]])")
     assert said.startswith("pad still raises the placeholder of its stub")
