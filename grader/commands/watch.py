@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from pathlib import Path
 
 from grader.base.console import plain_console
@@ -40,6 +41,9 @@ def run(options: argparse.Namespace) -> int:
     if task is not None and task.assignment != chosen.id:
         raise UsageError(f"--task {task.id}: it belongs to --assignment {task.assignment}.")
     path = _shortened(options.path)
+    for name in ("SIGHUP", "SIGTERM"):  # when its window is closed, it cleans up as after Ctrl-C
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     Watch(path, chosen, task, _stubs(chosen.modules), plain_console()).run()
     return 0
 

@@ -143,14 +143,24 @@ def test_a_session_in_a_terminal(folder: Path, started: Terminal) -> None:
 
 
 @posix
-def test_ctrl_c_in_an_endless_loop_leaves_no_process(folder: Path, started: Terminal) -> None:
+@pytest.mark.parametrize("end", ["SIGINT", "SIGHUP"])
+def test_an_end_in_an_endless_loop_leaves_no_process_and_no_folder(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, end: str
+) -> None:
+    scratch = tmp_path_factory.mktemp("scratch")
+    started = Terminal(folder, TMPDIR=str(scratch))
     (folder / "dataset.py").write_text(ENDLESS)
     started.wait_for("dataset: ", "grading ...")
     time.sleep(1)
     children = psutil.Process(started.process.pid).children(recursive=True)
-    started.process.sendintr()
+    assert [*scratch.iterdir()]
+    if end == "SIGINT":
+        started.process.sendintr()
+    else:  # the window was closed
+        os.kill(started.process.pid, getattr(signal, end))
     assert started.process.wait() == 130
     assert_gone(children)
+    assert not [*scratch.iterdir()]
 
 
 def assert_gone(processes: list[psutil.Process]) -> None:
