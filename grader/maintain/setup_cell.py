@@ -13,6 +13,7 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+KEPT = ("torch", "numpy", "spacy", "thinc", "blis")
 URL = ""
 WHEELS = ""
 
@@ -31,9 +32,14 @@ def is_missing(requirement: str) -> bool:
 
 
 def install(*what: str) -> None:
-    """Run pip."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", *what]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run pip, which must not change what is installed of `KEPT`: torch has to fit NumPy."""
+    asked = {re.split(r"[^\w.-]", each)[0] for each in what}
+    with tempfile.TemporaryDirectory() as folder:
+        keep = Path(folder) / "keep.txt"
+        versions = [f"{name}=={metadata.version(name)}\n" for name in KEPT if not is_missing(name)]
+        keep.write_text("".join(each for each in versions if each.split("==")[0] not in asked))
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "-c", str(keep), *what]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     importlib.invalidate_caches()
     if done.returncode != 0:
         raise RuntimeError(f"pip cannot install {' '.join(what)}: {done.stderr.strip()[-500:]}")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,28 @@ def test_the_setup_cell_is_no_part_of_a_submission() -> None:
     found = extract_modules("s", [Cell(setup, "a"), Cell(code, "b")], assignments()[ID])
     assert not found.notes
     assert b"WHEELS" not in b"".join(found.files.values())
+
+
+def test_pip_must_not_change_torch_or_numpy_unless_they_are_too_old(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is missing may need a newer NumPy, with which an older torch does not work."""
+    cell: dict[str, Any] = {}
+    monkeypatch.setattr(one_notebook, "wheels", lambda _, with_kit: b"")  # noqa: ARG005
+    exec(one_notebook.setup({}, "").rpartition("print(")[0], cell)
+    told: list[str] = []
+
+    def run(command: list[str], **_: object) -> Any:
+        told.append(Path(command[command.index("-c") + 1]).read_text())
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    cell["install"]("matplotlib>=3.8", "torchtext==0.18.0")
+    cell["install"]("numpy>=9")
+    for kept, names in zip(told, ({"torch", "numpy"}, {"torch"}), strict=True):
+        versions = dict(line.split("==") for line in kept.split())
+        assert {*versions} & {"torch", "numpy"} == names
+        assert all(metadata.version(name) == version for name, version in versions.items())
 
 
 def test_a_notebook_without_the_kit_says_what_to_do(tmp_path: Path) -> None:
