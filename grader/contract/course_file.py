@@ -21,6 +21,11 @@ MAX_SHOWN = 60  # characters of a value
 MAX_FILE = 1 << 16  # bytes
 MAX_PROBLEMS = 20  # that are told
 FEWEST_CLASSES, MOST_CLASSES = 2, 20  # of news of a course's own
+NOT_TOML = {  # what to do, by the beginning of what the parser says
+    "Invalid value": '; texts are in straight quotes, as in "last"; true and false are lower case',
+    "Expected newline": "; decimals have a point, and times are as in 2026-11-21T23:59:00",
+    "Expected '='": "; write name = value",
+}
 CALIBRATED = "calibrated"  # use the mark derived from recorded runs
 
 
@@ -105,7 +110,8 @@ def _list(each: Convert, expected: str) -> Convert:
 def _task(value: Any) -> str:
     known = task_rows()
     if not isinstance(value, str) or value not in known:
-        meant = did_you_mean(value, known) if isinstance(value, str) else ""
+        name = value.partition(".")[0] if isinstance(value, str) else ""  # of a check
+        meant = f" Did you mean {name}?" if name in known else did_you_mean(name, known)
         raise Wrong(f"the id of a task{_choices(known, meant)}")
     return value
 
@@ -138,6 +144,14 @@ def _deadline(value: Any) -> datetime:
         raise Wrong(expected) from None
 
 
+def _points(value: Any) -> float:
+    expected = "a number of points, 0 or more, with two decimals at most"
+    points: float = _number(0, 10_000, expected)(value)
+    if round(points, 2) != points:
+        raise Wrong(expected)
+    return points
+
+
 PERCENT = _number(0, 100, "a number from 0 to 100, in percent")
 SETTINGS: dict[str, Convert] = {
     "title": _text,
@@ -167,7 +181,7 @@ TABLES: dict[str, tuple[Convert, str]] = {  # whose keys are assignments, or tas
     "titles": (_text, "assignment"),
     "deadlines": (_deadline, "assignment"),
     "columns": (_text, "assignment"),
-    "points": (_number(0, 10_000, "a number of points, 0 or more"), "task or check"),
+    "points": (_points, "task or check"),
 }
 
 
@@ -183,6 +197,8 @@ def read(path: Path) -> Course:
         if len(data) > MAX_FILE:
             raise UsageError(f"{path}: larger than {MAX_FILE >> 10} KiB; is it a course?")
         text = data.decode("utf-8-sig")
+        if "\0" in text:
+            raise UsageError(f"{path}: not in UTF-8. Save it in that encoding.")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:
@@ -202,9 +218,11 @@ def parse(text: str, place: str, folder: Path = Path()) -> Course:
         raise UsageError(f"{place}: not a course, but lists in lists in lists.") from None
     except ValueError as error:
         reason, _, where = f"{error}".partition(" (at ")
-        end = f"line {text.count(chr(10)) + 1}"
-        line = f", {where.partition(',')[0] if where.startswith('line') else end}"
-        raise UsageError(f"{place}{line}: not TOML ({reason}).") from None
+        lines_, found = text.split("\n"), re.match(r"line (\d+)", where)
+        at = int(found[1]) if found else len(lines_)
+        shown = shorten(lines_[at - 1].strip(), MAX_SHOWN)
+        hint = next((more for begin, more in NOT_TOML.items() if reason.startswith(begin)), "")
+        raise UsageError(f"{place}, line {at}: {shown}: not TOML ({reason}){hint}.") from None
     lines = _lines(text)
     values: dict[str, Any] = {}
     problems: list[tuple[int, str]] = []
@@ -310,6 +328,8 @@ def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 "leave_out" if left_out else "bonus",
                 f"no task of {id_} counts; one must be neither left out nor bonus",
             )
+        elif not any(_has_points(check, values) for task in counted for check in _of(task)):
+            yield "points", f"the tasks of {id_} have no points at all"
     yield from _endless(values)
     yield from _own_news(values)
     for name in values:
@@ -320,6 +340,18 @@ def _contradictions(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     full, none = values.get("accuracy.full"), values.get("accuracy.none")
     if isinstance(full, float | int) and isinstance(none, float | int) and none >= full:
         yield "accuracy.none", f"none = {none} is not below full = {full}; points begin below full"
+
+
+def _of(task: str) -> list[str]:
+    """Return the ids of a task's checks."""
+    return [id_ for id_ in check_rows() if id_.startswith(f"{task}.")]
+
+
+def _has_points(check: str, values: dict[str, Any]) -> bool:
+    task, kits = check.partition(".")[0], check_rows()[check]["points"]
+    whole = values.get(f"points.{task}")
+    own = values.get(f"points.{check}", kits)
+    return bool(kits and whole) if whole is not None else bool(own)
 
 
 def _own_news(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -354,7 +386,7 @@ def _endless(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         rows = (row["id"] for row in table["task"] if row["id"] not in values.get("leave_out", ()))
         for task in rows:
-            own = [task, *(each for each in check_rows() if each.startswith(f"{task}."))]
+            own = [task, *_of(task)]
             for pattern in values.get("held_back", ()):
                 if held := fnmatch.filter(own, pattern):
                     yield (

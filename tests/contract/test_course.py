@@ -18,6 +18,9 @@ from grader.contract.tasks import all_assignments, all_tasks, assignments, tasks
 from grader.intake import roster
 from grader.maintain import course_policy, notebooks
 
+NO_POINTS = "\n".join(
+    f"{id_} = 0" for id_ in all_assignments()["recurrent-layers"].tasks if id_ != "carry_state"
+)
 HEAD = "title = 'A course'\n\n"
 
 
@@ -65,7 +68,15 @@ def test_without_a_file_everything_is_as_in_the_tables() -> None:
         ("secret_variable = 'MY SECRET'", 3, "is not the name of an environment variable"),
         ("sections = [1]", 3, "sections = 1 is not a text of one line"),
         ("roster = ''", 3, "is not a text of one line, in quotes"),
-        ("[points]\npad = -1", 4, "points.pad = -1 is not a number of points, 0 or more."),
+        ("[points]\npad = -1", 4, "points.pad = -1 is not a number of points, 0 or more, with "),
+        ("[points]\npad.shape = 0.001", 4, "points.pad.shape = 0.001 is not a number of points"),
+        ("[points]\npad = 33.333", 4, "points.pad = 33.333 is not a number of points, 0 or more"),
+        ("[points]\ncarry_state = 0\n" + NO_POINTS, 3, "of recurrent-layers have no points at all"),
+        ("leave_out = ['pad.shape']", 3, '"pad.shape" is not the id of a task. Did you mean pad?'),
+        ("show = None", 3, "line 3: show = None: not TOML (Invalid value); texts are in straight "),
+        ("title = “A course”", 3, "line 3: title = “A course”: not TOML (Invalid value); texts"),
+        ("pass_mark = 50,5", 3, "pass_mark = 50,5: not TOML (Expected newline or end of document"),
+        ("pass_mark: 50", 3, "write name = value."),
         ("[points]\n'pad.shpe' = 1", 4, "no task or check pad.shpe. Did you mean pad.shape?"),
         ("[points]\npadd = 1", 4, "there is no task or check padd. Did you mean pad?"),
         ("[points]\npad = 9\npad.shape = 2", 5, "not TOML"),
