@@ -92,9 +92,13 @@ def files(folder, depth):
 def answers():
     import re
     Path = __import__("pathlib").Path
-    here = Path.cwd()
-    for folder in [here, *here.parents][:3]:
-        for path in files(folder, 3):
+    here = [Path.cwd()]
+    try:
+        here += [Path(__file__).absolute().parent]
+    except NameError:
+        pass
+    for folder in [each for start in here for each in [start, *start.parents][:3]]:
+        for path in files(folder, 3) if len(folder.parts) > 2 else []:
             try:
                 text = path.read_text()
             except (OSError, ValueError):
@@ -466,9 +470,10 @@ def mograder_grade(run: Run, submission: Submission) -> float | None:
     run.command("mograder", "autograde", "ps", "--csv", "marks.csv")
     path = run.folder / "marks.csv"
     rows = list(csv.DictReader(path.open(encoding="utf-8"))) if path.is_file() else []
-    if not rows or not rows[0].get("double"):
-        return None
-    return POINTS * [rows[0]["double"], rows[0]["shout"]].count("PASS")
+    found = [rows[0].get(name) for name in ("double", "shout")] if rows else []
+    if not any(verdict in ("PASS", "FAIL") for verdict in found):
+        return None  # "---": no verdict
+    return POINTS * found.count("PASS")
 
 
 # --- this kit ---------------------------------------------------------------------------------

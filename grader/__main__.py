@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
+import traceback
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ if not __package__:  # `python grader` puts the package's folder on the path, no
 from grader import commands
 from grader.base.environment import activate
 from grader.base.errors import UsageError
+from grader.base.paths import ROOT
 from grader.contract.names import did_you_mean
 from news import NewsError
 
@@ -94,6 +96,15 @@ def _tell(problem: str) -> None:
     print(clean(f"grader: {problem}"), file=sys.stderr)
 
 
+def _place(error: BaseException) -> str:
+    """Return the line of the kit's that an error comes from, such as one of an author's check."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if Path(each.filename).is_relative_to(ROOT)]
+    if not own:
+        return ""
+    return f" ({Path(own[-1].filename).relative_to(ROOT).as_posix()}, line {own[-1].lineno})"
+
+
 def _run(arguments: list[str]) -> int:
     from grader.contract import course
 
@@ -125,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             _tell(f"a path is too long: {str(error.filename)[:LONGEST]} ... Give another one.")
             return 2
-        _tell(f"the grader itself failed: {error!r}")
+        _tell(f"the grader itself failed: {error!r}{_place(error)}")
         return 2
 
 

@@ -7,26 +7,31 @@
 Instead of the arguments, a function can draw them with the `random.Random` that it gets: such a
 check makes `DRAWS` calls, with arguments that nobody knows beforehand. Instead of the expected
 result, a function can compute it from the arguments. It runs in the grader; the worker gets the
-arguments alone. Arguments and results are plain data or tensors.
+arguments alone. Arguments and results are plain data, tensors or NumPy arrays.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
+
+import numpy as np
 
 from grader.base.errors import UsageError
 from grader.checks._tools import close as close_tensors
 from grader.checks._tools import close_number, matching_mistake
 from grader.contract.messages import Failure, shorten, show
+from grader.contract.mistakes import mistakes as known_mistakes
 from grader.contract.tasks import tasks
-from grader.grading.answers import Call, CallResult, unwrap
+from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.submission import Submission
 from grader.worker.wire import Raised, TensorData, tensor_data
 
 DRAWS = 5  # calls of a check that draws its arguments
+PLAIN = (bool, int, float, str, np.ndarray, np.generic, TensorData)
 MAX_CALL = 300  # characters of a call in a message
 
 Check = Callable[[Submission], None]
@@ -80,6 +85,8 @@ def raises(name: str, args: Arguments, expected: type[Exception], says: str) -> 
         expected: the exception; built-in subclasses of it are accepted.
         says: the requirement, in one sentence.
     """
+    if not (isinstance(expected, type) and issubclass(expected, Exception)):
+        raise UsageError(f"raises({name!r}, ...): {expected!r} is not an exception of Python's.")
 
     def judge(call: Call, called: CallResult) -> None:
         result = called.result
@@ -112,24 +119,85 @@ def _compared(
             why = matching_mistake(found, known, agree)
             raise Failure(call.text, *_difference(found, right), why)
 
-    return _check(name, args, says, judge)
+    unknown = [id_ for id_ in mistakes if id_ not in known_mistakes()]
+    if unknown:
+        raise UsageError(f"{name}: mistakes.toml has no row [{unknown[0]}].")
+    return _check(name, args, says, judge, [expected, *mistakes.values()])
 
 
 def _check(
-    name: str, args: Arguments, says: str, judge: Callable[[Call, CallResult], None]
+    name: str,
+    args: Arguments,
+    says: str,
+    judge: Callable[[Call, CallResult], None],
+    results: Sequence[Any] = (),
 ) -> Check:
+    if not (callable(args) or isinstance(args, list | tuple)):
+        raise UsageError(f"{name}: the arguments are {args!r}, not a list of them, or a function.")
+    if not isinstance(says, str):
+        raise UsageError(f"{name}: {says!r} is not a sentence that says what the check requires.")
+
+    is_open = isinstance(args, list) and len(args) == 1 and args[0] is ...
+
     def check(submission: Submission) -> None:
-        if args == [...]:
+        if is_open:
             raise UsageError(f"A check of {name} is not written yet: replace each `...` in it.")
-        numbers = Random(f"{submission.seed} {name}")
-        cases = [args(numbers) for _ in range(DRAWS)] if callable(args) else [args]
-        calls = [Call(_calling(name, case), case) for case in cases]
+        calls = _calls(name, args, Random(f"{submission.seed} {name}"))
+        sent = [replace(call, args=_sent([*call.args]), arrays=True) for call in calls]
         task = next(id_ for id_ in submission.modules if name in tasks()[id_].names)
-        for call, called in zip(calls, submission.call(task, name, calls), strict=True):
+        for call, called in zip(calls, submission.call(task, name, sent), strict=True):
             judge(call, called)
 
+    def try_out() -> None:
+        for call in _calls(name, args, Random(name)):
+            for value in [*call.args, *(_result(each, call) for each in results)]:
+                _require_plain(name, value)
+
     check.__doc__ = says
+    if not is_open:
+        check.try_out = try_out  # type: ignore[attr-defined]
     return check
+
+
+def _calls(name: str, args: Arguments, numbers: Random) -> list[Call]:
+    """Return the calls of a check, with drawn arguments or the given ones."""
+    cases = [args(numbers) for _ in range(DRAWS)] if callable(args) else [args]
+    for case in cases:
+        if not isinstance(case, list | tuple):
+            raise UsageError(f"{name}: {case!r} was drawn, not a list of arguments.")
+    return [Call(_calling(name, case), case) for case in cases]
+
+
+def _require_plain(name: str, value: Any) -> None:
+    """Require what a worker can get and return.
+
+    Raises:
+        UsageError: it is of another type.
+    """
+    if type(value) in (list, tuple):
+        parts = [*value]
+    elif type(value) is dict:
+        parts = [*value, *value.values()]
+    elif value is None or isinstance(value, PLAIN) or hasattr(value, "detach"):
+        return
+    else:
+        raise UsageError(
+            f"{name}: a check cannot have {value!r} as an argument or a result, only numbers, "
+            "texts, lists, tuples, dicts, tensors and NumPy arrays."
+        )
+    for part in parts:
+        _require_plain(name, part)
+
+
+def _sent(value: Any) -> Any:
+    """Return an argument as a worker makes it: tensors travel, NumPy arrays are made there."""
+    if isinstance(value, np.ndarray):
+        return construct("numpy.array", value.tolist(), dtype=value.dtype.name)
+    if type(value) in (list, tuple):
+        return type(value)(map(_sent, value))
+    if type(value) is dict:
+        return {key: _sent(part) for key, part in value.items()}
+    return value
 
 
 def _calling(name: str, args: Sequence[Any]) -> str:
@@ -145,6 +213,10 @@ def _literal(value: Any) -> str:
         numbers = value.tolist()
         implied = value.numel() and torch.tensor(numbers).dtype == value.dtype
         return f"torch.tensor({numbers}{'' if implied else f', dtype={value.dtype}'})"
+    if isinstance(value, np.ndarray):
+        numbers = value.tolist()
+        implied = value.size and np.array(numbers).dtype == value.dtype
+        return f"np.array({numbers}{'' if implied else f', dtype=np.{value.dtype}'})"
     if type(value) is list:
         return f"[{', '.join(map(_literal, value))}]"
     if type(value) is tuple:
@@ -165,6 +237,10 @@ def _plain(value: Any) -> Any:
 
     if isinstance(value, torch.Tensor):
         return tensor_data(value)
+    if isinstance(value, np.ndarray):
+        return {"array": tensor_data(value)}
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, list | tuple):
         return type(value)(map(_plain, value))
     if isinstance(value, dict):
@@ -198,9 +274,14 @@ def _agree(found: Any, right: Any, tolerance: float | None) -> bool:
     return type(found) is type(right) and bool(found == right)
 
 
+def _array_of(value: Any) -> Any:
+    return value.get("array", value) if type(value) is dict else value
+
+
 def _difference(found: Any, right: Any) -> tuple[str, str]:
     """Describe a result and the expected one; of large tensors, the numbers that differ most."""
     shown, wanted = show(found), show(right)
+    found, right = (_array_of(each) for each in (found, right))
     if shown != wanted or not isinstance(found, TensorData):
         return f"It returned {shown}", wanted
     numbers, others = (each.torch().double().flatten() for each in (found, right))

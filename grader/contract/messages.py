@@ -148,6 +148,8 @@ def show(value: Any) -> str:
         text = f"({_show_parts(value)}{',' if len(value) == 1 else ''})"
     elif type(value) is list:
         text = f"[{_show_parts(value)}]"
+    elif type(value) is dict and isinstance(value.get("array"), TensorData) and len(value) == 1:
+        return _show_tensor(value["array"], "array")
     elif type(value) is dict:
         pairs = [f"{key!r}: {show(part)}" for key, part in value.items()]
         text = f"{{{', '.join(pairs[:4])}{', ...' if len(pairs) > 4 else ''}}}"
@@ -188,8 +190,8 @@ def _show_parts(parts: tuple[Any, ...] | list[Any]) -> str:
     return ", ".join(show(part) for part in parts[:4]) + (", ..." if len(parts) > 4 else "")
 
 
-def _show_tensor(tensor: TensorData) -> str:
-    kind = _with_article(f"{tensor.dtype} tensor")
+def _show_tensor(tensor: TensorData, name: str = "tensor") -> str:
+    kind = _with_article(f"{tensor.dtype} {name}")
     content = f" {_round(tensor.tolist())}" if 0 < math.prod(tensor.shape) <= 12 else ""
     return f"{kind}{content} of shape {shape(tensor.shape)}"
 

@@ -59,7 +59,14 @@ class Check:
         return f"check_{self.name}"
 
     def load(self) -> Callable[[Any], dict[str, Any] | None]:
-        """Import the function that implements the check."""
+        """Import the function that implements the check.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not self.is_here:
+            place = f"grader/checks/{self.module.replace('.', '/')}.py"
+            raise UsageError(f"{place}: the check {self.id} has no function {self.function}.")
         module = importlib.import_module(f"grader.checks.{self.module}")
         return getattr(module, self.function)  # type: ignore[no-any-return]
 

@@ -333,6 +333,7 @@ class Call:
         method: the method of the object to call; None calls the object itself.
         weights: of the numbers of the result, tensor by tensor, in the sum whose gradients are
             wanted; None for no gradients.
+        arrays: whether NumPy arrays in the result come as `{"array": their data}`.
     """
 
     text: str
@@ -340,12 +341,13 @@ class Call:
     kwargs: dict[str, Any] = field(default_factory=dict)
     method: str | None = None
     weights: Sequence[Any] | None = None
+    arrays: bool | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the call as plain data for a worker."""
         plain = {"text": self.text, "args": list(self.args), "kwargs": self.kwargs}
         weights = None if self.weights is None else [*self.weights]
-        more = {"method": self.method, "weights": weights}
+        more = {"method": self.method, "weights": weights, "arrays": self.arrays}
         return plain | {name: value for name, value in more.items() if value is not None}
 
 

@@ -21,11 +21,13 @@ from __future__ import annotations
 import ast
 import keyword
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grader.base.errors import UsageError
 from grader.base.paths import CHECKS, COURSE, ROOT, SOLUTION
 from grader.contract import signatures
 from grader.contract.policy import written
@@ -35,8 +37,17 @@ from grader.maintain.stubs import REBUILD, BuildError, find_regions, read, write
 
 OWN = ROOT / "own"
 MARK = "# %% checks"
+MOST_POINTS = 10_000  # of a check
 PACKAGES = ("IPython", "numpy", "torch", "tqdm", "typing_extensions")
 HEAD = "# Built from own/{}.py by `python -m grader build`: change that file, not this one."
+
+
+class Twice(Exception):
+    """A check with a name that another one has; `line` is counted from the mark."""
+
+    def __init__(self, name: str, line: int) -> None:
+        super().__init__(name)
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,9 @@ def parse(id_: str, source: str) -> OneFile:
         what = "HINTS, POINTS, PACKAGES or the name of a function is computed"
         line = reference.count("\n") + 2
         raise BuildError(file, line, what, "write it out") from None
+    except Twice as twice:
+        line = reference.count("\n") + 2 + twice.line
+        raise BuildError(file, line, f"check_{twice} is there twice", "rename one") from None
     one = OneFile(
         id=id_,
         title=title.rstrip("."),
@@ -210,6 +224,7 @@ def parse(id_: str, source: str) -> OneFile:
         table_lines=table_lines,
     )
     _require_whole(file, reference.count("\n") + 2, one)
+    _try_out(file, source)
     return one
 
 
@@ -221,6 +236,33 @@ def _written(reference: str, file: str) -> Iterator[tuple[str, str]]:
             end = node.end_lineno or 0
             if any(node.lineno < region.begin <= end + 1 for region in regions):
                 yield node.name, (ast.get_docstring(node) or node.name).split("\n")[0].rstrip(".")
+
+
+def _try_out(file: str, source: str) -> None:
+    """Execute the file, and compute what its checks call and expect.
+
+    Raises:
+        BuildError: that fails; the message says in which line.
+    """
+    name = ""
+    made: dict[str, Any] = {"__name__": f"own.{Path(file).stem}"}
+    try:
+        exec(compile(source, file, "exec", dont_inherit=True), made)
+        for name, value in made.items():
+            if name.startswith("check_") and (try_out := getattr(value, "try_out", None)):
+                try_out()
+    except Exception as error:
+        frames = [
+            each for each in traceback.extract_tb(error.__traceback__) if each.filename == file
+        ]
+        defined = (
+            n for n, text in enumerate(source.split("\n"), 1) if text.startswith(f"{name} =")
+        )
+        line = frames[-1].lineno if frames else next(defined, 1)
+        what = f"{error}" if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+        raise BuildError(
+            file, line or 1, what.rstrip("."), "fix this line, or what it calls"
+        ) from None
 
 
 def _assigned(checks: str, first: str) -> tuple[dict[str, Any], dict[str, Made], set[int]]:
@@ -236,22 +278,46 @@ def _assigned(checks: str, first: str) -> tuple[dict[str, Any], dict[str, Made],
             made[node.name.removeprefix("check_")] = Made("def", first, own)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name, value = node.targets[0].id, node.value
+            if name.removeprefix("check_") in made:
+                raise Twice(name.removeprefix("check_"), node.lineno)
             if name in ("HINTS", "POINTS", "PACKAGES"):
                 tables[name] = ast.literal_eval(value)
                 lines |= {*own}
-            elif name.startswith("check_") and isinstance(value, ast.Call) and value.args:
-                called = ast.literal_eval(value.args[0])
+            elif name.startswith("check_") and isinstance(value, ast.Call):
+                named = (each.value for each in value.keywords if each.arg == "name")
+                called = ast.literal_eval(next(iter([*value.args, *named]), ast.Constant("")))
                 made[name.removeprefix("check_")] = Made(ast.unparse(value.func), called, own)
     return tables, made, lines
 
 
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+
+
 def _require_whole(file: str, line: int, one: OneFile) -> None:
     """Require that hints, points and checks are there and fit together."""
+
+    def at(name: str) -> int:
+        lines = enumerate(one.checks.split("\n"), line + 1)
+        return next((number for number, text in lines if text.startswith(f"{name} =")), line)
+
     hints, names = one.tables.get("HINTS", ()), {*one.titles}
     of_each = [hints.get(name, ()) for name in names] if isinstance(hints, dict) else [hints]
-    if any(len(texts) != 3 for texts in of_each):
-        raise BuildError(file, line, "HINTS is not three texts", "write them from vague to clear")
-    if differing := {*one.tables.get("POINTS", {})} ^ {*one.made}:
+    if any(not _is_texts(texts) or len(texts) != 3 for texts in of_each):
+        raise BuildError(
+            file, at("HINTS"), "HINTS is not three texts", "write them from vague to clear"
+        )
+    if not _is_texts(one.tables.get("PACKAGES", ())):
+        raise BuildError(
+            file, at("PACKAGES"), "PACKAGES is not a list of texts", 'write ("sklearn",)'
+        )
+    points = one.tables.get("POINTS", {})
+    if not isinstance(points, dict) or any(
+        type(each) not in (int, float) or not 0 <= each <= MOST_POINTS for each in points.values()
+    ):
+        what = "POINTS is not a dict of numbers from 0"
+        raise BuildError(file, at("POINTS"), what, 'write the points of each check: {"name": 10}')
+    if differing := {*points} ^ {*one.made}:
         what = f"only POINTS, or only the checks, have {', '.join(sorted(differing))}"
         raise BuildError(file, line, what, "give each check_<name> its points")
     if differing := {made.calls for made in one.made.values()} ^ names:

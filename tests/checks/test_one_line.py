@@ -3,10 +3,12 @@
 from statistics import fmean, median
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from grader.base.errors import UsageError
+from grader.checks import one_line
 from grader.checks.one_line import Check, close, equal, raises
 from grader.contract.messages import Failure
 from grader.grading.answers import StudentError
@@ -167,3 +169,46 @@ def test_a_check_that_is_not_written_yet_is_no_fault_of_a_student() -> None:
 
 def test_a_check_says_what_it_promises() -> None:
     assert equal(NAME, [0], 0, "Zero gives zero.").__doc__ == "Zero gives zero."
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "wrong"),
+    [
+        (
+            "np.ones(2)",
+            np.ones(2),
+            ["[1.0, 1.0]", "torch.ones(2).double()", "np.ones(2, 'f4')", "np.ones((1, 2))", "None"],
+        ),
+        ("np.float64(3)", 3.0, ["np.ones(())", "np.int64(3)", "'3'"]),
+        ("(np.arange(3), 'x')", (np.arange(3), "x"), ["(np.arange(1, 4), 'x')", "np.arange(3)"]),
+        ("np.array(['a'])", np.ones(1), []),
+    ],
+)
+def test_numpy_arrays_are_arguments_and_results(
+    result: str, expected: Any, wrong: list[str]
+) -> None:
+    given = (
+        "import torch, numpy as np\ndef rnn_cell(x):\n    assert type(x) is np.ndarray\n    return "
+    )
+    check = equal(NAME, [np.array([[1.5, 2.0]])], expected, "So.")
+    right = wrong != []
+    if right:
+        run(check, given + result)
+    for other in wrong or [result]:
+        told = message(check, given + other)
+        assert told[0] == "`rnn_cell(np.array([[1.5, 2.0]]))`"
+    if right and isinstance(expected, np.ndarray):
+        told = message(check, given + "np.zeros(2)")
+        assert "a float64 array [0.0, 0.0] of shape (2,)" in told[1]
+        assert "a float64 array [1.0, 1.0] of shape (2,)" in told[2]
+
+
+def test_drawn_arrays_reach_the_reference_and_the_student() -> None:
+    draw = lambda draw: [np.array([draw.random() for _ in range(30)], dtype=np.float32)]  # noqa: E731
+    check = close(NAME, draw, lambda x: np.exp(x), "So.", {"exp-missing": lambda x: np.exp(-x)})
+    right = "import numpy as np\ndef rnn_cell(x): return np.exp({})"
+    run(check, right.format("x"))
+    told = message(check, right.format("0 * x"))
+    assert "number " in told[1]
+    assert "float64" in message(check, right.format("x.astype('f8')"))[1]
+    assert one_line._literal(np.ones(1, "f4")) == "np.array([1.0], dtype=np.float32)"

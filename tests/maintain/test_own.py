@@ -15,6 +15,7 @@ import pytest
 from grader.base.errors import UsageError
 from grader.base.files import parse_toml
 from grader.base.paths import ROOT
+from grader.contract import tables
 from grader.maintain import skeletons
 from grader.maintain.one_file import parse
 from grader.maintain.stubs import BuildError
@@ -280,3 +281,135 @@ def test_a_name_that_is_taken_is_refused(name: str) -> None:
 def test_a_check_needs_a_task_and_a_new_name(name: str) -> None:
     with pytest.raises(UsageError):
         skeletons.new_check(name)
+
+
+SLIP = '''"""Slips."""
+
+
+def slip(numbers):
+    """Return the sum of numbers, an int."""
+    ### BEGIN SOLUTION
+    return sum(numbers)
+    ### END SOLUTION
+
+
+# %% checks
+from grader.checks.one_line import equal, raises
+
+HINTS = ("a", "b", "c")
+POINTS = {"one": 60, "any": 40}
+
+check_one = equal("slip", [[1, 2]], 3, "Of two.")
+check_any = equal("slip", lambda draw: [draw.sample(range(9), 3)], sum, "Any.")
+'''
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "words"),
+    [
+        ('3, "Of two."', "3", 17, "equal() missing 1 required positional argument: 'says'"),
+        ("[[1, 2]], 3", "5, 3", 17, "slip: the arguments are 5, not a list of them, or a function"),
+        ("[draw.sample(range(9), 3)]", "5", 18, "slip: 5 was drawn, not a list of arguments"),
+        ("sum, ", "lambda n: 1 / 0, ", 18, "ZeroDivisionError: division by zero"),
+        ("sum, ", "lambda: 3, ", 18, "takes 0 positional arguments but 1 was given"),
+        ('3, "Of two."', '{3}, "Of two."', 17, "a check cannot have {3} as an argument or a re"),
+        ("[[1, 2]], 3", "[{1, 2}], 3", 17, "a check cannot have {1, 2} as an argument"),
+        ('"one": 60', '"one": "60"', 15, "POINTS is not a dict of numbers from 0"),
+        ('"one": 60', '"one": -60', 15, "POINTS is not a dict of numbers from 0"),
+        ('{"one": 60, "any": 40}', "[60, 40]", 15, "POINTS is not a dict of numbers from 0"),
+        ('("a", "b", "c")', '"abc"', 14, "HINTS is not three texts"),
+        ('("a", "b", "c")', "(1, 2, 3)", 14, "HINTS is not three texts"),
+        ("HINTS =", 'PACKAGES = "sklearn"\nHINTS =', 14, "PACKAGES is not a list of texts"),
+        ("import equal, ", "import ", 17, "NameError: name 'equal' is not defined"),
+        ("import equal, ", "import equals, ", 12, "ImportError: cannot import name 'equals'"),
+        ("check_any =", "check_one =", 18, "check_one is there twice; rename one"),
+        (
+            'equal("slip", [[1, 2]], 3',
+            'raises("slip", [[1, 2]], "E"',
+            17,
+            "'E' is not an exc",
+        ),
+        ('"Of two.")', '"Of two.", {"no-such": 4})', 17, "mistakes.toml has no row [no-such]"),
+        ('"Of two."', "7", 17, "7 is not a sentence that says what the check requires"),
+        ("draw.sample", "draw.simple", 18, "'Random' object has no attribute 'simple'"),
+        ("return sum(numbers)", "return sum(numbers", 7, "does not compile"),
+    ],
+)
+def test_a_slip_in_a_file_is_told_in_one_line_with_its_place(
+    before: str, after: str, line: int, words: str
+) -> None:
+    assert parse("slip", SLIP).titles
+    assert before in SLIP
+    with pytest.raises(BuildError) as caught:
+        parse("slip", SLIP.replace(before, after, 1))
+    told = str(caught.value)
+    assert told.startswith(f"own/slip.py:{line}: ")
+    assert words in told
+    assert "\n" not in told
+
+
+def test_the_name_of_a_function_can_be_given_by_keyword() -> None:
+    given = 'equal(name="slip", args=[[1, 2]], expected=3, says="Of two.")'
+    text = SLIP.replace('equal("slip", [[1, 2]], 3, "Of two.")', given)
+    assert parse("slip", text).made["one"].calls == "slip"
+
+
+TABLE = """
+title = "T"
+packages = []
+[[task]]
+id = "one_task"
+title = "One"
+names = ["one"]
+hints = ["a", "b", "c"]
+checks = [
+    { id = "first", points = 1, hint = 1 },
+    { id = "second", points = 1, hint = 1, needs = ["first"] },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('title = "T"', "title = T", "not TOML (Invalid value (at line 2, column 9))"),
+        ('id = "second"', 'id = "first"', "there are two checks one_task.first"),
+        ('id = "one_task"', 'id = "pad"', "there are two tasks pad"),
+        (
+            'needs = ["first"]',
+            'needs = ["frst"]',
+            "one_task.second needs frst, which is no",
+        ),
+        ('["a", "b", "c"]', '["a", "b"]', "one_task has not 3 hints"),
+        (
+            "points = 1, hint = 1 }",
+            'points = "1", hint = 1 }',
+            "points of one_task.first are '1'",
+        ),
+        (
+            "points = 1, hint = 1 }",
+            "points = 1, hint = 4 }",
+            "hint of one_task.first is 4, not",
+        ),
+        ("points = 1, hint = 1 }", "hint = 1 }", "the check one_task.first has no points"),
+        ('title = "One"', "", "one_task has no title"),
+        ("packages = []", "", "there is no packages"),
+    ],
+)
+def test_a_slip_in_a_table_is_told_in_one_line_with_its_place(
+    before: str, after: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in tables.ASSIGNMENTS.glob("words*.toml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    own = tmp_path / "x.toml"
+    own.write_text(TABLE)
+    monkeypatch.setattr(tables, "ASSIGNMENTS", tmp_path)
+    assert {*tables.tables.__wrapped__()} == {"words-to-tensors", "x"}
+    assert before in TABLE
+    own.write_text(TABLE.replace(before, after, 1))
+    with pytest.raises(UsageError) as caught:
+        tables.tables.__wrapped__()
+    told = str(caught.value)
+    assert told.startswith("grader/contract/assignments/x.toml: ")
+    assert words in told
+    assert "\n" not in told

@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -157,7 +158,8 @@ def _called(called: Any, call: Call) -> dict[str, Any]:
     found = None
     if (weights := call.get("weights")) is not None:
         found = student.attempt(call["text"], gradients, result, args, weights)
-    return {"result": plain(result), "trace": trace, "gradients": found}
+    sent = plain(result, arrays=call.get("arrays", False))
+    return {"result": sent, "trace": trace, "gradients": found}
 
 
 def gradients(result: Any, given: Any, weights: list[TensorData | None]) -> list[Tensor | None]:
@@ -215,28 +217,35 @@ def _make(make: str, args: list[Any], kwargs: dict[str, Any], state: dict[str, A
     return made
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Any, depth: int = 0, *, arrays: bool = False) -> Any:
     """Prepare a value for the wire without losing anything that matters to a student.
 
     Subclasses of `list`, `tuple`, `dict` and `str` become their base class. A `PackedSequence`
     becomes a dict of its parts under the key "packed". A NumPy array is described here, because the
-    wire would send it as a tensor. Descriptions contain no addresses, so they are the same in every
-    run. Long values are truncated.
+    wire would send it as a tensor; with `arrays` it becomes a dict with the key "array", and
+    NumPy's numbers become Python's. Descriptions contain no addresses, so they are the same in
+    every run. Long values are truncated.
     """
     kind = type(value)
     if kind is PackedSequence:
         return {"packed": {name: getattr(value, name) for name in PACKED}}
     if value is None or issubclass(kind, torch.Tensor) or kind in (bool, int, float, Raised):
         return value
+    if arrays and issubclass(kind, np.ndarray):
+        return {"array": value}
+    if arrays and issubclass(kind, np.generic):
+        return plain(value.item())
     if issubclass(kind, str):
         return str.__getitem__(value, slice(MAX_TEXT))
     if depth < MAX_DEPTH:
         for sequence in (list, tuple):
             if issubclass(kind, sequence):
                 parts = islice(sequence.__iter__(value), MAX_PARTS)
-                return sequence(plain(part, depth + 1) for part in parts)
+                return sequence(plain(part, depth + 1, arrays=arrays) for part in parts)
         if issubclass(kind, dict):
             pairs = list(dict.items(value))[:MAX_PARTS]
-            return {plain(key, MAX_DEPTH): plain(part, depth + 1) for key, part in pairs}
+            return {
+                plain(key, MAX_DEPTH): plain(part, depth + 1, arrays=arrays) for key, part in pairs
+            }
     described = describe(value)
     return Opaque(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))
