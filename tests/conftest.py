@@ -3,6 +3,7 @@
     pytest tests                          the quick suite
     pytest tests --full                   the full suite
     pytest tests --full --shard 2/6       the second of six parts of about the same length
+    pytest tests/reports --policy bonus   under a course of policies/ instead of the kit's points
     pytest tests --full --write-seconds   record the seconds of each file, for order and shards
 
 A test marked `full` runs in the full suite only; a test that proves more there asks the fixture
@@ -29,7 +30,7 @@ HEAD = """\
 # pytest tests/<file> --full --write-seconds
 """
 # The tests prove the kit with its own points and tasks, whatever course.toml says; test_policies.py
-# proves sample courses, and the one in course.toml.
+# proves sample courses, and the one in course.toml. So does `--policy`.
 course.use("")
 os.environ[course.VARIABLE] = os.devnull
 NEW = 1.0  # seconds assumed for a file that has not been measured
@@ -50,11 +51,16 @@ def shard(text: str) -> tuple[int, int]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("the kit's tests")
     group.addoption("--full", action="store_true", help="run the full suite, not the quick one")
+    group.addoption("--policy", metavar="NAME", help="let a course of tests/policies/ hold")
     group.addoption("--shard", type=shard, metavar="K/N", help="run part K of N")
     group.addoption("--write-seconds", action="store_true", help="record the seconds of each file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if policy := config.getoption("policy"):
+        path = TESTS / "policies" / f"{policy}.toml"
+        os.environ[course.VARIABLE] = str(path)
+        course.use(path.read_text(encoding="utf-8"))
     config.addinivalue_line("markers", "full: runs in the full suite only (--full)")
 
 
