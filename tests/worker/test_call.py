@@ -42,6 +42,12 @@ def fails(inputs):
 def drawn():
     return torch.rand(1)
 
+def both(one, other):
+    return "neither"
+
+def scaled(one, other):
+    return [(3 * one + other.detach(), {"sum": one.sum()})]
+
 def odd(which):
     return {
         "point": Point(1, torch.zeros(2)),
@@ -129,6 +135,11 @@ WAYS = {  # to call a recurrent layer of torch
     "a layer": "nn.RNN(3, 2)(x[None])",
     "a layer that is packed": "nn.GRU(3, 2)(nn.utils.rnn.pack_sequence([x]))",
     "an LSTM": "nn.LSTM(3, 2)(x[None])",
+    "a function in Python": (
+        "decompositions.rnn_tanh_input"
+        "(x[None], h[None], [*cell.parameters()], True, 1, 0.0, False, False, False)"
+    ),
+    "a module in Python": "LSTMCell(3, 2)(x)",
     "a mapped function": "torch.func.vmap(lambda row: cell(row[None], h))(x)",
 }
 AROUND = {
@@ -142,6 +153,8 @@ AROUND = {
 CALLS_A_LAYER = """
 import copy, torch, threading
 from torch import nn
+from torch._decomp import decompositions
+from torch.ao.nn.quantizable import LSTMCell
 
 def off(call):
     with torch._C.DisableTorchFunction():
@@ -176,6 +189,25 @@ def test_no_way_leads_to_a_recurrent_layer_of_torch_while_they_are_refused() -> 
         assert "torch's own" in told or "Batching rule not implemented" in told, way
     for way, told in zip(ways, free.result, strict=True):  # the operators are as before
         assert told in ("Tensor", "tuple") or "vmap" in way, way
+
+
+def test_the_gradients_of_a_weighted_sum_are_computed(submission: Submission) -> None:
+    one, other = (construct("torch.nn.Parameter", torch.ones(2)) for _ in range(2))
+
+    def gradients(name: str, *weights: torch.Tensor | None) -> Any:
+        call = Call(f"{name}(one, other)", [one, other], weights=weights)
+        (called,) = submission.call("unroll", name, [call])
+        return called.gradients
+
+    first, second = gradients("scaled", torch.tensor([1.0, 2.0]), torch.tensor(10.0))
+    assert (first.tolist(), second) == ([13.0, 16.0], None)
+    assert gradients("scaled", torch.tensor([1.0, 2.0]), None)[0].tolist() == [3.0, 6.0]
+    for odd in ([None], [torch.ones(3), None], [None] * 3):  # another form than that of the result
+        assert gradients("scaled", *odd)[0].tolist() == [4.0, 4.0]
+    assert gradients("both", None) == [None, None]
+    assert (
+        submission.call("unroll", "scaled", [Call("scaled()", [one, other])])[0].gradients is None
+    )
 
 
 def test_no_call_reaches_the_arguments_of_another(submission: Submission) -> None:
