@@ -28,6 +28,7 @@ from grader.intake.choice import RawSubmission, choose
 from grader.intake.sources import MAX_FILES, bounded
 
 LAYOUTS = GRADER / "intake" / "lms_layouts.toml"
+ATTEMPT = "_attempt_"  # in names of Blackboard
 MAX_PEOPLE = 16 << 20  # bytes
 SUBMITTERS = re.compile(r"(?m)^submission_(\d+):\n *:submitters:\n((?: *- .*\n(?: {3,}.*\n)*)+)")
 PERSON = re.compile(r"(?m)^ *:(name|sid|email): *(.*?) *$")
@@ -54,12 +55,19 @@ class Layout:
         inner, holds = (text.format(assignment=assignment) for text in (self.inner, self.holds))
         return dataclasses.replace(self, inner=inner, holds=holds)
 
+    def filled(self, names: Sequence[str]) -> Layout:
+        """Return the layout with what the names of all entries begin with filled in."""
+        attempts = [name.partition(ATTEMPT)[0] for name in names if ATTEMPT in name]
+        starts = {"{prefix}": _start(names, "-"), "{title}": _start(attempts, "_")}
+        entry, ignore = self.entry, self.ignore
+        for place, start in starts.items():
+            entry = entry.replace(place, re.escape(start))
+            ignore = ignore.replace(place, re.escape(start))
+        return dataclasses.replace(self, entry=entry, ignore=ignore)
+
     def matches(self, entries: Iterable[Path]) -> dict[Path, re.Match[str]]:
         """Return the entries whose names match this layout."""
-        entries = list(entries)
-        prefix = os.path.commonprefix([entry.name for entry in entries])  # noqa: RUF071
-        start = prefix[: prefix.rfind("-") + 1]
-        pattern = re.compile(self.entry.replace("{prefix}", re.escape(start)), re.DOTALL)
+        pattern = re.compile(self.entry, re.DOTALL)
         found = {entry: pattern.fullmatch(entry.name) for entry in entries}
         return {
             entry: match
@@ -71,6 +79,12 @@ class Layout:
         """Return the entries that this layout ignores."""
         found = {entry: re.fullmatch(self.ignore, entry.name) for entry in entries}
         return {entry: match for entry, match in found.items() if match}
+
+
+def _start(names: Sequence[str], end: str) -> str:
+    """Return what all names begin with, up to the last of a sign."""
+    common = os.path.commonprefix(names)  # noqa: RUF071
+    return common[: common.rfind(end) + 1]
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,7 @@ def find(folder: Path, assignment: str | None = None) -> tuple[str, list[HandIn]
         if layout.people and not (root / layout.people).is_file():
             continue
         entries = [entry for entry in _visible(root) if entry.name != layout.people]
+        layout = layout.filled([entry.name for entry in entries])
         ignored = layout.ignored(entries)
         entries = [entry for entry in entries if entry not in ignored]
         matches = layout.matches(entries)

@@ -172,6 +172,13 @@ def test_an_export_is_recognised_and_each_submission_has_its_students_id(
         assert content(each).main == NOTEBOOK or modules(each)["dataset"] == SOURCE
 
 
+def test_names_with_underscores_and_numbers_are_told_apart_in_blackboard(tmp_path: Path) -> None:
+    ids = ("12345", "12346", "ada_l", "bob_l")
+    names = [f"HW_1_{id_}_attempt_2026-11-01-12-00-00_dataset.py" for id_ in ids]
+    layout, handed, _ = lms_exports.find(fill(tmp_path, dict.fromkeys(names, SOURCE)))
+    assert (layout, [each.student for each in handed]) == ("blackboard", [*ids])
+
+
 def test_of_a_group_in_gradescope_the_first_one_is_graded_and_all_are_told(tmp_path: Path) -> None:
     _, _, notes = lms_exports.find(fill(tmp_path, EXPORTS["gradescope"][0]))
     assert notes == ["submission_502: by Bob O'Neil, Cay: 2; it is graded as bob@uni.example"]
