@@ -263,8 +263,8 @@ def _status(check: CheckResult) -> str:
 def _next_step(record: Record) -> Text:
     open_tasks = [task for task in record.tasks if task.state not in FINISHED]
     if not open_tasks:
-        hand_in = f" To hand in: {_hand_in_command(record)}" if _is_whole(record) else ""
-        return Text.assemble((f"\n{_all_done(record)}", "bold green"), (hand_in, "cyan"))
+        how = f" {hand_in(record)}" if _is_whole(record) else ""
+        return Text.assemble((f"\n{_all_done(record)}", "bold green"), (how, "cyan"))
     task = open_tasks[0]
     row = tasks().get(task.id)
     checks = [check for check in record.checks if check.task == task.id]
@@ -298,11 +298,13 @@ def _is_whole(record: Record) -> bool:
     return {record.max_score} == {assignments()[task.assignment].points for task in known}
 
 
-def _hand_in_command(record: Record) -> str:
-    """Return the command that packs the exercise for handing in."""
+def hand_in(record: Record) -> str:
+    """Say how to hand in: a notebook as it is, the exercise by the command that packs it."""
+    if str(record.submission.get("name")).endswith(".ipynb"):
+        return "Hand in the notebook."
     assignment = next(tasks()[each.id].assignment for each in record.tasks if each.id in tasks())
     option = "" if assignment == MAIN else f" --assignment {assignment}"
-    return f"python -m grader handin{option}"
+    return f"To hand in: python -m grader handin{option}"
 
 
 def show_hint(task: Task, level: int) -> None:

@@ -31,7 +31,8 @@ def reset(file: Path, stub: str, task: Task) -> Path:
             shutil.copy2(file, copy)
         file.write_text(new, encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be reset ({error}).") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{file}: cannot be reset ({reason}).") from None
     return copy
 
 

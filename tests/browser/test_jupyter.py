@@ -3,7 +3,10 @@
 Needs Chromium (Debian: apt-get install chromium). Screenshots go to `browser-screenshots/`.
 """
 
+import contextlib
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,8 +19,12 @@ from typing import Any
 
 import pytest
 
+from grader.__main__ import main
+from grader.contract.tasks import assignments
 from grader.maintain.scratch import ASSIGNMENT, Scratch
+from tests.maintain.test_one_notebook import ID, environment_without_the_kit, solved
 
+nbformat = pytest.importorskip("nbformat")
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
@@ -38,11 +45,18 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]
     """A student's folder and the address of the Jupyter server in it."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "nbgrader_config.py").write_text("c = get_config()\nc.Execute.timeout = 600\n")
+    with served(folder) as address:
+        yield folder, address
+
+
+@contextlib.contextmanager
+def served(folder: Path, **more: str) -> Iterator[str]:
+    """Serve a folder with JupyterLab and yield the address; `more` are environment variables."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     programs = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": os.pathsep.join([programs, os.environ["PATH"]])}
+    environment = os.environ | {"PATH": os.pathsep.join([programs, os.environ["PATH"]])} | more
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--IdentityProvider.token=", "--allow-root"]
     with (folder / "server.log").open("w") as log:
@@ -53,7 +67,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]
             if _answers(address):
                 break
             time.sleep(0.2)
-        yield folder, address
+        yield address
     finally:
         server.terminate()
         server.wait()
@@ -93,14 +107,15 @@ def validated(page: Any, shot: str) -> str:
     return str(text)
 
 
-def run_all(page: Any) -> None:
-    """Run all cells by the menu, once a kernel is there, and wait for the last check's points."""
+def run_all(page: Any, last: str) -> None:
+    """Run all cells by the menu, once a kernel is there, and wait for a text at the end."""
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).first.click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.jp-OutputArea-output')]"
-        ".some(each => each.innerText.includes('Accuracy on a held-out test set'))",
+        "last => [...document.querySelectorAll('.jp-OutputArea-output')]"
+        ".some(each => each.innerText.includes(last))",
+        arg=last,
         timeout=PATIENCE,
     )
 
@@ -123,9 +138,41 @@ def test_validate_fails_before_and_succeeds_after_the_solution_is_put_in(
 
     shutil.copyfile(course.folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", folder / file)
     page = opened(browser, address, kind, file)
-    run_all(page)
+    run_all(page, "Accuracy on a held-out test set")
     table = page.locator(".jp-OutputArea-output", has_text="30 of 30 points").first
     table.scroll_into_view_if_needed()
     table.screenshot(path=str(SHOTS / f"{kind}-table.png"))
     assert "passes all the tests" in validated(page, f"{kind}-validate-solution")
     page.close()
+
+
+def test_the_notebook_that_needs_no_other_file_runs_alone(browser: Any, tmp_path: Path) -> None:
+    """In an empty folder, with a kernel that does not have the kit."""
+    SHOTS.mkdir(exist_ok=True)
+    (tmp_path / "empty").mkdir()
+    file = tmp_path / "empty" / "alone.ipynb"
+    assert main(["release", "--notebook", ID, str(file)]) == 0
+    notebook = solved(file)
+    notebook.cells.append(nbformat.v4.new_code_cell("print('the', 'end')"))
+    nbformat.write(notebook, file)
+    python = environment_without_the_kit(tmp_path / "venv")
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({"argv": command, "display_name": "x", "language": "python"}))
+    paths = [str(tmp_path / "jupyter"), os.environ.get("JUPYTER_PATH", "")]
+    with served(file.parent, JUPYTER_PATH=os.pathsep.join(filter(None, paths))) as address:
+        page = opened(browser, address, "lab", file.name)
+        run_all(page, "the end")
+        page.keyboard.press("Control+s")
+        while "the end\\n" not in file.read_text(encoding="utf-8"):
+            page.wait_for_timeout(200)
+        page.screenshot(path=str(SHOTS / "alone.png"))
+        page.close()
+    cells = nbformat.read(file, 4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert [output for output in outputs if output.output_type == "error"] == []
+    said = "".join(str(output.get("text") or output.get("data")) for output in outputs)
+    assert "Ready. Installed the course kit" in said
+    for task in assignments()[ID].tasks.values():
+        assert re.search(rf"{task.id} +{task.points:g}/{task.points:g}  done", said)

@@ -6,7 +6,7 @@ from PIL import Image
 from grader.base.paths import ROOT
 from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
-from grader.contract.tasks import tasks
+from grader.contract.tasks import assignments, tasks
 from grader.reports import board
 from tests import pictures
 
@@ -54,6 +54,24 @@ def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixtur
     assert "Next: accuracy: finish the task dataset first;" in shown(
         capsys, "accuracy", unseen=waits, end_to_end=waits
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("exercise", "To hand in: python -m grader handin --assignment recurrent-layers"),
+        ("ada.ipynb", "Hand in the notebook."),
+    ],
+)
+def test_at_the_end_it_says_how_to_hand_in(
+    name: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [
+        CheckResult(check.id, check.task, Status.PASSED, check.points, check.points)
+        for check in assignments()["recurrent-layers"].checks
+    ]
+    board.show(Record({"name": name, "digest": ""}, checks, {}))
+    assert "All done: full marks. " + says in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_wrapped_line_continues_below_its_text() -> None:
