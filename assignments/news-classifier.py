@@ -1235,7 +1235,7 @@ plots.accuracies(final, items=len(rows("test")))
 # ## 10. News it has not seen
 #
 # Nothing to write here: your model, trained by your loop, has to classify other news. It takes a
-# little while.
+# little while. (It counts as not started until parts 5 and 6 are written.)
 
 # %% check="accuracy"
 check("accuracy")
