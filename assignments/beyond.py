@@ -27,7 +27,7 @@
 # | 5. How good is a translation? | write `corpus_bleu` | hard | 45 | {points:bleu} |
 # | 6. A decoder and its teacher | write `decode` | medium | 55 | {points:teacher_forcing} |
 # | 7. A text that is longer than its gradient | write `train_on_text` | hard | 60 | {points:truncated} |
-# | all parts |  |  |  | {points} |
+# | all parts |  |  | 300 | {points} |
 # | questions, on top | answer in your own words |  | 30 | {points:questions} |
 # | predictions, on top | guess first, right or wrong |  |  | {points:predictions} |
 #

@@ -31,7 +31,7 @@
 # | 8. Batches of similar length | `length_buckets` | medium | 30 | {points:length_buckets} |
 # | 9. A faster pipeline | `fast_pipeline` | easy | 15 | {points:fast_pipeline} |
 # | 10. A puzzle to close | `sentence_lengths` | medium | 20 | {points:sentence_lengths} |
-# | all parts | | | about 4 hours | {points} |
+# | all parts | | | 225 | {points} |
 # | questions, on top | answer in your own words | | 25 | {points:questions} |
 # | predictions, on top | guess first, right or wrong | | | {points:predictions} |
 #
