@@ -357,9 +357,14 @@ def quoted(text: str) -> str:
     return repr(shorten(text, 40))
 
 
+def figure(number: float) -> str:
+    """Format a number with four decimals, or a very large one with a power of ten."""
+    return f"{number:.4f}" if abs(number) < 1e6 else f"{number:.4g}"
+
+
 def first_difference(found: Any, expected: Any, tolerance: float = 1e-5) -> tuple[int, str, str]:
     """Return where two vectors first differ, and both numbers there, in digits that differ."""
     at = (~(abs(found - expected) <= tolerance)).tolist().index(True)
     numbers = float(found[at]), float(expected[at])
-    one, other = (f"{number:.4f}" for number in numbers)
+    one, other = map(figure, numbers)
     return (at, one, other) if one != other else (at, *map(repr, numbers))

@@ -228,6 +228,7 @@ class RecipeSeen:
     schedulers: list[str]
     losses: list[str]
     changed: bool
+    autocast: bool
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,7 @@ class LoopSeen:
 
     Attributes:
         left: the logits of the first validation batch afterwards, which show the mode.
+        grad_left: whether gradients were enabled afterwards.
         backwards: how often `backward` was called, whether or not it reached the probe.
         uses_device: whether a call named the device that the student's function was given; or, if
             it was given none, whether it looked up the model's or named no other.
@@ -249,6 +251,7 @@ class LoopSeen:
     unmoved: list[str]
     left: TensorData
     backwards: int
+    grad_left: bool
     uses_device: bool
     recipe: RecipeSeen
 

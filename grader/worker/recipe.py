@@ -33,6 +33,7 @@ class Recipe:
         losses: the loss functions that were called with gradients, with `PLAIN` arguments that
             were changed, such as "cross_entropy with weight".
         changed: whether a gradient of `weight` was changed between `backward` and the step.
+        autocast: whether a part of it ran in `torch.autocast`.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -42,7 +43,7 @@ class Recipe:
         self.settings: dict[str, str] = {}
         self.schedulers: list[str] = []
         self.losses: list[str] = []
-        self.changed = False
+        self.changed = self.autocast = False
         self.gradient: Tensor | None = None
         weight.register_hook(self._received)
 
@@ -67,6 +68,7 @@ class Recipe:
                     stack.enter_context(patch.object(functional, name, self._loss(name)))
                 for kind in (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau):
                     stack.enter_context(patch.object(kind, "__init__", self._scheduler(kind)))
+                stack.enter_context(patch.object(torch.autocast, "__enter__", self._entered()))
                 yield
         finally:
             hook.remove()
@@ -99,6 +101,15 @@ class Recipe:
 
         return observed
 
+    def _entered(self) -> Callable[..., Any]:
+        enter: Callable[..., Any] = torch.autocast.__enter__
+
+        def observed(context: torch.autocast) -> Any:
+            self.autocast |= bool(context._enabled)
+            return enter(context)
+
+        return observed
+
     def seen(self) -> dict[str, Any]:
         """Return the observations as plain data."""
         return {
@@ -107,6 +118,7 @@ class Recipe:
             "schedulers": self.schedulers,
             "losses": self.losses,
             "changed": self.changed,
+            "autocast": self.autocast,
         }
 
 

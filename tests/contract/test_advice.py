@@ -200,7 +200,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "argument given twice": ("(lambda x: x)(1, x=1)", "the same parameter"),
     "text as a number": ("'text' + 1", "A text, list or tuple"),
     "text read as a number": ("int('text')", "A text, list or tuple"),
-    "texts as a tensor": ("import torch; torch.tensor(['a'])", "A text, list or tuple"),
+    "texts as a tensor": ("import torch; torch.tensor(['a'])", "A tensor holds numbers, and this"),
+    "news loaded by the class": (
+        "from news import AG_NEWS; AG_NEWS(split=samples)",
+        "gets its news as an argument",
+    ),
     "dataset without items": (
         "import torch; torch.utils.data.Dataset()[0]",
         "__getitem__(self, index)",
@@ -295,6 +299,93 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.nn.RNNCell(1, 1)(torch.zeros(1, 1), torch.zeros(1, 1, 1))",
         "A cell makes one step",
     ),
+    "name that torch lacks": ("import torch; torch.nn.Relu()", "upper and lower case. Layers"),
+    "attribute of a document": (
+        "import spacy; spacy.blank('en')('a').vectors",
+        "has `text` and `vector`",
+    ),
+    "list instead of a tensor": ("[1].shape", "This is a list, not a tensor"),
+    "text instead of a token": ("'a'.vector", "by self.nlp(text)"),
+    "array instead of a tensor": (
+        "import numpy; numpy.zeros(1).unsqueeze(0)",
+        "makes a tensor of an array",
+    ),
+    "length of a generator": ("len(zip())", "no length, and no [i]"),
+    "index into a generator": ("map(int, '1')[0]", "no length, and no [i]"),
+    "shape called": ("import torch; torch.zeros(1).shape(0)", "x.shape[0]. The method"),
+    "view after a transpose": ("import torch; torch.zeros(2, 3).T.view(6)", "use reshape"),
+    "optimizer without parameters": ("import torch; torch.optim.Adam([])", "can be read again"),
+    "mean of whole numbers": ("import torch; torch.tensor([1, 2]).mean()", "call .float() first"),
+    "list given to from_numpy": (
+        "import torch; torch.from_numpy([1])",
+        "torch.from_numpy takes an array",
+    ),
+    "arrays of several lengths": (
+        "import numpy; numpy.stack([numpy.zeros(1), numpy.zeros(2)])",
+        "first pad them",
+    ),
+    "float as an index": ("[1][:1.0]", "// gives a whole number"),
+    "tensor as an index": ("import torch; [1][torch.tensor([0, 1])]", "one whole number"),
+    "number called": ("n = 5; n(3)", "Round brackets call a function"),
+    "module called": ("import math; math(2)", "Round brackets call a function"),
+    "number indexed": ("n = 5; n[0]", "This is a single number"),
+    "length of one number": ("import torch; len(torch.tensor(1))", "no length, no [i] and no loop"),
+    "tensor formatted": ("import torch; f'{torch.zeros(2):.4f}'", "for a single number"),
+    "file that is not there": ("open('no-such-file.csv')", "use the arguments"),
+    "two values appended": ("[].append(1, 2)", "append((a, b))"),
+    "pair used as a dict": ("pair = (1, 2); pair['text']", "are for a dict"),
+    "text used as a dict": ("text = 'a'; text['text']", "are for a dict"),
+    "another number of dimensions joined": (
+        "import torch; torch.cat([torch.zeros(1, 1), torch.zeros(1)])",
+        "h_n[-1] two, (B, H)",
+    ),
+    "list instead of a tensor in a call": (
+        "import torch; torch.relu([1.0])",
+        "The function takes a tensor",
+    ),
+    "index that is too large": ("[1][5]", "the size minus 1"),
+    "index of a tensor that is too large": (
+        "import torch; torch.zeros(2)[5] = 1",
+        "the size minus 1",
+    ),
+    "object put into a tensor": (
+        "import torch; torch.zeros(1)[0] = object()",
+        "A tensor holds numbers only",
+    ),
+    "one-hot of floats": (
+        "import torch; torch.nn.functional.one_hot(torch.zeros(2))",
+        "no one-hot rows are needed",
+    ),
+    "permuted with too many numbers": (
+        "import torch; torch.zeros(2, 3).permute(1, 0, 2)",
+        "transpose swaps two",
+    ),
+    "arguments that torch does not take": (
+        "import torch; torch.squeeze()",
+        "take one list of tensors",
+    ),
+    "dropout in percent": ("import torch; torch.nn.Dropout(50)", "a fraction between 0 and 1"),
+    "parameter that an LSTM lacks": (
+        "import torch; torch.nn.LSTM(3, 2, n_layers=2)",
+        "The first two are required",
+    ),
+    "learning rate by another name": (
+        "import torch; torch.optim.Adam([torch.zeros(1)], learning_rate=1)",
+        "the learning rate as lr",
+    ),
+    "loss without targets": (
+        "import torch; torch.nn.CrossEntropyLoss()(torch.zeros(1, 2))",
+        "first the logits, then the targets",
+    ),
+    "evaluate without a device": (
+        "(lambda: 0)()\n        def evaluate(model, loader, device): pass\n        evaluate(1, 2)",
+        "has three parameters",
+    ),
+    "assert that fails": ("assert not samples", "An `assert` in your code"),
+    "name that cannot be imported": ("from torch import LSTM", "Layers are in torch.nn"),
+    "attribute of the exercise": ("self.targets", "under these names"),
+    "pipeline without self": ("type('Collate', (), {})().nlp", "The pipeline belongs"),
+    "base class with an argument": ("super().__init__(samples)", "super().__init__() without any"),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 

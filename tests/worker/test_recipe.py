@@ -40,6 +40,7 @@ PLAIN = {
     "schedulers": [],
     "losses": ["cross_entropy"],
     "changed": False,
+    "autocast": False,
 }
 
 
@@ -54,6 +55,14 @@ def scheduled(weight: Tensor) -> torch.optim.Optimizer:
     torch.optim.lr_scheduler.StepLR(optimizer, 1)
     torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
     return optimizer
+
+
+def in_autocast(enabled: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            return nn.functional.cross_entropy(logits, targets)
+
+    return loss
 
 
 @pytest.mark.parametrize(
@@ -75,6 +84,8 @@ def scheduled(weight: Tensor) -> torch.optim.Optimizer:
         ({"loss": nn.MultiMarginLoss()}, {"losses": ["multi_margin_loss"]}),
         ({"before_step": lambda w: nn.utils.clip_grad_norm_([w], 0.01)}, {"changed": True}),
         ({"before_step": lambda w: w.grad.mul_(2)}, {"changed": True}),
+        ({"loss": in_autocast(True)}, {"autocast": True}),
+        ({"loss": in_autocast(False)}, {}),
     ],
 )
 def test_the_parts_of_a_loop_are_observed(loop: dict[str, Any], found: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import draw
+from grader.checks._tools import draw, is_list, is_tensor_of
 from grader.checks.news_classifier._model_runs import (
     SIZES,
     B,
@@ -15,6 +15,7 @@ from grader.checks.news_classifier._model_runs import (
     H,
     L,
     T,
+    alone,
     call,
     close_logits,
     logits_of,
@@ -60,6 +61,11 @@ def why_shape(submission: Submission, dims: tuple[int, ...], run: ModelRun) -> s
     if rows != steps and rows_read(run) == {steps}:
         return _why_axis(submission)
     if not isinstance(logits, TensorData):
+        parts = logits.values() if isinstance(logits, dict) else logits if is_list(logits) else ()
+        if sum(is_tensor_of(part, "float32", (rows, C)) for part in parts) == 1:
+            return "more-than-logits"
+        if isinstance(logits, Opaque) and logits.type in ("max", "topk", "sort"):
+            return "class-instead-of-scores"
         is_layer = isinstance(logits, Opaque) and "features=" in logits.text
         return "layer-returned" if is_layer else None
     if logits.dtype == "int64" and logits.shape in ((rows,), (rows, 1)):
@@ -126,6 +132,8 @@ def why_raised(submission: Submission, run: ModelRun, raised: Raised) -> str | N
         return "steps-flattened"
     if given == 2 * D * H and expected in (H, D * H):
         return "four-states"
+    if given == D * H:
+        return "linear-other-size"
     return "steps-flattened" if given % H == expected % H == 0 and given > 2 * D * H else None
 
 
@@ -166,9 +174,11 @@ def expect_real_batches(submission: Submission) -> None:
     expected = "four rows of finite logits"
     if isinstance(run.logits, Raised) and run.logits.kind == "exception":
         raise Failure(where, run.logits, expected, _why_padding(run.logits))
-    if not bool(torch.isfinite(logits_of(run)).all()):
+    together = logits_of(run)
+    if not bool(torch.isfinite(together).all()):
         found = "Some logits are infinite or not a number (nan)"
         raise Failure(where, found, expected, "padding-fails")
+    _expect_same_alone(submission, padded, together, where)
     if lenient():
         return
     (run,) = submission.run_model(SIZES, [draw(submission.seed, 1, 1, F)], training=True)
@@ -180,6 +190,24 @@ def expect_real_batches(submission: Submission) -> None:
     if not bool(torch.isfinite(logits_of(run)).all()):
         found = "It returned numbers that are infinite or not a number (nan)"
         raise Failure(where, found, "finite numbers", "batch-statistics")
+
+
+def _expect_same_alone(
+    submission: Submission, padded: Tensor, together: Tensor, where: str
+) -> None:
+    """Require that each sentence of a batch with padding has the logits that it has alone."""
+    import torch
+
+    runs = submission.run_model(SIZES, [*map(alone, padded.split(1))])
+    if any(isinstance(run.logits, Raised) for run in runs):
+        return  # a batch of one fails: the check of the shape says so
+    rows = torch.cat([logits_of(run)[:1] for run in runs])
+    if close_logits(together, rows):
+        return
+    found = "A sentence has different logits alone and in this batch"
+    moved = all(any(close_logits(row, other) for other in rows) for row in together)
+    mistake = "logits-reordered" if moved else "rows-mixed"
+    raise Failure(where, found, "the same logits", mistake)
 
 
 def _why_padding(raised: Raised) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from grader.checks._tools import close, draw, generator
 from grader.contract.messages import Failure, shape, show, waits_for
 from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
-from grader.grading.leniency import lenient, still_wrong
+from grader.grading.leniency import lenient, leniently, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.sandbox.worker_client import FRESH
 from grader.worker.wire import TensorData
@@ -199,6 +199,13 @@ def can_be_adapted(submission: Submission) -> bool:
         return False
     sizes = [(each.input_size, each.hidden_size, each.num_layers) for each in lstms]
     return sizes == [(F, H, L)] and lstms[0].bidirectional is True and lstms[0].proj_size == 0
+
+
+def can_be_fitted(submission: Submission) -> bool:
+    """Return whether the model works once it is adapted, see `grader.worker.adapted`."""
+    with leniently("model.shape"):
+        (run,) = submission.run_model(SIZES, [draw(submission.seed, B, T, F)])
+    return repaired(run.logits, B) is not None
 
 
 def read_set(submission: Submission, sizes: Sizes) -> ReadSet:

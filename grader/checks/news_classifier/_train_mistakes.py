@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from grader.checks._tools import matching_mistake
+from grader.checks._tools import figure, matching_mistake
 from grader.checks.oracles.training_loop import (
     ADDITIONS,
     EPOCHS,
@@ -99,8 +99,8 @@ def describe_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, str, str]
     if mistake.endswith("steps-differ") and (found := _unusual_part(seen, lr)):
         return found
     return (
-        f"A weight of the model went from {before:.4f} to {after:.4f}",
-        f"{expected:.4f} after Adam(lr={lr}) on the cross-entropy of each batch",
+        f"A weight of the model went from {figure(before)} to {figure(after)}",
+        f"{figure(expected)} after Adam(lr={lr}) on the cross-entropy of each batch",
         mistake,
     )
 
@@ -110,6 +110,9 @@ def _unusual_part(seen: LoopSeen, lr: float) -> tuple[str, str, str] | None:
     recipe = seen.recipe
     settings = ", ".join(f"{name}={value}" for name, value in recipe.settings.items())
     used = clean(f"{recipe.optimizer}({settings})")
+    if recipe.autocast:
+        found = "It computes in torch.autocast, with fewer digits"
+        return found, "float32 in all steps", "half-precision"
     if recipe.schedulers:
         found = f"It creates the scheduler {clean(recipe.schedulers[0])}"
         return found, f"the learning rate {lr} in each step", "lr-changes"

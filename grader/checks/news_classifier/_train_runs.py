@@ -61,6 +61,14 @@ def evaluated_in_eval(submission: Submission) -> LoopSeen:
 
 
 @evidence
+def evaluated_elsewhere(submission: Submission) -> LoopSeen:
+    """Call `evaluate` with other batches."""
+    return submission.evaluate(
+        training=True, **sent(draw_scenario(submission.seed, other_val=True))
+    )
+
+
+@evidence
 def evaluated_single(submission: Submission) -> LoopSeen:
     """Call `evaluate` with one batch of one sample."""
     scenario = draw_scenario(submission.seed, single=True)

@@ -124,7 +124,32 @@ def check_shape(submission: Submission) -> None:
             expected = "a pair (padded, targets)"
             raise Failure(call(drawn.batch), found, expected, mistake)
     with local(_repaired(drawn.batch, unwrap(found)) is not None):
-        _expect_pair(drawn.batch, unwrap(found))
+        try:
+            _expect_pair(drawn.batch, unwrap(found))
+        except Failure as failure:
+            if mistake := _why_by_the_calls(submission, failure.mistake):
+                raise failure.named(mistake) from None
+            raise
+
+
+def _why_by_the_calls(submission: Submission, known: str | None) -> str | None:
+    """Return a more exact name for a wrong shape, by the texts read and by another batch."""
+    drawn, found = batches_of(submission), seen(submission)
+    if known == "rows-not-of-the-batch":
+        if len(found.texts[0]) == 1 and len(found.texts[0][0]) >= sum(map(len, drawn.texts)):
+            return "texts-joined"
+        first, rows = spacy_vectors(drawn.texts[0]), unwrap(found.results[0])[0].numpy()
+        return "return-in-the-batch-loop" if close_to_spacy(rows, first[None]) else None
+    if known != "padded-to-fixed-length":
+        return None
+    steps = [
+        result[0].shape[1] if is_list(result) and isinstance(result[0], TensorData) else 0
+        for result in found.results[:2]
+    ]
+    if steps[0] == max(map(len, drawn.texts)):
+        return "characters-counted"
+    more = [n - max(lengths(batch)) for n, batch in zip(steps, drawn.small, strict=False)]
+    return "steps-added" if more[0] == more[1] else None
 
 
 def _why_raised(raised: Raised) -> str | None:
@@ -323,7 +348,14 @@ def _why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
 
 
 def _why_altered(batch: Batch, rows: Array) -> str | None:
-    """Return the fallback for rows that are as long as the sentences, with different numbers."""
+    """Return why no row holds a sentence although the shape is right."""
+    import numpy as np
+
+    right = np.zeros((rows.shape[1], len(batch), FEATURES), dtype=rows.dtype)
+    for b, (text, _) in enumerate(batch):
+        right[: len(spacy_vectors(text)), b] = spacy_vectors(text)
+    if close_to_spacy(rows, right.reshape(rows.shape)):
+        return "input-reshaped"
     found = sorted(_length(row) for row in rows)
     return "vectors-altered" if found == sorted(lengths(batch)) else None
 

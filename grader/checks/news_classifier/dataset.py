@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from grader.checks._tools import is_list, is_tensor_of
-from grader.checks.news_classifier._samples import Samples, draw_samples
-from grader.contract.messages import (
-    MAX_SHOWN,
-    Failure,
-    clean,
-    is_tensor,
-    show,
-    waits_for,
+from grader.checks.news_classifier._dataset_mistakes import (
+    number_in,
+    shares_lists,
+    swaps_pairs,
+    why_item,
+    why_n_targets,
+    why_targets,
+    why_text,
+    why_texts,
 )
+from grader.checks.news_classifier._samples import Samples, draw_samples
+from grader.contract.messages import MAX_SHOWN, Failure, clean, show, waits_for
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
-from grader.worker.wire import Opaque, Raised, TensorData
-
-SHORT = 20  # characters: two texts of this length may be alike by chance
+from grader.worker.wire import Raised, TensorData
 
 
 def samples_of(submission: Submission) -> Samples:
@@ -37,19 +38,12 @@ def seen(submission: Submission) -> DatasetSeen:
     try:
         return submission.dataset(drawn.pairs)
     except StudentError as error:
-        if not _swaps_pairs(error.raised, drawn.texts):
+        if not swaps_pairs(error.raised, drawn.texts):
             raise
         found, mistake = error.raised, "sample-pairs-swapped"
         raise Failure(
             drawn.call, found, "a dataset of these pairs (label, text)", mistake
         ) from None
-
-
-def _swaps_pairs(raised: Raised, texts: list[str]) -> bool:
-    """Return whether an exception says that a text was used as a label."""
-    literal = raised.message.removeprefix("invalid literal for int() with base 10: ")
-    as_label = "unsupported operand type(s) for -: 'str' and 'int'"
-    return raised.message == as_label or literal in map(repr, texts)
 
 
 # Items and length are read apart from the attributes, so that a loop in one costs that one only.
@@ -107,7 +101,7 @@ def check_texts(submission: Submission) -> None:
         return
     found, expected = f"It is {show_texts(texts)}", f"the texts in order, {drawn.texts}"
     with local(is_list(texts) and len(texts) == drawn.n and _are_made_from(drawn, texts)):
-        raise Failure(f"{drawn.call}.samples", found, expected, _why_texts(drawn, texts))
+        raise Failure(f"{drawn.call}.samples", found, expected, why_texts(drawn, texts))
 
 
 def _are_made_from(drawn: Samples, texts: Sequence[object]) -> bool:
@@ -121,7 +115,8 @@ def _expect_raw(drawn: Samples, texts: object) -> None:
     """Require that texts which invite cleaning and cutting are unchanged."""
     if not is_list(texts) or len(texts) != len(drawn.raw):
         expected = f"a list of {len(drawn.raw)} texts"
-        raise Failure(f"{drawn.raw_call}.samples", f"It is {show(texts)}", expected)
+        mistake = "lists-shared" if shares_lists(texts, drawn.raw_texts) else None
+        raise Failure(f"{drawn.raw_call}.samples", f"It is {show(texts)}", expected, mistake)
     for index, (found, text) in enumerate(zip(texts, drawn.raw_texts, strict=True)):
         if found != text:
             _differ(f"{drawn.raw_call}.samples[{index}]", found, text)
@@ -129,7 +124,7 @@ def _expect_raw(drawn: Samples, texts: object) -> None:
 
 def _differ(call: str, found: object, text: str) -> None:
     """Fail with the first place where a text differs."""
-    mistake = _why_text(found, text)
+    mistake = why_text(found, text)
     if not isinstance(found, str):
         raise Failure(call, f"It is {show(found)}", repr(text[:40]), mistake)
     if mistake == "texts-cut":
@@ -147,24 +142,6 @@ def _differ(call: str, found: object, text: str) -> None:
     )
 
 
-def _why_text(found: object, text: str) -> str | None:
-    """Return the known mistake that turns a text into another."""
-    if not isinstance(found, str):
-        return None
-    if found.split() == text.split():
-        return "texts-stripped"
-    if found.lower() == text.lower():
-        return "texts-case-changed"
-    if found and text.startswith((found, found.rstrip(". "))):
-        return "texts-cut"
-    if text in found:
-        return "texts-added-to"
-    if len(text) <= SHORT:
-        return None
-    alike = difflib.SequenceMatcher(None, found.lower(), text.lower(), autojunk=False)
-    return "texts-cleaned" if alike.ratio() > 0.5 else None
-
-
 def show_texts(texts: object) -> str:
     """Format a list of short texts completely, with every space; anything else as usual."""
     if is_list(texts) and all(type(text) is str for text in texts):
@@ -172,31 +149,6 @@ def show_texts(texts: object) -> str:
         if len(shown) <= MAX_SHOWN:
             return shown
     return show(texts)
-
-
-def _why_texts(drawn: Samples, texts: object) -> str | None:
-    if not is_list(texts):
-        return "texts-not-a-list"
-    if list(texts) == drawn.pairs:
-        return "texts-with-labels"
-    if list(texts) == [label for label, _ in drawn.pairs]:
-        return "labels-for-texts"
-    if texts and not any(type(text) is str for text in texts):
-        return "texts-not-strings"
-    if not texts or not all(type(text) is str for text in texts):
-        return None
-    words = [text.split() for text in texts]
-    if words == [text.split() for text in drawn.texts]:
-        return "texts-stripped"
-    if [text.lower().split() for text in texts] == [text.lower().split() for text in drawn.texts]:
-        return "texts-case-changed"
-    if sorted(texts) == sorted(drawn.texts):
-        return "texts-reordered"
-    if len(texts) < drawn.n and set(texts) <= set(drawn.texts):
-        return "texts-dropped"
-    differ = [pair for pair in zip(texts, drawn.texts, strict=False) if pair[0] != pair[1]]
-    known = {_why_text(*pair) for pair in differ}
-    return known.pop() if len(texts) == drawn.n and len(known) == 1 else None
 
 
 def check_targets(submission: Submission) -> None:
@@ -207,7 +159,7 @@ def check_targets(submission: Submission) -> None:
         return
     expected = f"an int64 tensor {drawn.targets} of shape (N,) = ({drawn.n},)"
     with local(_count(targets) == drawn.n and _follow_labels(drawn, seen(submission))):
-        mistake = _why_targets(drawn, targets)
+        mistake = why_targets(drawn, targets)
         raise Failure(f"{drawn.call}.targets", f"It is {show(targets)}", expected, mistake)
 
 
@@ -233,31 +185,6 @@ def _count(targets: object) -> int | None:
     return len(targets) if is_list(targets) else None
 
 
-def _why_targets(drawn: Samples, targets: object) -> str | None:
-    if not isinstance(targets, TensorData):
-        if is_list(targets) and targets and all(type(target) is str for target in targets):
-            return "targets-class-names"
-        return None if targets is None or is_tensor(targets) else "targets-not-a-tensor"
-    numbers, distinct = targets.tolist(), set(drawn.targets)
-    if numbers == [label for label, _ in drawn.pairs]:
-        return "targets-from-one"
-    if targets.shape == (drawn.n,) and _renumber(drawn.targets, numbers):
-        return "targets-renumbered"
-    if targets.shape == (len(distinct),) and {*numbers} in ({*distinct}, {n + 1 for n in distinct}):
-        return "targets-of-distinct-labels"
-    if len(targets.shape) == 2 and all(sorted(row)[-2:] == [0, 1] == [*{*row}] for row in numbers):
-        return "targets-one-hot"
-    if targets.dtype != "int64":
-        return "targets-not-int64"
-    return "targets-not-label-less-one" if targets.shape == (drawn.n,) else None
-
-
-def _renumber(targets: list[int], found: list[float]) -> bool:
-    """Return whether only the targets that occur are numbered from 0, in any order."""
-    pairs = {*zip(targets, found, strict=True)}
-    return len(pairs) == len({*targets}) and {*found} == {*range(len(pairs))}
-
-
 def require_different_texts(submission: Submission) -> None:
     """Require that the samples are not all the same: constants agree with themselves.
 
@@ -269,8 +196,20 @@ def require_different_texts(submission: Submission) -> None:
         raise waits_for("dataset.texts")
 
 
+def _require_own_lists(submission: Submission) -> None:
+    """Require that a dataset does not hold the samples of those that were created before it.
+
+    Raises:
+        Blocked: it does.
+    """
+    with contextlib.suppress(StudentError):
+        if shares_lists(seen_raw(submission).samples, samples_of(submission).raw_texts):
+            raise waits_for("dataset.texts")
+
+
 def check_reads_once(submission: Submission) -> None:
     """`samples` may be an iterator that can be read only once."""
+    _require_own_lists(submission)
     drawn = samples_of(submission)
     call, mistake = f"NewsDataset(iter({drawn.pairs}))", "iterator-not-listed"
     try:
@@ -292,55 +231,22 @@ def check_reads_once(submission: Submission) -> None:
 
 def check_n_targets(submission: Submission) -> None:
     """`n_targets` is the number of distinct targets, an `int`."""
+    _require_own_lists(submission)
     drawn = samples_of(submission)
     several, one = (unwrap(made.n_targets) for made in (seen(submission), seen_few(submission)))
     for samples, found in ((drawn.pairs, several), (drawn.few, one)):
         distinct = len({label for label, _ in samples})
         if type(found) is not int or found != distinct:
-            mistake = _why_n_targets(found, samples)
-            if mistake != "n-targets-not-int" and _number(several) == _number(one) is not None:
+            mistake = why_n_targets(found, samples)
+            if mistake != "n-targets-not-int" and number_in(several) == number_in(one) is not None:
                 mistake = "n-targets-fixed"
             call = f"NewsDataset({samples}).n_targets"
             raise Failure(call, f"It is {show(found)}", f"the int {distinct}", mistake)
 
 
-def _why_n_targets(found: object, samples: list[tuple[int, str]]) -> str | None:
-    number = _number(found)
-    labels = [label for label, _ in samples]
-    if _counts(found, len(set(labels))):
-        return "n-targets-not-counted"
-    if number == len(set(labels)):
-        return "n-targets-not-int"
-    if number in (max(labels), max(labels) - 1):
-        return "n-targets-largest"
-    return "n-targets-all" if number == len(samples) else None
-
-
-COLLECTIONS = {"Counter", "dict", "dict_keys", "set", "frozenset"}
-
-
-def _counts(found: object, distinct: int) -> bool:
-    """Return whether a value is a collection of the distinct targets instead of their number."""
-    if isinstance(found, TensorData):
-        return found.shape == (distinct,) and distinct > 1
-    if isinstance(found, (list, tuple)):
-        return len(found) == distinct
-    return isinstance(found, Opaque) and found.type in COLLECTIONS
-
-
-def _number(found: object) -> float | None:
-    """Return the value of a tensor with one element or of a NumPy scalar."""
-    if isinstance(found, (int, float)):
-        return found
-    if isinstance(found, TensorData) and found.shape in ((), (1,)):
-        return float(found.numpy().reshape(())[()])
-    if isinstance(found, Opaque) and (digits := re.fullmatch(r"(?:[\w.]+\()?(\d+)\)?", found.text)):
-        return int(digits[1])
-    return None
-
-
 def check_length(submission: Submission) -> None:
     """`len(dataset)` is N."""
+    _require_own_lists(submission)
     drawn = samples_of(submission)
     found = length(submission)
     if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
@@ -371,7 +277,7 @@ def check_item(submission: Submission) -> None:
         ) or (right and is_work and _is_own(made, index, found)):
             continue
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
-        why = _why_item(found, text, target)
+        why = why_item(found, text, target)
         with local(found is not None):
             raise Failure(f"{drawn.call}[{index}]", f"It returned {show(found)}", expected, why)
     for index, text in enumerate(drawn.raw_texts):
@@ -396,30 +302,9 @@ def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:
     return is_list(targets) and len(targets) > index and found[1] == targets[index]
 
 
-def _why_item(found: object, text: str, target: int) -> str | None:
-    if not is_list(found) or len(found) != 2:
-        known = {
-            "item-a-dict": isinstance(found, Opaque) and found.type == "dict",
-            "item-without-target": found == text,
-        }
-        return next((name for name, is_so in known.items() if is_so), None)
-    first, second = found
-    if second == text and first != text:
-        return "item-swapped"
-    if is_list(first):
-        return "item-a-slice"
-    if first != text:
-        is_character = isinstance(first, str) and len(first) == 1 < len(text) and first in text
-        return "item-one-character" if is_character else _why_text(first, text)
-    if isinstance(second, TensorData):
-        if second.shape == (1,):
-            return "item-target-one-dimension"
-        return "item-a-list" if type(found) is list and second.tolist() == target else None
-    return "item-target-not-a-tensor" if _number(second) == target else None
-
-
 def check_index(submission: Submission) -> None:
     """Negative indices count from the end; indices beyond the ends raise IndexError."""
+    _require_own_lists(submission)
     drawn = samples_of(submission)
     read = items(submission)
     last, first, beyond, before = read[drawn.n :]

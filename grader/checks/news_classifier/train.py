@@ -9,19 +9,21 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from grader.checks._tools import (
     close_number,
     close_numbers,
+    figure,
     is_list,
     matching_mistake,
     numbers,
     repair,
     same_numbers,
 )
+from grader.checks.news_classifier._evaluate_mistakes import why_other_numbers, why_raised
 from grader.checks.news_classifier._train_mistakes import (
     changing_rates,
     describe_weights,
@@ -67,7 +69,7 @@ from grader.contract.messages import Failure, show, waits_for
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 # --- evaluate --------------------------------------------------------------------------------
 
@@ -76,8 +78,8 @@ def check_evaluate(submission: Submission) -> None:
     """`evaluate` returns mean loss and accuracy over all samples, as floats."""
     seen, scenario = evaluated(submission), stage(submission)
     found = seen.result
-    if isinstance(found, Raised) and _compares_classes(found, scenario):
-        raise Failure(EVALUATE, found, "(loss, accuracy)", "argmax-over-batch")
+    if isinstance(found, Raised) and (mistake := why_raised(found, scenario)):
+        raise Failure(EVALUATE, found, "(loss, accuracy)", mistake)
     found = unwrap(found)
     right = scenario.start.over(scenario.val)
     if not is_list(found) or len(found) != 2:
@@ -85,13 +87,15 @@ def check_evaluate(submission: Submission) -> None:
         raise Failure(EVALUATE, f"It returned {show(found)}", pair)
     if not all(type(number) is float for number in found):
         mistake = "numbers-as-tensors" if any(isinstance(n, TensorData) for n in found) else None
+        if [*map(type, found)] == [float, int]:
+            mistake = "accuracy-rounded-down"
         raise Failure(EVALUATE, f"It returned {show(tuple(found))}", "two floats", mistake)
     if not close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
         *others, last = (str(len(targets)) for _, targets in scenario.val)
         shown = f"With batches of {', '.join(others)} and {last} samples it returned "
-        shown += f"({found[0]:.4f}, {found[1]:.4f})"
-        expected = f"({right.loss:.4f}, {right.accuracy:.4f}), the means over all samples"
-        raise Failure(EVALUATE, shown, expected, _why_other_numbers(seen, scenario, *found))
+        shown += f"({figure(found[0])}, {figure(found[1])})"
+        expected = f"({figure(right.loss)}, {figure(right.accuracy)}), the means over all samples"
+        raise Failure(EVALUATE, shown, expected, why_other_numbers(submission, *found))
     _expect_single(submission)
 
 
@@ -103,56 +107,9 @@ def _expect_single(submission: Submission) -> None:
     if is_list(found) and close_numbers(found, numbers, TOLERANCE):
         return
     shown = found if isinstance(found, Raised) else f"It returned {show(found)}"
-    pair = f"({numbers[0]:.4f}, {numbers[1]:.4f})"
+    pair = f"({figure(numbers[0])}, {figure(numbers[1])})"
     call = "evaluate(model, loader, device)` with one batch of one sample in `loader"
     raise Failure(call, shown, pair, "batch-of-one-fails")
-
-
-def _compares_classes(raised: Raised, scenario: Scenario) -> bool:
-    """Return whether B targets are compared with C classes, because argmax went over the batch."""
-    sizes = r"tensor a \((\d+)\) must match the size of tensor b \((\d+)\)"
-    found = re.search(sizes, raised.message)
-    source = raised.frames[-1].source if raised.frames else ""
-    compared = {len(scenario.val[0][1]), len(scenario.start.bias)}
-    return found is not None and {*map(int, found.groups())} == compared and "==" in source
-
-
-def _why_other_numbers(
-    seen: LoopSeen, scenario: Scenario, loss: float, accuracy: float
-) -> str | None:
-    """Return the known mistake behind the result of `evaluate`."""
-    right = scenario.start.over(scenario.val)
-    if close_numbers([loss, accuracy], [right.accuracy, right.loss], TOLERANCE):
-        return "swapped-loss-and-accuracy"
-    if any([loss, accuracy] == [round(right.loss, n), round(right.accuracy, n)] for n in (1, 2, 3)):
-        return "numbers-rounded"
-    if weights(seen).distance(scenario.start) > 0:
-        return "learns-in-evaluate"
-    agree = functools.partial(close_number, tolerance=TOLERANCE)
-    names = [
-        matching_mistake(found, forms, agree)
-        for found, forms in ((loss, right.wrong_losses()), (accuracy, right.wrong_accuracies()))
-    ]
-    names[1] = names[1] or matching_mistake(accuracy, right.wrong_hits(), agree)
-    if not names[0] and not agree(loss, right.loss) and accuracy <= 1:
-        names[1] = None  # a fraction of few samples: it may be the same by chance
-    if names == ["loss-mean-over-batches", "accuracy-mean-over-batches"]:
-        return "means-over-batches"
-    if not any(names) and any(event.training for event in forwards(seen)):
-        return "eval-mode-missing"
-    return names[0] or names[1] or _why_one_number(right, loss, accuracy)
-
-
-def _why_one_number(right: Pass, loss: float, accuracy: float) -> str | None:
-    """Return which of two numbers is wrong, if no known mistake leads to it."""
-    agree = functools.partial(close_number, tolerance=TOLERANCE)
-    accuracies = [right.accuracy, *(number for _, number in right.wrong_accuracies())]
-    losses = [right.loss, *(number for _, number in right.wrong_losses())]
-    if any(agree(loss, each) for each in accuracies) and any(agree(accuracy, n) for n in losses):
-        return "swapped-loss-and-accuracy"
-    if agree(loss, right.loss):
-        return "accuracy-above-one" if accuracy > 1 else "only-accuracy-differs"
-    return "only-loss-differs" if agree(accuracy, right.accuracy) else "means-differ"
 
 
 def check_evaluate_mode(submission: Submission) -> None:
@@ -174,6 +131,9 @@ def check_evaluate_mode(submission: Submission) -> None:
         if any(event.grad for event in forwards(seen)):
             found = "Gradients were recorded while the model was evaluated"
             raise Failure(EVALUATE, found, "none", "no-grad-missing")
+        if not seen.grad_left:
+            found = "Gradients were turned off, and were still off afterwards"
+            raise Failure(EVALUATE, found, "gradients as before", "grad-left-off")
         if mode_left(seen.left, weights(seen), stage(submission)) is not before:
             names = {True: "training mode", False: "eval mode"}
             found = f"The model was in {names[before]} and was left in {names[not before]}"
@@ -213,6 +173,10 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
     expected = f"a list of {EPOCHS} dicts, one per epoch, with the keys {', '.join(KEYS)}"
     if type(history) is not list or not all(type(row) is dict for row in history):
         mistake = "history-dict-of-lists" if type(history) is dict else None
+        if is_list(history) and any(is_list(part) and _are_rows(part) for part in history):
+            mistake = "more-than-history"
+        if isinstance(history, Opaque) and history.type == "generator":
+            mistake = "yield-for-return"
         raise Failure(train, f"It returned {show(history)}", expected, mistake)
     if len(history) != EPOCHS:
         found = f"It returned a list of length {len(history)}"
@@ -229,6 +193,10 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
     if not _tells_of_data(submission):
         found = "With different batches in both loaders, it returned the same numbers"
         raise Failure(train, found, "the losses and the accuracy of this training")
+
+
+def _are_rows(part: Sequence[Any]) -> bool:
+    return len(part) > 0 and all(type(row) is dict for row in part)
 
 
 def _tells_of_data(submission: Submission) -> bool:
@@ -290,12 +258,18 @@ def check_learns(submission: Submission) -> None:
     if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
         raise waits_for("train.validation")
     counts = [len(events) for events in learned_from(seen, scenario)]
+    if not forwards(seen) and isinstance(seen.result, Opaque):
+        raise waits_for("train.history")  # a generator has not started
     if set(counts) != {EPOCHS}:
         some = min(counts) < EPOCHS and len({*counts}) > 1
         mistake = "batches-left-out" if some else "epochs-wrong"
         if any(event.batch == "?" and event.training for event in forwards(seen)):
             found = "The model was trained on tensors that are not in train_loader"
             raise Failure(train, found, "the batches as they come", "batches-changed")
+        if not any(counts):
+            found = "The model was not called on the batches of train_loader, in training"
+            expected = f"{EPOCHS} calls with each batch, once per epoch"
+            raise Failure(train, found, expected, "model-not-trained")
         *others, last = map(str, counts)
         found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
         raise Failure(train, found, f"{EPOCHS} times on each, once per epoch", mistake)
@@ -373,9 +347,15 @@ def check_losses(submission: Submission) -> None:
             if not mistake and key.startswith("val") and _is_stale(found, right):
                 mistake = "validated-too-rarely"
             mistake = mistake or ("train-loss-differs" if key == "train_loss" else "means-differ")
-            shown, expected = ([round(number, 4) for number in each] for each in (found, right))
+            shown, expected = (f"[{', '.join(map(figure, each))}]" for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
-            raise Failure(call(scenario.lr), told, str(expected), mistake)
+            raise Failure(call(scenario.lr), told, expected, mistake)
+
+
+def _list_among(found: Any) -> Any:
+    """Return the only list in a tuple of several results; else the result itself."""
+    parts = [part for part in found if is_list(part)] if is_list(found) else []
+    return parts[0] if len(parts) == 1 else found
 
 
 def _history(found: Any) -> list[dict[str, float]]:
@@ -386,6 +366,7 @@ def _history(found: Any) -> list[dict[str, float]]:
     """
     if not lenient():
         return found  # type: ignore[no-any-return]
+    found = _list_among(found)
     if type(found) is dict and all(is_list(found.get(key)) for key in KEYS):
         columns = zip(*(found[key] for key in KEYS), strict=False)
         found = [dict(zip(KEYS, row, strict=True)) for row in columns]

@@ -242,6 +242,7 @@ class ProbeSetup:
         """
         self.devices = TwoDevices()
         self.backwards = 0
+        self.grad_left = True
         # Another name of the same device shows whether a call uses it.
         named = f"{device}:0" if elsewhere and ":" not in device else device
         self.device = torch.device(named)
@@ -278,8 +279,14 @@ class ProbeSetup:
             backward(*args, **kwargs)
 
         devices = self.devices if self.elsewhere else contextlib.nullcontext()
-        with patch.object(torch.autograd, "backward", counting), self.recipe.watch(), devices:
+        with (
+            torch.enable_grad(),  # also restores it
+            patch.object(torch.autograd, "backward", counting),
+            self.recipe.watch(),
+            devices,
+        ):
             yield
+            self.grad_left = torch.is_grad_enabled()
 
     def seen(self) -> dict[str, Any]:
         """Return the observations after the student's code has run.
@@ -295,6 +302,7 @@ class ProbeSetup:
             "unmoved": sorted(self.devices.unmoved),
             "left": left,
             "backwards": self.backwards,
+            "grad_left": self.grad_left,
             "uses_device": self._uses_device(),
             "recipe": self.recipe.seen(),
         }
