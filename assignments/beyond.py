@@ -31,15 +31,14 @@
 # | questions, on top | answer in your own words |  | 30 | {points:questions} |
 # | predictions, on top | guess first, right or wrong |  |  | {points:predictions} |
 #
-# **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see
-# `raise NotImplementedError(...)`, put your own code in its place. A cell that starts with `check(`
-# tells you what is right and what is not, and offers hints; run it as often as you like. Where a
-# cell starts with `predict(`, write down what you expect *before* you run the next cell: you
-# remember a surprise better than a fact. Cells that begin with `# Experiment` are not needed for any
-# check. Each part is graded independently, so you can skip one and continue. Keep the names of the
-# functions, and do not change the cells that check. If a cell stops with `NotImplementedError`, its
-# last line names the function to write first; if it stops with `NameError`, a cell further up has not
-# run yet.
+# **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see `raise
+# NotImplementedError(...)`, put your own code in its place. A cell that starts with `check(` tells
+# you what is right and what is not, and offers hints; run it as often as you like. Where a cell
+# starts with `predict(`, write down what you expect *before* you run the next cell: you remember a
+# surprise better than a fact. Cells that begin with `# Experiment` are not needed for any check.
+# Each part is graded independently, so you can skip one and continue. Keep the names of the
+# functions, and do not change the cells that check. If a cell needs a part that is not written yet,
+# one line says which; if it stops with `NameError`, a cell further up has not run yet.
 #
 # | letter | meaning |
 # |---|---|

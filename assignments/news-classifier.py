@@ -39,11 +39,11 @@
 # NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(` says
 # what is right and what is not, with a hint where you need one; run it as often as you like. A
 # mistake costs points only in its own part. Cells with `predict(` ask for a guess *before* you run
-# the next cell; a wrong guess costs nothing, and is where you learn most. Cells that begin
-# with `# Experiment` take a while and are not needed for any task. You may add cells, with helper
-# functions too: your parts may use everything in the cells above their check. Keep the names of the
-# parts, and do not change the cells that check. If a cell stops with `NotImplementedError`, its last
-# line names what to write first; if it stops with `NameError`, a cell further up has not run yet.
+# the next cell; a wrong guess costs nothing, and is where you learn most. Cells that begin with `#
+# Experiment` take a while and are not needed for any task. You may add cells, with helper functions
+# too: your parts may use everything in the cells above their check. Keep the names of the parts,
+# and do not change the cells that check. If a cell needs a part that is not written yet, one line
+# says which; if it stops with `NameError`, a cell further up has not run yet.
 
 # %% [markdown]
 # ## Shapes

@@ -36,13 +36,13 @@
 # | | three questions, on top, to answer in your own words | | 30 | {points:questions} |
 # | | predictions, on top: guess first, right or wrong | | | {points:predictions} |
 #
-# **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see
-# `raise NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(`
-# tells you what is right and what is not; run it as often as you like. Each task is graded
-# independently of the others; only the cells marked *Try it* use functions from earlier parts. You
-# may add cells and helper functions. Keep the names of the functions, and do not change the cells
-# that check. If a cell stops with `NotImplementedError`, its last line names the function to write
-# first; if it stops with `NameError`, a cell further up has not run yet.
+# **How to work.** Run the cells from top to bottom (Shift + Enter). Where you see `raise
+# NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(` tells
+# you what is right and what is not; run it as often as you like. Each task is graded independently
+# of the others; only the cells marked *Try it* use functions from earlier parts. You may add cells
+# and helper functions. Keep the names of the functions, and do not change the cells that check. If
+# a cell needs a part that is not written yet, one line says which; if it stops with `NameError`, a
+# cell further up has not run yet.
 #
 # **Predict, then run.** Some cells ask for a guess before you run the next one: replace the `...` in
 # `predict("...", ...)` by a shape, a number or a word in quotes. You learn most from the guesses that are

@@ -35,14 +35,13 @@
 # | questions, on top | answer in your own words | | 25 | {points:questions} |
 # | predictions, on top | guess first, right or wrong | | | {points:predictions} |
 #
-# **How to work.** Run the cells from the top down (Shift + Enter). Where you see
-# `raise NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(`
-# says what is right and what is not, with a hint where you need one; run it as often as you like.
-# Cells with `predict(` ask for a guess *before* you run the next cell; a wrong guess costs nothing.
-# Each part
-# is graded independently, but the cells below a part often use it, so write the parts in order. If a
-# cell stops with `NotImplementedError`, its last line names the function to write first; if it stops
-# with `NameError`, a cell further up has not run yet.
+# **How to work.** Run the cells from the top down (Shift + Enter). Where you see `raise
+# NotImplementedError(...)`, replace it with your own code. The cell that starts with `check(` says
+# what is right and what is not, with a hint where you need one; run it as often as you like. Cells
+# with `predict(` ask for a guess *before* you run the next cell; a wrong guess costs nothing. Each
+# part is graded independently, but the cells below a part often use it, so write the parts in
+# order. If a cell needs a part that is not written yet, one line says which; if it stops with
+# `NameError`, a cell further up has not run yet.
 #
 # | letter | meaning |
 # |---|---|
