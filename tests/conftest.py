@@ -61,6 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
         path = TESTS / "policies" / f"{policy}.toml"
         os.environ[course.VARIABLE] = str(path)
         course.use(path.read_text(encoding="utf-8"))
+    config.addinivalue_line(
+        "markers", "kit: about committed files or single tasks, which are the kit's"
+    )
     config.addinivalue_line("markers", "full: runs in the full suite only (--full)")
 
 
@@ -75,6 +78,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     seconds = recorded()
     items.sort(key=lambda item: (seconds.get(file_of(item), NEW), file_of(item)))
     selected = items
+    if policy := config.getoption("policy"):
+        other = pytest.mark.skip(reason=f"about the kit's own files or tasks, not {policy}'s")
+        for item in items:
+            if item.get_closest_marker("kit"):
+                item.add_marker(other)
     if not config.getoption("full"):
         selected = [item for item in selected if item.get_closest_marker("full") is None]
     if part := config.getoption("shard"):

@@ -364,3 +364,11 @@ def test_the_best_of_several_hand_ins_counts() -> None:
     assert (ada.student, marks.final(ada.record)) == ("ada", 75.0)
     assert ada.notes == ["The best of 2 hand-ins counts; the other marks: 50."]
     assert bobs == results[2:]  # one of Bob's has no mark yet; two teams are two
+
+
+def test_a_record_with_tasks_that_the_course_leaves_out_can_be_shown() -> None:
+    whole = record(assignments()["news-classifier"])
+    with sample("left_out"):
+        assert "accuracy" not in tasks()
+        for shown in (board.text(whole), feedback.text(whole), gradescope.to_dict(whole)["output"]):
+            assert "train" in shown

@@ -285,9 +285,9 @@ def _all_done(record: Record) -> str:
             return f"All done that is checked here. {held}.{without_points}"
         return f"All done: full marks.{without_points}"
     done = [task.id for task in record.tasks]
-    known = [tasks()[id_] for id_ in done if id_ in tasks()]
+    known = [tasks()[id_] for id_ in done if id_ in tasks()]  # the course may leave others out
     others = [id_ for task in known[-1:] for id_ in assignments()[task.assignment].tasks]
-    after = others[others.index(done[-1]) + 1 :] if known else []
+    after = others[others.index(known[-1].id) + 1 :] if known else []
     following = f" Next: {after[0]}." if after else ""
     return f"{' and '.join(done)} done.{following}"
 

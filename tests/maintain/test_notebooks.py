@@ -1,10 +1,12 @@
 """The notebook that is built from a lesson script and the solution."""
 
+import functools
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -29,12 +31,20 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
     return script
 
 
+@functools.cache
+def built(id_: str) -> Any:
+    """The notebook as the course has it."""
+    return nbformat.reads(notebooks.notebook(ROOT / "assignments" / f"{id_}.py", SOLUTION), 4)
+
+
+@pytest.mark.kit
 @pytest.mark.parametrize("id_", assignments())
 def test_a_committed_notebook_is_what_its_sources_give(id_: str) -> None:
     script = ROOT / "assignments" / f"{id_}.py"
     assert notebooks.check(script, SOLUTION, NOTEBOOKS[id_]) == []
 
 
+@pytest.mark.kit
 @pytest.mark.parametrize("hash_seed", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_the_notebook_is_the_same_in_every_process(hash_seed: str) -> None:
     code = (
@@ -75,7 +85,7 @@ def test_every_definition_of_the_solution_stands_in_a_cell_as_it_is() -> None:
 def test_a_check_is_worth_what_the_table_of_tasks_says(id_: str) -> None:
     points = {
         cell.id: cell.metadata.nbgrader.points
-        for cell in nbformat.read(NOTEBOOKS[id_], 4).cells
+        for cell in built(id_).cells
         if cell.id.startswith("check-")
     }
     tasks = assignments()[id_].tasks.values()
@@ -85,11 +95,14 @@ def test_a_check_is_worth_what_the_table_of_tasks_says(id_: str) -> None:
 @pytest.mark.parametrize("id_", assignments())
 def test_the_points_in_a_lesson_are_filled_in(id_: str) -> None:
     script = (ROOT / "assignments" / f"{id_}.py").read_text(encoding="utf-8")
-    first = nbformat.read(NOTEBOOKS[id_], 4).cells[0].source
+    first = built(id_).cells[0].source
     assignment = assignments()[id_]
     for task in assignment.tasks.values():
         [row] = re.findall(rf"^# (\|.*\{{points:{task.id}\}} \|.*)$", script, re.MULTILINE)
-        assert row.replace(f"{{points:{task.id}}}", f"{task.points:g}") in first
+        assert (
+            row.replace(f"{{points:{task.id}}}", f"{task.points:g}{' (bonus)' * task.bonus}")
+            in first
+        )
     assert f" {assignment.points:g} |" in first
     assert "{points" not in first
 
@@ -107,6 +120,7 @@ def test_check_finds_a_notebook_that_was_edited_and_one_that_is_missing(tmp_path
     assert "differs" in differs
 
 
+@pytest.mark.kit
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [

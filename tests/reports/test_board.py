@@ -42,6 +42,7 @@ def test_what_failed_comes_before_what_is_not_written(capsys: pytest.CaptureFixt
     assert out.endswith("Next: dataset, the first message above.")
 
 
+@pytest.mark.kit
 def test_accuracy_has_no_file_to_open(capsys: pytest.CaptureFixture[str]) -> None:
     waits = ("not_started", "Not checked yet: finish the task model or train first.")
     out = shown(capsys, "accuracy", unseen=waits, end_to_end=waits)
@@ -49,6 +50,7 @@ def test_accuracy_has_no_file_to_open(capsys: pytest.CaptureFixture[str]) -> Non
     assert "accuracy.py" not in out
 
 
+@pytest.mark.kit
 def test_what_waits_for_another_task_says_for_which(capsys: pytest.CaptureFixture[str]) -> None:
     waits = ("blocked", "Not checked yet: finish the task dataset first.")
     assert "Next: accuracy: finish the task dataset first;" in shown(
@@ -84,6 +86,7 @@ def test_a_wrapped_line_continues_below_its_text() -> None:
     assert all(line.startswith(" " * 14 + "word") for line in wrapped)
 
 
+@pytest.mark.kit
 @pytest.mark.parametrize("status", ["blocked", "failed"])
 def test_a_check_without_points_does_not_make_a_task_look_unfinished(
     capsys: pytest.CaptureFixture[str], status: str
@@ -143,6 +146,7 @@ def test_a_check_that_was_chosen_without_what_it_needs_says_what_to_write(
     assert "Next: dataset: write dataset.py;" in out
 
 
+@pytest.mark.kit
 def test_the_readmes_picture_shows_what_a_terminal_shows_half_way() -> None:
     text, _ = pictures.board_page()
     shown_then = Image.open(pictures.IMAGES / "board.png").text[pictures.SHOWS]  # type: ignore[attr-defined]

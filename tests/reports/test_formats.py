@@ -100,6 +100,7 @@ def test_gradescope_shows_messages_as_text_and_hides_nothing() -> None:
     assert not any("visibility" in test for test in data["tests"])
 
 
+@pytest.mark.kit
 def test_a_check_without_points_is_informational_at_gradescope() -> None:
     tests = json.loads(gradescope.text(graded()["right"]))["tests"]
     [free] = [test for test in tests if "max_score" not in test]
@@ -138,6 +139,7 @@ def test_without_a_final_mark_no_attempt_is_lost_at_prairielearn(status: Status)
 # --- exercism --------------------------------------------------------------------------------
 
 
+@pytest.mark.kit
 @pytest.mark.parametrize("name", NAMES)
 def test_exercisms_results_fit_its_version_3(name: str) -> None:
     record = graded()[name]
