@@ -190,7 +190,8 @@ def is_csv(text: str) -> None:
     rows = [*csv.reader(io.StringIO(text, newline=""))]
     assert {len(row) for row in rows} == {len(rows[0])}
     for cell in (cell for row in rows for cell in row if cell.startswith(table.FORMULA)):
-        float(cell)  # it is a number, no formula
+        if cell != table.NO_GRADE:
+            float(cell)  # it is a number, no formula
 
 
 TAGS = {
