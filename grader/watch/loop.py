@@ -115,6 +115,8 @@ class Watch:
     def _saved(self, notice: str) -> None:
         """Read the files again, and grade what has changed; the notice says why."""
         self._hint, self._confirmed, self._page = 0, None, self._show_task
+        if not any(check.task == self.task.id for check in self.results.values()):
+            self._open.add(self.task.id)  # saved before its stub was graded
         try:
             submitted = load(self.path, self.assignment.id)
         except UsageError as error:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pexpect  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
@@ -24,8 +25,9 @@ from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments, tasks
 from grader.reports import board
-from grader.watch import screen
+from grader.watch import loop, screen
 from grader.watch.files import Saves
+from grader.watch.job import Graded
 from grader.watch.reset import reset
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX terminal")
@@ -243,6 +245,23 @@ def test_a_save_counts_once_and_only_when_the_file_is_whole(tmp_path: Path) -> N
     (tmp_path / ".#dataset.py").unlink()
     (tmp_path / "notes.txt").write_text("no code")
     assert [saves.settled() for _ in range(3)] == [False, False, False]
+
+
+def test_a_task_saved_before_its_stub_was_graded_is_said_to_be_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "Job", mock.Mock())
+    stream = io.StringIO()
+    assignment, task = assignments()[MAIN], tasks()["collate"]
+    watch = loop.Watch(folder, assignment, task, {}, plain_console(file=stream))
+    watch._saved("Saved.")
+    checks = [
+        CheckResult(check.id, "collate", Status.PASSED, check.points, check.points)
+        for check in task.checks
+    ]
+    watch._graded(Graded(mock.Mock(), "collate", Record({}, checks, {})))
+    assert watch._notice == "collate done. Next: model."
+    assert watch.task.id == "model"
 
 
 # --- reset -----------------------------------------------------------------------------------
