@@ -102,25 +102,33 @@ def run(files: dict[str, bytes], setting: Setting, number: int) -> tuple[float, 
     return code.evaluate(model, setting.loader(drawn.unseen, train=False), "cpu")[1], seconds
 
 
-def measure(setting: Setting, files: dict[str, dict[str, bytes]], draws: int) -> str:
+def summary(runs: dict[str, list[tuple[float, float]]]) -> str:
+    """Show the accuracies of each solution, and the seconds of the reference."""
     cells = []
-    for name in SOLUTIONS:
-        runs = [run(files[name], setting, number) for number in range(draws)]
-        accuracies = [accuracy for accuracy, _ in runs]
+    for name, found in runs.items():
+        accuracies = [accuracy for accuracy, _ in found]
         cells.append(f"{statistics.mean(accuracies):.3f} +- {statistics.stdev(accuracies):.3f}")
         if name == "reference":
-            cells.append(f"{statistics.median(seconds for _, seconds in runs):.1f} s")
+            cells.append(f"{statistics.median(seconds for _, seconds in found):.1f} s")
     return "   ".join(cells)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--draws", type=int, default=6)
+    options.add_argument("--reference", action="store_true", help="no other solution")
     chosen = options.parse_args()
     torch.set_num_threads(1)
     files = {entry.name: entry.files for entry in accepted_variants()} | {"reference": REFERENCE}
-    rows = [(setting.name, measure(setting, files, chosen.draws)) for setting in SETTINGS]
-    show(f"Accuracy and CPU seconds ({', '.join(SOLUTIONS)}), {chosen.draws} draws each", rows)
+    names = SOLUTIONS[:1] if chosen.reference else SOLUTIONS
+    runs: dict[Setting, dict[str, list[tuple[float, float]]]]
+    runs = {setting: {name: [] for name in names} for setting in SETTINGS}
+    for number in range(chosen.draws):  # in turn, so that a load affects all settings
+        for setting in SETTINGS:
+            for name in names:
+                runs[setting][name].append(run(files[name], setting, number))
+    rows = [(setting.name, summary(found)) for setting, found in runs.items()]
+    show(f"Accuracy and CPU seconds ({', '.join(names)}), {chosen.draws} draws each", rows)
     show_versions()
 
 
