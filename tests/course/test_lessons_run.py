@@ -5,6 +5,7 @@ After the cell that shows what students had to predict, the answer is computed a
 The quick suite runs the shortest one; that of the main assignment it runs in `test_course.py`.
 """
 
+import re
 from typing import Any
 
 import nbformat
@@ -14,8 +15,9 @@ from nbclient import NotebookClient
 from grader.base.paths import COURSE
 from grader.contract import predictions
 from grader.contract.tasks import assignments
-from grader.course.kernel import SandboxedKernel
+from grader.course.kernel import EXPERIMENT, SandboxedKernel
 from grader.course.sandbox_policy import why_no_pages
+from grader.maintain import release
 from grader.maintain.predictions import Question, questions
 
 SOURCE = COURSE / "source"
@@ -55,6 +57,31 @@ def add_the_answer(notebook: Any, question: Question) -> None:
     shown = next(at for at, cell in enumerate(cells) if at > asked and cell.cell_type == "code")
     answer = f'predict("{own}", {question.computed})'
     cells.insert(shown + 1, nbformat.v4.new_code_cell(answer, id=f"answer-{own}"))
+
+
+@pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
+@pytest.mark.full
+@pytest.mark.parametrize("id_", assignments())
+def test_a_lesson_with_untouched_stubs_stops_only_with_lines_that_name_the_part(id_: str) -> None:
+    """Even if a student runs all cells and ignores errors."""
+    released = release.notebooks_for_students(id_)[f"{id_}.ipynb"]
+    notebook = nbformat.reads(released.decode(), 4)
+    for cell in notebook.cells:
+        if cell.source.startswith(EXPERIMENT):
+            cell.source = "pass"
+    client = NotebookClient(
+        notebook, timeout=SECONDS, kernel_manager_class=SandboxedKernel, allow_errors=True
+    )
+    client.execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    errors = [output for output in outputs if output.output_type == "error"]
+    parts = {name for task in assignments()[id_].tasks.values() for name in task.names}
+    assert errors
+    for error in errors:
+        (line,) = error.traceback
+        assert "\n" not in line
+        assert re.search(r"is not written yet\. |does not exist yet: |is still that of", line), line
+        assert {*re.findall(r"\w+", line)} & parts, line
 
 
 @pytest.mark.skipif(bool(NO_SANDBOX), reason=NO_SANDBOX)
