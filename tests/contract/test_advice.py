@@ -386,6 +386,11 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
     "attribute of the exercise": ("self.targets", "under these names"),
     "pipeline without self": ("type('Collate', (), {})().nlp", "The pipeline belongs"),
     "base class with an argument": ("super().__init__(samples)", "super().__init__() without any"),
+    "number that is too large": ("import torch; torch.tensor([2**64])", "too large for the tensor"),
+    "loader called": (
+        "import torch; torch.utils.data.DataLoader([1])()",
+        "Round brackets call a function",
+    ),
     "recursion": ("self.__init__(samples)", "calls itself"),
 }
 

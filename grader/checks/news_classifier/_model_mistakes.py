@@ -128,6 +128,8 @@ def why_raised(submission: Submission, run: ModelRun, raised: Raised) -> str | N
     if given == H and expected == D * H:
         known = {B: "one-direction-to-linear", D * B: "joined-along-batch"}
         return known.get(rows, "not-one-row-per-sentence")
+    if rows == 1 and given in (B * D * H, B * H):
+        return "batch-flattened"
     if given in (T * D * H, T * H) or expected in (T * D * H, T * H):
         return "steps-flattened"
     if given == 2 * D * H and expected in (H, D * H):

@@ -416,6 +416,8 @@ def check_order(submission: Submission) -> None:
         raise Failure(f"{call(drawn.batch)}[0]", found, f"rows {given}", "rows-reordered")
     if targets != [*right_targets]:
         mistake = "targets-reordered" if sorted(targets) == sorted(right_targets) else None
+        if targets == given:
+            mistake = "targets-counted"
         if targets == [target - 1 for target in right_targets]:
             mistake = "targets-subtracted-again"
         if targets == lengths(drawn.batch):
