@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from grader.base.errors import UsageError
 from grader.contract.names import shown
@@ -33,6 +33,7 @@ from grader.intake.statements import (
     probably_given,
     statements,
     touched,
+    without_definitions,
 )
 
 MAX_CODE = 256 << 10  # characters of all cells
@@ -144,7 +145,8 @@ def last_versions(history: Sequence[str]) -> list[Cell]:
     """Return the cells that a kernel ran, in the order of their first run, with their last text.
 
     A kernel only knows texts, not cells. A text that defines everything that an earlier one defined
-    counts as the same cell, edited and run again.
+    counts as the same cell, edited and run again. It may be another one: imports and constants of
+    the earlier text that it lacks are kept.
 
     Args:
         history: the texts of all runs; the index of each is the number that Jupyter shows for it.
@@ -159,9 +161,11 @@ def last_versions(history: Sequence[str]) -> list[Cell]:
         for before in kept:
             if before.text == text or (defined(before.text) and defined(before.text) <= names):
                 place = min(place, len(others))
-                if probably_given(before.text) <= given:
+                rest = without_definitions(before.text)
+                if probably_given(rest) <= given:
                     continue
-                place = len(others) + 1  # it gives more names: it stays, and this one comes below
+                place = len(others) + 1  # it gives more: that stays, and this one comes below
+                before = replace(before, text=rest)
             others.append(before)
         kept = [*others[:place], Cell(text, f"cell [{number}]"), *others[place:]]
     return kept

@@ -97,6 +97,21 @@ def defined(text: str) -> set[str]:
     return set(re.findall(r"^(?:async\s+def|def|class)\s+(\w+)", text, re.MULTILINE))
 
 
+def without_definitions(text: str) -> str:
+    """Return a cell without its functions and classes, line for line; empty if it is no Python."""
+    try:
+        python, nodes = parse(text)
+    except NOT_PYTHON:
+        return ""
+    lines = python.split("\n")
+    for node in nodes:
+        if isinstance(node, Function | ast.ClassDef):
+            first = min(each.lineno for each in [node, *node.decorator_list]) - 1
+            end = node.end_lineno or first
+            lines[first:end] = [""] * (end - first)
+    return "\n".join(lines)
+
+
 def probably_given(text: str) -> set[str]:
     """List the names that a text too long to be parsed seems to bind, by how its lines begin."""
     bound = re.findall(r"^(\w{1,99})\b[^=\n]{0,200}=", text, re.MULTILINE)

@@ -208,10 +208,16 @@ def test_a_cell_that_grew_replaces_what_it_was() -> None:
     assert [cell.text for cell in last_versions(history)] == ["def f(): 3\ndef g(): 4"]
 
 
-def test_a_cell_that_gave_more_than_its_new_version_stays() -> None:
-    """It may be another cell, whose imports are still needed."""
-    first, patch = "from torch import nn\nclass A: ...", "A.x = 1"
+def test_imports_and_constants_of_an_older_version_stay_without_its_definitions() -> None:
+    """It may be another cell, whose imports are still needed; a class of it is not."""
+    first, patch = "from torch import nn\n@seal\nclass A:\n    y = nn\nSIZE = 1", "A.x = 1"
     second, third = "class A:\n    x = 2", "class A:\n    x = 3"
     history = [first, patch, second, third, "check()"]
     texts = [cell.text for cell in last_versions(history)]
-    assert texts == [first, third, patch, "check()"]
+    assert texts == ["from torch import nn\n\n\n\nSIZE = 1", third, patch, "check()"]
+
+
+def test_an_import_that_was_taken_out_again_is_not_needed() -> None:
+    history = ["import pandas as pd\nclass Collate:\n    f = pd.DataFrame", "class Collate: ..."]
+    found = extract_modules("a", last_versions(history), assignments()[MAIN])
+    assert found.files["collate"].decode() == "class Collate: ...\n"
