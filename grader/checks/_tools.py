@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from grader.checks._differences import about_form
 from grader.contract.messages import Failure, shape, shorten, show
 from grader.grading.answers import CallResult, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,11 @@ def is_list(found: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return type(found) in (list, tuple)
 
 
+def is_generator(found: object) -> bool:
+    """Return whether a value is an iterator, which can be read once only."""
+    return isinstance(found, Opaque) and found.type in ("generator", "map", "zip", "filter")
+
+
 def is_tensor_of(found: object, dtype: str, dims: tuple[int, ...]) -> TypeGuard[TensorData]:
     """Return whether a value is a tensor with this dtype and shape."""
     return isinstance(found, TensorData) and (found.dtype, found.shape) == (dtype, dims)
@@ -162,8 +168,9 @@ def require_tensor(
         return repaired
     mistake = known(found) if callable(known) else _by_form(found, dims, known or {})
     mistake = mistake or _by_layout(found, dims)
+    wanted, note = tensor_of(dtype, letters, dims), about_form(found, dtype, dims)
     with local(repaired is not None):
-        raise Failure(call, f"It returned {show(found)}", tensor_of(dtype, letters, dims), mistake)
+        raise Failure(call, f"It returned {show(found)}", wanted, mistake, note=note)
 
 
 @contextlib.contextmanager

@@ -48,6 +48,7 @@ class Failure(Exception):
         mistake: the id of a known mistake, see `mistakes.toml`, or None.
         share: the fraction of the points that is still earned.
         details: figures for the record.
+        explained: whether the last line says what is wrong.
         local: whether the checks that depend on this one can still be judged.
         raised: the exception that was observed, if it was one.
     """
@@ -60,8 +61,12 @@ class Failure(Exception):
         mistake: str | None = None,
         share: float = 0.0,
         details: dict[str, Any] | None = None,
+        note: str = "",
     ) -> None:
-        """Compose the message from the call, the observed and the expected result."""
+        """Compose the message from the call, the observed and the expected result.
+
+        If there is no known mistake, a `note` ends it.
+        """
         self.raised = found if isinstance(found, Raised) else None
         text = show_raised(found) if isinstance(found, Raised) else found
         lines = [f"`{call}`", *_compare(text, expected)]
@@ -69,6 +74,9 @@ class Failure(Exception):
             lines.append(mistakes()[mistake].explanation)
         elif found == "It returned None":
             lines.append("Is there a `return`?")
+        elif note:
+            lines.append(note)
+        self.explained = mistake is not None or bool(note)
         super().__init__("\n".join(lines))
         self.mistake, self.share, self.details = mistake, share, details or {}
         self.local = False
@@ -76,17 +84,25 @@ class Failure(Exception):
     def named(self, mistake: str) -> Failure:
         """Return this failure with another known mistake."""
         lines = str(self).split("\n")
-        lines = lines[:-1] if self.mistake is not None else lines
+        lines = lines[:-1] if self.explained else lines
         self.args = ("\n".join([*lines, mistakes()[mistake].explanation]),)
-        self.mistake = mistake
+        self.mistake, self.explained = mistake, True
         return self
+
+    def advised(self, module: str) -> str:
+        """Return the message; if an exception in this module explains nothing else, with advice."""
+        raised, message = self.raised, str(self)
+        if raised is None or self.mistake is not None or raised.kind != "exception":
+            return message
+        known = advice(raised.type, raised.message, module)
+        return f"{message}\n{known}" if known else message
 
     def add_trace(self, trace: str) -> None:
         """Show the shapes on the way, below what was observed and expected."""
         alone = trace.startswith("matmul (") and "->" not in trace  # says nothing of its own
         if trace and not alone and f"\n{traced(trace)}" not in str(self):
             lines = str(self).split("\n")
-            at = len(lines) - (self.mistake is not None)
+            at = len(lines) - self.explained
             self.args = ("\n".join([*lines[:at], traced(trace), *lines[at:]]),)
 
 
@@ -217,8 +233,14 @@ def shape(sizes: tuple[int, ...]) -> str:
     return str(tuple(sizes))
 
 
-def explain_raised(raised: Raised, module: str) -> str:
-    """Explain an exception in student code, showing only the student's own frames."""
+def explain_raised(raised: Raised, module: str, exercise: str = "") -> str:
+    """Explain an exception in student code, showing only the student's own frames.
+
+    Args:
+        raised: the exception.
+        module: the student's module.
+        exercise: the module of the exercise; in a notebook each task has a module of its own.
+    """
     if raised.kind == "missing_module":
         return (
             f"{module}.py is missing. Put it beside the other files, or copy it from the kit again."
@@ -237,7 +259,7 @@ def explain_raised(raised: Raised, module: str) -> str:
     lines += _frames(raised.frames)
     if raised.trace:
         lines.append(traced(raised.trace))
-    if raised.kind == "exception" and (known := advice(raised.type, message)):
+    if raised.kind == "exception" and (known := advice(raised.type, message, exercise or module)):
         lines.append(known)
     if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):
         lines.append(

@@ -29,21 +29,33 @@ def mistakes() -> dict[str, Mistake]:
 
 @dataclass(frozen=True)
 class Advice:
-    """Advice on exceptions of the types `raises` whose message matches the pattern `says`."""
+    """Advice on exceptions of the types `raises` whose message matches the pattern `says`.
+
+    If there are `modules`, it is only for code of these.
+    """
 
     raises: tuple[str, ...]
     says: str
     advice: str
+    modules: tuple[str, ...] = ()
+
+    def fits(self, type_: str, message: str, module: str) -> bool:
+        """Return whether an exception in a module is one of those that this is about."""
+        if self.modules and module not in self.modules:
+            return False
+        return type_ in self.raises and re.search(self.says, message) is not None
 
 
 @functools.cache
 def rows() -> tuple[Advice, ...]:
     """Read the table of advice."""
     table = read_toml(TABLES / "advice.toml")["row"]
-    return tuple(Advice(tuple(row["raises"]), row["says"], row["advice"]) for row in table)
+    return tuple(
+        Advice(tuple(row["raises"]), row["says"], row["advice"], tuple(row.get("modules", ())))
+        for row in table
+    )
 
 
-def advice(type_: str, message: str) -> str | None:
-    """Return the advice on an exception, or an empty text."""
-    fitting = (row for row in rows() if type_ in row.raises and re.search(row.says, message))
-    return next((row.advice for row in fitting), None)
+def advice(type_: str, message: str, module: str = "") -> str | None:
+    """Return the advice on an exception in a module of the exercise, if there is any."""
+    return next((row.advice for row in rows() if row.fits(type_, message, module)), None)

@@ -308,9 +308,12 @@ class TableTraining:
         optimizer: the class of the last optimizer.
         drawn: whether the first negatives differ, from each other and from the contexts.
         piled_up: how often `backward` found gradients of the batch before.
+        rows: the largest number of pairs in a loss.
         held: whether an optimizer holds the table that the centres, the contexts and the negatives
             of the first loss came from; empty if no loss was computed.
         moved: the change of the table that changed least, relative to its first values.
+        changed: whether a table changed at all, in an optimizer or not.
+        start: the root mean square of the first values of a table, the largest.
         returned: whether the result equals a table that an optimizer holds.
     """
 
@@ -320,8 +323,11 @@ class TableTraining:
     optimizer: str
     drawn: bool
     piled_up: int
+    rows: int
     held: list[bool]
     moved: float
+    changed: bool
+    start: float
     returned: bool
 
 

@@ -55,7 +55,7 @@ def judge(function: Function, submission: Submission, check: Check, failed: str 
         return Verdict(
             Status.FAILED,
             failure.share,
-            str(failure),
+            failure.advised(tasks()[check.task].module),
             failure.mistake,
             failure.details,
             failure.local,
@@ -98,7 +98,9 @@ def _judge_raised(error: StudentError, check: Check, submission: Submission) -> 
     missing = raised.kind == "missing_module"
     module = raised.message if missing else submission.module(check.task)
     status = Status.MEMORY if raised.kind == "memory" else Status.FAILED
-    return Verdict(status, message=explain_raised(raised, module), raised=raised)
+    return Verdict(
+        status, message=explain_raised(raised, module, tasks()[check.task].module), raised=raised
+    )
 
 
 def compare_parameters(verdict: Verdict, task: str, submission: Submission) -> Verdict:
@@ -118,7 +120,8 @@ def compare_parameters(verdict: Verdict, task: str, submission: Submission) -> V
     if found.mistake is None:
         return replace(verdict, message="\n".join([verdict.message, *found.lines]))
     known = verdict.mistake
-    general = mistakes()[known].explanation if known else advice("TypeError", message)
+    other = advice("TypeError", message, tasks()[task].module)
+    general = mistakes()[known].explanation if known else other
     lines = [line for line in verdict.message.split("\n") if line != general]
     lines += [*found.lines, mistakes()[found.mistake].explanation]
     return replace(verdict, message="\n".join(lines), mistake=found.mistake)

@@ -1,6 +1,7 @@
 """What a student is told to do about a common exception: each kind is tripped once."""
 
 import functools
+import re
 
 import pytest
 
@@ -395,6 +396,45 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
 }
 
 
+OF_TEXT = {  # the same for lines of sentence_lengths in text.py
+    "too many parts": ("a, b = 1, 2, 3", "zip(*pairs) separates"),
+    "number of an element": ("a, b = 5", "enumerate yields pairs"),
+    "a length that is not in a list": ("[1, 2].index(5)", "the places of all elements"),
+    "unknown number": ("{}[3]", "counts 0"),
+    "unknown n-gram": ("{}[('a', 'b')]", "counts 0"),
+    "id that has no row": ("nn.Embedding(2, 2)(torch.tensor([5]))", "from 0 to n - 1"),
+    "lengths of another shape": (
+        "rnn.pack_padded_sequence(torch.zeros(2, 3, 4), torch.ones(2, 4), True, False)",
+        "how many tokens it has",
+    ),
+    "a length of zero": (
+        "rnn.pack_padded_sequence(torch.zeros(2, 3, 4), torch.tensor([2, 0]), True)",
+        "only sentences with a token",
+    ),
+    "text as a number": ("'text' + 1", "Print it just before"),
+    "too many indices": ("torch.zeros(2)[0, 0]", "Print its shape just before this line."),
+    "divided by zero": ("1 / 0", "Which number can be 0"),
+    "numbers to stack": ("torch.stack([1, 2])", "these are plain numbers"),
+    "list beside numbers": ("torch.tensor([[[1.0], [2.0]], [[3.0], 0.0]])", "nested alike"),
+    "list at several places": ("[1, 2][torch.tensor([1, 0])]", "one whole number, not a tensor"),
+    "list with two indices": ("[1, 2][:, 0]", "works for tensors only"),
+    "index of a generator": ("nlp_pipe = (n for n in []); nlp_pipe[0]", "Make a list of it first"),
+    "length of a generator": ("len(zip([1], [2]))", "Make a list of it first"),
+    "attribute of a generator": ("map(len, []).append(1)", "Make a list of it first"),
+    "pair changed": ("torch.max(padded, dim=1)[0:1] = 0", "a pair (values, indices)"),
+    "maximum of nothing": ("padded[:, :0].amax(dim=1)", "over nothing is not defined"),
+    "shuffled by a generator": (
+        "import random; random.shuffle([1], torch.Generator())",
+        "takes the list alone",
+    ),
+    "permutation of a generator": ("torch.randperm(torch.Generator())", "by its name"),
+    "list given to torch": ("torch.argsort([2, 1])", "This function takes a tensor"),
+    "shape of a list": ("[1, 2].shape", "This is a list, not a tensor"),
+    "list compared": ("[1, 2] < 3", "A list cannot be compared"),
+}
+OF_THE_NEWS = re.compile(r"AG_NEWS|Collate|NewsDataset|LSTMClassifier|loader|class index")
+
+
 IN_A_PROCESS_OF_ITS_OWN = ("input", "breakpoint")  # pytest itself answers these two
 
 
@@ -407,6 +447,18 @@ def told(lines: str, in_process: bool = True) -> str:
         return opened.run(tasks()["dataset"].checks[0]).message
 
 
+@functools.cache
+def told_of_text(lines: str) -> str:
+    """The message about a `sentence_lengths` that has these lines."""
+    text = (
+        "import torch\nfrom torch import nn\nfrom torch.nn.utils import rnn\n"
+        f"def sentence_lengths(padded):\n    {lines}\n"
+    )
+    sources = Sources("s", {"text": text.encode()}, {"text": "exercise/text.py"})
+    with session(sources, assignment="words-to-tensors", device="cpu", in_process=True) as opened:
+        return opened.run(tasks()["sentence_lengths"].checks[0]).message
+
+
 def told_in(case: str) -> str:
     return told(CODE[case][0], in_process=case not in IN_A_PROCESS_OF_ITS_OWN)
 
@@ -417,8 +469,17 @@ def test_a_common_exception_comes_with_what_to_do_next(case: str) -> None:
     assert CODE[case][1] in message.splitlines()[-1], message
 
 
+@pytest.mark.parametrize("case", OF_TEXT)
+def test_advice_on_another_assignment_does_not_speak_of_the_news(case: str) -> None:
+    lines, words = OF_TEXT[case]
+    advice = told_of_text(lines).splitlines()[-1]
+    assert words in advice
+    assert not OF_THE_NEWS.search(advice)
+
+
 def test_each_row_of_advice_is_tripped_by_a_case() -> None:
     tripped = {told_in(case).splitlines()[-1] for case in CODE}
+    tripped |= {told_of_text(lines).splitlines()[-1] for lines, _ in OF_TEXT.values()}
     assert [row.says for row in rows() if row.advice not in tripped] == []
 
 

@@ -6,7 +6,8 @@ import functools
 import itertools
 import random
 
-from grader.checks._tools import close_number, matching_mistake, require_number
+from grader.checks._differences import about_number
+from grader.checks._tools import close_number, require_number
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
@@ -17,7 +18,10 @@ from grader.worker.wire import Raised
 Corpus = tuple[list[list[str]], list[list[str]]]  # translations, with one reference each
 
 # Variants of a mistake that the student makes in several ways, by the beginning of their names.
-VARIANTS = ("bleu-orders", "bleu-smoothed", "bleu-short-skipped", "bleu-counted-once")
+VARIANTS = (
+    *("bleu-orders", "bleu-smoothed", "bleu-short-skipped", "bleu-counted-once"),
+    *("bleu-penalty-inverted", "bleu-zeros-left-out"),
+)
 # Python's messages for a logarithm of 0 (before and since 3.14) and a geometric mean with 0.
 NO_LOGARITHM = ("math domain error", "expected a positive input", "geometric mean requires")
 
@@ -36,6 +40,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-short-skipped-in-the-counts": Bleu(skips="four-in-the-counts"),
     "bleu-no-penalty": Bleu(penalty="none"),
     "bleu-penalty-inverted": Bleu(penalty="inverted"),
+    "bleu-penalty-inverted-for-long": Bleu(penalty="long"),
     "bleu-penalty-rewards": Bleu(penalty="unbounded"),
     "bleu-penalty-is-the-ratio": Bleu(penalty="ratio"),
     "bleu-penalty-exponent-inverted": Bleu(penalty="exponent"),
@@ -44,7 +49,8 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-recall": Bleu(recall=True),
     "bleu-smoothed": Bleu(smoothing=1.0),
     "bleu-smoothed-from-two": Bleu(smoothing=1.0, smooth_from=2),
-    "bleu-zeros-left-out": Bleu(skips_zeros=True),
+    "bleu-zeros-left-out": Bleu(skips_zeros="mean"),
+    "bleu-zeros-left-out-of-the-sum": Bleu(skips_zeros="sum"),
     "bleu-product": Bleu(multiplied=True),
     "bleu-two-bases": Bleu(base_two=True),
     "bleu-lower-cased": Bleu(tokens="lower"),
@@ -193,18 +199,38 @@ def require_bleu(submission: Submission, case: str) -> None:
     right = Bleu().score(*corpus)
     if close_number(found, right):
         return
-    mistakes = {"bleu-not-in-percent": right / 100}
-    for name, wrong in BLEU_MISTAKES.items():
-        mistakes[name] = wrong.score(*corpus)
-    differ = [(name, score) for name, score in mistakes.items() if not close_number(score, right)]
-    why = matching_mistake(found, differ, close_number)
+    why = explaining(submission, found, right, corpus)
     if why is None and case == "without a match of four words" and found > 0:
-        why = "bleu-smoothed"
-    why = why or "bleu-differs"
+        why = "bleu-zero-replaced"
+    if why is None and not found:
+        why = "bleu-nothing-matches"
+    note = about_number(found, right, {"4": 4})
+    why = why or (None if note else "bleu-differs")
     why = next((name for name in VARIANTS if why is not None and why.startswith(name)), why)
     said = f"{right:.4f}" if right else "0.0"
     with local(why == "bleu-not-in-percent"):
-        raise BleuFailure(case, corpus, found, said, why)
+        raise BleuFailure(case, corpus, found, said, why, note)
+
+
+def explaining(submission: Submission, found: float, right: float, corpus: Corpus) -> str | None:
+    """Return the known mistake behind a score; of several, the one that explains most scores."""
+    if right and close_number(found, right / 100):
+        return "bleu-not-in-percent"
+    scores = {name: way.score(*corpus) for name, way in BLEU_MISTAKES.items()}
+    fits = [
+        name
+        for name, score in scores.items()
+        if close_number(found, score) and not close_number(score, right)
+    ]
+
+    def explained(name: str) -> int:
+        pairs = (
+            (bleus(submission)[case].result, BLEU_MISTAKES[name].score(*drawn))
+            for case, drawn in corpora(submission).items()
+        )
+        return sum(isinstance(one, float) and close_number(one, other) for one, other in pairs)
+
+    return max(fits, key=explained, default=None)
 
 
 def explain_raised_score(case: str, corpus: Corpus, raised: Raised) -> None:
@@ -227,11 +253,17 @@ class BleuFailure(Failure):
     """A wrong score; the message shows the sentences, so that students can count n-grams."""
 
     def __init__(
-        self, case: str, corpus: Corpus, found: float | Raised, expected: str, why: str | None
+        self,
+        case: str,
+        corpus: Corpus,
+        found: float | Raised,
+        expected: str,
+        why: str | None,
+        note: str = "",
     ) -> None:
         """Compose the message with the sentences."""
         told = f"It returned {found:.4f}" if isinstance(found, float) else found
-        super().__init__(f"{BLEU_CALL} {case}", told, expected, why)
+        super().__init__(f"{BLEU_CALL} {case}", told, expected, why, note=note)
         lines = [
             f"  {name}: {' '.join(sentence) or '(empty)'}"
             for pair in zip(*corpus, strict=True)

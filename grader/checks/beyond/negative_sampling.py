@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._differences import about_number
 from grader.checks._tools import (
     close_number,
     draw_each,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-B, F, K = 4, 5, 3
+B, F, K = 6, 5, 3  # all different, also from K + 1
 LOSS = "negative_sampling_loss(centre, context, negatives)"
 PARTS = ("centre", "context", "negatives")
 LARGE = 30.0
@@ -96,6 +97,12 @@ def cosine_loss(given: list[Tensor]) -> float:
     return -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
 
 
+def _of_all_contexts(submission: Submission) -> Tensor:
+    """Compute the mean term of each centre with every context of the batch."""
+    centre, context, _ = (part.double() for part in vectors(submission))
+    return log_sigmoid(centre @ context.T).mean()
+
+
 def log_sigmoid(x: Tensor) -> Tensor:
     """Compute log(sigmoid(x)) without overflow."""
     import torch
@@ -124,11 +131,13 @@ def check_values(submission: Submission) -> None:
         "sampling-summed-over-pairs": B * right,
         "negatives-averaged": -(near_.mean() + far_.mean()).item(),
         "sampling-divided-by-negatives": right / K,
+        "sampling-mean-of-all-terms": right / (K + 1),
         "negatives-sign-missing": -(near_ + log_sigmoid(far).sum(1)).mean().item(),
         "sampling-signs-swapped": -(log_sigmoid(-pair) + log_sigmoid(far).sum(1)).mean().item(),
         "sampling-sigmoid-of-the-sum": -(near_ + log_sigmoid(-far.sum(1))).mean().item(),
         "sampling-sigmoid-of-all": -log_sigmoid(pair - far.sum(1)).mean().item(),
         "negatives-left-out": -near_.mean().item(),
+        "every-context-scored": -(_of_all_contexts(submission) + far_.sum(1).mean()).item(),
         "negatives-with-context": -(near_ + log_sigmoid(-of_context).sum(1)).mean().item(),
         "loss-not-negated": -right,
         "logarithm-missing": -(pair.sigmoid() + (-far).sigmoid().sum(1)).mean().item(),
@@ -139,13 +148,18 @@ def check_values(submission: Submission) -> None:
     }
     why = matching_mistake(found, mistakes.items(), close_number)
     why = "sampling-sigmoid-of-the-sum" if why == "sampling-sigmoid-of-all" else why
-    why = why or "sampling-differs"
+    note = about_number(found, right, {"B": B, "K": K, "F": F})
+    why = why or (None if note else "sampling-differs")
     with local(why in SCALED):
-        raise Failure(LOSS, f"It returned {found:.4f}", f"{right:.4f}, by the formula", why)
+        told = f"{right:.4f}, by the formula"
+        raise Failure(LOSS, f"It returned {found:.4f}", told, why, note=note)
 
 
 # With these mistakes the loss is a multiple of the correct one.
-SCALED = ("sampling-summed-over-pairs", "sampling-divided-by-negatives", "loss-not-negated")
+SCALED = (
+    *("sampling-summed-over-pairs", "sampling-divided-by-negatives"),
+    *("sampling-mean-of-all-terms", "loss-not-negated"),
+)
 
 
 def require_single(submission: Submission, number: int, pairs: int, negatives: int) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from grader.checks._differences import about_number
 from grader.checks._tools import (
     close_number,
     explain_error,
@@ -15,6 +16,7 @@ from grader.checks._tools import (
 )
 from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
+from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 ROWS, STEPS, CLASSES = 3, 6, 5
 PERPLEXITY = "perplexity(logits, targets, padding={})"
+CERTAIN_CALL = f"{PERPLEXITY.format(0)} of a model that is certain and wrong"
 
 
 def batch(submission: Submission, padding: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -42,13 +45,29 @@ def batch(submission: Submission, padding: int, lengths: Sequence[int]) -> tuple
 SCENES = ((0, (STEPS,) * ROWS), (0, (6, 1, 3)), (CLASSES - 1, (2, 6, 3)))
 
 
+# mean negative log-likelihoods of models that are certain and wrong; e to the power of the second
+# does not fit into a float32
+CERTAIN = (60.0, 150.0)
+
+
+def certain_batch(submission: Submission, loss: float) -> tuple[Tensor, Tensor]:
+    """Return logits whose largest is `loss` more than the others and belongs to a wrong token."""
+    import torch
+
+    _, targets = batch(submission, *SCENES[0])
+    wrong = torch.nn.functional.one_hot((targets + 1) % CLASSES, CLASSES)
+    return loss * wrong.float(), targets
+
+
 @evidence
 def perplexities(submission: Submission) -> list[CallResult]:
-    """Call the function on a batch without padding, and on two with padding."""
+    """Call the function on a batch without padding, on two with padding, and on certain models."""
     calls = [
         Call(PERPLEXITY.format(padding), [*batch(submission, padding, lengths), padding])
         for padding, lengths in SCENES
     ]
+    padding = SCENES[0][0]
+    calls += [Call(CERTAIN_CALL, [*certain_batch(submission, loss), padding]) for loss in CERTAIN]
     return submission.call("perplexity", "perplexity", calls)
 
 
@@ -82,6 +101,7 @@ def check_values(submission: Submission) -> None:
     each = surprises(logits, targets)
     right = each.mean().exp().item()
     if close_number(found, right):
+        _require_no_bound(submission)
         return
     by_two = each.mean().item()
     viewed = logits.reshape(ROWS, CLASSES, STEPS).transpose(1, 2)
@@ -109,13 +129,39 @@ def check_values(submission: Submission) -> None:
         "perplexities-of-sentences": each.mean(1).exp().mean().item(),
     }
     told = f"{right:.4f} (without padding)"
-    why = matching_mistake(found, mistakes.items(), close_number) or "perplexity-differs"
-    raise Failure(call, f"It returned {found:.4f}", told, why)
+    why = matching_mistake(found, mistakes.items(), close_number)
+    note = about_number(found, right, {}) or _about_mean(found, right)
+    why = why or (None if note else "perplexity-differs")
+    raise Failure(call, f"It returned {found:.4f}", told, why, note=note)
+
+
+def _about_mean(found: float, right: float) -> str:
+    """Return what the mean before the exponential has to do with the correct one, or nothing."""
+    if found <= 0:
+        return ""
+    sizes = {"B": ROWS, "T": STEPS, "C": CLASSES}
+    note = about_number(math.log(found), math.log(right), sizes)
+    return note and f"Look at the mean before the exponential. {note}"
+
+
+def _require_no_bound(submission: Submission) -> None:
+    """Require that a model that is certain and wrong has a very large perplexity, or infinity.
+
+    Raises:
+        Failure: the perplexity is smaller.
+    """
+    answers = perplexities(submission)[len(SCENES) :]
+    for called, loss in zip(answers, CERTAIN, strict=True):
+        found = called.result
+        if isinstance(found, float) and found < math.exp(loss) * 0.999:
+            told = f"e to the power of {loss:.0f}: about {math.exp(loss):.1e}"
+            with local():
+                raise Failure(CERTAIN_CALL, f"It returned {found:.1e}", told, "perplexity-bounded")
 
 
 def check_padding(submission: Submission) -> None:
     """Padding does not count, and each real token counts the same."""
-    answers = perplexities(submission)[1:]
+    answers = perplexities(submission)[1 : len(SCENES)]
     for called, (padding, lengths) in zip(answers, SCENES[1:], strict=True):
         call = f"{PERPLEXITY.format(padding)} with padding in targets"
         found = require_number(called.result, call)

@@ -187,6 +187,35 @@ def known_mistakes(tokens: list[int], window: int, right: Pairs) -> dict[str, li
     }
 
 
+def why_by_distance(tokens: list[int], window: int, found: Pairs, right: Pairs) -> str | None:
+    """Return what all pairs have in common that are missing or too many, if it is a known mistake.
+
+    A word that occurs twice has two distances to another one.
+    """
+    distances = [
+        {
+            at - place
+            for place, word in enumerate(tokens)
+            for at, other in enumerate(tokens)
+            if (word, other) == pair and at != place
+        }
+        for pair in found
+    ]
+    if not found or not all(distances):
+        return None
+    if any(min(map(abs, each)) > window for each in distances):
+        return "pairs-too-far"
+    for sign in (1, -1):
+        if all(max(sign * distance for distance in each) > 0 for each in distances):
+            return "pairs-one-sided"
+    if {*found} == {*right} and found > right:
+        return "pairs-listed-twice"
+    centres = {centre for centre, _ in found}
+    places = [place for place, word in enumerate(tokens) if word in centres]
+    inner = places == [*range(places[0], places[-1] + 1)] and len(places) < len(tokens)
+    return "pairs-full-windows-only" if inner and found < right else None
+
+
 def require_neighbours(submission: Submission, number: int) -> None:
     """Require the correct pairs from one of the calls.
 
@@ -204,6 +233,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
     )
     if why is None and random_windows(tokens, window, found):
         why = "pairs-window-drawn"
+    why = why or why_by_distance(tokens, window, found, right)
     missing, more = right - found, found - right
     parts = [f"It returned {found.total()} pairs"]
     parts += [f"missing are {some(missing)}"] if missing else []

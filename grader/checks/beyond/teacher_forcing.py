@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._differences import which_step
 from grader.checks._tools import close, generator, matching_mistake, require_tensor
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import DecodedText, unwrap
@@ -228,7 +229,9 @@ def require_fed(submission: Submission, number: int) -> None:
     step = int((found != right).any(0).nonzero()[0, 0])
     what = ("targets[:, {}]", "the choice at step {}")[number].format(step + (0, 1)[number])
     told = f"Step {step + 2} was fed {found[:, step].tolist()}"
-    raise Failure(call, told, f"{right[:, step].tolist()}, {what}", why)
+    tables = {"targets[:, {}]": targets, "the decoder's choice at step {} (from 0)": choices}
+    note = which_step(found[:, step].tolist(), tables)
+    raise Failure(call, told, f"{right[:, step].tolist()}, {what}", why, note=note)
 
 
 def check_mixed(submission: Submission) -> None:

@@ -6,7 +6,15 @@ import operator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, close_number, draw_each, generator, matching_mistake
+from grader.checks._differences import about_number
+from grader.checks._tools import (
+    close,
+    close_number,
+    draw_each,
+    generator,
+    is_generator,
+    matching_mistake,
+)
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import LanguageModelCall, TextTraining, unwrap
 from grader.grading.leniency import local
@@ -264,6 +272,7 @@ def _require_losses(submission: Submission) -> None:
     if type(found) is not list or len(found) != len(seen.calls):
         expected = f"a list of {len(seen.calls)} floats, one per chunk"
         why = "one-loss-returned" if type(found) is float else None
+        why = "generator-returned" if is_generator(found) else why
         raise Failure(TRAIN, f"It returned {show(found)}", expected, why)
     if any(isinstance(loss, TensorData) for loss in found):
         raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats", "losses-are-tensors")
@@ -297,7 +306,28 @@ def _require_losses(submission: Submission) -> None:
         sizes = [*targets.shape, targets.numel()]
         scaled = [("loss-scaled", right * size) for size in (*sizes, *(1 / size for size in sizes))]
         why = matching_mistake(loss, [*mistakes.items(), *scaled], close_number)
-        raise Failure(TRAIN, told, f"{right:.4f}", why)
+        note = about_number(loss, right, {"B": TEXTS, "T": CHUNK, "C": LETTERS})
+        raise Failure(TRAIN, told, f"{right:.4f}", why, note=note)
+
+
+def _is_scaled(submission: Submission) -> bool:
+    """Return whether the first step of the optimizer goes along the gradient, but too far or not.
+
+    Plain SGD multiplies all numbers of the gradient by its rate.
+    """
+    import torch
+
+    first, second = (call_weights(call) for call in trained(submission).calls[:2])
+    own = {name: weight.requires_grad_() for name, weight in first.items()}
+    chunk = text_ids(submission)[:, : CHUNK + 1]
+    logits, _ = read(own, chunk[:, :-1], None)
+    rows, targets = logits.flatten(0, 1), chunk[:, 1:].flatten()
+    loss = torch.nn.functional.cross_entropy(rows, targets)
+    right = torch.cat([each.flatten() for each in torch.autograd.grad(loss, [*own.values()])])
+    found = torch.cat([(first[name].detach() - second[name]).flatten() for name in first])
+    length = found.norm() / right.norm()
+    along = torch.dot(found, right) / (found.norm() * right.norm())
+    return bool(length > 0) and along.item() > 0.999 and not close_number(length.item(), RATE, 1e-2)
 
 
 def check_learns(submission: Submission) -> None:
@@ -310,7 +340,8 @@ def check_learns(submission: Submission) -> None:
     if fits(learned(submission)):
         return
     known = ("gradients-not-cleared", "no-step", "one-step-for-the-text", "loss-summed")
-    why = next((name for name in known if fits(learned(submission, name))), "steps-not-these")
+    why = next((name for name in known if fits(learned(submission, name))), None)
+    why = why or ("steps-of-another-length" if _is_scaled(submission) else "steps-not-these")
     told = "The final weights differ from those of one step per chunk"
     if why == "no-step":
         told = "The final weights equal the initial ones"

@@ -25,6 +25,9 @@ ENOUGH = 0.7
 NEAR = 2.9  # a table that changed less, relative to its first values, has learned little
 FAR = 1.0  # the sum of the steps' sizes; a number of a trained vector is about 0.6
 LARGE_RATE = 0.2
+LARGE_START = (
+    0.4  # normal numbers have 1, uniform ones from -1 to 1 have 0.58, from -0.5 to 0.5 0.29
+)
 ALIKE = 0.8  # if the mean cosine of random words is larger, all vectors point the same way
 
 
@@ -69,6 +72,15 @@ def check_shape(submission: Submission) -> None:
     require_vectors(submission)
 
 
+def check_start(submission: Submission) -> None:
+    """The vectors start with small numbers."""
+    call = word2vec_call(len(word_pairs(submission.seed).words))
+    start = word_vectors(submission).start
+    if start > LARGE_START:
+        found = f"The first values of a table have a standard deviation of about {start:.2f}"
+        raise Failure(call, found, "about 0.1", "vectors-start-large")
+
+
 def check_neighbours(submission: Submission) -> None:
     """Words that occur together in news get similar vectors, even for pairs not trained on."""
     import torch
@@ -98,7 +110,9 @@ def check_neighbours(submission: Submission) -> None:
 def why_untrained(seen: TableTraining, share: float) -> str | None:
     """Return the known mistake that the course of the training shows, if there is one."""
     if not seen.steps:
-        return None
+        return "no-step" if seen.held and not seen.changed else None
+    if seen.rows == 2:
+        return "rows-for-columns"
     if not all(seen.held):
         return "table-not-learned"
     if share < 0.55 and not seen.returned:

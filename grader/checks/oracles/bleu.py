@@ -18,8 +18,9 @@ class Bleu:
         orders: the length of the longest n-grams.
         clipping: the reference counts that limit those of a translation: of its "sentence", of
             the whole "corpus", or "none".
-        penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "ratio"
-            (c / r), "exponent" (exp(1 - c / r)) or "linear" (1 - r / c, without exp).
+        penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "long"
+            (exp(1 - c / r) if c > r), "ratio" (c / r), "exponent" (exp(1 - c / r)) or "linear"
+            (1 - r / c, without exp).
         arithmetic: use the arithmetic mean of the precisions.
         by_sentence: average the scores of the sentences.
         averaged: average the precisions of the sentences, for each n.
@@ -28,7 +29,7 @@ class Bleu:
         skips: sentences that are skipped: those with a side shorter than "n", or with a side
             shorter than "four" words; "four-in-the-counts" skips them except in the penalty.
         recall: divide by the n-grams of the references instead of the translations'.
-        skips_zeros: omit precisions of 0 from the mean.
+        skips_zeros: omit precisions of 0 from the "mean", or from the "sum" that is divided by 4.
         smoothing: add this to the counts of all n-grams that are not shorter than `smooth_from`.
         smooth_from: see `smoothing`.
         multiplied: use the product instead of the mean.
@@ -46,7 +47,7 @@ class Bleu:
     counts: str = "all"
     skips: str = ""
     recall: bool = False
-    skips_zeros: bool = False
+    skips_zeros: str = ""
     smoothing: float = 0.0
     smooth_from: int = 1
     multiplied: bool = False
@@ -107,6 +108,8 @@ class Bleu:
         return matches, total
 
     def _mean(self, precisions: list[float]) -> float:
+        if self.skips_zeros == "sum" and any(precisions):
+            precisions = [share or 1.0 for share in precisions]
         if self.skips_zeros:
             precisions = [share for share in precisions if share]
         if not precisions or (0 in precisions and not self.arithmetic):
@@ -124,6 +127,8 @@ class Bleu:
         if self.penalty in ("ratio", "exponent", "linear"):
             wrong = {"ratio": c / r, "exponent": math.exp(1 - c / r), "linear": 1 - r / c}
             return 1.0 if c > r else wrong[self.penalty]
+        if self.penalty == "long":
+            return math.exp(min(0.0, 1 - c / r))
         if self.penalty == "inverted":
             return 1.0 if c < r else math.exp(1 - c / r)
         return 1.0 if c > r and self.penalty == "short" else math.exp(1 - r / c)

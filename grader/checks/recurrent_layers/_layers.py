@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._differences import about_tensor
 from grader.checks._tools import (
     close,
     draw,
@@ -29,7 +30,14 @@ BUILT_IN = "torch's own "  # in the message of what raises instead of them
 VALUES = {"rnn_cell": "values", "lstm_cell": "cell_state", "gru_cell": "values"}
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 WEIGHTS_APART = 1_000_000  # offset of the seed, so that weights differ from inputs
-NOT_TRANSPOSED = {"mat1 and mat2 shapes cannot be multiplied": "weights-not-transposed"}
+NOT_TRANSPOSED = {  # by the shapes of inputs or state, and of weights, with 1, 3 or 4 parts
+    **{f"({B}x{F} and {n * H}x{F})": "weights-not-transposed" for n in (1, 3, 4)},
+    **{f"({B}x{H} and {n * H}x{H})": "weights-not-transposed" for n in (3, 4)},
+    **{f"({n * H}x{F} and {B}x{F})": "weights-not-transposed" for n in (1, 3, 4)},
+    **{f"({n * H}x{H} and {B}x{H})": "weights-not-transposed" for n in (1, 3, 4)},
+    **{f"({B}x{F} and {H}x{n * H})": "weights-of-the-other" for n in (1, 3, 4)},
+    **{f"({B}x{H} and {F}x{n * H})": "weights-of-the-other" for n in (1, 3, 4)},
+}
 
 
 def weights(submission: Submission, gates: int) -> list[Tensor]:
@@ -46,7 +54,7 @@ def compare(
     expected: Tensor,
     like: str,
     candidates: Candidates,
-    fallback: str | None = None,
+    fallback: str | Callable[[], str] | None = None,
 ) -> None:
     """Require correct numbers.
 
@@ -57,14 +65,17 @@ def compare(
         expected: the correct result.
         like: what computes the correct result, for the message.
         candidates: the results of known mistakes.
-        fallback: the mistake to name if none of them explains the result.
+        fallback: the mistake to name if none of them explains the result, or what returns it.
 
     Raises:
         Failure: the numbers differ; the message shows the first wrong one.
     """
     if close(found, expected):
         return
-    why = matching_mistake(found, candidates, close) or fallback
+    why = matching_mistake(found, candidates, close)
+    note = "" if why else about_tensor(found, expected)
+    if why is None and not note:
+        why = fallback() if callable(fallback) else fallback
     wrong = ~((found - expected).abs() <= TOLERANCE)
     *index, _ = wrong.nonzero()[0].tolist()
     row = tuple(index)
@@ -72,7 +83,7 @@ def compare(
     names = [*axes.split(), "feature"]
     place = ", ".join(f"{name} {at}" for name, at in zip(names, [*index, feature], strict=True))
     shown = f"It is {number} at {place} ({int(wrong.sum())} of {wrong.numel()} numbers differ)"
-    raise Failure(call, shown, f"{right} (from {like})", why)
+    raise Failure(call, shown, f"{right} (from {like})", why, note=note)
 
 
 def require_by_hand(
@@ -126,6 +137,17 @@ def _plain(compute: Callable[..., Any], call: Call) -> list[TensorData]:
     """Return the numbers of the correct result, as a worker sends them."""
     found = compute(*call.args)
     return [tensor_data(each) for each in (found if isinstance(found, tuple) else (found,))]
+
+
+def other_formula(submission: Submission, task: str, call: Call) -> Callable[[], str]:
+    """Return what names the mistake of a cell whose numbers no known mistake explains."""
+
+    def name_mistake() -> str:
+        one, other = submission.call(task, task, [call, call])
+        same = same_numbers(one.result, other.result)
+        return "formula-differs" if same else "weights-of-its-own"
+
+    return name_mistake
 
 
 def frozen(layer: dict[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def carried(submission: Submission) -> list[CallResult]:
     inputs, h, c = sequences(submission, 0)
     learning = (parameter(h), parameter(c))
     given = [frozen(lstm), inputs, learning, LENGTHS[0][1]]
-    calls.append(Call(carry_call(0), given, weights=[None, *state_weights(submission)]))
+    calls.append(Call(carry_call(0), given, weights=sum_weights(submission)))
     both = {**plain, "bidirectional": True}
     other = construct("torch.nn.LSTM", F, H, LAYERS, state=lstm_weights(submission, 2), **both)
     inputs, h, c = sequences(submission, 0, directions=2)
@@ -86,9 +86,10 @@ def carried(submission: Submission) -> list[CallResult]:
     return submission.call("carry_state", "carry_state", calls)
 
 
-def state_weights(submission: Submission) -> list[Tensor]:
-    """Sample the weights of the numbers of h_n and c_n in the sum whose gradients are wanted."""
-    return draw_each(submission.seed + 1, (LAYERS, B, H), (LAYERS, B, H))
+def sum_weights(submission: Submission) -> list[Tensor]:
+    """Sample the weights of all numbers of a result in the sum whose gradients are wanted."""
+    states = (LAYERS, B, H)
+    return draw_each(submission.seed + 1, (B, LENGTHS[0][0], H), states, states)
 
 
 TWO_DIRECTIONS = "carry_state(lstm, inputs, (h_0, c_0), size=4)` with a bidirectional `lstm"
@@ -121,7 +122,7 @@ def carried_through(submission: Submission, number: int) -> tuple[Tensor, Tensor
 def check_shape(submission: Submission) -> None:
     """Outputs have shape (B, T, H), states (L, B, H), even if the last chunk is shorter."""
     known = {
-        "Sizes of tensors must match except in dimension 0": "joined-along-the-batch",
+        "Sizes of tensors must match except in dimension 0": "chunks-joined-along-the-batch",
         "stack expects each tensor to be equal size": "stacked-for-joined",
         "Expected sequence length to be larger than 0": "empty-chunk",
         "Expected hidden": "batch-cut",
@@ -251,15 +252,15 @@ def check_gradients(submission: Submission) -> None:
     require_pair(called.result, call, "outputs and (h_n, c_n)")
     inputs, *states = sequences(submission, 0)
     start = [each.requires_grad_() for each in states]
-    _, *ends = whole_run(submission)(inputs, *start)
-    weights = state_weights(submission)
+    ends = whole_run(submission)(inputs, *start)
+    weights = sum_weights(submission)
     total = sum((end * weight).sum() for end, weight in zip(ends, weights, strict=True))
     right = torch.autograd.grad(total, start)
     is_right = False
     with contextlib.suppress(Failure, Blocked, StudentError):
-        _, *found = carried_through(submission, 0)
+        found = carried_through(submission, 0)
         is_right = all(close(one, end.detach()) for one, end in zip(found, ends, strict=True))
-    back = "from `h_n` and `c_n` back to the initial states"
+    back = "from the results back to the initial states"
     require_gradients(
         call, called, back, right if is_right and not lenient() else None, "state-detached"
     )

@@ -59,6 +59,7 @@ def check_sum_shape(submission: Submission) -> None:
             (rows, 2 * H): "summed-over-time",
             (rows, H): "summed-over-time",
             (rows, steps): "summed-over-features",
+            (rows, steps, 1): "summed-over-features",
             (-(-rows // 2), steps, 2 * H): "halves-of-the-batch",
         }
         if steps > 1:

@@ -13,6 +13,7 @@ from grader.checks.recurrent_layers._layers import (
     B,
     H,
     compare,
+    other_formula,
     require_by_hand,
     step,
     weights,
@@ -65,7 +66,8 @@ def check_values(submission: Submission) -> None:
     inputs, state, _ = step(submission, B)
     expected = torch.gru_cell(inputs, state, *weights(submission, 3))
     candidates = _wrong_gru_states(submission)
-    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, "formula-differs")
+    other = other_formula(submission, "gru_cell", cell_call(submission, B))
+    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, other)
 
 
 def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
@@ -110,6 +112,11 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "squashed-twice", tanh(mixed(n))
     yield "squashed-twice", mixed(tanh(n))
     yield "old-state-added", mixed(n) + h
+    for one, two in ((x_r, x_z), (s_r, s_z), (x_r, x_z + s_z), (x_r + s_r, x_z)):
+        yield "gate-from-one-part", _mix(sigmoid(two), tanh(x_n + sigmoid(one) * s_n), h)
+    for other in (x_n, s_n, s_n * r, x_n + r * s_n):
+        yield "other-parts-mixed", _mix(z, n, other)
+        yield "other-parts-mixed", _mix(z, other, h)
 
 
 def _mix(z: Tensor, n: Tensor, h: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from grader.checks.recurrent_layers._layers import (
     B,
     H,
     compare,
+    other_formula,
     require_by_hand,
     step,
     weights,
@@ -111,7 +112,8 @@ def check_cell_state(submission: Submission) -> None:
     candidates = [("c-and-h-swapped", expected_h), *_wrong_cell_states(submission)]
     found = lstm_states(submission)[1]
     try:
-        compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, "formula-differs")
+        other = other_formula(submission, "lstm_cell", cell_call(submission, B))
+        compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, other)
     except Failure as failure:
         failure.local = failure.mistake in OUTPUT_GATE_RIGHT or close(found, expected_h)
         raise
@@ -121,7 +123,7 @@ def check_cell_state(submission: Submission) -> None:
 OUTPUT_GATE_RIGHT = {
     *("forget-gate-missing", "input-gate-missing", "sigmoid-for-tanh", "tanh-missing"),
     *("cell-state-squashed", "forget-bias-added", "forget-gate-coupled"),
-    *("input-and-forget-swapped", "squashed-twice"),
+    *("input-and-forget-swapped", "squashed-twice", "forget-gate-on-h"),
 }
 
 
@@ -159,6 +161,7 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "squashed-twice", sigmoid(f) * c + sigmoid(i) * tanh(sigmoid(g))
     yield "squashed-twice", sigmoid(f) * c + sigmoid(i) * tanh(tanh(g))
     yield "squashed-twice", sigmoid(sigmoid(f)) * c + sigmoid(sigmoid(i)) * tanh(g)
+    yield "forget-gate-on-h", sigmoid(f) * h + sigmoid(i) * tanh(g)
     yield "gates-read-the-cell-state", sigmoid(f + c) * c + sigmoid(i + c) * tanh(g)
 
 
@@ -191,6 +194,7 @@ def check_state(submission: Submission) -> None:
             ("squashed-twice", sigmoid(sigmoid(o)) * tanh(new_c)),
             ("squashed-twice", sigmoid(o) * tanh(tanh(new_c))),
             ("old-state-added", sigmoid(o) * tanh(new_c) + h),
+            ("tanh-of-the-product", tanh(sigmoid(o) * new_c)),
         ],
         "formula-differs",
     )

@@ -12,6 +12,7 @@ from grader.checks.recurrent_layers._layers import (
     B,
     H,
     compare,
+    other_formula,
     require_by_hand,
     step,
     weights,
@@ -82,7 +83,7 @@ def check_values(submission: Submission) -> None:
             ("one-bias-twice", torch.tanh(total - b_ih + b_hh)),
             ("joined-in-another-order", torch.tanh(_joined_wrongly(given, inputs, state))),
         ],
-        "formula-differs",
+        other_formula(submission, "rnn_cell", cell_call(submission, B)),
     )
 
 

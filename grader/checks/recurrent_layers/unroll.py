@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
     close,
-    draw,
     draw_each,
     explain_error,
     require_gradients,
@@ -59,13 +58,13 @@ def unrolled(submission: Submission) -> list[CallResult]:
     calls = [Call(UNROLL, [cell(submission), *each]) for each in given]
     inputs, state = given[0]
     learning = [frozen(cell(submission)), inputs, parameter(state)]
-    calls.append(Call(UNROLL, learning, weights=[None, state_weights(submission)]))
+    calls.append(Call(UNROLL, learning, weights=sum_weights(submission)))
     return submission.call("unroll", "unroll", calls)
 
 
-def state_weights(submission: Submission) -> Tensor:
-    """Sample the weights of the numbers of the state in the sum whose gradient is wanted."""
-    return draw(submission.seed, B, H, 1)[..., 0]
+def sum_weights(submission: Submission) -> list[Tensor]:
+    """Sample the weights of all numbers of a result in the sum whose gradient is wanted."""
+    return draw_each(submission.seed + 1, (B, T, H), (B, H))
 
 
 def unrolled_batch(submission: Submission, number: int) -> tuple[Tensor, Tensor]:
@@ -175,9 +174,12 @@ def check_gradients(submission: Submission) -> None:
     called = unrolled(submission)
     require_pair(called[-1].result, UNROLL, "outputs and state")
     inputs, state = sentences(submission, B, T)
-    _, end = layer(submission)(inputs, state.requires_grad_()[None])
-    right = torch.autograd.grad((end * state_weights(submission)).sum(), state)
-    found = unrolled_batch(submission, 0)[1]
-    expected = right if not lenient() and close(found, end[0].detach()) else None
-    back = "from `state` back to the initial states"
+    outputs, end = layer(submission)(inputs, state.requires_grad_()[None])
+    results = outputs, end[0]
+    pairs = zip(results, sum_weights(submission), strict=True)
+    right = torch.autograd.grad(sum((one * weight).sum() for one, weight in pairs), state)
+    found = zip(unrolled_batch(submission, 0), results, strict=True)
+    is_right = all(close(one, other.detach()) for one, other in found)
+    expected = right if is_right and not lenient() else None
+    back = "from `outputs` and `state` back to the initial state"
     require_gradients(UNROLL, called[-1], back, expected, "state-detached")

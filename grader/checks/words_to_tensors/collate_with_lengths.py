@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._differences import about_form, about_tensor
 from grader.checks._tools import close, is_list, matching_mistake, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import (
     F,
@@ -78,12 +79,14 @@ def part_of(submission: Submission, which: int, part: str) -> Tensor:
     if not is_list(found) or len(found) != len(PARTS):
         if lenient():
             raise still_wrong()
-        raise Failure(call, f"It returned {show(found)}", ALL, _why_not_three(found))
+        note = about_form(found, "float32", ())
+        raise Failure(call, f"It returned {show(found)}", ALL, _why_not_three(found), note=note)
     b, t = len(samples), max(len(sentence) for sentence, _ in samples)
     place = PARTS.index(part)
     dims, letters = ((b, t, F), "(B, T, F)") if part == "padded" else ((b,), "(B,)")
     dtype = "float32" if part == "padded" else "int64"
-    known = functools.partial(_why_form, part, b, t)
+    tokens = sum(len(sentence) > 0 for sentence, _ in samples)
+    known = functools.partial(_why_form, part, (tokens, b, t))
     if is_packed(found[place]) and not lenient():
         text, expected = shown_packed(found[place]), tensor_of(dtype, letters, dims)
         raise Failure(f"{call}[{place}]", f"It is {text}", expected)
@@ -108,22 +111,41 @@ def _why_not_three(found: Any) -> str | None:
     return None
 
 
-def _why_form(part: str, b: int, t: int, found: Any) -> str | None:
-    """Return the known mistake behind a wrong type or shape of a part."""
+def _why_form(part: str, sizes: tuple[int, int, int], found: Any) -> str | None:
+    """Return the known mistake behind a wrong type or shape of a part.
+
+    `sizes` are the number of sentences that are not empty, of all sentences, and T.
+    """
+    filled, b, t = sizes
     if part == "padded":
         if is_list(found) and all(map(is_tensor, found)):
             return "list-for-box"
         if not isinstance(found, TensorData):
             return None
         known = {(t, b, F): "time-first", (t, F): "one-sentence-squeezed"}
+        if len(found.shape) == 3 and found.shape[0] == b and found.shape[1] > t:
+            return "padded-too-long"
+        if found.shape == (filled, t, F) and filled < b:
+            return "sentence-without-row"
         return known.get(found.shape)
     if is_list(found):
         return "lengths-in-a-list" if part == "lengths" else "targets-in-a-list"
+    if isinstance(found, TensorData) and part == "targets" and _is_one_hot(found):
+        return "one-hot-rows"
     if isinstance(found, TensorData) and found.shape == (b,):
         return "lengths-not-int64" if part == "lengths" else "targets-not-int64"
-    if isinstance(found, TensorData) and found.shape == (b, 1) and part == "lengths":
-        return "lengths-a-column"
+    if isinstance(found, TensorData) and part == "lengths":
+        shapes = {(b, 1): "lengths-a-column", (b, 2): "shapes-for-lengths"}
+        return shapes.get((*found.shape,)) if len(found.shape) == 2 else None
     return None
+
+
+def _is_one_hot(found: TensorData) -> bool:
+    """Return whether each row holds a single 1 beside zeros."""
+    table = found.torch()
+    if table.dim() != 2 or table.shape[1] < 2:
+        return False
+    return bool((table.double().sum(1) == 1).all() and ((table == 0) | (table == 1)).all())
 
 
 def check_shape(submission: Submission) -> None:
@@ -143,7 +165,8 @@ def check_padded(submission: Submission) -> None:
         b = next(b for b, row in enumerate(found) if not close(row, expected[b]))
         text = f"It is not sentence {b}, followed by zeros"
         wanted = f"its {len(sentences[b])} vectors, then zeros"
-        raise Failure(f"{calling(samples)}[0][{b}]", text, wanted, why_padded(found, sentences))
+        why, note = why_padded(found, sentences), about_tensor(found, expected)
+        raise Failure(f"{calling(samples)}[0][{b}]", text, wanted, why, note=note)
 
 
 def check_lengths(submission: Submission) -> None:
@@ -155,6 +178,7 @@ def check_lengths(submission: Submission) -> None:
     filled = [sentence.any(dim=1).tolist() for sentence in sentences]
     mistakes = {
         "lengths-from-zeros": [sum(steps) for steps in filled],
+        "numbers-for-tokens": [sum(steps) * F for steps in filled],
         "length-t": [max(expected)] * len(expected),
         "lengths-and-targets-swapped": [target for _, target in samples],
         "lengths-sorted": sorted(expected),

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from grader.checks._tools import is_list
+from grader.checks._tools import is_generator, is_list
 from grader.contract.messages import Failure, show, waits_for
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
@@ -102,6 +102,8 @@ def _as_lists(found: Any) -> Batches | None:
 
 def _why_form(found: Any) -> str | None:
     """Return the known mistake behind something other than lists of ints."""
+    if is_generator(found):
+        return "generator-returned"
     if isinstance(found, TensorData) or not is_list(found):
         return None
     if found and all(type(part) is int for part in found):
@@ -128,6 +130,10 @@ def check_indices(submission: Submission) -> None:
         why = "last-batch-dropped"
     elif found == [place + 1 for place in places]:
         why = "indices-from-one"
+    elif {*found} < {*places} and sorted(case.lengths[place] for place in found) == sorted(
+        case.lengths
+    ):
+        why = "first-of-equal-lengths"
     count = Counter(found)
     text = f"It holds {len(found)} numbers"
     if missing := [place for place in places if place not in count]:
@@ -150,10 +156,12 @@ def check_sizes(submission: Submission) -> None:
         why = None
         if sorted(sizes) == sorted([*expected, 0]):
             why = "empty-batch"
-        elif len(sizes) == case.batch_size != len(expected):
+        elif len(sizes) == case.batch_size != len(expected) and max(sizes) - min(sizes) < 2:
             why = "batch-size-as-count"
         elif expected[:full] == sizes and rest:
             why = "last-batch-dropped"
+        elif _are_neighbours(case, buckets_of(submission, which)):
+            why = "batches-of-other-sizes"
         with local():
             raise Failure(case.text, f"The sizes of the batches are {sizes}", f"{expected}", why)
 
@@ -166,15 +174,35 @@ def check_similar(submission: Submission) -> None:
         raise still_wrong()
     if max(map(len, batches), default=0) in (0, 1, N):  # any lengths are similar then
         raise waits_for("length_buckets.sizes")
-    ranges = sorted(sorted(case.lengths[index] for index in batch) for batch in batches)
-    for one, other in itertools.pairwise(ranges):
-        if one[-1] > other[0]:
-            by_index = all([*range(min(b), min(b) + len(b))] == sorted(b) for b in batches)
-            text = f"One batch has lengths {one[0]} to {one[-1]}, another {other[0]} to {other[-1]}"
-            expected = "ranges of lengths that do not overlap"
-            why = "batches-by-index" if by_index else "lengths-overlap"
-            with local():
-                raise Failure(case.text, text, expected, why)
+    if pair := _overlap(case, batches):
+        one, other = pair
+        text = f"One batch has lengths {one[0]} to {one[-1]}, another {other[0]} to {other[-1]}"
+        expected = "ranges of lengths that do not overlap"
+        why = "batches-by-index" if _by_index(batches) else "lengths-overlap"
+        for order in (range(N), range(N)[::-1]):  # of the two equal lengths
+            places = sorted(order, key=case.lengths.__getitem__)
+            if _by_index([[places[rank] for rank in batch] for batch in batches]):
+                why = "ranks-for-indices"
+        with local():
+            raise Failure(case.text, text, expected, why)
+
+
+def _by_index(batches: Batches) -> bool:
+    """Return whether each batch holds indices that follow one another."""
+    return all([*range(min(b), min(b) + len(b))] == sorted(b) for b in batches)
+
+
+def _are_neighbours(case: Case, batches: Batches) -> bool:
+    """Return whether batches hold indices, and their ranges of lengths do not overlap."""
+    in_range = all(0 <= index < len(case.lengths) for batch in batches for index in batch)
+    return in_range and _overlap(case, batches) is None
+
+
+def _overlap(case: Case, batches: Batches) -> tuple[list[int], list[int]] | None:
+    """Return the lengths in two batches whose ranges overlap, if there are two."""
+    ranges = sorted(sorted(case.lengths[index] for index in batch) for batch in batches if batch)
+    pairs = itertools.pairwise(ranges)
+    return next(((one, other) for one, other in pairs if one[-1] > other[0]), None)
 
 
 def check_shuffled(submission: Submission) -> None:

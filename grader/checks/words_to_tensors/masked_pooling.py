@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._differences import about_tensor
 from grader.checks._tools import (
     close,
     draw_each,
@@ -30,9 +31,11 @@ WIDTH = 10  # 2 * H; differs from B, T, F and all lengths
 MEAN, MAX = "masked_mean", "masked_max"
 APART = 4.0  # outputs lie around this number or its negative, by sentence and feature
 GARBAGE = 50.0  # padded steps hold numbers of about this size
+FILLING = 500.0  # numbers that are larger are what a student filled padded steps with
 ERRORS = {
     "The size of tensor a": "mask-not-broadcast",
     "must match the existing size": "mask-not-broadcast",
+    "Expected reduction dim": "maximum-of-nothing",
 }
 IN_PLACE = {"being used in an in-place operation": "outputs-changed-in-place"}
 ZERO, ALONE, OTHERS, EMPTY, EMPTY_OTHERS, GRADIENT = range(6)  # the calls of each function
@@ -172,7 +175,7 @@ def pooled_of(submission: Submission, name: str, called: list[CallResult], which
         (t, WIDTH): "pooled-over-the-batch",
         (b, t, WIDTH): "not-pooled",
         list: "rows-in-a-list",
-        (WIDTH,): "one-sentence-squeezed" if b == 1 else "pooled-over-the-batch",
+        (WIDTH,): "one-sentence-squeezed" if b == 1 else "one-row-for-the-batch",
     }
 
     def why(found: Any) -> str | None:
@@ -208,6 +211,7 @@ def check_mean(submission: Submission) -> None:
         "mask-too-short": mean_by_hand(outputs, [length - 1 for length in lengths]),
         "mask-inverted": torch.zeros_like(total),
         "mean-over-all-tokens": total / sum(lengths),
+        "other-pooling": max_by_hand(outputs, lengths),
     }
     found = pooled_of(submission, MEAN, means(submission), ZERO)
     _require_pooled(submission, MEAN, found, mean_by_hand(outputs, lengths), mistakes)
@@ -233,6 +237,9 @@ def check_max(submission: Submission) -> None:
     mistakes = {
         "mask-inverted": inverted,
         "padding-wins": won,
+        "other-pooling": mean_by_hand(outputs, lengths),
+        "largest-absolute-value": max_by_hand(outputs.abs(), lengths),
+        "smallest-for-largest": -max_by_hand(-outputs, lengths),
         "mask-too-short": max_by_hand(outputs, [length - 1 for length in lengths]),
     }
     _require_pooled(submission, MAX, found, expected, mistakes)
@@ -252,13 +259,16 @@ def _require_pooled(
     longer = [length > 1 for length in lengths]  # of one token, other mistakes leave nothing
     candidates = [(why, _finite(wrong[longer])) for why, wrong in mistakes.items()]
     why = matching_mistake(_finite(found[longer]), candidates, close)
+    if name == MAX and bool(found.isnan().any()):
+        why = "infinity-in-a-product"
     b = next(b for b, row in enumerate(found) if not close(row, expected[b]))
     at, number, right = first_difference(found[b], expected[b])
     what = "mean" if name == MEAN else "maximum"
     wanted = f"{right}, the {what} of feature {at} over the {lengths[b]} tokens of sentence {b}"
     with local():
         call = calling(name, outputs, lengths, f"[{b}, {at}]")
-        raise Failure(call, f"It is {number}", wanted, why)
+        note = about_tensor(found, expected)
+        raise Failure(call, f"It is {number}", wanted, why, note=note)
 
 
 def _finite(pooled: Tensor) -> Tensor:
@@ -294,7 +304,21 @@ def check_padding(submission: Submission) -> None:
         ):
             with local():
                 found = pooled_of(submission, name, called, which)
-                _require_same(submission, name, which, found, like, "padding-pooled")
+                why = "padding-pooled"
+                if which == OTHERS and close(found, _one_too_long(submission, name), relative=True):
+                    why = "mask-too-long"
+                _require_same(submission, name, which, found, like, why)
+
+
+def _one_too_long(submission: Submission, name: str) -> Tensor:
+    """Pool one padded step of each sentence, too; the sum is divided by the correct length."""
+    import torch
+
+    outputs, lengths = batches_of(submission)[OTHERS]
+    longer = [min(length + 1, T) for length in lengths]
+    if name == MAX:
+        return max_by_hand(outputs, longer)
+    return mean_by_hand(outputs, longer) * (torch.tensor(longer) / torch.tensor(lengths))[:, None]
 
 
 def _require_same(
@@ -332,7 +356,9 @@ def check_empty(submission: Submission) -> None:
         if not close(found[b], torch.zeros(WIDTH)):
             row = found[b]
             why = "mean-of-nothing" if row.isnan().any() else None
-            why = "maximum-of-nothing" if row.isinf().any() else why
+            is_filling = bool(row.abs().gt(FILLING).all())
+            why = "maximum-of-nothing" if is_filling else why
+            why = "one-step-of-nothing" if close(row, outputs[b, 0]) else why
             raise Failure(call, f"It holds {float(row[0]):.4f}", "zeros", why)
         _require_same(submission, name, which, found, "the same as without an empty sentence")
 

@@ -148,9 +148,12 @@ def check_alive(submission: Submission) -> None:
         "lengths-for-alive": [*lengths] if found == [*lengths] else sorted(lengths, reverse=True),
         "ended-for-alive": [B - count for count in right],
         "alive-off-by-one": [B, *right[:-1]],
+        "lengths-counted": [lengths.count(step) for step in range(T + 1)],
         "alive-added-up": [sum(right[: step + 1]) for step in range(T)],
     }
     why = matching_mistake(found, mistakes.items(), operator.eq)
+    if found == [lengths.count(step) for step in range(1, T + 1)]:
+        why = "lengths-counted"
     expected = f"an int64 tensor {right} of shape (T,) = {shape(dims)}"
     call = calling_pack(submission)
     raise Failure(f"{call}[1]", f"It is {shown_packed(alive)}", expected, why)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from grader.checks._differences import about_tensor
 from grader.checks._tools import close, is_list, repair, require_tensor, tensor_of
 from grader.checks.words_to_tensors._sentences import (
     B,
@@ -59,7 +60,8 @@ def require_padded(submission: Submission, which: int) -> None:
     why = why_padded(found, sentences)
     if not close(found[b, :length], expected[b, :length]):
         text = f"Its first {length} steps are not the vectors of sentence {b}"
-        raise Failure(f"{call}[{b}]", text, f"those {length} vectors, then zeros", why)
+        wanted, note = f"those {length} vectors, then zeros", about_tensor(found, expected)
+        raise Failure(f"{call}[{b}]", text, wanted, why, note=note)
     text = f"After the {length} tokens of sentence {b} there are numbers that are not 0"
     raise Failure(f"{call}[{b}]", text, "zeros only", why)
 

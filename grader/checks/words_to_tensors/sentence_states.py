@@ -106,7 +106,13 @@ def states_of(submission: Submission, which: int) -> Tensor:
     }
 
     def name_mistake(found: Any) -> str | None:
-        return shapes.get(found.shape) if isinstance(found, TensorData) else None
+        if not isinstance(found, TensorData):
+            return None
+        lstm, sentences = lstm_of(submission, layers), sentences_of(submission, lengths)
+        h_n = _final_states(lstm, sentences)
+        if found.shape == (b, 2 * layers * H) and close(found.torch(), h_n.reshape(b, -1)):
+            return "rows-mixed-by-a-view"
+        return shapes.get(found.shape)
 
     return require_tensor(found, call, "float32", "(B, 2 * H)", (b, 2 * H), name_mistake)
 
@@ -116,6 +122,13 @@ def alone(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
     import torch
 
     return torch.stack([lstm(sentence[None])[1][0][-2:].flatten() for sentence in sentences])
+
+
+def _final_states(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
+    """Compute h_n (L * D, B, H) by running each sentence alone."""
+    import torch
+
+    return torch.cat([lstm(sentence[None])[1][0] for sentence in sentences], dim=1)
 
 
 def require_states(submission: Submission, which: int) -> None:

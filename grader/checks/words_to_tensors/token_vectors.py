@@ -10,6 +10,7 @@ from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
 from grader.checks._texts import Writer
 from grader.checks._tools import (
     first_difference,
+    is_generator,
     is_list,
     matching_mistake,
     numbers,
@@ -76,7 +77,7 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
     if isinstance(found, TensorData):
         return "sentences-in-one-tensor"
     if not is_list(found):
-        return None
+        return "generator-returned" if is_generator(found) else None
     tensors = [part for part in found if isinstance(part, TensorData)]
     if len(tensors) < len(found):
         if any(is_list(part) for part in found):
@@ -84,7 +85,7 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
         arrays = any(getattr(part, "type", "") == "ndarray" for part in found)
         return "arrays-for-tensors" if arrays else None
     if {part.shape for part in tensors} == {(FEATURES,)}:
-        return "doc-vector"
+        return "tokens-of-all-texts" if len(found) == sum(lengths) else "doc-vector"
     if len(found) == 1 < sum(map(bool, lengths)) and tensors[0].shape[:1] == (lengths[0],):
         return "returned-in-the-loop"
     if len(found) != len(lengths):
@@ -147,7 +148,8 @@ def check_empty(submission: Submission) -> None:
 def check_pipe(submission: Submission) -> None:
     """The texts go through the pipeline as one batch."""
     seen = vectors_seen(submission)[0]
-    unwrap(seen.result)
+    if is_generator(unwrap(seen.result)):  # nothing has run yet
+        raise waits_for("token_vectors.shape")
     texts, _ = texts_of(submission)
     call, expected = calling_vectors(texts), f"all {len(texts)} together, with nlp.pipe"
     if not seen.given:

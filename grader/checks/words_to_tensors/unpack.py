@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
+from grader.checks._tools import close, is_generator, is_list, is_tensor_of, matching_mistake
 from grader.checks.words_to_tensors._sentences import (
     B,
     F,
@@ -76,6 +76,8 @@ def sentences_back(submission: Submission, which: int) -> list[Any]:
         why = "numbers-for-tensors"
     elif is_list(found) and len(found) == max(lengths):
         why = "steps-for-sentences"
+    elif is_generator(found):
+        why = "generator-returned"
     raise Failure(call, f"It returned {show(found)}", expected, why)
 
 
@@ -107,7 +109,9 @@ def check_sentences(submission: Submission) -> None:
     sizes = [shape(part.shape) for part in found if isinstance(part, TensorData)]
     text = f"It holds tensors of shapes {', '.join(sizes)}; sentence {b} is not among them"
     expected = f"its {lengths[b]} vectors, of shape {(lengths[b], F)}"
-    raise Failure(call, text, expected, why_unpacked(tensors, sentences))
+    flat = any(isinstance(part, TensorData) and part.shape == (F,) for part in found)
+    why = "one-token-squeezed" if flat else why_unpacked(tensors, sentences)
+    raise Failure(call, text, expected, why)
 
 
 def len_of(part: Any) -> int:

@@ -57,24 +57,30 @@ class TableTraining:
         optimizer: the name of its class.
         drawn: whether the first negatives differ, from each other and from the contexts.
         piled_up: how many losses found old gradients when `backward` was called.
+        rows: the largest number of pairs in a loss.
         learned: the parameters that it holds, each with a copy of its values before a step.
         looked_up: the parameters that the vectors of the first loss came from, by argument.
+        first: the first values of all these parameters.
     """
 
     def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         """Start without a step; `compute` computes the loss."""
         self.compute = compute
-        self.steps = self.piled_up = 0
+        self.steps = self.piled_up = self.rows = 0
         self.rate, self.optimizer, self.drawn = 0.0, "", True
         self.learned: dict[Tensor, Tensor] = {}
         self.looked_up: list[set[Tensor]] = []
+        self.first: dict[Tensor, Tensor] = {}
 
     def loss(self, centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
         """Compute the loss, and look at the gradients when `backward` comes to it."""
         if not self.looked_up:
             self.looked_up = [_sources(each) for each in (centre, context, negatives)]
+            for parameter in set[Tensor]().union(*self.looked_up):
+                self.first.setdefault(parameter, parameter.detach().clone())
             others = negatives[:1, :1], context[:, None]
             self.drawn = not any(bool((negatives == other).all()) for other in others)
+        self.rows = max(self.rows, len(centre))
         found = self.compute(centre, context, negatives)
         if found.requires_grad and self.steps:
             found.register_hook(self._before_backward)
@@ -85,6 +91,7 @@ class TableTraining:
         for parameter in (each for group in optimizer.param_groups for each in group["params"]):
             if parameter not in self.learned:
                 self.learned[parameter] = parameter.detach().clone()
+                self.first.setdefault(parameter, self.learned[parameter])
         self.steps += 1
         self.rate = float(optimizer.param_groups[0]["lr"])
         self.optimizer = type(optimizer).__name__
@@ -95,7 +102,7 @@ class TableTraining:
 
     def summary(self, result: Any) -> dict[str, Any]:
         """Return the record as plain data; `result` is what the function returned."""
-        pairs = self.learned.items()
+        pairs, first = self.learned.items(), self.first.values()
         moves = [((now.detach() - old).norm() / old.norm()).item() for now, old in pairs]
         return {
             "steps": self.steps,
@@ -103,10 +110,13 @@ class TableTraining:
             "optimizer": self.optimizer,
             "drawn": self.drawn,
             "piled_up": self.piled_up,
+            "rows": self.rows,
             "held": [
                 bool(sources) and sources <= self.learned.keys() for sources in self.looked_up
             ],
             "moved": min(moves, default=0.0),
+            "changed": any(not torch.equal(now, old) for now, old in self.first.items()),
+            "start": max((old.square().mean().sqrt().item() for old in first), default=0.0),
             "returned": any(
                 isinstance(result, Tensor)
                 and parameter.shape == result.shape
