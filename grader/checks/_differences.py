@@ -27,12 +27,20 @@ def about_form(found: Any, dtype: str, dims: Sizes) -> str:
     if isinstance(found, Opaque) and found.type == "ndarray":
         return "torch.from_numpy makes a tensor of a NumPy array."
     if type(found) in (list, tuple) and found:
+        right = [place for place, part in enumerate(found) if _fits(part, dtype, dims)]
+        if len(right) == 1 and len(found) > 1:
+            kind = type(found).__name__
+            return f"Part {right[0]} of this {kind} is what is asked for: return it alone."
         kinds = {type(part) for part in found}
         if kinds <= {int, float}:
             return "torch.tensor makes one tensor of a list of numbers."
         if kinds == {TensorData}:
             return "torch.stack and torch.cat make one tensor of several."
     return ""
+
+
+def _fits(part: Any, dtype: str, dims: Sizes) -> bool:
+    return isinstance(part, TensorData) and (part.dtype, (*part.shape,)) == (dtype, dims)
 
 
 def _about_dtype(found: str, expected: str) -> str:

@@ -49,6 +49,7 @@ def test_a_form_is_described(found: Tensor, dtype: str, dims: tuple[int, ...], w
         ({"a": 1}, "A dict has names"),
         ([1, 2], "a list of numbers"),
         ([data(torch.zeros(1)), data(torch.zeros(2))], "torch.stack and torch.cat"),
+        ((data(torch.zeros(DIMS)), data(torch.zeros(2))), "Part 0 of this tuple"),
         (Opaque("ndarray", "array([0.])"), "torch.from_numpy"),
     ],
 )

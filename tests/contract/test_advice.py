@@ -414,6 +414,8 @@ OF_TEXT = {  # the same for lines of sentence_lengths in text.py
     "text as a number": ("'text' + 1", "Print it just before"),
     "too many indices": ("torch.zeros(2)[0, 0]", "Print its shape just before this line."),
     "divided by zero": ("1 / 0", "Which number can be 0"),
+    "view of another size": ("torch.zeros(14).view(-1, 3)", "split cuts into parts"),
+    "tensor as a size": ("torch.zeros(2, torch.zeros(3, 4), 5)", "A size is a whole number"),
     "numbers to stack": ("torch.stack([1, 2])", "these are plain numbers"),
     "list beside numbers": ("torch.tensor([[[1.0], [2.0]], [[3.0], 0.0]])", "nested alike"),
     "list at several places": ("[1, 2][torch.tensor([1, 0])]", "one whole number, not a tensor"),

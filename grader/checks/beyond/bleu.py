@@ -56,6 +56,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-lower-cased": Bleu(tokens="lower"),
     "bleu-of-characters": Bleu(tokens="characters"),
     "bleu-one-too-few": Bleu(missed=1),
+    "bleu-orders-from-0": Bleu(shortest=0, orders=3),
     **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},
 }
 

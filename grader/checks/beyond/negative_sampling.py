@@ -137,6 +137,10 @@ def check_values(submission: Submission) -> None:
         "sampling-sigmoid-of-the-sum": -(near_ + log_sigmoid(-far.sum(1))).mean().item(),
         "sampling-sigmoid-of-all": -log_sigmoid(pair - far.sum(1)).mean().item(),
         "negatives-left-out": -near_.mean().item(),
+        "sampling-mean-of-scores": -(log_sigmoid(pair.mean()) + far_.sum(1).mean()).item(),
+        "sampling-mean-of-all-scores": -(
+            log_sigmoid(pair.mean()) + log_sigmoid(-far.mean(0)).sum()
+        ).item(),
         "every-context-scored": -(_of_all_contexts(submission) + far_.sum(1).mean()).item(),
         "negatives-with-context": -(near_ + log_sigmoid(-of_context).sum(1)).mean().item(),
         "loss-not-negated": -right,
@@ -148,6 +152,7 @@ def check_values(submission: Submission) -> None:
     }
     why = matching_mistake(found, mistakes.items(), close_number)
     why = "sampling-sigmoid-of-the-sum" if why == "sampling-sigmoid-of-all" else why
+    why = "sampling-mean-of-scores" if why == "sampling-mean-of-all-scores" else why
     note = about_number(found, right, {"B": B, "K": K, "F": F})
     why = why or (None if note else "sampling-differs")
     with local(why in SCALED):

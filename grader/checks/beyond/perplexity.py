@@ -139,6 +139,8 @@ def _about_mean(found: float, right: float) -> str:
     """Return what the mean before the exponential has to do with the correct one, or nothing."""
     if found <= 0:
         return ""
+    if note := about_number(found, math.log(right), {}):
+        return f"Look at the mean, and what is done to it. {note.replace('number', 'mean')}"
     sizes = {"B": ROWS, "T": STEPS, "C": CLASSES}
     note = about_number(math.log(found), math.log(right), sizes)
     return note and f"Look at the mean before the exponential. {note}"

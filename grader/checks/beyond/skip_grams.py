@@ -102,6 +102,8 @@ def _why_form(found: object) -> str | None:
         return "pairs-in-two-columns" if columns else "pairs-in-a-list"
     if not isinstance(found, TensorData):
         return None
+    if len(found.shape) == 1:
+        return "pairs-one-after-another"
     if len(found.shape) == 2 and found.shape[0] == 2:
         return "pairs-in-rows"
     if len(found.shape) == 2 and found.shape[1] == 2:

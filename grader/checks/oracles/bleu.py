@@ -16,6 +16,7 @@ class Bleu:
 
     Attributes:
         orders: the length of the longest n-grams.
+        shortest: the length of the shortest ones.
         clipping: the reference counts that limit those of a translation: of its "sentence", of
             the whole "corpus", or "none".
         penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "long"
@@ -39,6 +40,7 @@ class Bleu:
     """
 
     orders: int = 4
+    shortest: int = 1
     clipping: str = "sentence"
     penalty: str = "short"
     arithmetic: bool = False
@@ -73,7 +75,7 @@ class Bleu:
         if self.skips.startswith("four"):
             kept = [pair for pair in pairs if min(map(len, pair)) >= self.orders]
         counted = [one for one, _ in kept], [other for _, other in kept]
-        precisions = [self._precision(n, *counted) for n in range(1, self.orders + 1)]
+        precisions = [self._precision(n, *counted) for n in range(self.shortest, self.orders + 1)]
         measured = kept if self.skips == "four" else pairs
         c, r = (sum(len(pair[side]) for pair in measured) for side in (0, 1))
         return 100 * self._penalty(c, r) * self._mean(precisions)
@@ -135,5 +137,7 @@ class Bleu:
 
 
 def ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    """Count the n-grams of a sentence."""
+    """Count the n-grams of a sentence; of no words there is one at each place."""
+    if not n:
+        return Counter({(): len(tokens) + 1})
     return Counter(zip(*(tokens[start:] for start in range(n)), strict=False))

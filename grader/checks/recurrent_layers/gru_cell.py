@@ -105,6 +105,11 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "bias-left-out", gru(x - b_ih, s - b_hh)
     yield "bias-left-out", gru(x - b_ih, s)
     yield "bias-left-out", gru(x, s - b_hh)
+    for gate in range(3):
+        only = torch.arange(3).eq(gate).repeat_interleave(H)
+        yield "bias-left-out", gru(x - b_ih * only, s)
+        yield "bias-left-out", gru(x, s - b_hh * only)
+        yield "bias-left-out", gru(x - b_ih * only, s - b_hh * only)
     yield "candidate-not-weighted", n + z * h
     yield "gates-not-sigmoid", _mix(tanh(x_z + s_z), tanh(x_n + tanh(x_r + s_r) * s_n), h)
     yield "gates-not-sigmoid", _mix(x_z + s_z, tanh(x_n + (x_r + s_r) * s_n), h)

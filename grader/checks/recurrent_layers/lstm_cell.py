@@ -146,6 +146,10 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
         yield "gate-order", cell_state(torch.cat(order, dim=1))
     for bias in (b_ih + b_hh, b_ih, b_hh):
         yield "bias-left-out", cell_state(total - bias)
+    for gate in range(3):
+        only = torch.arange(4).eq(gate).repeat_interleave(H)
+        for bias in (b_ih + b_hh, b_ih, b_hh):
+            yield "bias-left-out", cell_state(total - bias * only)
     yield "state-left-out", cell_state(total - h @ w_hh.T)
     yield "state-left-out", cell_state(total - h @ w_hh.T - b_hh)
     yield "forget-gate-missing", c + sigmoid(i) * tanh(g)

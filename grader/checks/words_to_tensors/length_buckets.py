@@ -140,8 +140,10 @@ def check_indices(submission: Submission) -> None:
         text += f"; {missing[0]} is not among them"
     elif twice := [place for place, times in count.items() if times > 1]:
         text += f"; {twice[0]} occurs {count[twice[0]]} times"
+    note = "Batch i begins where the batch before it ends, at i * batch_size of the sorted indices."
+    wanted = f"each index from 0 to {N - 1} once"
     with local(why == "last-batch-dropped"):
-        raise Failure(case.text, text, f"each index from 0 to {N - 1} once", why)
+        raise Failure(case.text, text, wanted, why, note=note)
 
 
 def check_sizes(submission: Submission) -> None:

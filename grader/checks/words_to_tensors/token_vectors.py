@@ -85,7 +85,7 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
         arrays = any(getattr(part, "type", "") == "ndarray" for part in found)
         return "arrays-for-tensors" if arrays else None
     if {part.shape for part in tensors} == {(FEATURES,)}:
-        return "tokens-of-all-texts" if len(found) == sum(lengths) else "doc-vector"
+        return "tokens-of-all-texts" if len(found) == sum(lengths) else "one-vector-per-text"
     if len(found) == 1 < sum(map(bool, lengths)) and tensors[0].shape[:1] == (lengths[0],):
         return "returned-in-the-loop"
     if len(found) != len(lengths):
