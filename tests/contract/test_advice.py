@@ -418,11 +418,16 @@ OF_TEXT = {  # the same for lines of sentence_lengths in text.py
     "tensor as a size": ("torch.zeros(2, torch.zeros(3, 4), 5)", "A size is a whole number"),
     "numbers to stack": ("torch.stack([1, 2])", "these are plain numbers"),
     "list beside numbers": ("torch.tensor([[[1.0], [2.0]], [[3.0], 0.0]])", "nested alike"),
-    "list at several places": ("[1, 2][torch.tensor([1, 0])]", "one whole number, not a tensor"),
-    "list with two indices": ("[1, 2][:, 0]", "works for tensors only"),
-    "index of a generator": ("nlp_pipe = (n for n in []); nlp_pipe[0]", "Make a list of it first"),
-    "length of a generator": ("len(zip([1], [2]))", "Make a list of it first"),
-    "attribute of a generator": ("map(len, []).append(1)", "Make a list of it first"),
+    "list at several places": (
+        "[1, 2][torch.tensor([1, 0])]",
+        "The index of a list is one whole number",
+    ),
+    "list with two indices": ("[1, 2][:, 0]", "The index of a list is one whole number"),
+    "index of a generator": (
+        "nlp_pipe = (n for n in []); nlp_pipe[0]",
+        "Put them into a list first",
+    ),
+    "length of a generator": ("len(zip([1], [2]))", "Put them into a list first"),
     "pair changed": ("torch.max(padded, dim=1)[0:1] = 0", "a pair (values, indices)"),
     "maximum of nothing": ("padded[:, :0].amax(dim=1)", "over nothing is not defined"),
     "shuffled by a generator": (
@@ -430,7 +435,7 @@ OF_TEXT = {  # the same for lines of sentence_lengths in text.py
         "takes the list alone",
     ),
     "permutation of a generator": ("torch.randperm(torch.Generator())", "by its name"),
-    "list given to torch": ("torch.argsort([2, 1])", "This function takes a tensor"),
+    "list given to torch": ("torch.argsort([2, 1])", "The function takes a tensor"),
     "shape of a list": ("[1, 2].shape", "This is a list, not a tensor"),
     "list compared": ("[1, 2] < 3", "A list cannot be compared"),
 }
