@@ -386,7 +386,8 @@ def test_a_record_on_disk_is_shown_in_every_form(
 def test_marks_of_several_records_make_one_table(record: Path, capfd: Any) -> None:
     other = record.with_name("bob.json")
     other.write_text(graded()["right"].to_json(), encoding="utf-8")
-    assert main(["report", str(record), str(other), "--as", "csv"]) == 0
+    options = ["--as", "csv", "--decimal", "point"]
+    assert main(["report", str(record), str(other), *options]) == 0
     assert [row["student"] for row in rows(capfd.readouterr().out)] == ["ann", "bob"]
 
 
