@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.checks._differences import about_form
 from grader.contract.messages import Failure, shape, shorten, show
-from grader.grading.answers import CallResult, unwrap
+from grader.grading.answers import CallResult, reject_unless, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.worker.wire import Opaque, Raised, TensorData
 
@@ -295,7 +295,7 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
 
 
 def require_gradients(
-    call: str, called: CallResult, back: str, expected: Sequence[Tensor] | None, why: str
+    call: str, called: CallResult, back: str, right: Sequence[Tensor], is_right: bool, why: str
 ) -> None:
     """Require that gradients flow through a call, to each argument that needs one.
 
@@ -303,21 +303,22 @@ def require_gradients(
         call: the call, for the message.
         called: what it gave; the call has `weights`.
         back: from what they flow to what, for the message.
-        expected: the gradients; None if the result is wrong, so that any numbers but zeros do.
+        right: the correct gradients.
+        is_right: whether the result is right; otherwise any gradients but zeros do.
         why: the mistake.
 
     Raises:
         Failure: a gradient is missing, or differs.
     """
     found = unwrap(called.gradients)
-    tensors = [each.torch() for each in found if isinstance(each, TensorData)]
-    some = [bool(each.any()) for each in tensors]
-    if len(tensors) < len(found) or not some or not all(some):
-        raise Failure(call, f"No gradient flows {back}", "a gradient", why)
-    pairs = zip(tensors, expected or tensors, strict=True)
-    for each, right in pairs if expected is not None else ():
-        if not close(each, right, 1e-4, relative=True):
-            at, number, wanted = first_difference(each.flatten(), right.flatten())
+    reject_unless(type(found) is list and len(found) == len(right))
+    for each, expected in zip(found, right, strict=True):
+        reject_unless(each is None or is_tensor_of(each, "float32", tuple(expected.shape)))
+        tensor = None if each is None else each.torch()
+        if tensor is None or not bool(tensor.any()):
+            raise Failure(call, f"No gradient flows {back}", "a gradient", why)
+        if is_right and not close(tensor, expected, 1e-4, relative=True):
+            at, number, wanted = first_difference(tensor.flatten(), expected.flatten(), 1e-4)
             text = f"Not the whole gradient flows {back}: number {at} of it is {number}"
             raise Failure(call, text, f"{wanted} there", why)
 

@@ -198,8 +198,8 @@ def check_gradients(submission: Submission) -> None:
     right = torch.autograd.grad(WEIGHT * loss, given)
     for part, called, gradient in zip(PARTS, learning, right, strict=True):
         require_loss(called)
-        expected, back = [gradient] if is_right else None, f"from the loss back to `{part}`"
-        require_gradients(LOSS, called, back, expected, "gradient-cut")
+        back = f"from the loss back to `{part}`"
+        require_gradients(LOSS, called, back, [gradient], is_right, "gradient-cut")
 
 
 def check_large_scores(submission: Submission) -> None:

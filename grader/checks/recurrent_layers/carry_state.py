@@ -261,9 +261,7 @@ def check_gradients(submission: Submission) -> None:
         found = carried_through(submission, 0)
         is_right = all(close(one, end.detach()) for one, end in zip(found, ends, strict=True))
     back = "from the results back to the initial states"
-    require_gradients(
-        call, called, back, right if is_right and not lenient() else None, "state-detached"
-    )
+    require_gradients(call, called, back, right, is_right and not lenient(), "state-detached")
 
 
 def check_one_direction(submission: Submission) -> None:

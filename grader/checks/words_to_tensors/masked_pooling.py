@@ -374,6 +374,6 @@ def check_gradients(submission: Submission) -> None:
         unwrap(called[GRADIENT].result)
         pooled = BY_HAND[name](outputs.requires_grad_(), lengths)
         total = (pooled * pooled_weights(submission)).sum()
-        expected = None if lenient() else torch.autograd.grad(total, outputs)
-        back = "from the result back to `outputs`"
-        require_gradients(call, called[GRADIENT], back, expected, "state-detached")
+        right, back = torch.autograd.grad(total, outputs), "from the result back to `outputs`"
+        gradients = called[GRADIENT]
+        require_gradients(call, gradients, back, right, not lenient(), "state-detached")
