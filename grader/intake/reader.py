@@ -54,7 +54,9 @@ def _meant(path: Path) -> str:
     if path.name in tasks() and f"{path.name}.py" not in names:
         return f" It is a task: `pytest -k {path.name}` grades it."
     if close := get_close_matches(path.name, names, n=1):
-        return f" Did you mean {plain(os.path.relpath(EXERCISE / close[0]))}?"
+        near = EXERCISE / close[0]
+        shown = os.path.relpath(near) if Path.cwd() in near.parents else near
+        return f" Did you mean {plain(str(shown))}?"
     return " Give the path of a submission."
 
 

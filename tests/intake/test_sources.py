@@ -62,7 +62,7 @@ def refusal(path: Path, root: Path) -> str:
     line = str(caught.value)
     assert line.isprintable(), "one line, and safe to print"
     assert line.encode("utf-8")
-    assert line.endswith(".")
+    assert line.endswith((".", "?"))
     assert line.count(". ") >= 1, "what is wrong, and what to do"
     return line
 

@@ -59,6 +59,8 @@ class Terminal:
     def __init__(self, folder: Path, **more: str) -> None:
         command = ["-m", "grader", "watch", str(folder)]
         environment: Any = {**os.environ, "TERM": "xterm", **more}
+        for name in ("COLUMNS", "LINES"):  # where they are set, a new size goes unnoticed
+            environment.pop(name, None)
         self.process = pexpect.spawn(
             sys.executable,
             command,
