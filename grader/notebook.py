@@ -52,10 +52,14 @@ class PointsMissing(Exception):
 
 
 class Points(float):
-    """Points that a notebook does not echo below the table, which shows them already."""
+    """Points that a notebook does not show below the table, which has them already.
 
-    def _ipython_display_(self) -> None:
-        pass
+    They are the cell's result all the same: nbgrader reads partial credit from its plain text, in
+    its default configuration too, and gives full marks to a cell without one.
+    """
+
+    def _repr_html_(self) -> str:
+        return ""
 
 
 def check(task: str, *parts: object) -> Points:

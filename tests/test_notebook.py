@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from nbgrader.utils import determine_grade
 from nbgrader.validator import Validator
 from traitlets.config import Config
 
@@ -94,10 +95,17 @@ def test_nothing_appears_on_stderr(
     assert capfd.readouterr().err == "afterwards"
 
 
-def test_a_notebook_does_not_echo_the_points() -> None:
+def test_a_notebook_does_not_echo_the_points_and_nbgrader_reads_them() -> None:
     formatter = DisplayFormatter()
     assert formatter.format(15.0)[0]
-    assert formatter.format(notebook.Points(15.0)) == ({}, {})
+    data, _ = formatter.format(notebook.Points(3.0))
+    assert data["text/html"] == "", "what a notebook shows"
+    cell = nbformat.v4.new_code_cell(
+        'check("collate", Collate)',
+        metadata={"nbgrader": {"grade": True, "solution": False, "points": 20, "locked": True}},
+        outputs=[nbformat.v4.new_output("execute_result", data=data)],
+    )
+    assert determine_grade(cell)[0] == 3, "what nbgrader reads in its default configuration"
 
 
 @pytest.mark.parametrize(("score", "points"), [(7.0, 2.0), (-1.0, 0.0), (1, 1.0)])
