@@ -41,7 +41,8 @@ def test_a_lesson_runs_and_every_check_gives_full_points(id_: str) -> None:
     assert [output for output in shown if output.get("name") == "stderr"] == []
     assert [output for output in shown if "image/png" in output.get("data", {})] != []
     for task in assignments()[id_].tasks.values():
-        (table,) = outputs[f"check-{task.id}"]  # and no echo of the points
+        table, points = outputs[f"check-{task.id}"]
+        assert points.data["text/html"] == "", "the points are not shown once more"
         assert f"{task.points:g}/{task.points:g}  done" in table.data["text/plain"]
     for question in asked:
         own = question.prediction.id
