@@ -26,7 +26,6 @@ PREFIX = re.compile("It (returned|is|gave|raised) ")
 SENTENCE = re.compile(r"(?!None|True|False)[A-Z][a-z]* ")
 LABEL = 10  # columns of "expected: "
 COMPARED = re.compile(r"^  got: +(.+)\n  expected: +(.+)", re.MULTILINE)
-ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # differs from run to run
 DIRECTION = re.compile("[\u202a-\u2069]")
 # Commands to GitHub's runner, which reads them in a log, and to others that use the same signs:
 # `::error::`, `##[error]`, `##vso[...]`. https://docs.github.com/actions/reference/workflow-commands
@@ -166,8 +165,7 @@ def show(value: Any) -> str:
         return _show_tensor(value)
     if isinstance(value, Opaque):
         kind = _with_article(value.type)
-        shown = ADDRESS.sub("", value.text)
-        text = f"{shown} ({kind})" if len(shown) < 60 else kind
+        text = f"{value.text} ({kind})" if len(value.text) < 60 else kind
     elif isinstance(value, Raised):
         text = f"{value.type}: {value.message}"
     elif type(value) is tuple:

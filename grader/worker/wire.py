@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ MAX_EMPTY = 1 << 20  # product of the nonzero sizes of an empty tensor
 MAX_TEXT = 2_000  # characters of a repr or of an exception's message
 MAX_NAME = 200  # characters of the name of a type, a file or a function
 MAX_FRAMES = 8  # last lines of a traceback
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 ITEM_SIZES = {
     "bool": 1,
@@ -132,8 +134,11 @@ def type_name(value: object) -> str:
 
 
 def describe(value: object) -> Opaque:
-    """Describe any value by its type and a truncated repr; never raises."""
-    return Opaque(type_name(value), text(repr, value))
+    """Describe any value by its type and a truncated repr; never raises.
+
+    The repr has no addresses, so it is the same in every run.
+    """
+    return Opaque(type_name(value), ADDRESS.sub("", text(repr, value)))
 
 
 def tensor_data(value: Any) -> TensorData:

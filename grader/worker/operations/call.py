@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..shape_trace import traced
 from ..student import student
-from ..wire import MAX_TEXT, Opaque, Raised, TensorData, describe
+from ..wire import MAX_TEXT, Raised, TensorData, describe
 
 MAX_PARTS = 1000  # of a list, a tuple or a dict
 MAX_DEPTH = 8
@@ -247,5 +247,4 @@ def plain(value: Any, depth: int = 0, *, arrays: bool = False) -> Any:
             return {
                 plain(key, MAX_DEPTH): plain(part, depth + 1, arrays=arrays) for key, part in pairs
             }
-    described = describe(value)
-    return Opaque(described.type, re.sub(r" at 0x[0-9a-fA-F]+", "", described.text))
+    return describe(value)
