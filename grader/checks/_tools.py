@@ -294,6 +294,16 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     return found[0], found[1]
 
 
+def gradients_of(
+    results: Sequence[Tensor], weights: Sequence[Tensor], given: Sequence[Tensor]
+) -> Sequence[Tensor]:
+    """Compute the gradients of the weighted sum of results, as `operations.call.gradients` does."""
+    import torch
+
+    sums = [(each * weight).sum() for each, weight in zip(results, weights, strict=True)]
+    return torch.autograd.grad(torch.stack(sums).sum(), given)
+
+
 def require_gradients(
     call: str, called: CallResult, back: str, right: Sequence[Tensor], is_right: bool, why: str
 ) -> None:

@@ -8,6 +8,7 @@ from grader.checks._differences import about_number
 from grader.checks._tools import (
     close_number,
     draw_each,
+    gradients_of,
     matching_mistake,
     repair,
     require_gradients,
@@ -195,7 +196,7 @@ def check_gradients(submission: Submission) -> None:
     pair, far, _ = scores(given)
     loss = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean()
     is_right = not lenient() and close_number(require_loss(plain), loss.item())
-    right = torch.autograd.grad(WEIGHT * loss, given)
+    right = gradients_of([loss], [torch.tensor(WEIGHT)], given)
     for part, called, gradient in zip(PARTS, learning, right, strict=True):
         require_loss(called)
         back = f"from the loss back to `{part}`"

@@ -9,6 +9,7 @@ from grader.checks._tools import (
     close,
     draw_each,
     explain_error,
+    gradients_of,
     require_gradients,
     require_pair,
     require_tensor,
@@ -169,15 +170,12 @@ def check_state(submission: Submission) -> None:
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow through all steps, from the last output back to the initial state."""
-    import torch
-
     called = unrolled(submission)
     require_pair(called[-1].result, UNROLL, "outputs and state")
     inputs, state = sentences(submission, B, T)
     outputs, end = layer(submission)(inputs, state.requires_grad_()[None])
     results = outputs, end[0]
-    pairs = zip(results, sum_weights(submission), strict=True)
-    right = torch.autograd.grad(sum((one * weight).sum() for one, weight in pairs), state)
+    right = gradients_of(results, sum_weights(submission), [state])
     found = zip(unrolled_batch(submission, 0), results, strict=True)
     is_right = all(close(one, other.detach()) for one, other in found)
     back = "from `outputs` and `state` back to the initial state"

@@ -12,6 +12,7 @@ from grader.checks._tools import (
     explain_error,
     first_difference,
     generator,
+    gradients_of,
     matching_mistake,
     require_gradients,
     require_tensor,
@@ -365,15 +366,13 @@ def check_empty(submission: Submission) -> None:
 
 def check_gradients(submission: Submission) -> None:
     """Gradients flow from the results back to the outputs."""
-    import torch
-
     for name, called in right_results(submission):
         outputs, lengths = whole_rows(submission)
         call = calling(name, outputs, lengths)
         explain_error(called[GRADIENT], call, "a gradient", IN_PLACE)
         unwrap(called[GRADIENT].result)
         pooled = BY_HAND[name](outputs.requires_grad_(), lengths)
-        total = (pooled * pooled_weights(submission)).sum()
-        right, back = torch.autograd.grad(total, outputs), "from the result back to `outputs`"
+        right = gradients_of([pooled], [pooled_weights(submission)], [outputs])
+        back = "from the result back to `outputs`"
         gradients = called[GRADIENT]
         require_gradients(call, gradients, back, right, not lenient(), "state-detached")
