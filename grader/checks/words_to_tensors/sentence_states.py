@@ -108,11 +108,10 @@ def states_of(submission: Submission, which: int) -> Tensor:
     def name_mistake(found: Any) -> str | None:
         if not isinstance(found, TensorData):
             return None
-        lstm, sentences = lstm_of(submission, layers), sentences_of(submission, lengths)
-        h_n = _final_states(lstm, sentences)
-        mixed = b > 1 and found.shape == (b, 2 * layers * H)
-        if mixed and close(found.torch(), h_n.reshape(b, -1)):
-            return "rows-mixed-by-a-view"
+        if b > 1 and found.shape == (b, 2 * layers * H):
+            h_n = _final_states(lstm_of(submission, layers), sentences_of(submission, lengths))
+            if close(found.torch(), h_n.reshape(b, -1)):
+                return "rows-mixed-by-a-view"
         return shapes.get(found.shape)
 
     return require_tensor(found, call, "float32", "(B, 2 * H)", (b, 2 * H), name_mistake)
@@ -122,7 +121,7 @@ def alone(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
     """Compute the states (B, 2 * H) by running each sentence alone."""
     import torch
 
-    return torch.stack([lstm(sentence[None])[1][0][-2:].flatten() for sentence in sentences])
+    return torch.cat([*_final_states(lstm, sentences)[-2:]], dim=1)
 
 
 def _final_states(lstm: Any, sentences: Sequence[Tensor]) -> Tensor:
