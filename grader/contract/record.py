@@ -12,6 +12,7 @@ from grader.contract.messages import clean, shorten
 
 SCHEMA_VERSION = 1
 PLACEHOLDER = "placeholder-left"  # the mistake of a task that is in progress, not wrong
+ACCURACY = "accuracy.unseen"  # the check whose figures are the record's `accuracy`
 MAX_MESSAGE = 4000  # characters
 TYPES = {  # of what is kept of a check; a file may hold anything
     **dict.fromkeys(("id", "task", "message", "printed"), str),

@@ -21,7 +21,7 @@ from grader.contract.messages import (
     shorten,
     waits_for,
 )
-from grader.contract.record import CheckResult, Record, state_of
+from grader.contract.record import ACCURACY, CheckResult, Record, state_of
 from grader.contract.tasks import (
     Assignment,
     Check,
@@ -45,7 +45,6 @@ from grader.sandbox.worker_client import (
 from grader.worker.printed import Printed
 
 LOGITS = "model.logits"
-ACCURACY = "accuracy.unseen"  # the check whose details are the record's `accuracy`
 
 
 class Session:

@@ -11,9 +11,9 @@ from grader.contract import course, grades, held_back
 from grader.contract.enums import Status
 from grader.contract.messages import clean
 from grader.contract.mistakes import Mistake, mistakes
-from grader.contract.record import CheckResult, Record
+from grader.contract.record import ACCURACY, CheckResult, Record
 from grader.contract.results import Result
-from grader.contract.tasks import tasks
+from grader.contract.tasks import Check, tasks
 
 VALUES = re.compile(r"  (got|expected|shapes):")  # lines of a message that show values
 LARGEST = 10**15  # limit for the numbers of a record; every format can write it
@@ -22,7 +22,6 @@ NOT_JUDGED = (
     "been graded again."
 )
 
-ACCURACY = "accuracy.unseen"  # the check whose figures are in `accuracy`
 NOT_SHOWN = "This check failed. The course does not show more."
 
 
@@ -92,8 +91,8 @@ def hide(check: CheckResult) -> CheckResult:
 
 def is_held_back(check: CheckResult) -> bool:
     """Return whether the course holds a check back, be the deadline over or not."""
-    known = tasks().get(check.task)
-    return any(each.id == check.id and each.held_back for each in (known.checks if known else ()))
+    known = _known(check.id)
+    return known is not None and known.held_back
 
 
 def is_open(check: CheckResult) -> bool:
@@ -166,6 +165,11 @@ def hint(check: CheckResult) -> str:
 
 def promise(id_: str) -> str:
     """Return the requirement that a check tests; empty if the id is unknown."""
-    task = tasks().get(id_.partition(".")[0])
-    check = task.check(id_) if task and any(each.id == id_ for each in task.checks) else None
+    check = _known(id_)
     return (check.load().__doc__ or "").split("\n")[0] if check and check.is_here else ""
+
+
+def _known(id_: str) -> Check | None:
+    """Return the check with this id; None if it is unknown."""
+    task = tasks().get(id_.partition(".")[0])
+    return next((check for check in task.checks if check.id == id_), None) if task else None
