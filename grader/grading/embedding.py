@@ -21,7 +21,7 @@ def load(model: str, unused: tuple[str, ...]) -> Any:
     Raises:
         OSError, ImportError, ValueError: it is not installed, or does not fit this spaCy version.
     """
-    nlp = spacy.load(model, exclude=unused)
+    nlp = spacy.load(model, exclude=[*unused])
     if "tok2vec" not in nlp.pipe_names:
         raise ValueError("it has no tok2vec")
     return nlp

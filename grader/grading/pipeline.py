@@ -18,7 +18,7 @@ from grader.sandbox import fork_server
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import sandboxed
 from grader.sandbox.worker_client import ProcessWorker, WorkerLost
-from grader.worker.pipeline import MODEL
+from grader.worker.pipeline import MODEL, UNUSED
 from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["FEATURES", "MODEL", "UNUSED", "load_pipeline", "no_model"]
 
 FEATURES = 96  # F: the length of `token.vector`
-# In an sm pipeline, `token.vector` is a row of tok2vec's output; the other components read it and
-# do not change it.
-UNUSED = ("tagger", "parser", "attribute_ruler", "lemmatizer", "ner")
 
 
 def load_pipeline() -> Any:

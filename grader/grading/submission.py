@@ -260,10 +260,12 @@ class Submission:
         reject_unless(len(found.items) == len(indices))
         return found
 
-    def collate(self, batches: Sequence[Sequence[tuple[str, int]]]) -> CollateSeen:
-        """Make one `Collate` and call it on each batch of (text, target)."""
+    def collate(
+        self, batches: Sequence[Sequence[tuple[str, int]]], *, apart: str = ""
+    ) -> CollateSeen:
+        """Make one `Collate` and call it on each batch of (text, target); `apart`: see `_do`."""
         batches = [list(batch) for batch in batches]
-        seen = self._do("collate.observe", batches=batches)
+        seen = self._do("collate.observe", batches=batches, apart=apart)
         found = structured(seen, CollateSeen)
         reject_unless(len(found.results) == len(found.texts) == len(batches))
         return found

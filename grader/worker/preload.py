@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from . import serve
 
@@ -29,13 +30,44 @@ def _load_torch() -> None:
 
 
 def _load_spacy() -> None:
-    """Load spaCy and everything its pipeline needs, by running it once."""
+    """Load spaCy and everything its pipeline needs, by running it once.
+
+    What most submissions load, and what the grader does, is then ready: loading takes longer than
+    most checks.
+    """
+    from .pipeline import MODEL, UNUSED
+
+    for nlp in keep_ready(MODEL, [{}, {"exclude": [*UNUSED]}]):
+        list(nlp.pipe(["warm up"]))
+    from .operations import collate  # noqa: F401
+
+
+def keep_ready(model: str, every: list[dict[str, Any]]) -> list[Any]:
+    """Load a pipeline with each of these options; return the pipelines.
+
+    Whoever loads one with the same options gets it, once: the forks of this process have one each.
+    """
     import spacy
 
-    from .pipeline import MODEL
+    load = spacy.util.load_model_from_path  # all ways to load a pipeline end here
+    ready: list[tuple[Any, Any]] = []
 
-    list(spacy.load(MODEL).pipe(["warm up"]))
-    from .operations import collate  # noqa: F401
+    def keep(*args: Any, **kwargs: Any) -> Any:
+        ready.append(((args, kwargs), load(*args, **kwargs)))
+        return ready[-1][1]
+
+    def take(*args: Any, **kwargs: Any) -> Any:
+        for place, (asked, nlp) in enumerate(ready):
+            if asked == (args, kwargs):
+                del ready[place]
+                return nlp
+        return load(*args, **kwargs)
+
+    spacy.util.load_model_from_path = keep
+    try:
+        return [spacy.load(model, **options) for options in every]
+    finally:
+        spacy.util.load_model_from_path = take
 
 
 def _load_training() -> None:

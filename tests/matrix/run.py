@@ -29,7 +29,7 @@ from grader.grading.pipeline import MODEL, UNUSED
 from grader.grading.session import session
 from grader.maintain.submission_bank import Variant, reference
 from grader.sandbox.worker_client import Report, Worker
-from grader.worker import wire
+from grader.worker import preload, wire
 from grader.worker.printed import Printed
 from grader.worker.wire import Raised
 from tests.matrix.code import code_of, helpers, own_checks
@@ -166,31 +166,8 @@ PIPELINES: list[dict[str, Any]] = [  # what most submissions load, each as often
 
 
 def preload_pipelines() -> None:
-    """Load pipelines before the fork, so that processes get a preloaded, unused one.
-
-    Loading takes longer than most checks. All ways to load a pipeline end in the function that is
-    replaced.
-    """
-    import spacy
-
-    load = spacy.util.load_model_from_path
-    ready: list[tuple[Any, spacy.Language]] = []
-
-    def keep(*args: Any, **kwargs: Any) -> spacy.Language:
-        ready.append(((args, kwargs), load(*args, **kwargs)))
-        return ready[-1][1]
-
-    def take(*args: Any, **kwargs: Any) -> spacy.Language:
-        for place, (asked, nlp) in enumerate(ready):
-            if asked == (args, kwargs):
-                del ready[place]
-                return nlp
-        return load(*args, **kwargs)
-
-    spacy.util.load_model_from_path = keep
-    for options in PIPELINES:
-        spacy.load(MODEL, **options)
-    spacy.util.load_model_from_path = take
+    """Load pipelines before the fork, so that processes get an unused one each."""
+    preload.keep_ready(MODEL, PIPELINES)
 
 
 @dataclass(frozen=True)

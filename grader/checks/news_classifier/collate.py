@@ -14,6 +14,7 @@ from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.submission import Submission, evidence
+from grader.sandbox.worker_client import FRESH
 from grader.worker.wire import Opaque, Raised, TensorData
 
 if TYPE_CHECKING:
@@ -30,15 +31,14 @@ def batches_of(submission: Submission) -> Batches:
 @evidence
 def seen(submission: Submission) -> CollateSeen:
     """Create a Collate and call it on all batches."""
-    drawn = batches_of(submission)
-    return submission.collate(drawn.small)
+    return submission.collate(batches_of(submission).small)
 
 
 @evidence
 def seen_long(submission: Submission) -> CollateSeen:
-    """Create a Collate and call it on the batch with the long sentence, and on the raw texts."""
+    """Create a Collate where a pipeline is ready, and call it on the two other batches."""
     drawn = batches_of(submission)
-    return submission.collate([drawn.long, drawn.raw])
+    return submission.collate([drawn.long, drawn.raw], apart=FRESH)
 
 
 def lengths(batch: Batch) -> list[int]:

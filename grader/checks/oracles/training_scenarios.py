@@ -61,7 +61,7 @@ def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> S
         others = (replace(scenario, val=_batches(draw, *sizes)) for _ in itertools.count())
         return next(each for each in others if _selects_differently(scenario, each))
     drawn = (each for attempt in itertools.count() for each in _draw(seed, attempt))
-    return next(each for each in drawn if is_discriminating(each))
+    return next(each for each in drawn if _shows_mistakes(each))
 
 
 def _draw(seed: int, attempt: int) -> Iterator[Scenario]:
@@ -100,15 +100,19 @@ def _selects_differently(scenario: Scenario, other: Scenario) -> bool:
 
 def is_discriminating(scenario: Scenario) -> bool:
     """Return whether all known mistakes differ from each other and from the correct run ("")."""
+    return _tells_means_apart(scenario.start.over(scenario.val)) and _shows_mistakes(scenario)
+
+
+def _shows_mistakes(scenario: Scenario) -> bool:
+    """Return whether all known mistakes in training lead to numbers of their own."""
     if any(len({*targets}) == 1 for _, targets in scenario.train):
         return False  # a loss that ignores this class would be the mean over no sample
-    if not _tells_means_apart(scenario.start.over(scenario.val)):
+    if not _overfits(scenario):
         return False
     epochs = Simulation(scenario, LoopVariant()).epochs
     wrong, right = wrong_histories(scenario, epochs), true_history(scenario, epochs)
     return (
         all(_apart([("", numbers), *wrong[key]]) for key, numbers in right.items())
-        and _overfits(scenario)
         and _apart(_ends(scenario, [*(("", loop) for loop in RIGHT), *KNOWN_MISTAKES]))
         and _apart(_ends(scenario, [("", LoopVariant()), *(("added", each) for each in EXAMPLES)]))
     )
@@ -131,7 +135,14 @@ def _ends(scenario: Scenario, loops: list[tuple[str, LoopVariant]]) -> Named:
 
 def _overfits(scenario: Scenario) -> bool:
     """Return whether the first epoch is the best on the validation data: patience runs out."""
-    epochs = Simulation(scenario, scenario.long_run).epochs
+    loop = scenario.long_run
+    return all(  # two epochs show it of most that do not
+        _begins_best(scenario, replace(loop, epochs=epochs)) for epochs in (2, loop.epochs)
+    )
+
+
+def _begins_best(scenario: Scenario, loop: LoopVariant) -> bool:
+    epochs = Simulation(scenario, loop).epochs
     first, *later = [epoch.after.over(scenario.val).loss for epoch in epochs]
     return all(loss > first for loss in later)
 
