@@ -14,11 +14,15 @@ TABLES = GRADER / "contract"
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known mistake: its title, and the explanation for the student who made it."""
+    """A known mistake: its title, and the explanation for the student who made it.
+
+    It `is_general` if the explanation says what is required, not what is wrong.
+    """
 
     id: str
     title: str
     explanation: str
+    is_general: bool = False
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import platform
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from grader.contract.messages import (
     shorten,
     waits_for,
 )
+from grader.contract.mistakes import mistakes
 from grader.contract.record import ACCURACY, CheckResult, Record, state_of
 from grader.contract.tasks import (
     Assignment,
@@ -28,7 +30,7 @@ from grader.contract.tasks import (
     choose_assignment,
     tasks,
 )
-from grader.grading import apart, keys, pipeline
+from grader.grading import apart, edits, keys, pipeline
 from grader.grading.keys import input_seed
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
@@ -58,6 +60,7 @@ class Session:
         submission: the handle that checks use.
         results: results by check id.
         hold_back: whether what the course holds back until the deadline does not run.
+        tries_edits: whether the mistake is looked for by small changes, if nothing explains it.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Session:
         secret: str = "",
     ) -> None:
         """Plan the checks of a submission whose modules `worker` has; see `session`."""
-        self.hold_back = False
+        self.hold_back, self.tries_edits = False, True
         self.submitted, self.assignment, self.seed = submitted, assignment, seed
         tasks_of_it = [*assignment.tasks.values()]
         self.planned = [
@@ -88,6 +91,7 @@ class Session:
             rows=rows,
             secret=secret,
             digest=submitted.digest,
+            names=submitted.names,
             modules={
                 task.id: task.module if task.module in submitted.files else task.id
                 for task in tasks_of_it
@@ -138,9 +142,22 @@ class Session:
                 return Verdict(Status.BLOCKED, message=str(waits_for(need)))
         verdict = judge(check.load(), self.submission, check, failed)
         verdict = compare_parameters(verdict, check.task, self.submission)
+        if self._is_first_unexplained(check, verdict):
+            passed = {id_ for id_, each in self.results.items() if each.status is Status.PASSED}
+            if line := edits.explanation(check, passed, self.submission):
+                general = mistakes()[verdict.mistake].explanation if verdict.mistake else ""
+                told = [each for each in verdict.message.split("\n") if each != general]
+                verdict = replace(verdict, message="\n".join([*told, line]))
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)
         return verdict
+
+    def _is_first_unexplained(self, check: Check, verdict: Verdict) -> bool:
+        """Return whether a check is the first to fail in its task, and nothing says why."""
+        is_general = verdict.mistake is None or mistakes()[verdict.mistake].is_general
+        others = [self.results.get(each.id) for each in tasks()[check.task].checks]
+        is_first = not any(each and each.status.is_broken for each in others)
+        return self.tries_edits and verdict.status is Status.FAILED and is_general and is_first
 
     def _is_held_back(self, check: Check) -> bool:
         if not check.held_back:

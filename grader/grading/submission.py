@@ -62,6 +62,7 @@ class Submission:
         rows: the news for the task accuracy; None means the sample.
         secret: the course's secret; empty for the published one.
         digest: SHA-256 digest of the submission's files.
+        names: the file names of the modules.
         modules: the module of a task, where it differs from the table's.
         state: returns the state of a task.
         log_probabilities: returns whether model and loop agree on log-probabilities: log_softmax
@@ -77,6 +78,7 @@ class Submission:
     rows: list[tuple[int, str]] | None = None
     secret: str = ""
     digest: str = ""
+    names: dict[str, str] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     state: Callable[[str], State] = lambda _task: State.DONE
     log_probabilities: Callable[[], bool] = lambda: False

@@ -29,6 +29,7 @@ OPERATIONS = {
     "fit",
     "beyond",
     "text",
+    "edited",
 }  # the modules in operations/
 KIT = {"grader", "solution"}  # submissions cannot import these, even where they are installed
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA, AMD, WSL

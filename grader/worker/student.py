@@ -98,7 +98,7 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         source, file = self.files.get(stem, b""), self.names.get(stem, stem)
         module.__file__ = file
         # Tracebacks and `inspect` read the lines from here, not from the disk.
-        linecache.cache[file] = (len(source), None, _lines(source), file)
+        linecache.cache[file] = (len(source), None, lines_of(source), file)
         if self.builtins is not None:
             module.__dict__["__builtins__"] = self.builtins
         fresh, costs = dict(module.__dict__), {}
@@ -109,18 +109,19 @@ class SubmissionFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 raise
             module.__dict__.clear()
             module.__dict__.update(fresh)
-            run = partial.run(_lines(source), file, module.__dict__, error, self.parts[stem])
+            run = partial.run(lines_of(source), file, module.__dict__, error, self.parts[stem])
             if run is None:
                 raise
             costs = run
         if stem in self.parts:
-            lines, namespace = _lines(source), module.__dict__
+            lines, namespace = lines_of(source), module.__dict__
             costs |= missing_imports.supply(lines, file, namespace, self.parts[stem])
             if costs:
                 self.broken[stem] = costs
 
 
-def _lines(source: bytes) -> list[str]:
+def lines_of(source: bytes) -> list[str]:
+    """Decode a module's source, and split it into lines."""
     try:
         decoded = importlib.util.decode_source(source)
     except Exception:  # compiling reports what is wrong

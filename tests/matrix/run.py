@@ -199,6 +199,7 @@ def grade(job: MatrixJob, known: Answers, answer: Connection) -> None:
     with session(
         entry.sources, assignment=entry.assignment, device="cpu", in_process=True
     ) as opened:
+        opened.tries_edits = False  # a mutant's mistake has a name, or its `says` is enough
         worker = Sharing(opened.submission.worker, entry.sources.files, known)
         opened.submission.worker = worker
         if job.checks is not None:

@@ -18,6 +18,7 @@ from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def check_values(submission: Submission) -> None:
                 with local():
                     require_single(submission, number, *single)
         return
+    end_trial()
     mistakes = {
         "sampling-summed-over-pairs": B * right,
         "negatives-averaged": -(near_.mean() + far_.mean()).item(),

@@ -18,6 +18,7 @@ from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,6 +104,7 @@ def check_values(submission: Submission) -> None:
     if close_number(found, right):
         _require_no_bound(submission)
         return
+    end_trial()
     by_two = each.mean().item()
     viewed = logits.reshape(ROWS, CLASSES, STEPS).transpose(1, 2)
     mixed = logits.transpose(0, 1).reshape(logits.shape)

@@ -12,6 +12,7 @@ from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 from grader.worker.wire import TensorData
 
 Pairs = Counter[tuple[int, int]]
@@ -230,6 +231,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
     right = pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
     if found == right:
         return
+    end_trial()
     why = matching_mistake(
         found, known_mistakes(tokens, window, right).items(), lambda pairs, wrongs: pairs in wrongs
     )

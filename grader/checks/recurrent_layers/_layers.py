@@ -17,6 +17,7 @@ from grader.checks._tools import (
 from grader.contract.messages import Failure, waits_for
 from grader.grading.answers import Call, CallResult, construct
 from grader.grading.submission import Submission
+from grader.grading.trials import end_trial
 from grader.worker.wire import Raised, TensorData, tensor_data
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def compare(
     """
     if close(found, expected):
         return
+    end_trial()
     why = matching_mistake(found, candidates, close)
     note = "" if why else about_tensor(found, expected)
     if why is None and not note:

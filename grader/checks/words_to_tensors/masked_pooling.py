@@ -23,6 +23,7 @@ from grader.contract.messages import Failure, waits_for
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ def _require_pooled(
     """
     if close(found, expected):
         return
+    end_trial()
     outputs, lengths = batches_of(submission)[ZERO]
     longer = [length > 1 for length in lengths]  # of one token, other mistakes leave nothing
     candidates = [(why, _finite(wrong[longer])) for why, wrong in mistakes.items()]

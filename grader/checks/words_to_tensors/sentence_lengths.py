@@ -13,6 +13,7 @@ from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def require_lengths(submission: Submission, which: int) -> None:
     expected = [max(steps, default=0) for steps in rows]
     if found == expected:
         return
+    end_trial()
     batch = torch.Tensor(padded)
     steps, filled = batch.shape[1], (batch != 0).any(2)
     # how a step that is not padding is recognised, and how the length is found with that

@@ -1,0 +1,136 @@
+"""Finds a small change of a student's code that makes a failed check pass.
+
+It says where a mistake is that has no name. The worker makes the changes and runs the operations
+that the check asks for; whether the results are right is judged here, by the check itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from typing import Any
+
+from grader.base.errors import UsageError
+from grader.base.files import read_toml
+from grader.base.paths import GRADER
+from grader.contract.messages import clean, shorten
+from grader.contract.tasks import Check, Task, tasks
+from grader.grading.answers import structured
+from grader.grading.submission import Submission
+from grader.grading.trials import trial
+from grader.sandbox.worker_client import Report, Worker, WorkerLost
+from grader.worker.printed import Printed
+
+# How many edits are tried, by the operation that a check asks for; with others there are none.
+MOST = {"call.function": 900, "text.states": 300, "beyond.train_on_text": 200, "beyond.decode": 200}
+IF_CHANGED = "If that alone is changed, this check passes."
+SECONDS = 5.0  # for an operation; the first that takes longer ends the search
+MOST_SECONDS = 20.0  # for a search; most take one or two
+MOST_SHOWN = 100  # characters of code in a message
+
+
+@functools.cache
+def texts() -> dict[str, str]:
+    """Read what students are told, by the kind of an edit."""
+    return dict(read_toml(GRADER / "contract" / "edits.toml"))
+
+
+class _TooDear(Exception):
+    """A check asks for an operation that takes too long to be repeated."""
+
+
+class _Edited:
+    """A worker whose submission has an edit."""
+
+    output = ""
+
+    def __init__(self, worker: Worker, module: str, names: list[str], number: int) -> None:
+        self.worker, self.module, self.names, self.number = worker, module, names, number
+        self.confinement, self.layers = worker.confinement, worker.layers
+        self.printed: Printed = []
+
+    def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
+        """Do nothing: nothing is at stake that a process of its own protects."""
+
+    def call(
+        self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report | None
+    ) -> Any:
+        """Run an operation on the edited submission."""
+        if do == "load.module":
+            return []
+        if self.number >= MOST.get(do, 0):
+            raise _TooDear
+        given = {"module": self.module, "names": self.names, "number": self.number, "seed": seed}
+        given |= {"do": do, "arguments": arguments}
+        return self.worker.call("edited.run", given, min(seconds, SECONDS), seed, report)
+
+    def close(self) -> None:
+        """Do nothing: the worker is still in use."""
+
+
+def explanation(check: Check, passed: set[str], submission: Submission) -> str:
+    """Return what an edit says about a failed check; empty if none makes it pass.
+
+    With it, the checks that depend on this one pass, too, and those that have passed already.
+
+    Args:
+        check: the check that failed.
+        passed: the ids of the checks that passed.
+        submission: the submission.
+    """
+    task = tasks()[check.task]
+    module, names = submission.module(check.task), [*task.names]
+    worker = submission.worker
+    given = {"module": module, "names": names, "most": max(MOST.values())}
+    start = time.monotonic()
+    try:
+        worker.use_modules(frozenset([module]), "edits")  # a process of its own, where it is cheap
+        found = worker.call("edited.listed", given, SECONDS, submission.seed, None)
+        listed = structured(found, list[tuple[str, int, str, str]])
+    except (WorkerLost, UsageError):
+        return ""
+    others = [
+        each
+        for each in task.checks
+        if not each.held_back and (each.id in passed or _needs(task, each, check.id))
+    ]
+    for number, (kind, line, part, other) in enumerate(listed):
+        edited = dataclasses.replace(
+            submission,
+            worker=_Edited(worker, module, names, number),
+            printed=[],
+            memo={},
+            broken={},
+        )
+        try:
+            if kind in texts() and all(_passes(each, edited) for each in (check, *others)):
+                return _text(submission, module, (kind, line, part, other))
+        except (_TooDear, WorkerLost, UsageError):
+            return ""
+        if time.monotonic() - start > MOST_SECONDS:
+            return ""
+    return ""
+
+
+def _needs(task: Task, check: Check, id_: str) -> bool:
+    """Return whether a check depends on another one, directly or not."""
+    return any(need == id_ or _needs(task, task.check(need), id_) for need in check.needs)
+
+
+def _passes(check: Check, submission: Submission) -> bool:
+    try:
+        with trial():
+            check.load()(submission)
+    except (_TooDear, WorkerLost, UsageError):
+        raise
+    except Exception:
+        return False
+    return True
+
+
+def _text(submission: Submission, module: str, edit: tuple[str, int, str, str]) -> str:
+    kind, line, part, other = edit
+    shown = {"part": clean(shorten(part, MOST_SHOWN)), "other": clean(shorten(other, MOST_SHOWN))}
+    place = f"{submission.names.get(module, module)}, line {line}"
+    return f"See {place}: {texts()[kind].format(**shown)} {IF_CHANGED}"

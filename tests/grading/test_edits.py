@@ -1,0 +1,88 @@
+"""A failure that nothing explains says which small change makes the check pass."""
+
+import pytest
+
+from grader.contract.record import CheckResult
+from grader.contract.tasks import tasks
+from grader.grading import edits
+from grader.grading.session import session
+from grader.maintain.submission_bank import REFERENCE, SameDigest
+
+WRONG = {  # task: code of the reference, what a student wrote, and what the message says of it
+    "rnn_cell": ("inputs @ w_ih.T + b_ih", "inputs @ w_ih.T - b_ih", "`-` is the wrong operation"),
+    "unroll": ("cell(step, state)", "cell(step, state) + state", "`state` is too much"),
+    "gru_cell": ("return (1 - z)", "return (1 - r)", "`r` is the wrong variable"),
+    "carry_state": ("lstm(chunk, state)", "lstm(chunk, (state[0], -state[1]))", "the minus sign"),
+    "sentence_lengths": ("any(dim=2)", "any(dim=1)", "1 is the wrong dimension"),
+    "perplexity": ("loss.exp()", "loss.exp().sqrt()", "`.sqrt()` is too much"),
+    "bleu": ("sum(logs) / 4", "sum(logs) / 3", "the number 3 is wrong"),
+    "teacher_forcing": ("append(logits)", "append(logits * 2)", "the part `2` is too much"),
+}
+TWICE = [
+    ("inputs @ w_ih.T + b_ih", "inputs @ w_ih.T - b_ih"),
+    ("return torch.tanh(", "return torch.sin("),
+]
+
+
+def first_failure(task: str, *changes: tuple[str, str], in_process: bool = True) -> CheckResult:
+    """Return the first check of a task that a changed reference fails."""
+    own = tasks()[task]
+    source = REFERENCE[own.module].decode()
+    for old, new in changes:
+        assert old in source
+        source = source.replace(old, new, 1)
+    files = {own.module: source.encode()}
+    submitted = SameDigest("x", files, {own.module: f"{own.module}.py"}, only=own.module)
+    with session(
+        submitted, assignment=own.assignment, device="cpu", in_process=in_process
+    ) as opened:
+        results = [opened.run(check) for check in own.checks]
+    return next(result for result in results if result.status.is_broken)
+
+
+@pytest.mark.parametrize("task", WRONG)
+def test_the_change_is_told(task: str) -> None:
+    old, new, words = WRONG[task]
+    message = first_failure(task, (old, new)).message
+    *_, told = message.split("\n")
+    assert words in told
+    assert told.endswith(edits.IF_CHANGED)
+    line = REFERENCE[tasks()[task].module].decode().partition(old)[0].count("\n") + 1
+    assert f"line {line}:" in told
+
+
+def test_the_sandbox_gives_the_same_message() -> None:
+    old, new, _ = WRONG["rnn_cell"]
+    both = [
+        first_failure("rnn_cell", (old, new), in_process=here).message for here in (True, False)
+    ]
+    assert both[0] == both[1]
+
+
+def test_two_mistakes_are_not_told_as_one() -> None:
+    assert edits.IF_CHANGED not in first_failure("rnn_cell", *TWICE).message
+
+
+def test_a_named_mistake_keeps_its_explanation() -> None:
+    result = first_failure("rnn_cell", ("torch.tanh", "torch.relu"))
+    assert result.mistake == "relu-for-tanh"
+    assert edits.IF_CHANGED not in result.message
+
+
+def test_code_with_a_breakpoint_is_left_alone() -> None:
+    old, new, _ = WRONG["rnn_cell"]
+    changes = ("return torch.tanh", "breakpoint\n    return torch.tanh"), (old, new)
+    assert edits.IF_CHANGED not in first_failure("rnn_cell", *changes).message
+
+
+def test_an_edit_that_makes_a_loop_endless_is_no_harm() -> None:
+    loop = """step = 0
+    while step < inputs.shape[1]:
+        state = cell(inputs[:, step], -state)
+        outputs.append(state)
+        step += 1
+"""
+    source = REFERENCE["recurrent"].decode()
+    start = source.index("for step in inputs")
+    old = source[start : source.index("    return torch.stack", start)]
+    assert "the minus sign is wrong" in first_failure("unroll", (old, loop)).message

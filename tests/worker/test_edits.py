@@ -1,0 +1,85 @@
+"""Small changes of a function are found by their kinds, and say what the student wrote."""
+
+import ast
+
+import pytest
+
+from grader.grading.edits import texts
+from grader.worker import edits
+
+CASES = {  # a function as it is, what is returned after one edit, and what the edit says
+    "dimension": ("x.sum(dim=0)", "x.sum(dim=1)", "0"),
+    "index": ("h[-1]", "h[-2]", "-1"),
+    "bound": ("x[:n]", "x[:n + 1]", ""),
+    "setting": ("pad_sequence(x, batch_first=False)", "pad_sequence(x, batch_first=True)", None),
+    "operator": ("f + h", "f * h", "+"),
+    "comparison": ("f < h", "f <= h", "<"),
+    "sides": ("f - h", "h - f", "-"),
+    "sign": ("-f * h", "f * h", ""),
+    "order": ("torch.cat([f, h])", "torch.cat([h, f])", ""),
+    "function": ("torch.tanh(f)", "torch.sigmoid(f)", "tanh"),
+    "argument-missing": ("sorted(x)", "sorted(x, reverse=True)", "reverse"),
+    "term": ("f * h + x", "f * h", "x"),
+    "not": ("x[~f]", "x[f]", ""),
+    "branches": ("f if x else h", "h if x else f", ""),
+    "call-extra": ("torch.tanh(f.detach())", "torch.tanh(f)", ".detach()"),
+    "argument-extra": ("x.sum(1, keepdim=True)", "x.sum(1)", "keepdim"),
+    "index-extra": ("x[0]", "x", ""),
+    "number": ("f ** 3", "f ** 2", "3"),
+    "name": ("f * x", "f * h", "x"),
+    "instead-of": ("f * torch.zeros(2)", "f * h", "h"),
+    "minus-missing": ("f * h", "f * -h", "h"),
+    "rest-of-one": ("f * h", "f * (1 - h)", "h"),
+    "call-missing": ("f * h", "f * h.tanh()", "`tanh` is missing around `h`"),
+    "part-of-it": ("torch.cat(x)", "torch.cat(x[1:])", "x"),
+}
+BLOCKS = {  # whole bodies
+    "condition": ("if f: x = h\nreturn x", "if not f: x = h\nreturn x"),
+    "block-extra": ("with torch.no_grad():\n  x = f(h)\nreturn x", "x = f(h)\nreturn x"),
+    "inside": ("for h in x:\n  f(h)\n  return h", "for h in x:\n  f(h)\nreturn h"),
+    "outside": ("for h in x: f = h\nx.append(f)", "for h in x:\n  f = h\n  x.append(f)"),
+    "lines-order": ("x = f\nf = h\nreturn x", "f = h\nx = f\nreturn x"),
+    "assignment": ("x = f\nreturn x", "x += f\nreturn x"),
+    "line-extra": ("x = f\nf = h\nreturn x", "x = f\nreturn x"),
+    "direction": ("for h in x: f(h)", "for h in reversed(list(x)): f(h)"),
+}
+
+
+def function(body: str) -> ast.FunctionDef:
+    """Return a function of f, h, x and n with this body."""
+    lines = "".join(f"    {line}\n" for line in body.split("\n"))
+    (found,) = ast.parse(f"def g(f, h, x, n):\n{lines}").body
+    assert isinstance(found, ast.FunctionDef)
+    return found
+
+
+def edited(body: str, kind: str) -> dict[str, edits.Edit]:
+    """Return the edits of a kind by the code that they lead to."""
+    tree, found = function(body), dict[str, edits.Edit]()
+    own = ast.unparse(tree)
+    for edit in edits.edits(tree):
+        if edit.kind == kind:
+            old = edit.swap(edit.new)
+            found.setdefault(ast.unparse(ast.fix_missing_locations(tree)), edit)
+            edit.swap(old)
+            assert ast.unparse(tree) == own
+    return found
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_an_expression_is_edited(kind: str) -> None:
+    before, after, other = CASES[kind]
+    edit = edited(f"return {before}", kind)[ast.unparse(function(f"return {after}"))]
+    assert edit.line == 2
+    assert edit.part in f"return {before}"
+    assert other is None or edit.other == other
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_a_block_is_edited(kind: str) -> None:
+    before, after = BLOCKS[kind]
+    assert ast.unparse(function(after)) in edited(before, kind)
+
+
+def test_every_kind_has_a_case_and_a_text() -> None:
+    assert {*edits.KINDS} == {*CASES, *BLOCKS} == {*texts()}
