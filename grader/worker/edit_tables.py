@@ -65,7 +65,26 @@ SETTINGS = {  # values of keywords
     "reduction": ("mean", "sum", "none"),
     **dict.fromkeys(("batch_first", "enforce_sorted", "keepdim", "reverse"), (True, False)),
 }
-AROUND = (  # methods of a tensor that are forgotten
-    *("tanh", "sigmoid", "exp", "log", "detach", "clone", "T", "float", "long", "mean", "sum"),
-    *("item", "tolist", "flatten", "contiguous", "squeeze"),
+# What is forgotten around a value, `_`: the kind of the edit, and the code.
+METHODS = ("tanh", "sigmoid", "detach", "exp", "log", "float", "long", "mean", "sum", "item")
+LATER = ("clone", "tolist", "flatten", "contiguous", "squeeze", "mean(1)", "sum(1)", "any(2)")
+BUILT_IN = (
+    "range",
+    "len",
+    "list",
+    "tuple",
+    "int",
+    "float",
+    "enumerate",
+    "math.exp",
+    "torch.tensor",
+)
+AROUND = (
+    *(("minus-missing", "-_"), ("rest-of-one", "1 - _"), ("call-missing", "_.T")),
+    *(("call-missing", f"_.{name}()") for name in METHODS),
+    *(("call-missing", f"_.unsqueeze({dim})") for dim in (-1, 0, 1)),
+    *(("call-missing", f"_.transpose({dims})") for dims in ("0, 1", "1, 2")),
+    *(("call-missing", f"{name}(_)") for name in BUILT_IN),
+    *(("part-of-it", f"_[{index}]") for index in ("0", "1", "-1", "1:", ":-1")),
+    *(("call-missing", f"_.{name}{'' if name.endswith(')') else '()'}") for name in LATER),
 )

@@ -19,9 +19,10 @@ MOST_SHOWN = 70  # characters of code
 KINDS = (  # in the order in which they are tried
     *("dimension", "index", "bound", "setting", "operator", "comparison", "sides", "sign"),
     *("order", "function", "argument-missing", "term", "not", "branches", "condition"),
-    *("block-extra", "inside", "outside", "lines-order", "assignment", "line-extra", "direction"),
-    *("call-extra", "argument-extra", "index-extra", "number", "name", "instead-of"),
-    *("minus-missing", "rest-of-one", "call-missing", "part-of-it"),
+    *("block-extra", "inside", "outside", "lines-order", "result-lost", "assignment"),
+    *("line-extra", "direction", "call-extra", "argument-extra", "index-extra", "number"),
+    *("name", "instead-of", "result-extra", "minus-missing", "rest-of-one", "value-missing"),
+    *("part-of-it", "call-missing"),
 )
 EDITED = (ast.expr, ast.keyword, ast.stmt, ast.comprehension)
 NEGATIONS = (ast.Not, ast.Invert, ast.USub)
@@ -72,9 +73,9 @@ def edits(function: ast.FunctionDef) -> list[Edit]:
     values = [each for each in places if _is_value(each[2], each[0][1], names)]
     found += [
         Edit(kind, _line(node, node), _code(_shown(parents)), other, *place, new)
-        for how in range(HOW_MANY)
+        for kind, template in tables.AROUND
         for place, parents, node in values
-        for kind, other, new in [_around(node, how)]
+        for other, new in [_around(node, kind, template)]
     ]
     if function.decorator_list:
         line, code = function.decorator_list[0].lineno, _code(function.decorator_list[0])
@@ -211,6 +212,11 @@ def _of_call(node: ast.Call, names: _Names) -> Found:
     for at, keyword in enumerate(node.keywords):
         rest = [*node.keywords[:at], *node.keywords[at + 1 :]]
         yield "argument-extra", node, keyword.arg or "**", _with(node, keywords=rest)
+    for at in range(len(node.args)):
+        fewer = [*node.args[:at], *node.args[at + 1 :]]
+        yield "argument-extra", node, _code(node.args[at]), _with(node, args=fewer)
+    for other in names.all if node.args else ():
+        yield "value-missing", node, other, _with(node, args=[*node.args, _name(other)])
     for at in range(len(node.args) - 1):
         swapped = [*node.args]
         swapped[at : at + 2] = swapped[at + 1], swapped[at]
@@ -275,30 +281,24 @@ def _of_value(node: Any, parents: Parents, field: str, names: _Names) -> Found:
             yield "bound", shown, "", ast.BinOp(node, op, ast.Constant(1))
 
 
-PARTS = (  # of a tuple, a list or a tensor, taken instead of the whole
-    *(ast.Constant(0), ast.Constant(1), ast.Constant(-1)),
-    *(ast.Slice(ast.Constant(1)), ast.Slice(None, ast.Constant(-1))),
-)
-DIMENSIONS = (-1, 0, 1)
-HOW_MANY = len(tables.AROUND) + len(DIMENSIONS) + len(PARTS) + 2
+class _Fill(ast.NodeTransformer):
+    """Puts a value into the place `_` of a template."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        """Replace the place."""
+        return self.value if node.id == "_" else node
 
 
-def _around(node: Any, how: int) -> tuple[str, str, ast.expr]:
-    """Return one of the things that can be done to a value: the kind, what is said, and it."""
-    code, load = _code(node), ast.Load()
-    if how == 0:
-        return "minus-missing", code, ast.UnaryOp(ast.USub(), node)
-    if how == 1:
-        return "rest-of-one", code, ast.BinOp(ast.Constant(1), ast.Sub(), node)
-    if (at := how - 2) < len(tables.AROUND):
-        name = tables.AROUND[at]
-        method = ast.Attribute(node, name, load)
-        new = method if name == "T" else ast.Call(method, [], [])
-        return "call-missing", f"`{name}` is missing around `{code}`", new
-    if (at := at - len(tables.AROUND)) < len(DIMENSIONS):
-        new = ast.Call(ast.Attribute(node, "unsqueeze", load), [ast.Constant(DIMENSIONS[at])], [])
-        return "call-missing", f"a dimension of size 1 is missing in `{code}`", new
-    return "part-of-it", code, ast.Subscript(node, PARTS[at - len(DIMENSIONS)], load)
+def _around(node: Any, kind: str, template: str) -> tuple[str, ast.expr]:
+    """Return what is said about a value with something around it, and that expression."""
+    code, new = _code(node), _Fill(node).visit(ast.parse(template, mode="eval").body)
+    if kind != "call-missing":
+        return code, new
+    name = template.removeprefix("_.").partition("(")[0]
+    return f"`{name}` is missing around `{code}`", new
 
 
 def _of_blocks(node: ast.AST) -> Iterator[Edit]:
@@ -328,6 +328,14 @@ def _of_block(block: list[Any]) -> Iterator[tuple[str, ast.stmt, str, list[ast.s
         if isinstance(line, ast.AugAssign):
             new = ast.Assign([line.target], line.value)
             yield "assignment", line, "", [*before, ast.copy_location(new, line), *after]
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Call):
+            alone: list[ast.stmt] = [ast.copy_location(ast.Expr(line.value), line)]
+            yield "result-extra", line, "", [*before, *alone, *after]
+        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call):
+            used = [each.id for each in ast.walk(line.value) if isinstance(each, ast.Name)]
+            for name in dict.fromkeys(used):
+                kept = ast.Assign([ast.Name(name, ast.Store())], line.value)
+                yield "result-lost", line, name, [*before, ast.copy_location(kept, line), *after]
         if isinstance(line, ast.If):
             turned = _with(line, test=ast.UnaryOp(ast.Not(), line.test))
             yield "condition", line.test, "", [*before, turned, *after]  # type: ignore[misc]

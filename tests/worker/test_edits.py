@@ -31,6 +31,7 @@ CASES = {  # a function as it is, what is returned after one edit, and what the 
     "minus-missing": ("f * h", "f * -h", "h"),
     "rest-of-one": ("f * h", "f * (1 - h)", "h"),
     "call-missing": ("f * h", "f * h.tanh()", "`tanh` is missing around `h`"),
+    "value-missing": ("f(h)", "f(h, x)", "x"),
     "part-of-it": ("torch.cat(x)", "torch.cat(x[1:])", "x"),
 }
 BLOCKS = {  # whole bodies
@@ -39,6 +40,8 @@ BLOCKS = {  # whole bodies
     "inside": ("for h in x:\n  f(h)\n  return h", "for h in x:\n  f(h)\nreturn h"),
     "outside": ("for h in x: f = h\nx.append(f)", "for h in x:\n  f = h\n  x.append(f)"),
     "lines-order": ("x = f\nf = h\nreturn x", "f = h\nx = f\nreturn x"),
+    "result-lost": ("x.float()\nreturn x", "x = x.float()\nreturn x"),
+    "result-extra": ("x = f(h)\nreturn x", "f(h)\nreturn x"),
     "assignment": ("x = f\nreturn x", "x += f\nreturn x"),
     "line-extra": ("x = f\nf = h\nreturn x", "x = f\nreturn x"),
     "direction": ("for h in x: f(h)", "for h in reversed(list(x)): f(h)"),

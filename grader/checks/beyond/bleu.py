@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+from typing import Any
 
 from grader.checks._differences import about_number
 from grader.checks._tools import close_number, require_number
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
+from grader.contract.mistakes import mistakes
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -212,9 +214,9 @@ def require_bleu(submission: Submission, case: str) -> None:
         why = "bleu-zero-replaced"
     if why is None and not found:
         why = "bleu-nothing-matches"
-    note = about_number(found, right, {"4": 4})
+    note = "" if why else two_mistakes(submission, case) or about_number(found, right, {"4": 4})
     why = why or (None if note else "bleu-differs")
-    why = next((name for name in VARIANTS if why is not None and why.startswith(name)), why)
+    why = why and _variant(why)
     said = f"{right:.4f}" if right else "0.0"
     with local(why == "bleu-not-in-percent"):
         raise BleuFailure(case, corpus, found, said, why, note)
@@ -239,6 +241,36 @@ def explaining(submission: Submission, found: float, right: float, corpus: Corpu
         return sum(isinstance(one, float) and close_number(one, other) for one, other in pairs)
 
     return max(fits, key=explained, default=None)
+
+
+def two_mistakes(submission: Submission, case: str) -> str:
+    """Return the two known mistakes that together explain every score, or nothing."""
+    seen = [
+        (called.result, corpora(submission)[each])
+        for each, called in bleus(submission).items()
+        if isinstance(called.result, float)
+    ]
+    seen.sort(key=lambda pair: pair[1] is not corpora(submission)[case])  # the wrong one first
+    for (one, first), (other, second) in itertools.combinations(BLEU_MISTAKES.items(), 2):
+        changes = [changed_fields(way) for way in (first, second)]
+        if changes[0].keys() & changes[1].keys():
+            continue
+        way = Bleu(**changes[0], **changes[1])
+        if all(close_number(score, way.score(*corpus)) for score, corpus in seen):
+            told = [mistakes()[_variant(name)].explanation for name in (one, other)]
+            return " ".join(["Two mistakes together lead to this.", *told])
+    return ""
+
+
+def changed_fields(way: Bleu) -> dict[str, Any]:
+    """Return the attributes of a way to compute BLEU that differ from the correct one."""
+    right = vars(Bleu())
+    return {name: value for name, value in vars(way).items() if value != right[name]}
+
+
+def _variant(name: str) -> str:
+    """Return the mistake that a variant is one of."""
+    return next((each for each in VARIANTS if name.startswith(each)), name)
 
 
 def explain_raised_score(case: str, corpus: Corpus, raised: Raised) -> None:
