@@ -75,7 +75,6 @@ BUILT_IN = (
     "tuple",
     "int",
     "float",
-    "enumerate",
     "math.exp",
     "torch.tensor",
 )

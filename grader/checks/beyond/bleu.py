@@ -244,11 +244,14 @@ def explaining(submission: Submission, found: float, right: float, corpus: Corpu
 
 
 def two_mistakes(submission: Submission, case: str) -> str:
-    """Return the two known mistakes that together explain every score, or nothing."""
+    """Return the two known mistakes that together explain every score but 0, or nothing.
+
+    Code may return 0 before it comes to its mistakes.
+    """
     seen = [
         (called.result, corpora(submission)[each])
         for each, called in bleus(submission).items()
-        if isinstance(called.result, float)
+        if isinstance(called.result, float) and called.result
     ]
     seen.sort(key=lambda pair: pair[1] is not corpora(submission)[case])  # the wrong one first
     for (one, first), (other, second) in itertools.combinations(BLEU_MISTAKES.items(), 2):
