@@ -28,6 +28,8 @@ VARIANTS = (
 # Python's messages for a logarithm of 0 (before and since 3.14) and a geometric mean with 0.
 NO_LOGARITHM = ("math domain error", "expected a positive input", "geometric mean requires")
 
+ENOUGH = 3  # scores that two mistakes together must explain
+
 WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
 train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
 BLEU_MISTAKES: dict[str, Bleu] = {
@@ -253,6 +255,8 @@ def two_mistakes(submission: Submission, case: str) -> str:
         for each, called in bleus(submission).items()
         if isinstance(called.result, float) and called.result
     ]
+    if len(seen) < ENOUGH:
+        return ""
     seen.sort(key=lambda pair: pair[1] is not corpora(submission)[case])  # the wrong one first
     for (one, first), (other, second) in itertools.combinations(BLEU_MISTAKES.items(), 2):
         changes = [changed_fields(way) for way in (first, second)]
