@@ -27,6 +27,9 @@ Report = Callable[[dict[str, Any]], None]
 Parts = dict[str, dict[str, list[str]]]  # names by task, for each module with several tasks
 # How `apart` begins for operations that must not remember earlier ones, where a process is cheap.
 FRESH = "fresh"
+# For calls of modules that have timed out, where a process is cheap: whoever loops in a constructor
+# does so in every check.
+SECONDS_AFTER_TIMEOUT = 5.0
 UNASKED = "it does not belong to the request"
 
 
@@ -124,6 +127,7 @@ class ProcessWorker:
         self.printed: Printed = []
         self.memory = 0  # peak bytes of a process; 0 if unknown
         self.ends = time.monotonic() + limits.seconds
+        self.timed_out: set[frozenset[str]] = set()  # sets of modules
 
     def use_modules(self, modules: frozenset[str], apart: str = "") -> None:
         """Prepare for operations that use these modules of the submission."""
@@ -172,6 +176,8 @@ class ProcessWorker:
     def _once(
         self, do: str, arguments: dict[str, Any], seconds: float, seed: int, report: Report
     ) -> Any:
+        if self.modules in self.timed_out and self.confined_by.one_process_per_module_set:
+            seconds = min(seconds, SECONDS_AFTER_TIMEOUT)
         allowed = min(seconds, self.ends - time.monotonic())
         if allowed <= 0:
             raise TimeUp(f"The {self.limits.seconds:.0f} s for the whole submission are used up.")
@@ -201,6 +207,7 @@ class ProcessWorker:
             where = self._where(mark)
             self._end()
             self._keep_output(start)
+            self.timed_out.add(self.modules)
             raise self._timed_out(allowed, where) from None
         except _Closed:
             where, warned = self._where(mark), self._trace(mark).startswith(WARNING)

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from grader.base.errors import UsageError
 from grader.base.paths import ROOT
 from grader.sandbox import fork_server, launch, lines, worker_client
 from grader.sandbox.launch import Limits
-from grader.sandbox.tiers import Confinement, sandboxed
+from grader.sandbox.tiers import LIMITS, Confinement, sandboxed
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, TimeUp, Worker, WorkerLost
 from grader.worker import wire
 from grader.worker.wire import Frame, Opaque, Raised, TensorData
@@ -354,6 +355,19 @@ def test_a_worker_that_does_not_read_cannot_hold_up_the_sending() -> None:
         with pytest.raises(TimeUp):
             run(worker, "#" * 3_000_000 + "\nimport time; time.sleep(99)", seconds=0.3)
         assert time.monotonic() - start < 5
+
+
+def test_modules_that_have_timed_out_get_less_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_client, "SECONDS_AFTER_TIMEOUT", 0.2)
+    separate = replace(LIMITS, one_process_per_module_set=True)
+    worker = ProcessWorker(*files({"dataset": RUNNER, "model": ""}), DEFAULT, separate)
+    try:
+        for module, allowed in (("dataset", 0.3), ("dataset", 0.2), ("model", 0.3)):
+            worker.use_modules(frozenset({module}))
+            with pytest.raises(TimeUp, match=f"Timed out after {allowed} s"):
+                run(worker, "while True: pass", seconds=0.3)
+    finally:
+        worker.close()
 
 
 def test_the_time_of_the_whole_submission_is_limited() -> None:
