@@ -32,7 +32,7 @@ from grader.grading.answers import (
     structured,
     unwrap,
 )
-from grader.grading.environment import environment_fault
+from grader.grading.environment_fault import environment_fault
 from grader.grading.leniency import lenient
 from grader.grading.replacements import source
 from grader.sandbox.worker_client import Report, Worker

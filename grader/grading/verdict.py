@@ -16,7 +16,7 @@ from grader.contract.mistakes import advice, mistakes
 from grader.contract.record import PLACEHOLDER
 from grader.contract.tasks import Check, tasks
 from grader.grading.answers import StudentError
-from grader.grading.environment import environment_fault
+from grader.grading.environment_fault import environment_fault
 from grader.grading.leniency import leniently
 from grader.grading.submission import Submission
 from grader.sandbox.worker_client import WorkerLost
