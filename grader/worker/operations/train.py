@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import DataLoader
 
 from .. import shape_trace
@@ -80,13 +80,13 @@ class TwoDevices(TorchFunctionMode):
         self.looked_up |= func in self.DEVICE_OF and _is_read_by_student()
         devices = (x for x in (*args, *given[1].values()) if isinstance(x, (str, torch.device)))
         self.named.update(map(str, devices))
-        inputs = [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, Tensor)]
+        inputs = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
         # A tensor without dimensions is a number, and numbers are compatible with every device.
         places = {p for tensor in inputs if tensor.dim() and (p := getattr(tensor, "place", None))}
         if self._moves(func, *given):
             result = _call(func, _real(given))
             # If no move is necessary, torch returns the tensor itself.
-            same = any(result is tensor for tensor in tree_flatten(_real(given))[0])
+            same = any(result is tensor for tensor in tree_leaves(_real(given)))
             return result.view_as(result) if same else result
         if len(places) == 2 and func in self.ALLOWED:
             return _call(func, _real(given))
@@ -107,11 +107,11 @@ class TwoDevices(TorchFunctionMode):
         """Execute a call on the loader's device, for the real values and for the false ones."""
         real = _call(func, _real(given))
         first = given[0][0] if given[0] else None
-        leaves = [leaf for leaf in tree_flatten(real)[0] if isinstance(leaf, Tensor)]
+        leaves = [leaf for leaf in tree_leaves(real) if isinstance(leaf, Tensor)]
         if not any(leaf.dim() for leaf in leaves) or _changes(func, first):
             return real
         result = _call(func, given)
-        others = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        others = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
         for leaf, other in zip(leaves, others, strict=True):
             self.place(other, "loader", leaf)
         return result
