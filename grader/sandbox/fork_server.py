@@ -62,6 +62,7 @@ class ForkServer:
     Attributes:
         layers: the layers that confine its workers.
         missing: why bubblewrap is not among the layers; empty if it is.
+        loading: what the next worker waits for: a name in `preload.PRELOADS`; else empty.
     """
 
     def __init__(self, missing: str = "") -> None:
@@ -92,6 +93,7 @@ class ForkServer:
             )
         self.layers = (*LAYERS, *(() if missing else AROUND))
         self.missing = missing
+        self.loading, self.loaded = "", set[str]()
         self._start_watching()
         try:
             self._ask({"readable": readable()})
@@ -142,6 +144,7 @@ class ForkServer:
         users = [task for module in sorted(modules) for task in written_in(module)]
         steps = [step for task in users for step in task.preload]
         steps += [step for module in sorted(modules) for step in OWN.get(module, ())]
+        self.loading = next((step for step in ("torch", *steps) if step not in self.loaded), "")
         folder = secrets.token_hex(8)  # a name that no other worker can guess
         request = {
             "preload": list(dict.fromkeys(steps)),
@@ -156,12 +159,14 @@ class ForkServer:
         try:
             with self.lock:
                 (handle,) = self._ask(request, handed)
+            self.loaded.update(("torch", *steps))
         except BaseException:
             for stream in (*ours, trace):
                 stream.close()
             os.close(status)
             raise
         finally:
+            self.loading = ""
             for number in handed:
                 os.close(number)
         process = Forked(dict(zip(STREAMS, ours, strict=True)), status, handle)
@@ -252,6 +257,11 @@ def is_running() -> bool:
     if not _kept or _kept[0].owner != os.getpid():
         return False
     return _kept[0].is_adopted or _kept[0].process.poll() is None  # only its parent can poll it
+
+
+def loading() -> str:
+    """Return what the fork server loads while a worker waits for it; empty if nothing does."""
+    return _kept[0].loading if _kept else ""
 
 
 def running() -> ForkServer:

@@ -17,13 +17,14 @@ from grader.contract.tasks import Assignment, Task
 from grader.grading.session import load
 from grader.intake.sources import Sources
 from grader.reports import board, hints
-from grader.sandbox import launch
+from grader.sandbox import fork_server, launch
 from grader.watch import keyboard, screen
 from grader.watch.files import Saves
 from grader.watch.job import Ended, Graded, Job
 from grader.watch.reset import COPIES, reset
 
-POLL = 0.05  # seconds between two looks at the files
+POLL = 0.03  # seconds between two looks at the files
+LOADS = {"spacy": "spaCy"}  # what is loaded is otherwise torch, or parts of it
 Event = str | Graded | Ended  # a key, or news from a job
 
 
@@ -65,6 +66,7 @@ class Watch:
         self._seeks = task is None  # whether to go on to the first task that is not done
         self._open: set[str] = set()  # tasks that were not done when they were shown
         self._page = self._show_task
+        self._doing = ""
         self._notice, self._is_good = "", False
         self._hint = 0
         self._confirmed: Callable[[], None] | None = None  # what the key y does
@@ -82,6 +84,8 @@ class Watch:
                 while self._handle(self._next_event()):
                     if self._saves.settled():
                         self._saved(f"Saved at {time.strftime('%H:%M:%S')}.")
+                    if self._doing != self._now():
+                        self._refresh()
         finally:
             self._cancel()
             launch.discard()
@@ -124,6 +128,8 @@ class Watch:
             self._say(str(error))
         else:
             self._say(notice, is_good=True)
+            if fork_server.loading():  # what is loaded cannot be interrupted
+                self._refresh()
             self._start(submitted)
         self._refresh()
 
@@ -273,6 +279,7 @@ class Watch:
 
     def _refresh(self) -> None:
         """Draw the screen again; a pipe and a terminal that cannot clear it get lines instead."""
+        self._doing = self._now()
         if self._is_live:
             self._page()
 
@@ -289,14 +296,18 @@ class Watch:
     def _show_list(self) -> None:
         screen.show_list(self._view(), self.assignment, self.console)
 
+    def _now(self) -> str:
+        """Say what goes on in the background."""
+        if self._job is None:
+            return ""
+        if step := fork_server.loading():
+            return f"loading {LOADS.get(step, 'torch')}, then grading (only at the start) ..."
+        current = self._job.current
+        if current is None or current is self.task:
+            return "grading ..."
+        return f"grading {current.id} in the background ..."
+
     def _view(self) -> screen.View:
-        doing = ""
-        if self._job is not None:
-            current = self._job.current
-            if current is None or current is self.task:
-                doing = "grading ..."
-            else:
-                doing = f"grading {current.id} in the background ..."
         return screen.View(
             place=f"{self.assignment.id} in {self.path}",
             points=self.assignment.points,
@@ -304,7 +315,7 @@ class Watch:
             record=self._record(),
             notice=self._notice,
             is_good=self._is_good,
-            doing=doing,
+            doing=self._doing,
             hint=self._hint,
         )
 

@@ -25,6 +25,7 @@ from grader.contract.enums import Status
 from grader.contract.record import CheckResult, Record
 from grader.contract.tasks import MAIN, assignments, tasks
 from grader.reports import board
+from grader.sandbox import fork_server
 from grader.watch import loop, screen
 from grader.watch.files import Saves
 from grader.watch.job import Graded
@@ -121,6 +122,16 @@ def test_a_session_in_a_terminal(folder: Path, started: Terminal) -> None:
     started.wait_for("> collate", "dataset     15/15  done")
     started.process.send("p")
     started.wait_for("dataset: ", "15/15  done")
+    started.process.send("n")
+    started.wait_for("collate: ", "collate.py is missing", screen.KEYS)
+    started.process.send("n")
+    started.wait_for("model: ", "0/30  not started", screen.KEYS)
+    started.process.send("a")
+    started.wait_for("dataset    15/15  done", "Total     15/100", screen.KEYS)
+    started.process.send("p")
+    started.wait_for("collate: ", "collate.py is missing", screen.KEYS)
+    started.process.send("p")
+    started.wait_for("dataset: ", "15/15  done", screen.KEYS)
     started.process.send("r")
     started.wait_for("Reset dataset to its stub?")
     started.process.send("y")
@@ -265,6 +276,24 @@ def test_a_task_saved_before_its_stub_was_graded_is_said_to_be_done(
     watch._graded(Graded(mock.Mock(), "collate", Record({}, checks, {})))
     assert watch._notice == "collate done. Next: model."
     assert watch.task.id == "model"
+
+
+def test_a_save_while_packages_load_is_on_the_screen_before_that_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    console = plain_console(file=stream, width=80, height=24, force_terminal=True)
+    watch = loop.Watch(folder, assignments()[MAIN], tasks()["dataset"], {}, console)
+    shown: list[str] = []
+
+    job = mock.Mock(current=None)  # `cancel` returns when nothing is loaded any more
+    job.cancel.side_effect = lambda: shown.append(stream.getvalue().rpartition("\x1b[2J")[2])
+    monkeypatch.setattr(loop, "Job", mock.Mock(return_value=job))
+    watch._saved("Saved at 10:00:00.")
+    monkeypatch.setattr(fork_server, "loading", lambda: "spacy")
+    watch._saved("Saved at 10:00:01.")
+    assert "Saved at 10:00:01." in shown[-1]
+    assert "loading spaCy, then grading" in shown[-1]
 
 
 # --- reset -----------------------------------------------------------------------------------
