@@ -32,6 +32,8 @@ CASES = {  # a function as it is, what is returned after one edit, and what the 
     "rest-of-one": ("f * h", "f * (1 - h)", "h"),
     "call-missing": ("f * h", "f * h.tanh()", "`tanh` is missing around `h`"),
     "value-missing": ("f(h)", "f(h, x)", "x"),
+    "brackets": ("f @ (h + x)", "f @ h + x", ""),
+    "exchanged": ("f - h * f", "h - f * h", "h"),
     "part-of-it": ("torch.cat(x)", "torch.cat(x[1:])", "x"),
 }
 BLOCKS = {  # whole bodies
@@ -48,6 +50,14 @@ BLOCKS = {  # whole bodies
 }
 
 
+ALIKE = {
+    "brackets": ("f @ (h + x) + n @ (x + h)", "f @ h + x + (n @ x + h)"),
+    "call-missing": ("f @ h + n @ x", "f @ h.T + n @ x.T"),
+    "function": ("f.tanh() * h.tanh()", "f.sigmoid() * h.sigmoid()"),
+    "dimension": ("f.sum(dim=0) + h.sum(dim=0)", "f.sum(dim=1) + h.sum(dim=1)"),
+}
+
+
 def function(body: str) -> ast.FunctionDef:
     """Return a function of f, h, x and n with this body."""
     lines = "".join(f"    {line}\n" for line in body.split("\n"))
@@ -56,15 +66,20 @@ def function(body: str) -> ast.FunctionDef:
     return found
 
 
+def _codes(code: str) -> list[str]:
+    """Return the code of all parts of an expression, and of the line that returns it."""
+    nodes = ast.walk(ast.parse(code))
+    return [f"return {code}", *(ast.unparse(each) for each in nodes if isinstance(each, ast.expr))]
+
+
 def edited(body: str, kind: str) -> dict[str, edits.Edit]:
     """Return the edits of a kind by the code that they lead to."""
     tree, found = function(body), dict[str, edits.Edit]()
     own = ast.unparse(tree)
     for edit in edits.edits(tree):
         if edit.kind == kind:
-            old = edit.swap(edit.new)
-            found.setdefault(ast.unparse(ast.fix_missing_locations(tree)), edit)
-            edit.swap(old)
+            with edit.made():
+                found.setdefault(ast.unparse(ast.fix_missing_locations(tree)), edit)
             assert ast.unparse(tree) == own
     return found
 
@@ -74,8 +89,15 @@ def test_an_expression_is_edited(kind: str) -> None:
     before, after, other = CASES[kind]
     edit = edited(f"return {before}", kind)[ast.unparse(function(f"return {after}"))]
     assert edit.line == 2
-    assert edit.part in f"return {before}"
+    assert set(edit.part.split("` and `")) <= {*_codes(before)}
     assert other is None or edit.other == other
+
+
+@pytest.mark.parametrize("kind", ALIKE)
+def test_the_same_mistake_is_edited_everywhere(kind: str) -> None:
+    before, after = ALIKE[kind]
+    edit = edited(f"return {before}", kind)[ast.unparse(function(f"return {after}"))]
+    assert len(edit.changes) == 2
 
 
 @pytest.mark.parametrize("kind", BLOCKS)

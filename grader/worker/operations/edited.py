@@ -103,12 +103,9 @@ def _edited(module: str, function: ast.FunctionDef, edit: edits.Edit) -> Iterato
             raise RuntimeError("an edit made a loop endless")
         return True
 
-    old = edit.swap(edit.new)
-    try:
+    with edit.made():
         tree = ast.fix_missing_locations(ast.Module([_counting(function)], []))
         code = compile(tree, student.names.get(module, module), "exec", FLAGS, dont_inherit=True)
-    finally:
-        edit.swap(old)
     try:
         exec(code, namespace)
         namespace[ROUND] = count
