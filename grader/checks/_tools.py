@@ -333,6 +333,25 @@ def require_gradients(
             raise Failure(call, text, f"{wanted} there", why)
 
 
+def require_unchanged(called: CallResult, call: str, parameters: str) -> None:
+    """Require that a call left its arguments as they were.
+
+    Args:
+        called: what it gave.
+        call: the call, for the message.
+        parameters: the names of the parameters, in order.
+
+    Raises:
+        Failure: an argument is different after the call.
+    """
+    names = parameters.split(", ")
+    for at in called.changed[:1]:
+        reject_unless(0 <= at < len(names))
+        found = f"The argument `{names[at]}` is different after the call"
+        with local():
+            raise Failure(call, found, "the argument as it was", "argument-changed")
+
+
 def explain_error(called: CallResult, call: str, expected: str, known: Mapping[str, str]) -> None:
     """Name the known mistake behind an exception, if there is one.
 

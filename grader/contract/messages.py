@@ -36,6 +36,7 @@ COMMAND = re.compile(
     r"|##(?=\w*\[)",
     re.IGNORECASE,
 )
+RETURN = "Is there a `return`?"
 MAX_SHOWN = 200  # characters of a value in a message
 MAX_TRACE = 400  # characters of the shapes on the way to an error
 
@@ -72,7 +73,7 @@ class Failure(Exception):
         if mistake is not None:
             lines.append(mistakes()[mistake].explanation)
         elif found == "It returned None":
-            lines.append("Is there a `return`?")
+            lines.append(RETURN)
         elif note:
             lines.append(note)
         self.explained = mistake is not None or bool(note)

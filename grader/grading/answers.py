@@ -369,11 +369,13 @@ class CallResult:
         trace: the shapes on the way.
         gradients: of the weighted sum of the result, one per argument that needs one; None if the
             call had no weights.
+        changed: the places of the arguments that the call changed.
     """
 
     result: Any
     trace: str
     gradients: Any
+    changed: list[int]
 
 
 @dataclass(frozen=True)

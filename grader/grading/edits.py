@@ -25,6 +25,11 @@ from grader.worker.printed import Printed
 # How many edits are tried, by the operation that a check asks for; with others there are none.
 MOST = {"call.function": 900, "text.states": 300, "beyond.train_on_text": 200, "beyond.decode": 200}
 IF_CHANGED = "If that alone is changed, this check passes."
+NOTHING = "got:      None"
+LOST = (
+    "in `{}`, {} returns None, because it changes an object instead of returning one. Call it on a "
+    "line of its own, and go on with the object."
+)
 SECONDS = 5.0  # for an operation; the first that takes longer ends the search
 MOST_SECONDS = 20.0  # for a search; most take one or two
 MOST_SHOWN = 100  # characters of code in a message
@@ -67,6 +72,24 @@ class _Edited:
 
     def close(self) -> None:
         """Do nothing: the worker is still in use."""
+
+
+def lost_result(check: Check, message: str, submission: Submission) -> str:
+    """Return where a result is used that is always None, if a failure's message speaks of None."""
+    if NOTHING not in message and "NoneType" not in message:
+        return ""
+    module, names = submission.module(check.task), [*tasks()[check.task].names]
+    try:
+        submission.worker.use_modules(frozenset([module]), "edits")
+        given = {"module": module, "names": names}
+        seen = submission.worker.call("edited.nothing", given, SECONDS, submission.seed, None)
+        found = structured(seen, list[tuple[int, str, str]])
+    except (WorkerLost, UsageError):
+        return ""
+    for line, code, name in found[:1]:
+        shown = [clean(shorten(each, MOST_SHOWN)) for each in (code, name)]
+        return f"See {_place(submission, module, line)}: {LOST.format(*shown)}"
+    return ""
 
 
 def explanation(check: Check, passed: set[str], submission: Submission) -> str:
@@ -132,5 +155,9 @@ def _passes(check: Check, submission: Submission) -> bool:
 def _text(submission: Submission, module: str, edit: tuple[str, int, str, str]) -> str:
     kind, line, part, other = edit
     shown = {"part": clean(shorten(part, MOST_SHOWN)), "other": clean(shorten(other, MOST_SHOWN))}
-    place = f"{submission.names.get(module, module)}, line {line}"
+    place = _place(submission, module, line)
     return f"See {place}: {texts()[kind].format(**shown)} {IF_CHANGED}"
+
+
+def _place(submission: Submission, module: str, line: int) -> str:
+    return f"{submission.names.get(module, module)}, line {line}"

@@ -18,6 +18,7 @@ from grader.contract import course, course_news, held_back
 from grader.contract.enums import State, Status, Tier
 from grader.contract.messages import (
     MAX_SHOWN,
+    RETURN,
     clean,
     shorten,
     waits_for,
@@ -143,10 +144,12 @@ class Session:
         verdict = judge(check.load(), self.submission, check, failed)
         verdict = compare_parameters(verdict, check.task, self.submission)
         if self._is_first_unexplained(check, verdict):
+            message = verdict.message
             passed = {id_ for id_, each in self.results.items() if each.status is Status.PASSED}
-            if line := edits.explanation(check, passed, self.submission):
+            lost = edits.lost_result(check, message, self.submission)
+            if line := lost or edits.explanation(check, passed, self.submission):
                 general = mistakes()[verdict.mistake].explanation if verdict.mistake else ""
-                told = [each for each in verdict.message.split("\n") if each != general]
+                told = [each for each in message.split("\n") if each not in (general, RETURN)]
                 verdict = replace(verdict, message="\n".join([*told, line]))
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)

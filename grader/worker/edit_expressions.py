@@ -110,9 +110,9 @@ def _role(parents: Parents, field: str) -> str:
     near = next((each for each in reversed(parents) if isinstance(each, ast.Call)), None)
     if isinstance(parent, ast.keyword):
         return "dimension" if parent.arg in tables.DIMENSION else "number"
-    if isinstance(parent, ast.Slice) or (near is parent and _called(near) == "range"):
+    if isinstance(parent, ast.Slice) or (near is parent and called(near) == "range"):
         return "bound"
-    if isinstance(parent, ast.Call) and _called(parent) in tables.TAKE_DIMENSION:
+    if isinstance(parent, ast.Call) and called(parent) in tables.TAKE_DIMENSION:
         return "dimension"
     in_row = isinstance(parent, ast.Tuple) and len(parents) > 1 and parents[-2]
     if field == "slice" or isinstance(in_row, ast.Subscript):
@@ -157,7 +157,7 @@ def _of_brackets(node: ast.BinOp) -> Found:
 
 
 def _of_call(node: ast.Call, names: Names) -> Found:
-    name = _called(node)
+    name = called(node)
     for at, keyword in enumerate(node.keywords):
         rest = [*node.keywords[:at], *node.keywords[at + 1 :]]
         key = keyword.arg or "**"
@@ -233,7 +233,7 @@ def _of_value(node: Any, parents: Parents, field: str, names: Names) -> Found:
     elif isinstance(node, ast.Call):
         for other in names.parameters:
             yield Option("instead-of", node, other, _name(other))
-    in_range = isinstance(parent, ast.Call) and _called(parent) == "range"
+    in_range = isinstance(parent, ast.Call) and called(parent) == "range"
     if in_range or field in ("lower", "upper", "slice"):
         for op in (ast.Add(), ast.Sub()):
             new = ast.BinOp(node, op, ast.Constant(1))
@@ -292,7 +292,8 @@ def _int(node: ast.AST) -> int | None:
     return node.value if is_int else None  # type: ignore[attr-defined]
 
 
-def _called(call: ast.Call | None) -> str:
+def called(call: ast.Call | None) -> str:
+    """Return the name of the function or method that is called; empty if it has none."""
     func = None if call is None else call.func
     if isinstance(func, ast.Attribute):
         return func.attr

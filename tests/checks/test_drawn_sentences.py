@@ -46,7 +46,7 @@ def called(entry: Variant, seed: int) -> Submission:
                 gradients = operation.gradients(found, args, plain["weights"])
         except Exception as error:
             found = Raised("exception", type(error).__name__, str(error), call.text, (), "")
-        return CallResult(sent(operation.plain(found)), "", sent(gradients))
+        return CallResult(sent(operation.plain(found)), "", sent(gradients), [])
 
     def call(
         _task: str, name: str, calls: Sequence[Call], seed: int = seed, **_: Any

@@ -59,6 +59,13 @@ def test_the_sandbox_gives_the_same_message() -> None:
     assert both[0] == both[1]
 
 
+def test_a_result_that_is_always_none_is_told() -> None:
+    changes = "return torch.stack(outputs, dim=1), state", "return outputs.append(state)"
+    message = first_failure("unroll", changes).message
+    assert "`return outputs.append(state)`, append returns None" in message
+    assert "Is there a `return`?" not in message
+
+
 def test_two_mistakes_are_not_told_as_one() -> None:
     assert edits.IF_CHANGED not in first_failure("rnn_cell", *TWICE).message
 

@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 from grader.checks._differences import about_number
-from grader.checks._tools import close_number, require_number
+from grader.checks._tools import close_number, require_number, require_unchanged
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
 from grader.contract.mistakes import mistakes
@@ -35,6 +35,7 @@ train ship engine match union voter garden bridge ticket planet doctor island te
 BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-not-clipped": Bleu(clipping="none"),
     "bleu-clipped-by-the-corpus": Bleu(clipping="corpus"),
+    "bleu-pooled": Bleu(clipping="pooled"),
     "bleu-mean-of-sentences": Bleu(by_sentence=True),
     "bleu-precisions-of-sentences": Bleu(averaged=True),
     "bleu-counted-once": Bleu(counts="once"),
@@ -92,8 +93,8 @@ def repeated(draw: random.Random) -> Corpus:
     """
     twice = draw.randint(4, 6)
     first, second = sentences_of(draw, twice + 4, draw.randint(7, 9))
-    again = [*first[:twice], *first[:twice], "so"]
-    mixed = [*second[:-2], first[0], second[-2], second[0]]
+    again = [*first[:twice], *first[:twice], second[0]]
+    mixed = [*second[:-2], first[twice], second[-2], second[0]]
     return [again, mixed], [[*first, *first[: twice - 2]], second]
 
 
@@ -209,6 +210,8 @@ def require_bleu(submission: Submission, case: str) -> None:
         found *= 100
     right = Bleu().score(*corpus)
     if close_number(found, right):
+        called = bleus(submission)[case]
+        require_unchanged(called, f"{BLEU_CALL} {case}", "translations, references")
         return
     end_trial()
     why = explaining(submission, found, right, corpus)

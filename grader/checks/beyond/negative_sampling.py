@@ -13,6 +13,7 @@ from grader.checks._tools import (
     repair,
     require_gradients,
     require_tensor,
+    require_unchanged,
 )
 from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
@@ -128,6 +129,7 @@ def check_values(submission: Submission) -> None:
             for number, single in enumerate(SINGLES, len(PARTS) + 2):
                 with local():
                     require_single(submission, number, *single)
+        require_unchanged(sampling_losses(submission)[0], LOSS, ", ".join(PARTS))
         return
     end_trial()
     mistakes = {

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import product
 
-from grader.checks._tools import is_list, matching_mistake, repair
+from grader.checks._tools import is_list, matching_mistake, repair, require_unchanged
 from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
@@ -230,6 +230,7 @@ def require_neighbours(submission: Submission, number: int) -> None:
     found = require_pairs(call, called)
     right = pairs_of(tokens, lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
     if found == right:
+        require_unchanged(called, call, "tokens, window")
         return
     end_trial()
     why = matching_mistake(

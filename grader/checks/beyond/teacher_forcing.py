@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._differences import which_step
+from grader.checks._differences import about_form, which_step
 from grader.checks._tools import close, generator, matching_mistake, require_tensor
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import DecodedText, unwrap
@@ -92,7 +92,11 @@ def fed_tokens(seen: DecodedText, call: str, rows: int, steps: int) -> Tensor:
         if not fits or tokens.shape != (rows,):
             found = f"At step {number} `step` was fed {show(tokens)}"
             expected = f"the ids of tokens, an int64 tensor of shape ({rows},)"
-            raise Failure(call, found, expected, why_not_ids(tokens, rows))
+            why = why_not_ids(tokens, rows)
+            if number == 1 and isinstance(tokens, TensorData) and tokens.shape in ((1,), ()):
+                why = "one-start-for-the-batch"
+            note = about_form(tokens, "int64", (rows,))
+            raise Failure(call, found, expected, why, note=note)
     return torch.stack([tokens.torch() for tokens, _ in seen.steps], dim=1)
 
 

@@ -18,7 +18,7 @@ class Bleu:
         orders: the length of the longest n-grams.
         shortest: the length of the shortest ones.
         clipping: the reference counts that limit those of a translation: of its "sentence", of
-            the whole "corpus", or "none".
+            the whole "corpus", or "none"; "pooled" compares the counts of the whole corpus.
         penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "long"
             (exp(1 - c / r) if c > r), "ratio" (c / r), "exponent" (exp(1 - c / r)) or "linear"
             (1 - r / c, without exp).
@@ -94,6 +94,9 @@ class Bleu:
         matches = total = self.smoothing if n >= self.smooth_from else 0.0
         everywhere = sum((ngrams(each, n) for each in references), Counter[tuple[str, ...]]())
         counted = [[ngrams(each, n) for each in side] for side in (translations, references)]
+        if self.clipping == "pooled":
+            found = sum(counted[0], Counter[tuple[str, ...]]())
+            return matches + (found & everywhere).total(), total + found.total()
         for found, wanted in zip(*counted, strict=True):
             if self.skips == "n" and not (found and wanted):
                 continue

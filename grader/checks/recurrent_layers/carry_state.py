@@ -16,6 +16,7 @@ from grader.checks._tools import (
     require_gradients,
     require_pair,
     require_tensor,
+    require_unchanged,
     showing,
 )
 from grader.checks.recurrent_layers._layers import (
@@ -186,6 +187,7 @@ def check_outputs(submission: Submission) -> None:
             ("c-and-h-swapped", run(inputs, c_0, h_0)[0]),
         ],
     )
+    require_unchanged(carried(submission)[0], carry_call(0), "lstm, inputs, state, size")
 
 
 def check_state(submission: Submission) -> None:

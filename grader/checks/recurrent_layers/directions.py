@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import draw_each, explain_error, require_tensor, showing
+from grader.checks._tools import (
+    draw_each,
+    explain_error,
+    require_tensor,
+    require_unchanged,
+    showing,
+)
 from grader.checks.recurrent_layers._layers import (
     BATCHES,
     B,
@@ -90,6 +96,7 @@ def check_sum(submission: Submission) -> None:
         ],
         "sum-differs",
     )
+    require_unchanged(sums(submission)[0], SUM, "outputs")
 
 
 def check_join_shape(submission: Submission) -> None:
@@ -140,3 +147,4 @@ def check_join(submission: Submission) -> None:
         ],
         "not-the-two-ends",
     )
+    require_unchanged(joins(submission)[0], JOIN, "outputs")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import explain_error, require_tensor, showing
+from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -68,6 +68,7 @@ def check_values(submission: Submission) -> None:
     candidates = _wrong_gru_states(submission)
     other = other_formula(submission, "gru_cell", cell_call(submission, B))
     compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, other)
+    require_unchanged(gru_cells(submission)[0], GRU_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
 def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:

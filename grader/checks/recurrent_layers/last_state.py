@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, draw_each, is_tensor_of, require_tensor, showing
@@ -10,7 +10,7 @@ from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
 from grader.grading.answers import Call, CallResult
 from grader.grading.submission import Submission, evidence
-from grader.worker.wire import Raised
+from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,9 +104,22 @@ def check_layers(submission: Submission) -> None:
             ),
             ("directions-flipped", expected.flip(0)),
             ("last-row-only", h_n[-1:].expand(directions, -1, -1)),
+            *_rows_by_layer(submission),
         ],
         "not-the-last-rows",
     )
+
+
+def _rows_by_layer(submission: Submission) -> Iterator[tuple[str, Tensor]]:
+    """Yield rows that begin at the number of a layer, if those of another depth do so, too."""
+    for more in (-1, 0):
+        rows = [
+            all_states(submission, number)[layers + more :][:directions]
+            for number, (layers, directions) in enumerate(DEPTHS[:2])
+        ]
+        other = last_states(submission)[1].result
+        if isinstance(other, TensorData) and close(other.torch(), rows[1]):
+            yield "layers-counted-as-rows", rows[0]
 
 
 def check_any_depth(submission: Submission) -> None:

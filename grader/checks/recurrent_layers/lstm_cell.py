@@ -12,6 +12,7 @@ from grader.checks._tools import (
     is_list,
     require_pair,
     require_tensor,
+    require_unchanged,
     showing,
 )
 from grader.checks.recurrent_layers._layers import (
@@ -202,6 +203,7 @@ def check_state(submission: Submission) -> None:
         ],
         "formula-differs",
     )
+    require_unchanged(lstm_cells(submission)[0], LSTM_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
 def check_formula(submission: Submission) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from grader.checks._tools import explain_error, require_tensor, showing
+from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -85,6 +85,7 @@ def check_values(submission: Submission) -> None:
         ],
         other_formula(submission, "rnn_cell", cell_call(submission, B)),
     )
+    require_unchanged(rnn_cells(submission)[0], RNN_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
 def _joined_wrongly(given: list[Tensor], inputs: Tensor, state: Tensor) -> Tensor:

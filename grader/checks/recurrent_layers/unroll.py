@@ -13,6 +13,7 @@ from grader.checks._tools import (
     require_gradients,
     require_pair,
     require_tensor,
+    require_unchanged,
     showing,
 )
 from grader.checks.recurrent_layers._layers import (
@@ -156,6 +157,7 @@ def check_outputs(submission: Submission) -> None:
             ],
             "steps-differ",
         )
+        require_unchanged(unrolled(submission)[0], UNROLL, "cell, inputs, state")
 
 
 def check_state(submission: Submission) -> None:

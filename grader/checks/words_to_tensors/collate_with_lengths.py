@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_form, about_tensor
-from grader.checks._tools import close, is_list, matching_mistake, require_tensor, tensor_of
+from grader.checks._tools import (
+    close,
+    is_list,
+    matching_mistake,
+    require_tensor,
+    require_unchanged,
+    tensor_of,
+)
 from grader.checks.words_to_tensors._sentences import (
     F,
     by_hand,
@@ -167,6 +174,7 @@ def check_padded(submission: Submission) -> None:
         wanted = f"its {len(sentences[b])} vectors, then zeros"
         why, note = why_padded(found, sentences), about_tensor(found, expected)
         raise Failure(f"{calling(samples)}[0][{b}]", text, wanted, why, note=note)
+    require_unchanged(batches_seen(submission)[0], calling(samples), "samples")
 
 
 def check_lengths(submission: Submission) -> None:

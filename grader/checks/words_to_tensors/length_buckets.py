@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from grader.checks._tools import is_generator, is_list
+from grader.checks._tools import is_generator, is_list, require_unchanged
 from grader.contract.messages import Failure, show, waits_for
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
@@ -122,6 +122,8 @@ def check_indices(submission: Submission) -> None:
     found = sorted(index for batch in buckets_of(submission, 0) for index in batch)
     places = [*range(len(case.lengths))]
     if found == places:
+        parameters = "lengths, batch_size, generator"
+        require_unchanged(buckets_seen(submission)[0], case.text, parameters)
         return
     why = None
     if found == sorted(case.lengths):

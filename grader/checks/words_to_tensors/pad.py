@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_tensor
-from grader.checks._tools import close, is_list, repair, require_tensor, tensor_of
+from grader.checks._tools import (
+    close,
+    is_list,
+    repair,
+    require_tensor,
+    require_unchanged,
+    tensor_of,
+)
 from grader.checks.words_to_tensors._sentences import (
     B,
     F,
@@ -157,6 +164,8 @@ def check_shape(submission: Submission) -> None:
 def check_values(submission: Submission) -> None:
     """Each row holds its sentence, followed by zeros."""
     require_padded(submission, 0)
+    call = f"pad({drawing(batches_of(submission)[0])})"
+    require_unchanged(pads(submission)[0], call, "sentences")
 
 
 def check_small(submission: Submission) -> None:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import is_list, matching_mistake, require_tensor
+from grader.checks._tools import is_list, matching_mistake, require_tensor, require_unchanged
 from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import local
@@ -166,6 +166,8 @@ def check_lengths(submission: Submission) -> None:
     """A step counts if any of its numbers is not 0."""
     with local():
         require_lengths(submission, 0)
+        call = calling_lengths(batches_of(submission)[0])
+        require_unchanged(lengths_seen(submission)[0], call, "padded")
 
 
 def check_zeros_inside(submission: Submission) -> None:

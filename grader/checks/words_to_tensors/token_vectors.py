@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,9 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
     if len(found) != len(lengths):
         return "empty-text-dropped" if len(found) == sum(map(bool, lengths)) else None
     sizes = [part.shape[:1] for part in tensors]
-    if len(set(sizes)) == 1 < len(set(lengths)):
+    if not any(math.prod(part.shape) for part in tensors):
+        return "every-token-dropped"
+    if len(set(sizes)) == 1 < len(set(lengths)) and sizes[0] >= (max(lengths),):
         return "sentences-padded"
     if sizes == [(length,) for length in lengths]:
         has_none = any(part.shape == (0,) for part in tensors)

@@ -145,7 +145,7 @@ def instance(
         method = call.get("method")
         called = made if method is None else student.attempt(call["text"], getattr, made, method)
         if isinstance(called, Raised):
-            seen.append({"result": called, "trace": "", "gradients": None})
+            seen.append({"result": called, "trace": "", "gradients": None, "changed": []})
         else:
             seen.append(_called(called, call))
     return {"weights": weights, "called": seen}
@@ -153,13 +153,33 @@ def instance(
 
 def _called(called: Any, call: Call) -> dict[str, Any]:
     args, kwargs = _made(call["args"]), _made(call["kwargs"])
+    before = [_held(each) for each in args]
     result = student.attempt(call["text"], traced, called, *args, **kwargs)
     trace = "" if student.trace is None else student.trace.text
     found = None
     if (weights := call.get("weights")) is not None:
         found = student.attempt(call["text"], gradients, result, args, weights)
+    changed = [at for at, each in enumerate(args) if not _holds(each, before[at])]
     sent = plain(result, arrays=call.get("arrays", False))
-    return {"result": sent, "trace": trace, "gradients": found}
+    return {"result": sent, "trace": trace, "gradients": found, "changed": changed}
+
+
+def _held(value: Any) -> Any:
+    """Return a copy of a list, a tuple or a tensor, whose content can change."""
+    if isinstance(value, (list, tuple)):
+        return [(part, _held(part)) for part in value]
+    return value.detach().clone() if isinstance(value, Tensor) else None
+
+
+def _holds(value: Any, held: Any) -> bool:
+    """Return whether a value still has the content that it had."""
+    if isinstance(value, Tensor):
+        return torch.equal(value.detach(), held)
+    if not isinstance(value, (list, tuple)):
+        return True
+    return len(value) == len(held) and all(
+        now is part and _holds(now, own) for now, (part, own) in zip(value, held, strict=True)
+    )
 
 
 def gradients(result: Any, given: Any, weights: list[TensorData | None]) -> list[Tensor | None]:

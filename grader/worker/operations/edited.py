@@ -13,12 +13,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import edits
+from ..edit_expressions import called, code_of
 from ..partial import FLAGS
 from ..serve import reset_random_state
 from ..student import PACKAGE, lines_of, student
 
-STEPPED = ("breakpoint", "set_trace")  # code that somebody steps through is left alone
+STEPPED = (b"breakpoint", b"set_trace")  # code that somebody steps through is left alone
 MOST_ROUNDS = 10_000  # of a `while` loop
+RETURN_NOTHING = {
+    *("append", "extend", "insert", "sort", "reverse", "shuffle", "clear"),
+    *("print", "backward", "zero_grad"),
+}
 ROUND = "__round__"
 
 
@@ -50,15 +55,35 @@ def run(
         return operation(**arguments)
 
 
+def nothing(module: str, names: list[str]) -> list[tuple[int, str, str]]:
+    """Return where a task's functions use the result of a call that returns nothing.
+
+    Returns:
+        The line, its code, and the function that is called.
+    """
+    functions = _functions(module, student.files[module])
+    return [
+        (node.lineno, code_of(node), call)
+        for name in _used(tuple(names), functions)
+        for node in ast.walk(functions[name])
+        if isinstance(node, (ast.Return, ast.Assign)) and isinstance(node.value, ast.Call)
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple))
+        if (call := called(node.value)) in RETURN_NOTHING
+    ]
+
+
+def _functions(module: str, source: bytes) -> dict[str, ast.FunctionDef]:
+    tree = ast.parse("".join(lines_of(source)), student.names.get(module, module))
+    return {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
+
+
 @functools.lru_cache(maxsize=1)
 def _edits(
     module: str, names: tuple[str, ...], source: bytes
 ) -> list[tuple[ast.FunctionDef, edits.Edit]]:
-    text = "".join(lines_of(source))
-    if any(word in text for word in STEPPED):
+    if any(word in source for word in STEPPED):
         return []
-    tree = ast.parse(text, student.names.get(module, module))
-    functions = {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
+    functions = _functions(module, source)
     found = [
         (functions[name], edit)
         for name in _used(names, functions)
