@@ -26,7 +26,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     top.add_argument("names", nargs="*", help="entries [all]")
     top.add_argument("--set-up", action="append", choices=[each.name for each in SET_UPS])
-    top.add_argument("--write", action="store_true", help=f"write the table into {page.PAGE.name}")
+    top.add_argument(
+        "--write", action="store_true", help=f"write the results into {page.PAGE.name}"
+    )
     top.add_argument("--here", choices=["limits", "sandbox"], help="in this process, as JSON")
     top.add_argument("--without-bubblewrap", action="store_true", help="goes with --here")
     return top
@@ -76,7 +78,7 @@ def main() -> int:
     if options.write:
         with written_whole(page.PAGE) as stream:
             stream.write(page.written(graded).encode())
-    print(*problems, page.summary(graded), sep="\n")
+    print(*problems, page.summary(page.cells(graded)), sep="\n")
     return 1 if problems else 0
 
 
