@@ -38,7 +38,8 @@
 # surprise better than a fact. Cells that begin with `# Experiment` are not needed for any check.
 # Each part is graded independently, so you can skip one and continue. Keep the names of the
 # functions, and do not change the cells that check. If a cell needs a part that is not written yet,
-# one line says which; if it stops with `NameError`, a cell further up has not run yet.
+# one line says which; if it stops with `NameError`, a cell further up has not run yet. Leave the
+# arguments of your functions as they are: whoever calls them still needs them.
 #
 # | letter | meaning |
 # |---|---|

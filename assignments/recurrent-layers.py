@@ -42,7 +42,8 @@
 # of the others; only the cells marked *Try it* use functions from earlier parts. You may add cells
 # and helper functions. Keep the names of the functions, and do not change the cells that check. If
 # a cell needs a part that is not written yet, one line says which; if it stops with `NameError`, a
-# cell further up has not run yet.
+# cell further up has not run yet. Leave the arguments of your functions as they are: whoever calls them
+# still needs them.
 #
 # **Predict, then run.** Some cells ask for a guess before you run the next one: replace the `...` in
 # `predict("...", ...)` by a shape, a number or a word in quotes. You learn most from the guesses that are

@@ -41,7 +41,8 @@
 # with `predict(` ask for a guess *before* you run the next cell; a wrong guess costs nothing. Each
 # part is graded independently, but the cells below a part often use it, so write the parts in
 # order. If a cell needs a part that is not written yet, one line says which; if it stops with
-# `NameError`, a cell further up has not run yet.
+# `NameError`, a cell further up has not run yet. Leave the arguments of your functions as they are: whoever
+# calls them still needs them.
 #
 # | letter | meaning |
 # |---|---|

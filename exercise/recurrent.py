@@ -1,4 +1,7 @@
-"""Recurrent layers from their formulas, with the same results as those of `torch.nn`."""
+"""Recurrent layers from their formulas, with the same results as those of `torch.nn`.
+
+The functions leave their arguments as they are.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,7 @@
-"""From words to tensors: token vectors, padding, packing, pooling, and batches that fit."""
+"""From words to tensors: token vectors, padding, packing, pooling, and batches that fit.
+
+The functions leave their arguments as they are.
+"""
 
 import spacy
 import torch

@@ -1,4 +1,7 @@
-"""Word vectors, metrics for generated text, and how to train a model that generates text."""
+"""Word vectors, metrics for generated text, and how to train a model that generates text.
+
+The functions leave their arguments as they are.
+"""
 
 import math
 from collections import Counter
