@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import ast
 import keyword
+import symtable
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ OWN = ROOT / "own"
 MARK = "# %% checks"
 MOST_POINTS = 10_000  # of a check
 PACKAGES = ("IPython", "numpy", "torch", "tqdm", "typing_extensions")
+OTHER_PART = f"the checks do not see what is above `{MARK}`: import or define it below it, too"
 HEAD = "# Built from own/{}.py by `python -m grader build`: change that file, not this one."
 
 
@@ -123,13 +125,17 @@ class OneFile:
         return "\n".join(lines)
 
     def _checks(self, head: str, name: str) -> str:
-        """Return the code of a task's checks, without the tables and the checks of other tasks."""
+        """Return the code of a task's checks."""
+        own = "\n".join(text for text in self.lines_of(name) if text is not None)
+        return f'"""Checks of {name}."""\n\n{head}\n{own.strip()}\n'
+
+    def lines_of(self, name: str) -> list[str | None]:
+        """Return the lines after the mark; None for tables and for checks of other tasks."""
         others = {
             line for made in self.made.values() if made.calls != name for line in made.lines
         } | self.table_lines
         lines = enumerate(self.checks.split("\n"), 1)
-        own = "\n".join(text for line, text in lines if line not in others)
-        return f'"""Checks of {name}."""\n\n{head}\n{own.strip()}\n'
+        return [None if line in others else text for line, text in lines]
 
     def _lesson(self) -> str:
         lines = f"# {self.title}\n\n{self.text}".rstrip().split("\n")
@@ -202,16 +208,17 @@ def parse(id_: str, source: str) -> OneFile:
     titles = dict(_written(reference, file))
     if not titles:
         raise BuildError(file, 1, "no solution region", "put one into a function")
-    checks = checks.strip("\n") + "\n"
+    checks = checks.rstrip("\n") + "\n"
+    above = reference.count("\n") + 2  # lines, the mark included
     try:
         tables, made, table_lines = _assigned(checks, next(iter(titles)))
     except ValueError:
         what = "HINTS, POINTS, PACKAGES or the name of a function is computed"
-        line = reference.count("\n") + 2
-        raise BuildError(file, line, what, "write it out") from None
+        raise BuildError(file, above, what, "write it out") from None
     except Twice as twice:
-        line = reference.count("\n") + 2 + twice.line
-        raise BuildError(file, line, f"check_{twice} is there twice", "rename one") from None
+        raise BuildError(
+            file, above + twice.line, f"check_{twice} is there twice", "rename one"
+        ) from None
     one = OneFile(
         id=id_,
         title=title.rstrip("."),
@@ -223,8 +230,8 @@ def parse(id_: str, source: str) -> OneFile:
         made=made,
         table_lines=table_lines,
     )
-    _require_whole(file, reference.count("\n") + 2, one)
-    _try_out(file, source)
+    _require_whole(file, above, one)
+    _try_out(file, one, above)
     return one
 
 
@@ -238,11 +245,37 @@ def _written(reference: str, file: str) -> Iterator[tuple[str, str]]:
                 yield node.name, (ast.get_docstring(node) or node.name).split("\n")[0].rstrip(".")
 
 
-def _try_out(file: str, source: str) -> None:
-    """Execute the file, and compute what its checks call and expect.
+def _try_out(file: str, one: OneFile, above: int) -> None:
+    """Execute what is built, and compute what its checks call and expect.
 
     Raises:
-        BuildError: that fails; the message says in which line.
+        BuildError: that fails, or the checks use what only the reference defines.
+    """
+    reference = _executed(file, one.reference)
+    for name in one.titles:
+        source = above * "\n" + "\n".join(text or "" for text in one.lines_of(name))
+        used = {*_globals(symtable.symtable(source, file, "exec"))} & reference.keys()
+        made = _executed(file, source, used)
+        for other in used - made.keys():
+            line = next(n for n, text in enumerate(source.split("\n"), 1) if other in text)
+            raise BuildError(file, line, f"NameError: name '{other}' is not defined", OTHER_PART)
+
+
+def _globals(table: symtable.SymbolTable) -> Iterator[str]:
+    """Yield the global names that the code of a table uses."""
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module"):
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from _globals(child)
+
+
+def _executed(file: str, source: str, elsewhere: Collection[str] = ()) -> dict[str, Any]:
+    """Execute code, and try out the checks in it; return what it defines.
+
+    Raises:
+        BuildError: that fails; the message says in which line. `elsewhere` has the names that are
+            defined in the other part of the file.
     """
     name = ""
     made: dict[str, Any] = {"__name__": f"own.{Path(file).stem}"}
@@ -260,9 +293,10 @@ def _try_out(file: str, source: str) -> None:
         )
         line = frames[-1].lineno if frames else next(defined, 1)
         what = f"{error}" if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
-        raise BuildError(
-            file, line or 1, what.rstrip("."), "fix this line, or what it calls"
-        ) from None
+        is_elsewhere = isinstance(error, NameError) and error.name in elsewhere
+        remedy = OTHER_PART if is_elsewhere else "fix this line, or what it calls"
+        raise BuildError(file, line or 1, what.rstrip("."), remedy) from None
+    return made
 
 
 def _assigned(checks: str, first: str) -> tuple[dict[str, Any], dict[str, Made], set[int]]:

@@ -348,6 +348,27 @@ def test_a_slip_in_a_file_is_told_in_one_line_with_its_place(
     assert "\n" not in told
 
 
+@pytest.mark.parametrize(
+    ("check", "line"),
+    [
+        ('check_any = equal("slip", [[math.inf]], math.inf, "Any.")', 19),
+        ('check_any = equal("slip", lambda _: [[math.inf]], math.inf, "Any.")', 19),
+        ('check_any = equal("slip", [[1]], lambda n: slip(n), "Any.")', 19),
+        ("def check_any(submission):\n    print(math.pi)", 20),
+    ],
+)
+def test_what_is_above_the_mark_is_not_there_for_the_checks(check: str, line: int) -> None:
+    """They become a module of their own; so does a check that is only called when it grades."""
+    text = SLIP.replace('"""Slips."""\n', '"""Slips."""\nimport math\n')
+    text = text.partition("check_any =")[0] + check + "\n"
+    name = "slip" if "slip(" in check else "math"
+    with pytest.raises(BuildError) as caught:
+        parse("slip", text)
+    told = str(caught.value)
+    assert told.startswith(f"own/slip.py:{line}: NameError: name '{name}' is not defined; the che")
+    assert parse("slip", text.replace("equal, raises", "equal\nimport math\nslip = sum")).titles
+
+
 def test_the_name_of_a_function_can_be_given_by_keyword() -> None:
     given = 'equal(name="slip", args=[[1, 2]], expected=3, says="Of two.")'
     text = SLIP.replace('equal("slip", [[1, 2]], 3, "Of two.")', given)
