@@ -13,6 +13,7 @@ arguments alone. Arguments and results are plain data, tensors or NumPy arrays.
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
@@ -23,14 +24,16 @@ import numpy as np
 from grader.base.errors import UsageError
 from grader.checks._tools import close as close_tensors
 from grader.checks._tools import close_number, matching_mistake
-from grader.contract.messages import Failure, shorten, show
+from grader.contract.messages import Failure, shorten, show, waits_for
 from grader.contract.mistakes import mistakes as known_mistakes
 from grader.contract.tasks import tasks
 from grader.grading.answers import Call, CallResult, construct, unwrap
 from grader.grading.submission import Submission
+from grader.sandbox.worker_client import WorkerLost
 from grader.worker.wire import Raised, TensorData, tensor_data
 
 DRAWS = 5  # calls of a check that draws its arguments
+OTHERS_SECONDS = 5.0  # for calls that only show whether a result is a constant
 PLAIN = (bool, int, float, str, np.ndarray, np.generic, TensorData)
 MAX_CALL = 300  # characters of a call in a message
 
@@ -122,7 +125,43 @@ def _compared(
     unknown = [id_ for id_ in mistakes if id_ not in known_mistakes()]
     if unknown:
         raise UsageError(f"{name}: mistakes.toml has no row [{unknown[0]}].")
-    return _check(name, args, says, judge, [expected, *mistakes.values()])
+    check = _check(name, args, says, judge, [expected, *mistakes.values()])
+    if callable(args):
+        check.draw = name, args, expected  # type: ignore[attr-defined]
+        return check
+
+    def and_no_constant(submission: Submission) -> None:
+        check(submission)
+        (call,) = _calls(name, args, Random())
+        _require_no_constant(submission, name, lambda found: agree(found, _result(expected, call)))
+
+    return functools.update_wrapper(and_no_constant, check)
+
+
+def _require_no_constant(
+    submission: Submission, name: str, is_the_same: Callable[[Any], bool]
+) -> None:
+    """Require more than the result of given arguments, which students can read in the check.
+
+    It is compared with those of arguments that another check draws, if there is one.
+
+    Raises:
+        Blocked: the function returns this result for them, too; they have others.
+    """
+    task = _task(submission, name)
+    for other in tasks()[task].checks:
+        drawn = getattr(other.load(), "draw", None) if other.is_here else None
+        if drawn is None or drawn[0] != name:
+            continue
+        _, args, expected = drawn
+        calls = _calls(name, args, Random(f"{submission.seed} {name} others"))
+        calls = [call for call in calls if not is_the_same(_result(expected, call))]
+        try:
+            results = submission.call(task, name, [*map(_to_send, calls)], seconds=OTHERS_SECONDS)
+        except WorkerLost:
+            return
+        if calls and all(is_the_same(called.result) for called in results):
+            raise waits_for(other.id)
 
 
 def _check(
@@ -143,9 +182,8 @@ def _check(
         if is_open:
             raise UsageError(f"A check of {name} is not written yet: replace each `...` in it.")
         calls = _calls(name, args, Random(f"{submission.seed} {name}"))
-        sent = [replace(call, args=_sent([*call.args]), arrays=True) for call in calls]
-        task = next(id_ for id_ in submission.modules if name in tasks()[id_].names)
-        for call, called in zip(calls, submission.call(task, name, sent), strict=True):
+        seen = submission.call(_task(submission, name), name, [*map(_to_send, calls)])
+        for call, called in zip(calls, seen, strict=True):
             judge(call, called)
 
     def try_out() -> None:
@@ -157,6 +195,14 @@ def _check(
     if not is_open:
         check.try_out = try_out  # type: ignore[attr-defined]
     return check
+
+
+def _task(submission: Submission, name: str) -> str:
+    return next(id_ for id_ in submission.modules if name in tasks()[id_].names)
+
+
+def _to_send(call: Call) -> Call:
+    return replace(call, args=_sent([*call.args]), arrays=True)
 
 
 def _calls(name: str, args: Arguments, numbers: Random) -> list[Call]:

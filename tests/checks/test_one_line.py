@@ -1,6 +1,7 @@
 """Checks in one line: what they accept, what they say, and that answers are not prepared."""
 
 from statistics import fmean, median
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from grader.base.errors import UsageError
 from grader.checks import one_line
 from grader.checks.one_line import Check, close, equal, raises
-from grader.contract.messages import Failure
+from grader.contract.messages import Blocked, Failure
 from grader.grading.answers import StudentError
 from grader.grading.session import session
 from grader.intake.sources import Sources
@@ -142,6 +143,28 @@ def test_drawn_arguments_differ_by_seed_and_no_constant_passes() -> None:
             run(check, returning("50"), seed)
         calls.add(str(failed.value).split("\n")[0])
     assert len(calls) == 3
+
+
+def test_a_constant_shows_nothing_where_another_check_draws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = close(NAME, lambda draw: [draw.sample(range(99), 5)], fmean, "Of any numbers.")
+    other = SimpleNamespace(id="rnn_cell.any", is_here=True, load=lambda: drawn)
+    task = SimpleNamespace(names=[NAME], checks=[other])
+    monkeypatch.setattr(one_line, "tasks", lambda: {NAME: task})
+    check = close(NAME, [[1, 2, 6]], 3.0, "So.")
+    for right_for_these in (MEAN, MEAN.replace("len(numbers)", "3"), RAISES_FOR_OTHERS):
+        run(check, right_for_these)
+    for seed in range(3):
+        with pytest.raises(Blocked, match=r"fix rnn_cell\.any first"):
+            run(check, returning("3.0"), seed)
+
+
+RAISES_FOR_OTHERS = """
+def rnn_cell(numbers):
+    assert numbers == [1, 2, 6]
+    return 3.0
+"""
 
 
 def test_raises_wants_the_exception_and_accepts_its_subclasses() -> None:

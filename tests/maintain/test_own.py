@@ -23,9 +23,10 @@ from grader.maintain.stubs import BuildError
 SKELETON = skeletons.filled("assignment", "own", name="averages")
 FOLDERS = ("assignments", "docs", "exercise", "grader", "news", "solution", "tests")
 
-# What an attack can earn is what it computes: the mean of whatever numbers, or that [] raises.
+# What an attack can earn is what it computes: the mean of three numbers, or that [] raises.
 HOSTILE = {
-    "constant": ("def averages(numbers): return 3.0", 30),
+    "constant": ("def averages(numbers): return 3.0", 0),
+    "numbers-of-the-checks": ("def averages(numbers): return {3: 3.0}[len(numbers)]", 30),
     "always-raises": ("def averages(numbers): raise ValueError('no')", 0),
     "equal-to-everything": (
         "class Anything(float):\n"
