@@ -7,12 +7,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.base.paths import ROOT
-from grader.contract.tasks import assignments, owner
+from grader.contract.tasks import all_tasks, owner
 from grader.maintain.clear_solutions import ClearTaskSolutions
 from grader.maintain.stubs import BuildError, build, check, stub
 
 SOLUTION, EXERCISE = ROOT / "solution", ROOT / "exercise"
-MODULES = sorted(module for each in assignments().values() for module in each.modules)
+MODULES = sorted({task.module for task in all_tasks().values() if task.module})  # of any course
 
 SOURCE = '''\
 """Task model: ünïcode, and a marker-like line in a string."""
