@@ -176,6 +176,7 @@ def _prints(files: dict[str, bytes], compare: bool) -> tuple[dict[str, str], dic
 def _warm_up() -> None:
     """Start what every submission needs, once, so that it counts for none of them."""
     os.environ["OMP_NUM_THREADS"] = "1"  # as many processes as cores are at work
+    fork_server.keep_pipeline_ready()
     with contextlib.suppress(fork_server.Unavailable):
         tiers.sandboxed("cpu")
 

@@ -24,7 +24,7 @@ from grader.watch.job import Ended, Graded, Job
 from grader.watch.reset import COPIES, reset
 
 POLL = 0.03  # seconds between two looks at the files
-LOADS = {"spacy": "spaCy"}  # what is loaded is otherwise torch, or parts of it
+LOADS = {"spacy": "spaCy", "pipeline": "spaCy"}  # what is loaded is otherwise torch, or parts of it
 Event = str | Graded | Ended  # a key, or news from a job
 
 
@@ -77,6 +77,7 @@ class Watch:
         Raises:
             UsageError: there is no submission at the path.
         """
+        fork_server.keep_pipeline_ready()
         self._start(load(self.path, self.assignment.id))
         try:
             with keyboard.keys(self._events.put):

@@ -123,13 +123,12 @@ def check_shape(submission: Submission) -> None:
         if mistake:
             expected = "a pair (padded, targets)"
             raise Failure(call(drawn.batch), found, expected, mistake)
-    with local(_repaired(drawn.batch, unwrap(found)) is not None):
-        try:
-            _expect_pair(drawn.batch, unwrap(found))
-        except Failure as failure:
-            if mistake := _why_by_the_calls(submission, failure.mistake):
-                raise failure.named(mistake) from None
-            raise
+    try:
+        _expect_pair(drawn.batch, unwrap(found))
+    except Failure as failure:
+        mistake = _why_by_the_calls(submission, failure.mistake)
+        with local(_repaired(drawn.batch, unwrap(found)) is not None):
+            raise (failure.named(mistake) if mistake else failure) from None
 
 
 def _why_by_the_calls(submission: Submission, known: str | None) -> str | None:
