@@ -294,6 +294,15 @@ def require_pair(result: Any, call: str, names: str) -> tuple[Any, Any]:
     return found[0], found[1]
 
 
+def why_no_pair(found: Any) -> str | None:
+    """Return the known mistake behind a result that is not a pair."""
+    if isinstance(found, Opaque) and found.type == "generator":
+        return "yield-for-return"
+    if type(found) is dict or (isinstance(found, Opaque) and found.type.endswith("dict")):
+        return "pair-named"
+    return "one-result-of-two" if isinstance(found, (TensorData, float)) else None
+
+
 def gradients_of(
     results: Sequence[Tensor], weights: Sequence[Tensor], given: Sequence[Tensor]
 ) -> Sequence[Tensor]:

@@ -186,7 +186,12 @@ def show(value: Any) -> str:
 def show_raised(raised: Raised) -> str:
     """Format an exception and the student's line that raised it."""
     exception = " ".join(show(raised).split())
-    return "\n".join([f"It raised {exception}", *_frames(raised.frames[-1:])])
+    return "\n".join([f"It raised {exception}", *_frames(raised.frames[-1:]), *_clue(raised)])
+
+
+def _clue(raised: Raised) -> Iterator[str]:
+    if raised.clue:
+        yield f"  {clean(shorten(raised.clue, MAX_TRACE))}"
 
 
 def _frames(frames: Sequence[Frame]) -> Iterator[str]:
@@ -256,6 +261,7 @@ def explain_raised(raised: Raised, module: str, exercise: str = "") -> str:
     else:
         lines.append(f"Your code raised {raised.type}{': ' if message else ''}{message}")
     lines += _frames(raised.frames)
+    lines += _clue(raised)
     if raised.trace:
         lines.append(traced(raised.trace))
     if raised.kind == "exception" and (known := advice(raised.type, message, exercise or module)):

@@ -15,7 +15,7 @@ from grader.base.errors import UsageError
 from grader.base.files import read_toml
 from grader.base.paths import GRADER
 from grader.contract.messages import clean, shorten
-from grader.contract.tasks import Check, Task, tasks
+from grader.contract.tasks import Check, Task, tasks, written_in
 from grader.grading.answers import structured
 from grader.grading.submission import Submission
 from grader.grading.trials import trial
@@ -23,7 +23,18 @@ from grader.sandbox.worker_client import Report, Worker, WorkerLost
 from grader.worker.printed import Printed
 
 # How many edits are tried, by the operation that a check asks for; with others there are none.
-MOST = {"call.function": 900, "text.states": 300, "beyond.train_on_text": 200, "beyond.decode": 200}
+MOST = {
+    "call.function": 900,
+    "text.states": 300,
+    "beyond.train_on_text": 200,
+    "beyond.decode": 200,
+    "train.evaluate": 500,
+    "train.train": 400,
+    "dataset.observe": 600,
+    "collate.observe": 300,
+    **dict.fromkeys(("model.build", "model.run", "model.run_elsewhere"), 500),
+    **dict.fromkeys(("model.lstm_weights", "model.lstm_learns"), 500),
+}
 IF_CHANGED = "If that alone is changed, this check passes."
 NOTHING = "got:      None"
 LOST = (
@@ -33,6 +44,7 @@ LOST = (
 SECONDS = 5.0  # for an operation; the first that takes longer ends the search
 MOST_SECONDS = 20.0  # for a search; most take one or two
 MOST_SHOWN = 100  # characters of code in a message
+MOST_ODD = 2  # lines of a message about odd lines
 
 
 @functools.cache
@@ -134,6 +146,29 @@ def explanation(check: Check, passed: set[str], submission: Submission) -> str:
         if time.monotonic() - start > MOST_SECONDS:
             return ""
     return ""
+
+
+def odd_lines(task: str, submission: Submission, *, weak: bool) -> list[str]:
+    """Return lines of a task's code that do not do what they seem to do, at most `MOST_ODD`.
+
+    Args:
+        task: the task's id.
+        submission: the submission.
+        weak: also those that right code may have.
+    """
+    module = submission.module(task)
+    skip = [name for each in written_in(module) if each.id != task for name in each.names]
+    worker = submission.worker
+    try:
+        worker.use_modules(frozenset([module]), "edits")
+        given = {"module": module, "skip": skip}
+        found = worker.call("load.odd_lines", given, SECONDS, submission.seed, None)
+        listed = structured(found, list[tuple[int, str, bool]])
+    except (WorkerLost, UsageError):
+        return []
+    name = submission.names.get(module, module)
+    shown = [(line, says) for line, says, is_weak in listed if weak or not is_weak]
+    return [f"See {name}, line {line}: {clean(says)}" for line, says in shown[:MOST_ODD]]
 
 
 def _needs(task: Task, check: Check, id_: str) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from grader.sandbox.worker_client import ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Raised
 
-# Exceptions that a broken installation raises, too: then it is looked at again.
+# Exceptions that a broken installation raises, too: then it is looked at again. So it is after any
+# exception in a line that imports something.
 SUSPECT = ("ImportError", "ModuleNotFoundError", "OSError")
+IMPORT = re.compile(r"(?:from|import)\s")
 NOT_LISTED = "while your code is graded, it can import"  # what the worker says by itself
 SECONDS = 120.0  # for importing all packages
 
@@ -23,7 +26,8 @@ def environment_fault(raised: Raised, worker: Worker) -> str:
     """
     if not isinstance(worker, ProcessWorker) or worker.packages is None:
         return ""
-    if raised.type not in SUSPECT or NOT_LISTED in raised.message:
+    imports = bool(raised.frames) and IMPORT.match(raised.frames[-1].source)
+    if NOT_LISTED in raised.message or not (raised.type in SUSPECT or imports):
         return ""
     if worker.faults is None:
         worker.faults = _faults(worker, worker.packages)

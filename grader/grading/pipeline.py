@@ -103,9 +103,16 @@ def _run(name: str, *arguments: Any) -> Any:
     call = {"text": name, "args": [MODEL, UNUSED, *arguments], "kwargs": {}}
     request = {"module": "embedding", "name": name, "calls": [call]}
     try:
-        (answer,) = _kept[0][1].call("call.function", request, SECONDS, 0, None)
+        found = _kept[0][1].call("call.function", request, SECONDS, 0, None)
     except WorkerLost as lost:
         raise UsageError(f"The worker that computes vectors was lost: {lost.what}") from None
+    if isinstance(found, Raised):  # such as a broken torch: nothing was called
+        what = f"{found.type}: {found.message.partition(chr(10))[0]}"
+        raise UsageError(
+            f"The worker that computes vectors cannot start ({what}). "
+            "Run `python -m grader doctor`, and try again."
+        )
+    (answer,) = found
     if isinstance(answer["result"], Raised):
         raise no_model(answer["result"].message)
     return answer["result"]

@@ -143,24 +143,30 @@ class Session:
                 return Verdict(Status.BLOCKED, message=str(waits_for(need)))
         verdict = judge(check.load(), self.submission, check, failed)
         verdict = compare_parameters(verdict, check.task, self.submission)
-        if self._is_first_unexplained(check, verdict):
-            message = verdict.message
-            passed = {id_ for id_, each in self.results.items() if each.status is Status.PASSED}
-            lost = edits.lost_result(check, message, self.submission)
-            if line := lost or edits.explanation(check, passed, self.submission):
-                general = mistakes()[verdict.mistake].explanation if verdict.mistake else ""
-                told = [each for each in message.split("\n") if each not in (general, RETURN)]
-                verdict = replace(verdict, message="\n".join([*told, line]))
+        if self.tries_edits and self._is_first_failure(check, verdict):
+            verdict = self._with_lines(check, verdict)
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)
         return verdict
 
-    def _is_first_unexplained(self, check: Check, verdict: Verdict) -> bool:
-        """Return whether a check is the first to fail in its task, and nothing says why."""
-        is_general = verdict.mistake is None or mistakes()[verdict.mistake].is_general
-        others = [self.results.get(each.id) for each in tasks()[check.task].checks]
+    def _is_first_failure(self, check: Check, verdict: Verdict) -> bool:
+        """Return whether a check is the first to fail in its task, by the student's own code."""
+        task = tasks()[check.task]
+        others = [self.results.get(each.id) for each in task.checks]
         is_first = not any(each and each.status.is_broken for each in others)
-        return self.tries_edits and verdict.status is Status.FAILED and is_general and is_first
+        return bool(task.module) and verdict.status is Status.FAILED and is_first
+
+    def _with_lines(self, check: Check, verdict: Verdict) -> Verdict:
+        """Add to a message the lines of the code that explain it, if there are any."""
+        explained = verdict.mistake and not mistakes()[verdict.mistake].is_general
+        message, line = verdict.message, ""
+        if not explained:
+            passed = {id_ for id_, each in self.results.items() if each.status is Status.PASSED}
+            lost = edits.lost_result(check, message, self.submission)
+            line = lost or edits.explanation(check, passed, self.submission)
+        told = [each for each in message.split("\n") if not line or each != RETURN]
+        odd = edits.odd_lines(check.task, self.submission, weak=not explained and not line)
+        return replace(verdict, message="\n".join([*told, *filter(None, [line]), *odd]))
 
     def _is_held_back(self, check: Check) -> bool:
         if not check.held_back:

@@ -243,22 +243,12 @@ class Submission:
         return found
 
     def dataset(
-        self,
-        samples: Sequence[tuple[int, str]],
-        indices: Sequence[int] = (),
-        *,
-        once: bool = False,
-        length: bool = False,
+        self, samples: Sequence[tuple[int, str]], indices: Sequence[int] = (), **how: bool
     ) -> DatasetSeen:
-        """Make a `NewsDataset` from `samples` and read its attributes, items and length."""
-        seen = self._do(
-            "dataset.observe",
-            samples=list(samples),
-            indices=list(indices),
-            once=once,
-            length=length,
-        )
-        found = structured(seen, DatasetSeen)
+        """Make a `NewsDataset` and read what is in it; `how` is `once`, `length` or `alone`."""
+        how = dict.fromkeys(("once", "length", "alone"), False) | how
+        given: dict[str, Any] = {"samples": list(samples), "indices": list(indices), **how}
+        found = structured(self._do("dataset.observe", **given), DatasetSeen)
         reject_unless(len(found.items) == len(indices))
         return found
 

@@ -29,6 +29,7 @@ from grader.contract.messages import Failure, clean, explain_raised, show
 from grader.contract.tasks import MAIN, assignments
 from grader.grading import vectors
 from grader.grading.answers import Fitted, StudentError
+from grader.grading.environment_fault import environment_fault
 from grader.grading.pipeline import FEATURES
 from grader.grading.session import Session, environment, load, session
 from grader.grading.submission import Submission
@@ -120,6 +121,10 @@ def train(path: Path, settings: Settings, out: Path | None = None) -> int:
                 _rehearse(submitted, settings)
             outcome = _train(opened.submission, train_rows, val_rows, settings, console)
         except (StudentError, WorkerLost, Failure) as error:
+            if isinstance(error, StudentError) and (
+                fault := environment_fault(error.raised, opened.submission.worker)
+            ):
+                raise UsageError(fault) from None
             print(_explain(error), file=sys.stderr)
             outcome = None
     _show_output(opened.submission.worker.output, console)

@@ -27,12 +27,12 @@ from .edit_expressions import (
 )
 
 KINDS = (  # in the order in which they are tried
+    *("term", "call-extra", "argument-extra", "line-extra", "index-extra"),
     *("dimension", "index", "bound", "setting", "operator", "comparison", "sides", "sign"),
-    *("order", "function", "argument-missing", "brackets", "term", "not", "branches", "condition"),
+    *("order", "function", "argument-missing", "brackets", "not", "branches", "condition"),
     *("block-extra", "inside", "outside", "lines-order", "result-lost", "assignment"),
-    *("line-extra", "direction", "call-extra", "argument-extra", "index-extra", "number"),
-    *("exchanged", "name", "instead-of", "result-extra", "minus-missing", "rest-of-one"),
-    *("value-missing", "part-of-it", "call-missing"),
+    *("direction", "number", "exchanged", "name", "instead-of", "result-extra"),
+    *("minus-missing", "rest-of-one", "value-missing", "part-of-it", "call-missing"),
 )
 EDITED = (ast.expr, ast.keyword, ast.stmt, ast.comprehension)
 MOST_ALIKE = 6  # places that are changed together

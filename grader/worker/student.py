@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from . import missing_imports, partial, placeholder
+from . import clues, missing_imports, partial, placeholder
 from .imports import PackageGuard, guarded_builtins
 from .wire import MAX_FRAMES, MAX_TEXT, Frame, Raised, text, type_name
 
@@ -150,6 +150,7 @@ class Student:
     def __init__(self) -> None:
         """Start without a submission."""
         self.call = ""
+        self.is_edited = False  # whether it has an edit at the moment, see `operations.edited`
         self.trace: ShapeTrace | None = None  # of the current call
         self.files: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
@@ -235,8 +236,20 @@ class Student:
             last = frames[-1]
             if placeholder.is_left(linecache.getlines(last.file), last.line):
                 kind = "placeholder"
-        trace = self.trace.text if self.trace is not None and about_shapes(error, message) else ""
-        return Raised(kind, type_name(error), message, self.call[:MAX_TEXT], frames, trace)
+        shapes = self.trace.text if self.trace is not None and about_shapes(error, message) else ""
+        clue = "" if shapes or kind != "exception" else self._clue(error, trace)
+        call = self.call[:MAX_TEXT]
+        return Raised(kind, type_name(error), message, call, frames, shapes, clue)
+
+    def _clue(self, error: BaseException, trace: TracebackType | None) -> str:
+        """Say what is in the last line of the student's, see `clues`."""
+        own = set(self.names.values())
+        walked = (each for each in traceback.walk_tb(trace) if each[0].f_code.co_filename in own)
+        last = deque(walked, maxlen=1)
+        try:
+            return clues.clue(error, last[0][0], _source(last[0][0].f_code.co_filename, last[0][1]))
+        except Exception:  # there is no such line, or a student's object objects to being looked at
+            return ""
 
     def _frames(self, error: BaseException, trace: TracebackType | None) -> tuple[Frame, ...]:
         own = set(self.names.values())

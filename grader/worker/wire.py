@@ -117,6 +117,7 @@ class Raised:
     call: str
     frames: tuple[Frame, ...] = field(default=())
     trace: str = ""  # the shapes on the way to an exception about shapes
+    clue: str = ""  # a sentence about the variables in the line, see `clues`
 
 
 def text(function: Callable[[Any], str], value: object) -> str:
@@ -370,5 +371,5 @@ def _raised(content: dict[str, Any]) -> Raised:
         for frame in _a(list, content["frames"])[-MAX_FRAMES:]
     )
     name, message, call = _text(content["type"], MAX_NAME), content["message"], content["call"]
-    trace = _text(content["trace"])
-    return Raised(content["kind"], name, _text(message), _text(call), frames, trace)
+    trace, clue = _text(content["trace"]), _text(content["clue"])
+    return Raised(content["kind"], name, _text(message), _text(call), frames, trace, clue)

@@ -1,5 +1,6 @@
 """The grader's own vectors come from a worker without a submission, where workers are forked."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from grader.grading import pipeline
 from grader.grading.pipeline import FEATURES
 from grader.sandbox import fork_server
 from grader.sandbox.tiers import sandboxed
+from grader.worker.wire import Raised
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks workers")
 TEXTS = ["Oil rose.", "", "   ", "Caf\u00e9 <b>\u0416</b> won't", "Goal! " * 600]
@@ -59,6 +61,20 @@ def test_a_lost_worker_is_replaced_and_never_charged_to_a_student(
     with pytest.raises(UsageError, match="worker that computes vectors was lost: Timed out"):
         pipeline.tokens("Goal! " * 100_000)
     pipeline.close()
+
+
+def test_a_worker_that_cannot_load_torch_is_no_fault_of_a_student(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken:
+        def call(self, *_: object) -> Raised:
+            return Raised("exception", "OSError", "libtorch.so: no such file\nand more", "")
+
+    monkeypatch.setattr(fork_server, "is_running", lambda: True)
+    monkeypatch.setattr(pipeline, "_kept", [(os.getpid(), Broken())])
+    with pytest.raises(UsageError, match=r"\(OSError: libtorch.so: no such file\).*doctor"):
+        pipeline.tokens("Oil rose.")
+    pipeline._kept.clear()
 
 
 GRADE = """

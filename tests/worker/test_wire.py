@@ -299,7 +299,15 @@ def test_a_replaced_torch_cannot_break_the_sending(monkeypatch: pytest.MonkeyPat
 
 
 TENSOR = ["float32", [2], "cpu", False]
-RAISED = {"kind": "exit", "type": "T", "message": "m", "call": "c", "frames": [], "trace": ""}
+RAISED = {
+    "kind": "exit",
+    "type": "T",
+    "message": "m",
+    "call": "c",
+    "frames": [],
+    "trace": "",
+    "clue": "",
+}
 LINE = {"file": "f", "line": 1, "function": "g", "source": "s"}
 
 
@@ -440,10 +448,11 @@ def test_text_from_a_worker_is_safe_to_show() -> None:
     bad = "a\x1b[2J\x07\u202e\ud800\u2028\tb\nc" + "x" * 3_000
     good = ("a?[2J???? b\nc" + "x" * 3_000)[: wire.MAX_TEXT]
     line = {"file": bad, "line": 1, "function": bad, "source": bad}
-    sent = raised(type=bad, message=bad, call=bad, frames=[line] * 20, trace=bad)
+    sent = raised(type=bad, message=bad, call=bad, frames=[line] * 20, trace=bad, clue=bad)
     got = wire.read(frame(sent))
     short = good[: wire.MAX_NAME]
     assert (got.type, got.message, got.call, got.trace) == (short, good, good, good)
+    assert got.clue == good
     assert got.frames == (Frame(short, 1, short, short),) * wire.MAX_FRAMES
 
 

@@ -33,6 +33,8 @@ def why_text(found: object, text: str) -> str | None:
         return "texts-stripped"
     if found.lower() == text.lower():
         return "texts-case-changed"
+    if found.lower().split() == text.lower().split():
+        return "texts-normalised"
     if found and text.startswith((found, found.rstrip(". "))):
         return "texts-cut"
     if text in found:
@@ -54,11 +56,14 @@ def why_texts(drawn: Samples, texts: object) -> str | None:
         return "texts-not-strings"
     if not texts or not all(type(text) is str for text in texts):
         return None
+    if list(texts) in (drawn.texts[-1:], drawn.texts[:1]):
+        return "only-last-sample" if list(texts) == drawn.texts[-1:] else "only-first-sample"
     words = [text.split() for text in texts]
     if words == [text.split() for text in drawn.texts]:
         return "texts-stripped"
     if [text.lower().split() for text in texts] == [text.lower().split() for text in drawn.texts]:
-        return "texts-case-changed"
+        same_spaces = [text.lower() for text in texts] == [text.lower() for text in drawn.texts]
+        return "texts-case-changed" if same_spaces else "texts-normalised"
     if sorted(texts) == sorted(drawn.texts):
         return "texts-reordered"
     if len(texts) < drawn.n and set(texts) <= set(drawn.texts):
@@ -76,6 +81,8 @@ def why_targets(drawn: Samples, targets: object) -> str | None:
     numbers, distinct = targets.tolist(), set(drawn.targets)
     if numbers == [label for label, _ in drawn.pairs]:
         return "targets-from-one"
+    if targets.shape in ((), (1,)) and number_in(targets) == drawn.targets[-1]:
+        return "only-last-sample"
     if targets.shape == (drawn.n,) and _renumber(drawn.targets, numbers):
         return "targets-renumbered"
     if targets.shape == (len(distinct),) and {*numbers} in ({*distinct}, {n + 1 for n in distinct}):
@@ -148,6 +155,8 @@ def why_item(found: object, text: str, target: int) -> str | None:
     if isinstance(second, TensorData):
         if second.tolist() == [target]:
             return "item-target-one-dimension"
+        if second.shape and target in second.tolist() and second.dtype == "int64":
+            return "item-all-targets"
         if second.shape == (target,):
             return "item-target-uninitialised"
         return "item-a-list" if type(found) is list and second.tolist() == target else None

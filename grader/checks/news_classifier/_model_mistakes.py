@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from grader.checks._tools import draw, is_list, is_tensor_of
 from grader.checks.news_classifier._model_runs import (
+    N_ROWS,
     SIZES,
     B,
     C,
@@ -19,11 +20,13 @@ from grader.checks.news_classifier._model_runs import (
     call,
     close_logits,
     logits_of,
+    positive_states,
     rows_read,
+    substituted,
     sum_to_one,
 )
-from grader.contract.messages import Failure, clean, shape
-from grader.grading.answers import ModelRun
+from grader.contract.messages import Blocked, Failure, clean, shape
+from grader.grading.answers import ModelRun, StudentError
 from grader.grading.leniency import lenient
 from grader.grading.submission import Submission
 from grader.worker.wire import Opaque, Raised, TensorData
@@ -139,7 +142,7 @@ def why_raised(submission: Submission, run: ModelRun, raised: Raised) -> str | N
     return "steps-flattened" if given % H == expected % H == 0 and given > 2 * D * H else None
 
 
-def why_rows(batch: Tensor, run: ModelRun, logits: Tensor) -> str:
+def why_rows(submission: Submission, batch: Tensor, run: ModelRun, logits: Tensor) -> str:
     """Return the known mistake by which sentences of a batch influence each other."""
     if rows_read(run) == {T}:
         return "batch-first-forgotten"
@@ -151,7 +154,44 @@ def why_rows(batch: Tensor, run: ModelRun, logits: Tensor) -> str:
             return "input-reshaped"
     if sum_to_one(logits.T) or sum_to_one(logits.exp().T):
         return "softmax-over-batch"
-    return "rows-mixed"
+    return "states-viewed" if _views_states(submission) else "rows-mixed"
+
+
+def _views_states(submission: Submission) -> bool:
+    """Return whether h_n, or its end, was viewed as (B, ...), so that sentences are mixed.
+
+    Then the states of n layers and directions fill the rows one after the other.
+    """
+    base = positive_states(submission, L)
+    places = [(state, sentence) for state in range(L * D) for sentence in range(N_ROWS)]
+    states = [base]
+    for state, sentence in places:
+        h_n = base[1].clone()
+        h_n[state, sentence].mul_(-1).add_(1.0)
+        states.append((base[0], h_n, base[2]))
+    padded = draw(submission.seed, N_ROWS, T, F)
+    try:
+        runs = substituted(submission, SIZES, padded, states)
+        first, *others = [logits_of(run) for run in runs]
+    except (Blocked, Failure, StudentError):
+        return False
+    changed = {
+        place: {*(~_equal_rows(other, first)).nonzero().flatten().tolist()}
+        for place, other in zip(places, others, strict=True)
+    }
+    return any(
+        all(rows == _filled(n, *place) for place, rows in changed.items()) for n in (D, L * D)
+    )
+
+
+def _equal_rows(one: Tensor, other: Tensor) -> Tensor:
+    return (one - other).abs().amax(1) <= 1e-4 * other.abs().max()
+
+
+def _filled(n: int, state: int, sentence: int) -> set[int]:
+    """Return the row that a state of a sentence is in, if the last n states were viewed."""
+    at = (state - (L * D - n)) * N_ROWS + sentence
+    return {at // n} if at >= 0 and state >= L * D - n else set()
 
 
 # Rows of a real batch: unsorted, one without padding, one without a token.

@@ -191,16 +191,6 @@ def has_depth(submission: Submission, sizes: Sizes) -> bool:
     return [lstm.num_layers for lstm in lstms] == [sizes["num_layers"]]
 
 
-def can_be_adapted(submission: Submission) -> bool:
-    """Return whether the other checks can be judged with the sizes that the constructor ignores."""
-    try:
-        lstms = submission.build_model(SIZES, is_adapted=True).lstms
-    except StudentError:
-        return False
-    sizes = [(each.input_size, each.hidden_size, each.num_layers) for each in lstms]
-    return sizes == [(F, H, L)] and lstms[0].bidirectional is True and lstms[0].proj_size == 0
-
-
 def can_be_fitted(submission: Submission) -> bool:
     """Return whether the model works once it is adapted, see `grader.worker.adapted`."""
     with leniently("model.shape"):

@@ -141,7 +141,13 @@ def _unusual_part(seen: LoopSeen, lr: float) -> tuple[str, str, str] | None:
 def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
     """Return the known mistake behind the final weights of the student's loop."""
     end, start = weights(seen), scenario.start
-    known = ((name, Simulation(scenario, loop).weights) for name, loop in KNOWN_MISTAKES)
+    calls = [event for events in learned_from(seen, scenario) for event in events]
+    modes = {event.training for event in calls}
+    known = (
+        (name, Simulation(scenario, loop).weights)
+        for name, loop in KNOWN_MISTAKES
+        if loop.eval_mode_from > EPOCHS or False in modes  # other code may halve the logits, too
+    )
     near = matching_mistake(end, known, lambda one, other: one.distance(other) <= TOLERANCE)
     if near:
         return near

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
-from grader.checks._tools import first_difference, is_list, is_tensor_of, quoted, repair, tensor_of
+from grader.checks._tools import (
+    first_difference,
+    is_list,
+    is_tensor_of,
+    quoted,
+    repair,
+    tensor_of,
+    why_no_pair,
+)
 from grader.checks.news_classifier._batches import Batch, Batches, draw_batches
+from grader.checks.news_classifier._collate_mistakes import (
+    filled_steps,
+    holds,
+    lengths,
+    why_altered,
+    why_by_the_calls,
+    why_padded,
+    why_padding,
+    why_raised,
+    why_targets,
+    why_text,
+    why_vectors,
+)
 from grader.contract.messages import Failure, is_tensor, show
 from grader.grading import pipeline
 from grader.grading.answers import CollateSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 from grader.sandbox.worker_client import FRESH
-from grader.worker.wire import Opaque, Raised, TensorData
+from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +60,6 @@ def seen_long(submission: Submission) -> CollateSeen:
     """Create a Collate where a pipeline is ready, and call it on the two other batches."""
     drawn = batches_of(submission)
     return submission.collate([drawn.long, drawn.raw], apart=FRESH)
-
-
-def lengths(batch: Batch) -> list[int]:
-    """Return the number of tokens of each sentence."""
-    return [len(spacy_vectors(text)) for text, _ in batch]
 
 
 def call(batch: Batch) -> str:
@@ -89,12 +105,6 @@ def _repaired(batch: Batch, found: Any) -> tuple[Array, list[int]] | None:
     return None
 
 
-def holds(row: Array, vectors: Array) -> bool:
-    """Return whether consecutive steps of a row are these vectors."""
-    starts = range(len(row) - len(vectors) + 1)
-    return any(close_to_spacy(row[start : start + len(vectors)], vectors) for start in starts)
-
-
 def check_loads_once(submission: Submission) -> None:
     """The pipeline is loaded once, in the constructor, and kept in `nlp`."""
     drawn = batches_of(submission)
@@ -119,61 +129,23 @@ def check_shape(submission: Submission) -> None:
     found = seen(submission).results[0]
     lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
     if isinstance(found, Raised) and found.type != "NotImplementedError":
-        mistake = "no-tok2vec" if lacks_tok2vec else _why_raised(found)
+        mistake = "no-tok2vec" if lacks_tok2vec else why_raised(found)
         if mistake:
             expected = "a pair (padded, targets)"
             raise Failure(call(drawn.batch), found, expected, mistake)
     try:
         _expect_pair(drawn.batch, unwrap(found))
     except Failure as failure:
-        mistake = _why_by_the_calls(submission, failure.mistake)
+        mistake = why_by_the_calls(drawn, seen(submission), failure.mistake)
         with local(_repaired(drawn.batch, unwrap(found)) is not None):
             raise (failure.named(mistake) if mistake else failure) from None
-
-
-def _why_by_the_calls(submission: Submission, known: str | None) -> str | None:
-    """Return a more exact name for a wrong shape, by the texts read and by another batch."""
-    drawn, found = batches_of(submission), seen(submission)
-    if known == "rows-not-of-the-batch":
-        if len(found.texts[0]) == 1 and len(found.texts[0][0]) >= sum(map(len, drawn.texts)):
-            return "texts-joined"
-        first, rows = spacy_vectors(drawn.texts[0]), unwrap(found.results[0])[0].numpy()
-        return "return-in-the-batch-loop" if close_to_spacy(rows, first[None]) else None
-    if known != "padded-to-fixed-length":
-        return None
-    steps = [
-        result[0].shape[1] if is_list(result) and isinstance(result[0], TensorData) else 0
-        for result in found.results[:2]
-    ]
-    if steps[0] == max(map(len, drawn.texts)):
-        return "characters-counted"
-    more = [n - max(lengths(batch)) for n, batch in zip(steps, drawn.small, strict=False)]
-    return "steps-added" if more[0] == more[1] else None
-
-
-def _why_raised(raised: Raised) -> str | None:
-    """Return the known mistake behind sizes that do not fit together."""
-    stacked = re.search(r"equal size, but got \[(.+?)\] at .* and \[(.+?)\]", raised.message)
-    if stacked:
-        sizes = [part.split(", ") for part in stacked.groups()]
-        if all(len(size) == 2 for size in sizes):
-            features = {int(size[1]) for size in sizes}
-            if max(features) > FEATURES:
-                return "features-padded"
-            return "rows-not-padded" if features == {FEATURES} else None
-    unequal = re.search(r"tensor a \((\d+)\) must match .* tensor b \((\d+)\)", raised.message)
-    if unequal and min(map(int, unequal.groups())) >= FEATURES:
-        return "features-padded"
-    return None
 
 
 def _expect_pair(batch: Batch, found: Any) -> None:
     """Require the correct types and shapes."""
     if not is_list(found) or len(found) != 2:
         several = is_list(found) and len(found) > 2 and is_tensor(found[0])
-        mistake = "more-than-a-pair" if several else None
-        if isinstance(found, Opaque) and found.type == "generator":
-            mistake = "yield-for-return"
+        mistake = "more-than-a-pair" if several else why_no_pair(found)
         raise Failure(
             call(batch), f"It returned {show(found)}", "a pair (padded, targets)", mistake
         )
@@ -181,80 +153,13 @@ def _expect_pair(batch: Batch, found: Any) -> None:
     right_shape = (len(batch), max(lengths(batch)), FEATURES)
     if not is_tensor_of(first, "float32", right_shape):
         expected = tensor_of("float32", "(B, T, F)", right_shape)
-        mistake = _why_padded(batch, first, targets)
+        mistake = why_padded(batch, first, targets)
         raise Failure(f"{call(batch)}[0]", f"It is {show(first)}", expected, mistake)
     b = right_shape[:1]
     if not is_tensor_of(targets, "int64", b):
         expected = tensor_of("int64", "(B,)", b)
-        mistake = _why_targets(batch, targets)
+        mistake = why_targets(batch, targets)
         raise Failure(f"{call(batch)}[1]", f"It is {show(targets)}", expected, mistake)
-
-
-def _why_padded(batch: Batch, found: object, other: object) -> str | None:
-    if not isinstance(found, TensorData):
-        return None if is_tensor(found) else "not-one-tensor"
-    if isinstance(other, TensorData) and (len(found.shape), len(other.shape)) == (1, 3):
-        return "batch-swapped"
-    b, t = len(batch), max(lengths(batch))
-    named = {
-        (b, t, FEATURES): "padded-dtype",
-        (t, b, FEATURES): "time-first" if b > 1 else None,
-        (t, FEATURES): "one-sentence-squeezed" if b == 1 else None,
-        (b, FEATURES): "doc-vector",
-        (sum(lengths(batch)), FEATURES): "sentences-joined" if b > 1 else "one-sentence-squeezed",
-        (b, t): "word-numbers",
-        (b, 1, FEATURES): "doc-vector",
-    }
-    if found.shape in named:
-        return named[found.shape]
-    if len(found.shape) != 3:
-        return None
-    if 0 in found.shape[1:]:
-        return "no-tok2vec"
-    if found.shape[0] == b - lengths(batch).count(0) < b:
-        return "empty-sentence-dropped"
-    if found.shape[:2] == (b, t):
-        return "features-changed"
-    if found.shape[0] != b and found.shape[2] == FEATURES:
-        return "rows-not-of-the-batch"
-    if found.shape[0] == b and found.shape[2] == FEATURES:
-        return _why_length(batch, found.numpy())
-    return None
-
-
-def _why_length(batch: Batch, rows: Array) -> str | None:
-    """Return the known mistake that makes T too large or too small."""
-    t, shortest = max(lengths(batch)), min(lengths(batch))
-    if rows.shape[1] == sum(lengths(batch)) and holds(rows[-1], spacy_vectors(batch[0][0])):
-        return "list-not-reset"
-    if rows.shape[1] > t:
-        return None if rows[:, t:].any() else "padded-to-fixed-length"
-    cut = [spacy_vectors(text)[:shortest] for text, _ in batch]
-    if rows.shape[1] == shortest and all(map(close_to_spacy, rows, cut)):
-        return "cut-to-shortest"
-    if all(_is_cut(row, spacy_vectors(text)) for row, (text, _) in zip(rows, batch, strict=True)):
-        return "cut-to-fixed-length"
-    return _why_vectors(
-        batch, rows, max((text for text, _ in batch), key=lambda t: len(spacy_vectors(t)))
-    )
-
-
-def _is_cut(row: Array, vectors: Array) -> bool:
-    """Return whether a row holds the whole sentence, or as many first tokens as it has steps.
-
-    If the text itself was cut, the last vectors differ, because they depend on their neighbours.
-    """
-    n = len(row)
-    sure = len(vectors) if len(vectors) <= n else n - 8 if n > 16 else n
-    return close_to_spacy(row[:sure], vectors[:sure])
-
-
-def _why_targets(batch: Batch, targets: object) -> str | None:
-    if not isinstance(targets, TensorData):
-        return None if is_tensor(targets) else "not-one-tensor"
-    if targets.shape == () and len(batch) == 1:
-        return "one-sentence-squeezed"
-    return "batch-targets-dtype" if targets.shape == (len(batch),) else "batch-targets-shape"
 
 
 def check_vectors(submission: Submission) -> None:
@@ -263,13 +168,15 @@ def check_vectors(submission: Submission) -> None:
     rows = padded(submission)
     for text in sorted(drawn.texts, key=lambda text: -len(spacy_vectors(text))):
         if not any(holds(row, spacy_vectors(text)) for row in rows):
-            mistake = _why_vectors(drawn.batch, rows, text)
-            mistake = mistake or _why_text(drawn.batch, seen(submission).texts[0])
-            mistake = mistake or _why_altered(drawn.batch, rows)
+            end_trial()
+            read = why_text(drawn.batch, seen(submission).texts[0])
+            exact = read if read != "texts-changed" else None
+            mistake = exact or why_vectors(drawn.batch, rows, text) or read
+            mistake = mistake or why_altered(drawn.batch, rows)
             _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistake)
     rows, _ = _pair(drawn.long, unwrap(seen_long(submission).results[0]))
     if not any(holds(row, spacy_vectors(drawn.long[0][0])) for row in rows):
-        mistake = _why_text(drawn.long, seen_long(submission).texts[0])
+        mistake = why_text(drawn.long, seen_long(submission).texts[0])
         _expect_vectors(drawn.long, rows, 0, mistake)
     _expect_raw(submission)
 
@@ -278,7 +185,7 @@ def _expect_raw(submission: Submission) -> None:
     """Compare the vectors of texts that invite cleaning."""
     drawn = batches_of(submission)
     found = unwrap(seen_long(submission).results[1])
-    mistake = _why_text(drawn.raw, seen_long(submission).texts[1])
+    mistake = why_text(drawn.raw, seen_long(submission).texts[1])
     try:
         rows, _ = _pair(drawn.raw, found)
     except Failure:
@@ -290,18 +197,6 @@ def _expect_raw(submission: Submission) -> None:
     for text, _ in drawn.raw:
         if not any(holds(row, spacy_vectors(text)) for row in rows):
             _expect_vectors(drawn.raw, rows, [text for text, _ in drawn.raw].index(text), mistake)
-
-
-def _why_text(batch: Batch, given: list[str]) -> str | None:
-    """Return the known mistake that the texts given to spaCy show."""
-    texts = [text for text, _ in batch]
-    if not given or sorted(given) == sorted(texts):
-        return None
-    if sorted(text.lower() for text in given) == sorted(text.lower() for text in texts):
-        return "texts-case-changed"
-    if sorted(given) == sorted(" ".join(text.split()) for text in texts):
-        return "texts-stripped"
-    return "texts-changed" if len(given) % len(texts) == 0 else None
 
 
 def _expect_vectors(batch: Batch, rows: Array, b: int, mistake: str | None = None) -> None:
@@ -318,58 +213,11 @@ def _expect_vectors(batch: Batch, rows: Array, b: int, mistake: str | None = Non
             raise Failure(place, f"It is {number}", expected, mistake)
 
 
-def _why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
-    """Compare rows with the results of known mistakes on texts of the batch."""
-    import numpy as np
-
-    if not rows.any():
-        return "batch-all-zeros"
-    words, tokens = text.split(), pipeline.tokens(text)
-    mean = spacy_vectors(text).mean(0, keepdims=True)
-    known = {
-        "words-read-alone": [
-            np.concatenate([spacy_vectors(part).mean(0, keepdims=True) for part in parts])
-            for parts in (tokens, words)
-        ],
-        "texts-case-changed": [
-            spacy_vectors(other) for other in (text.lower(), text.upper(), text.title())
-        ],
-        "texts-stripped": [spacy_vectors(" ".join(words))],
-        "split-at-spaces": [pipeline.vectors_of_words(words)],
-        "one-vector-repeated": [mean.repeat(len(tokens), 0)],
-    }
-    for mistake, made in known.items():
-        if any(holds(row, vectors) for vectors in made for row in rows):
-            return mistake
-    if rows.any() and all(map(_some_of, rows, (spacy_vectors(other) for other, _ in batch))):
-        return "tokens-dropped"
-    return None
-
-
-def _why_altered(batch: Batch, rows: Array) -> str | None:
-    """Return why no row holds a sentence although the shape is right."""
-    import numpy as np
-
-    right = np.zeros((rows.shape[1], len(batch), FEATURES), dtype=rows.dtype)
-    for b, (text, _) in enumerate(batch):
-        right[: len(spacy_vectors(text)), b] = spacy_vectors(text)
-    if close_to_spacy(rows, right.reshape(rows.shape)):
-        return "input-reshaped"
-    found = sorted(_length(row) for row in rows)
-    return "vectors-altered" if found == sorted(lengths(batch)) else None
-
-
-def _some_of(row: Array, vectors: Array) -> bool:
-    """Return whether the nonzero steps of a row are a subsequence of these vectors."""
-    rest = iter(vectors)
-    return all(any(close_to_spacy(step, vector) for vector in rest) for step in row[row.any(1)])
-
-
 def check_padding(submission: Submission) -> None:
     """After the last token of a sentence there are zeros, up to T."""
     drawn = batches_of(submission)
     rows, right_lengths = padded(submission), lengths(drawn.batch)
-    found = [_length(row) for row in rows]
+    found = [filled_steps(row) for row in rows]
     if sorted(found) == sorted(right_lengths):
         return
     b = next(b for b, length in enumerate(found) if length != right_lengths[b])
@@ -379,26 +227,7 @@ def check_padding(submission: Submission) -> None:
         f"of {drawn.batch[b][0]!r}"
     )
     text = f"The steps that are all zero are {zeros or 'none'}"
-    raise Failure(
-        f"{call(drawn.batch)}[0][{b}]", text, expected, _why_padding(drawn.batch, rows[b])
-    )
-
-
-def _length(row: Array) -> int:
-    """Return the number of filled steps, or -1 if there are empty ones among them."""
-    filled: Array = (row != 0).any(1)
-    length = int(filled.sum())
-    return length if filled[:length].all() else -1
-
-
-def _why_padding(batch: Batch, row: Array) -> str | None:
-    for text, _ in batch:
-        n = len(row) - len(spacy_vectors(text))  # number of padding steps
-        if n and close_to_spacy(row[n:], spacy_vectors(text)) and not row[:n].any():
-            return "padded-in-front"
-        if n and close_to_spacy(row[:-n], spacy_vectors(text)):
-            return "padded-with-other-value"
-    return None
+    raise Failure(f"{call(drawn.batch)}[0][{b}]", text, expected, why_padding(drawn.batch, rows[b]))
 
 
 def check_order(submission: Submission) -> None:

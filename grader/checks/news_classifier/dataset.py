@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +51,7 @@ def items(submission: Submission) -> list[Any]:
     """Read items of the dataset from a list."""
     drawn = samples_of(submission)
     seen(submission)
-    return submission.dataset(drawn.pairs, drawn.indices).items
+    return submission.dataset(drawn.pairs, drawn.indices, alone=share_lists(submission)).items
 
 
 @evidence
@@ -60,7 +59,7 @@ def length(submission: Submission) -> Any:
     """Return the length of the dataset from a list."""
     drawn = samples_of(submission)
     seen(submission)
-    return submission.dataset(drawn.pairs, length=True).length
+    return submission.dataset(drawn.pairs, length=True, alone=share_lists(submission)).length
 
 
 @evidence
@@ -71,24 +70,38 @@ def seen_raw(submission: Submission) -> DatasetSeen:
 
 
 @evidence
+def share_lists(submission: Submission) -> bool:
+    """Return whether a dataset holds the samples of those that were created before it, too.
+
+    Then the other checks look at datasets that are alone.
+    """
+    seen(submission)
+    try:
+        return shares_lists(seen_raw(submission).samples, samples_of(submission).raw_texts)
+    except StudentError:
+        return False
+
+
+@evidence
 def raw_items(submission: Submission) -> list[Any]:
     """Read items of the dataset from texts that invite cleaning and cutting."""
     drawn = samples_of(submission)
-    return submission.dataset(drawn.raw, range(len(drawn.raw))).items
+    alone = share_lists(submission)
+    return submission.dataset(drawn.raw, range(len(drawn.raw)), alone=alone).items
 
 
 @evidence
 def seen_once(submission: Submission) -> DatasetSeen:
     """Create a dataset from an iterator."""
     drawn = samples_of(submission)
-    return submission.dataset(drawn.pairs, once=True)
+    return submission.dataset(drawn.pairs, once=True, alone=share_lists(submission))
 
 
 @evidence
 def seen_few(submission: Submission) -> DatasetSeen:
     """Create a dataset from few samples."""
     drawn = samples_of(submission)
-    return submission.dataset(drawn.few)
+    return submission.dataset(drawn.few, alone=share_lists(submission))
 
 
 def check_texts(submission: Submission) -> None:
@@ -196,20 +209,8 @@ def require_different_texts(submission: Submission) -> None:
         raise waits_for("dataset.texts")
 
 
-def _require_own_lists(submission: Submission) -> None:
-    """Require that a dataset does not hold the samples of those that were created before it.
-
-    Raises:
-        Blocked: it does.
-    """
-    with contextlib.suppress(StudentError):
-        if shares_lists(seen_raw(submission).samples, samples_of(submission).raw_texts):
-            raise waits_for("dataset.texts")
-
-
 def check_reads_once(submission: Submission) -> None:
     """`samples` may be an iterator that can be read only once."""
-    _require_own_lists(submission)
     drawn = samples_of(submission)
     call, mistake = f"NewsDataset(iter({drawn.pairs}))", "iterator-not-listed"
     try:
@@ -231,7 +232,6 @@ def check_reads_once(submission: Submission) -> None:
 
 def check_n_targets(submission: Submission) -> None:
     """`n_targets` is the number of distinct targets, an `int`."""
-    _require_own_lists(submission)
     drawn = samples_of(submission)
     several, one = (unwrap(made.n_targets) for made in (seen(submission), seen_few(submission)))
     for samples, found in ((drawn.pairs, several), (drawn.few, one)):
@@ -246,7 +246,6 @@ def check_n_targets(submission: Submission) -> None:
 
 def check_length(submission: Submission) -> None:
     """`len(dataset)` is N."""
-    _require_own_lists(submission)
     drawn = samples_of(submission)
     found = length(submission)
     if isinstance(found, Raised) and "has no len()" in found.message and not found.frames:
@@ -304,7 +303,6 @@ def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:
 
 def check_index(submission: Submission) -> None:
     """Negative indices count from the end; indices beyond the ends raise IndexError."""
-    _require_own_lists(submission)
     drawn = samples_of(submission)
     read = items(submission)
     last, first, beyond, before = read[drawn.n :]

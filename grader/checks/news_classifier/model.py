@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grader.checks._tools import draw, showing
+from grader.checks.news_classifier._model_layers import (
+    can_be_adapted,
+    expect_lstm,
+    expect_registered,
+    rebuilt_layer,
+)
 from grader.checks.news_classifier._model_mistakes import (
     ACTIVATIONS,
     RECTIFIERS,
@@ -32,7 +38,6 @@ from grader.checks.news_classifier._model_runs import (
     T,
     alone,
     call,
-    can_be_adapted,
     can_be_fitted,
     close_logits,
     has_depth,
@@ -52,8 +57,8 @@ from grader.checks.news_classifier._model_runs import (
 from grader.contract.messages import Failure, shape, show, waits_for
 from grader.grading.answers import ModelRun, Sizes, StudentError, unwrap
 from grader.grading.leniency import lenient, local
-from grader.grading.pipeline import FEATURES
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 from grader.worker.wire import Raised, TensorData
 
 if TYPE_CHECKING:
@@ -67,35 +72,10 @@ def check_builds(submission: Submission) -> None:
     """The constructor creates one bidirectional `nn.LSTM` with the given sizes."""
     for sizes in (SIZES, ONE_LAYER, THREE_LAYERS, {"n_targets": C}):
         try:
-            _builds(submission, sizes)
+            expect_lstm(submission, sizes)
         except (Failure, StudentError) as failure:
             failure.local = sizes is not SIZES or can_be_adapted(submission)
             raise
-
-
-def _builds(submission: Submission, sizes: Sizes) -> None:
-    known: dict[str, str | None] = {
-        "bidirectional": "one-direction-lstm",
-        "num_layers": "layers-ignored",
-        "proj_size": None,
-    }
-    built = submission.build_model(sizes)
-    if len(built.lstms) != 1:
-        found = f"It has {len(built.lstms) or 'no'} nn.LSTM"
-        mistake = "several-lstms" if built.lstms else "no-lstm"
-        raise Failure(call(sizes), found, "one", mistake)
-    expected = {"input_size": FEATURES, "hidden_size": 64, "num_layers": 2, **sizes}
-    del expected["n_targets"]
-    for name, size in {**expected, "bidirectional": True, "proj_size": 0}.items():
-        seen = getattr(built.lstms[0], name)
-        if seen != size:
-            found = f"Its nn.LSTM has {name}={show(seen)}"
-            lstm, why = built.lstms[0], known.get(name, "sizes-ignored")
-            if (lstm.hidden_size, lstm.input_size) == (F, H):
-                why = "sizes-swapped"
-            elif name == "hidden_size" and seen == size // 2:
-                why = "hidden-size-halved"
-            raise Failure(call(sizes), found, f"{size}", why)
 
 
 # The mistake if only such an input fails; none of them counts unless the first input works.
@@ -171,11 +151,12 @@ def check_rows(submission: Submission) -> None:
             _why_again(first, second),
         )
     if not close_logits(torch.cat([logits_of(run)[:1] for run in others]), together):
+        end_trial()
         raise Failure(
             f"model(batch[b : b + 1])` and `model(batch)[b : b + 1]` for `{call(SIZES)}.eval()",
             "A sentence has different logits alone and in a batch",
             "the same logits",
-            why_rows(draw(submission.seed, B, T, F), first, together),
+            why_rows(submission, draw(submission.seed, B, T, F), first, together),
         )
 
     expect_real_batches(submission)
@@ -205,6 +186,8 @@ def check_last_layer(submission: Submission) -> None:
         if not lenient() or has_depth(submission, sizes):
             _reads_last_layer(submission, sizes)
     _reads_all_tokens(submission)
+    if lenient():
+        expect_registered(submission)
     _reads_true_states(submission)
     _learns(submission)
 
@@ -261,8 +244,6 @@ def _reads_true_states(submission: Submission) -> None:
 
     The input differs in the second case, because only the states may matter.
     """
-    import torch
-
     padded = alone(draw(submission.seed, 1, T, F))
     rows = len(padded)
     (real,) = submission.run_model(SIZES, [padded])
@@ -274,21 +255,13 @@ def _reads_true_states(submission: Submission) -> None:
     if not isinstance(given, TensorData) or given.shape[-2:] != (T, F):
         found = f"The input of the nn.LSTM is {show(given)}"
         raise Failure(where, found, f"the whole batch, of shape {shape((rows, T, F))}")
-    weights = submission.lstm_weights(SIZES)
-    bias = "bias_ih_l0" in weights
-    lstm = torch.nn.LSTM(F, H, L, batch_first=True, bidirectional=True, bias=bias)
-    forms = {name: tuple(weight.shape) for name, weight in lstm.named_parameters()}
-    if {name: weight.shape for name, weight in weights.items()} != forms:
-        found = f"Its nn.LSTM has weights with the shapes {show(weights)}"
-        raise Failure(where, found, "those of nn.LSTM with these sizes")
-    lstm.load_state_dict({name: weight.torch() for name, weight in weights.items()})
+    layer = rebuilt_layer(submission, where)
     start = None
     if seen.start is not None:
         start = tuple(state.torch().float().reshape(L * D, rows, H) for state in seen.start)
-    with torch.no_grad():
-        output, (h_n, c_n) = lstm(given.torch().float().reshape(rows, T, F), start)
+    states = layer(given.torch().float().reshape(rows, T, F), start)
     for other in (-padded, 2 * padded.flip(1).cos()):
-        (read,) = substituted(submission, SIZES, other, [(output, h_n, c_n)])
+        (read,) = substituted(submission, SIZES, other, [states])
         if not close_logits(logits_of(read), logits):
             found = "The logits depend on more than the states of the nn.LSTM"
             raise Failure(where, found, "logits computed only from these states")

@@ -22,6 +22,7 @@ from grader.checks._tools import (
     numbers,
     repair,
     same_numbers,
+    why_no_pair,
 )
 from grader.checks.news_classifier._evaluate_mistakes import why_other_numbers, why_raised
 from grader.checks.news_classifier._train_mistakes import (
@@ -69,6 +70,7 @@ from grader.contract.messages import Failure, show, waits_for
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission
+from grader.grading.trials import end_trial
 from grader.worker.wire import Opaque, Raised, TensorData
 
 # --- evaluate --------------------------------------------------------------------------------
@@ -84,13 +86,14 @@ def check_evaluate(submission: Submission) -> None:
     right = scenario.start.over(scenario.val)
     if not is_list(found) or len(found) != 2:
         pair = "a tuple of two floats, (loss, accuracy)"
-        raise Failure(EVALUATE, f"It returned {show(found)}", pair)
+        raise Failure(EVALUATE, f"It returned {show(found)}", pair, why_no_pair(found))
     if not all(type(number) is float for number in found):
         mistake = "numbers-as-tensors" if any(isinstance(n, TensorData) for n in found) else None
         if [*map(type, found)] == [float, int]:
             mistake = "accuracy-rounded-down"
         raise Failure(EVALUATE, f"It returned {show(tuple(found))}", "two floats", mistake)
     if not close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
+        end_trial()
         *others, last = (str(len(targets)) for _, targets in scenario.val)
         shown = f"With batches of {', '.join(others)} and {last} samples it returned "
         shown += f"({figure(found[0])}, {figure(found[1])})"
@@ -218,6 +221,8 @@ def _why_other_length(seen: LoopSeen, scenario: Scenario) -> str:
 
 
 def _why_no_float(number: Any) -> str | None:
+    if is_list(number) and [*map(type, number)] == [float, float]:
+        return "evaluate-not-unpacked"
     if not isinstance(number, TensorData):
         return None
     return "history-keeps-graph" if number.requires_grad else "numbers-as-tensors"
@@ -255,6 +260,7 @@ def check_learns(submission: Submission) -> None:
     if _right_run(seen, scenario):
         _uses_its_arguments(submission)
         return
+    end_trial()
     if weights(seen).distance(weights(trained_with_other_val(submission))) > TOLERANCE:
         raise waits_for("train.validation")
     counts = [len(events) for events in learned_from(seen, scenario)]

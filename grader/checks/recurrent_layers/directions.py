@@ -34,6 +34,8 @@ ERRORS = {
     "slice indices must be integers": "half-not-an-int",
     "values to unpack (expected 2": "halves-of-the-batch",
     "Expected size 2 but got size 1 for tensor": "halves-of-the-batch",
+    "must match the size of tensor b (0)": "steps-sliced",
+    "out of bounds for dimension 1 with size 0": "steps-sliced",
 }
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from typing import Any
 
 import torch
 
-from ..student import student
+from ..student import PACKAGE, student
 from ..wire import MAX_TEXT, Raised, describe
 
 MAX_PARTS = 1000  # of a sequence
 
 
 def observe(
-    samples: list[tuple[int, str]], indices: list[int], once: bool, length: bool
+    samples: list[tuple[int, str]], indices: list[int], once: bool, length: bool, alone: bool
 ) -> dict[str, Any]:
     """Create a `NewsDataset` and read everything that it must provide.
 
@@ -23,7 +24,10 @@ def observe(
         indices: the indices to read.
         once: pass the samples as an iterator that can be read only once.
         length: call `len`.
+        alone: import the module again, so that the dataset shares nothing with earlier ones.
     """
+    if alone:
+        sys.modules.pop(f"{PACKAGE}.dataset", None)
     make = student.get("dataset", "NewsDataset")
     call = f"NewsDataset(iter({samples}))" if once else f"NewsDataset({samples})"
     with student.calling(call):

@@ -9,8 +9,8 @@ import functools
 import importlib
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
 
 from .. import edits
 from ..edit_expressions import called, code_of
@@ -46,13 +46,16 @@ def run(
         do: the operation, as "module.function".
         arguments: its arguments.
     """
-    function, edit = _edits(module, tuple(names), student.files[module])[number]
+    definition, edit = _edits(module, tuple(names), student.files[module])[number]
     place, _, name = do.partition(".")
     operation = getattr(importlib.import_module(f".{place}", __package__), name)
-    with _edited(module, function, edit), warnings.catch_warnings():
+    with _edited(module, definition, edit), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reset_random_state(seed)
         return operation(**arguments)
+
+
+Definition: TypeAlias = "ast.FunctionDef | ast.ClassDef"
 
 
 def nothing(module: str, names: list[str]) -> list[tuple[int, str, str]]:
@@ -61,51 +64,59 @@ def nothing(module: str, names: list[str]) -> list[tuple[int, str, str]]:
     Returns:
         The line, its code, and the function that is called.
     """
-    functions = _functions(module, student.files[module])
+    definitions = _definitions(module, student.files[module])
     return [
         (node.lineno, code_of(node), call)
-        for name in _used(tuple(names), functions)
-        for node in ast.walk(functions[name])
+        for name in _used(tuple(names), definitions)
+        for node in ast.walk(definitions[name])
         if isinstance(node, (ast.Return, ast.Assign)) and isinstance(node.value, ast.Call)
         if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple))
         if (call := called(node.value)) in RETURN_NOTHING
     ]
 
 
-def _functions(module: str, source: bytes) -> dict[str, ast.FunctionDef]:
+def _definitions(module: str, source: bytes) -> dict[str, Definition]:
     tree = ast.parse("".join(lines_of(source)), student.names.get(module, module))
-    return {each.name: each for each in tree.body if isinstance(each, ast.FunctionDef)}
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {each.name: each for each in tree.body if isinstance(each, kinds)}
 
 
 @functools.lru_cache(maxsize=1)
 def _edits(
     module: str, names: tuple[str, ...], source: bytes
-) -> list[tuple[ast.FunctionDef, edits.Edit]]:
+) -> list[tuple[Definition, edits.Edit]]:
     if any(word in source for word in STEPPED):
         return []
-    functions = _functions(module, source)
+    definitions = _definitions(module, source)
     found = [
-        (functions[name], edit)
-        for name in _used(names, functions)
-        for edit in edits.edits(functions[name])
+        (definitions[name], edit)
+        for name in _used(names, definitions)
+        for function in _functions(definitions[name])
+        for edit in edits.edits(function)
     ]
     return sorted(found, key=lambda pair: edits.KINDS.index(pair[1].kind))
 
 
-def _used(names: tuple[str, ...], functions: dict[str, ast.FunctionDef]) -> list[str]:
-    """Return the functions of a task, and those that they use."""
-    found = [name for name in names if name in functions]
+def _functions(definition: Definition) -> list[ast.FunctionDef]:
+    """Return a function, or the methods of a class."""
+    parts = definition.body if isinstance(definition, ast.ClassDef) else [definition]
+    return [part for part in parts if isinstance(part, ast.FunctionDef)]
+
+
+def _used(names: tuple[str, ...], definitions: Mapping[str, Definition]) -> list[str]:
+    """Return the functions and classes of a task, and those that they use."""
+    found = [name for name in names if name in definitions]
     for name in found:
         found += [
             node.id
-            for node in ast.walk(functions[name])
-            if isinstance(node, ast.Name) and node.id in functions and node.id not in found
+            for node in ast.walk(definitions[name])
+            if isinstance(node, ast.Name) and node.id in definitions and node.id not in found
         ]
     return [*dict.fromkeys(found)]
 
 
-def _counting(function: ast.FunctionDef) -> ast.FunctionDef:
-    """Return a function whose `while` loops raise after many rounds."""
+def _counting(function: Definition) -> Definition:
+    """Return a definition whose `while` loops raise after many rounds."""
     if not any(isinstance(node, ast.While) for node in ast.walk(function)):
         return function
     function = copy.deepcopy(function)
@@ -117,8 +128,8 @@ def _counting(function: ast.FunctionDef) -> ast.FunctionDef:
 
 
 @contextlib.contextmanager
-def _edited(module: str, function: ast.FunctionDef, edit: edits.Edit) -> Iterator[None]:
-    """Replace a function of the submission by an edited one."""
+def _edited(module: str, function: Definition, edit: edits.Edit) -> Iterator[None]:
+    """Replace a function or a class of the submission by an edited one."""
     student.get(module, function.name)
     namespace = sys.modules[f"{PACKAGE}.{module}"].__dict__
     own, left = namespace[function.name], iter(range(MOST_ROUNDS))
@@ -134,7 +145,9 @@ def _edited(module: str, function: ast.FunctionDef, edit: edits.Edit) -> Iterato
     try:
         exec(code, namespace)
         namespace[ROUND] = count
+        student.is_edited = True
         yield
     finally:
+        student.is_edited = False
         namespace[function.name] = own
         namespace.pop(ROUND, None)

@@ -6,8 +6,9 @@ import importlib
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
 
+from ..lints import lints
 from ..pipeline import MODEL
-from ..student import student
+from ..student import lines_of, student
 from ..wire import Raised, text
 
 MAX_PARAMETERS = 300  # characters
@@ -46,6 +47,12 @@ def packages(names: list[str]) -> dict[str, str]:
     except OSError as error:
         found["the working folder"] = text(str, error)
     return found
+
+
+def odd_lines(module: str, skip: list[str]) -> list[tuple[int, str, bool]]:
+    """Return the lines of a module that do not do what they seem to do, see `lints`."""
+    found = lints("".join(lines_of(student.files[module])), skip)
+    return [(each.line, each.says, each.is_weak) for each in found]
 
 
 def signatures(module: str, names: list[str]) -> dict[str, str]:

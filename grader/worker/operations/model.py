@@ -6,7 +6,9 @@ With `is_adapted` the sizes are those that were asked for, see `grader.worker.ad
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -24,7 +26,9 @@ from ..wire import TensorData
 Sizes = dict[str, int]  # the arguments of LSTMClassifier
 States = tuple[Tensor, Tensor, Tensor]  # output (B, T, D * H), h_n, c_n (L * D, B, H)
 
-LSTM_FORWARD = nn.LSTM.forward
+FORWARD: dict[type[nn.RNNBase], Callable[..., Any]] = {
+    kind: kind.forward for kind in (nn.LSTM, nn.GRU, nn.RNN)
+}
 
 
 def _call(sizes: Sizes) -> str:
@@ -53,8 +57,11 @@ def _perturb(model: nn.Module) -> None:
                 weight.add_(noise.to(weight) / (weight.shape[-1] if weight.dim() else 1) ** 0.5)
 
 
-def _lstms(model: nn.Module) -> list[nn.LSTM]:
-    return [part for part in model.modules() if isinstance(part, nn.LSTM)]
+def _lstms(model: nn.Module, is_adapted: bool = False) -> list[nn.RNNBase]:
+    """Return the LSTMs of a model; with `is_adapted` its other recurrent layers, if it has none."""
+    found = [part for part in model.modules() if isinstance(part, nn.RNNBase)]
+    own: list[nn.RNNBase] = [part for part in found if isinstance(part, nn.LSTM)]
+    return own or (found if is_adapted else [])
 
 
 def build(sizes: Sizes, device: str, is_adapted: bool) -> dict[str, Any]:
@@ -69,7 +76,9 @@ def build(sizes: Sizes, device: str, is_adapted: bool) -> dict[str, Any]:
         "batch_first",
     )
     return {
-        "lstms": [{name: getattr(lstm, name) for name in names} for lstm in _lstms(model)],
+        "lstms": [
+            {name: getattr(lstm, name) for name in names} for lstm in _lstms(model, is_adapted)
+        ],
         "modules": [type(part).__name__ for part in model.modules()],
         "defaults": {
             name: parameter.default
@@ -81,7 +90,7 @@ def build(sizes: Sizes, device: str, is_adapted: bool) -> dict[str, Any]:
 
 def lstm_weights(sizes: Sizes, is_adapted: bool) -> dict[str, Tensor]:
     """Return the weights of the model's first LSTM by parameter name."""
-    lstm = _lstms(_build(sizes, "cpu", is_adapted))[0]
+    lstm = _lstms(_build(sizes, "cpu", is_adapted), is_adapted)[0]
     return {name: getattr(lstm, name) for name in lstm._flat_weights_names}
 
 
@@ -92,24 +101,26 @@ def lstm_learns(sizes: Sizes, padded: TensorData, is_adapted: bool) -> dict[str,
         model(padded.torch()).square().sum().backward()
     return {
         name: weight.grad is not None and bool(weight.grad.any())
-        for name, weight in _lstms(model)[0].named_parameters()
+        for name, weight in _lstms(model, is_adapted)[0].named_parameters()
     }
 
 
 class LstmSpy(TorchFunctionMode):
     """Observes a forward pass: the calls of the model's LSTM and what is computed from them.
 
-    It replaces `nn.LSTM.forward`, so it does not matter how the model calls the LSTM.
+    It replaces `nn.LSTM.forward`, so it does not matter how the model calls the LSTM; with
+    `is_adapted` also those of nn.GRU and nn.RNN, whose only state counts as h_n.
 
     Attributes:
         calls: the arguments of each call of the LSTM, and the shape of the returned h_n.
         functions: names of the torch functions called since the LSTM returned.
     """
 
-    def __init__(self, states: States | None) -> None:
+    def __init__(self, states: States | None, is_adapted: bool) -> None:
         """Replace the LSTM's output with `states`, row by row if it is called that way."""
         super().__init__()
         self.states = states
+        self.kinds = [*FORWARD] if is_adapted else [nn.LSTM]
         self.calls: list[dict[str, Any]] = []
         self.functions: set[str] = set()
         self.rows = 0
@@ -117,15 +128,29 @@ class LstmSpy(TorchFunctionMode):
 
     def run(self, model: nn.Module, padded: Tensor) -> Any:
         """Call the model under observation."""
-
-        def forward(lstm: nn.LSTM, input: Any, hx: Any = None) -> Any:  # noqa: A002
-            return self._forward(lstm, input, hx)
-
-        forward.__qualname__ = "LSTM.forward"  # for the message of a TypeError
         student.trace = self.trace = ShapeTrace(padded=padded)
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-        with torch.no_grad(), exact, self, patch.object(nn.LSTM, "forward", forward):
-            return model(padded)
+        with contextlib.ExitStack() as stack:
+            for kind in self.kinds:
+                stack.enter_context(patch.object(kind, "forward", self._observed(kind)))
+            with torch.no_grad(), exact, self:
+                return model(padded)
+
+    def _observed(self, kind: type[nn.RNNBase]) -> Callable[..., Any]:
+        """Return the `forward` of a kind of layer, under observation."""
+
+        def forward(layer: nn.RNNBase, input: Any, hx: Any = None) -> Any:  # noqa: A002
+            if kind is nn.LSTM:
+                return self._forward(layer, FORWARD[kind](layer, input, hx), input, hx)
+            output, h_n = FORWARD[kind](layer, input, hx)
+            start = None if hx is None else (hx, torch.zeros_like(hx))
+            output, (h_n, _) = self._forward(
+                layer, (output, (h_n, torch.zeros_like(h_n))), input, start
+            )
+            return output, h_n
+
+        forward.__qualname__ = f"{kind.__name__}.forward"  # for the message of a TypeError
+        return forward
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -134,8 +159,8 @@ class LstmSpy(TorchFunctionMode):
         self.functions.add(getattr(func, "__name__", ""))
         return self.trace.call(func, args, kwargs or {})
 
-    def _forward(self, lstm: nn.LSTM, given: Any, start: Any) -> Any:
-        output, (h_n, c_n) = LSTM_FORWARD(lstm, given, start)
+    def _forward(self, lstm: nn.RNNBase, returned: Any, given: Any, start: Any) -> Any:
+        output, (h_n, c_n) = returned
         lengths = None
         if isinstance(output, PackedSequence):
             given, lengths = pad_packed_sequence(given, batch_first=True)
@@ -149,7 +174,7 @@ class LstmSpy(TorchFunctionMode):
         self.functions.clear()
         return output, (h_n, c_n)
 
-    def _replaced(self, lstm: nn.LSTM, returned: Any, lengths: Tensor | None) -> Any:
+    def _replaced(self, lstm: nn.RNNBase, returned: Any, lengths: Tensor | None) -> Any:
         """Convert the states of the next rows to the form of the LSTM's output."""
         output, h_n, _ = returned
         count = h_n.shape[1] if h_n.dim() == 3 else 1
@@ -191,7 +216,7 @@ def run(
         tensors = None if replacement is None else tuple(part.torch() for part in replacement)
         if tensors is not None:
             torch.set_rng_state(chance)
-        watch = LstmSpy(tensors)  # type: ignore[arg-type]
+        watch = LstmSpy(tensors, is_adapted)  # type: ignore[arg-type]
         shape = ", ".join(map(str, padded.shape))
         call = f"{_call(sizes)}(torch.randn({shape}))"
         logits = student.attempt(call, watch.run, model, padded.torch().to(device))

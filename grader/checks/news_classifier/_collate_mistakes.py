@@ -1,0 +1,223 @@
+"""Names the mistakes behind what a `Collate` returns."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from grader.checks._spacy import close_to_spacy, spacy_vectors
+from grader.checks._tools import is_list
+from grader.checks.news_classifier._batches import Batch, Batches
+from grader.contract.messages import is_tensor
+from grader.grading import pipeline
+from grader.grading.answers import CollateSeen, unwrap
+from grader.grading.pipeline import FEATURES
+from grader.worker.wire import Raised, TensorData
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+def lengths(batch: Batch) -> list[int]:
+    """Return the number of tokens of each sentence."""
+    return [len(spacy_vectors(text)) for text, _ in batch]
+
+
+def holds(row: Array, vectors: Array) -> bool:
+    """Return whether consecutive steps of a row are these vectors."""
+    starts = range(len(row) - len(vectors) + 1)
+    return any(close_to_spacy(row[start : start + len(vectors)], vectors) for start in starts)
+
+
+def why_by_the_calls(drawn: Batches, found: CollateSeen, known: str | None) -> str | None:
+    """Return a more exact name for a wrong shape, by the texts read and by another batch."""
+    if known == "rows-not-of-the-batch":
+        if len(found.texts[0]) == 1 and len(found.texts[0][0]) >= sum(map(len, drawn.texts)):
+            return "texts-joined"
+        rows = unwrap(found.results[0])[0].numpy()
+        if close_to_spacy(rows, spacy_vectors(drawn.texts[-1])[None]):
+            return "only-last-sample"
+        is_first = close_to_spacy(rows, spacy_vectors(drawn.texts[0])[None])
+        return "return-in-the-batch-loop" if is_first else None
+    if known != "padded-to-fixed-length":
+        return None
+    steps = [
+        result[0].shape[1] if is_list(result) and isinstance(result[0], TensorData) else 0
+        for result in found.results[:2]
+    ]
+    if steps[0] == max(map(len, drawn.texts)):
+        return "characters-counted"
+    more = [n - max(lengths(batch)) for n, batch in zip(steps, drawn.small, strict=False)]
+    return "steps-added" if more[0] == more[1] else None
+
+
+def why_raised(raised: Raised) -> str | None:
+    """Return the known mistake behind sizes that do not fit together."""
+    stacked = re.search(r"equal size, but got \[(.+?)\] at .* and \[(.+?)\]", raised.message)
+    if stacked:
+        sizes = [part.split(", ") for part in stacked.groups()]
+        if all(len(size) == 2 for size in sizes):
+            features = {int(size[1]) for size in sizes}
+            if max(features) > FEATURES:
+                return "features-padded"
+            return "rows-not-padded" if features == {FEATURES} else None
+    unequal = re.search(r"tensor a \((\d+)\) must match .* tensor b \((\d+)\)", raised.message)
+    if unequal and min(map(int, unequal.groups())) >= FEATURES:
+        return "features-padded"
+    return None
+
+
+def why_padded(batch: Batch, found: object, other: object) -> str | None:
+    if not isinstance(found, TensorData):
+        return None if is_tensor(found) else "not-one-tensor"
+    if isinstance(other, TensorData) and (len(found.shape), len(other.shape)) == (1, 3):
+        return "batch-swapped"
+    b, t = len(batch), max(lengths(batch))
+    named = {
+        (b, t, FEATURES): "padded-dtype",
+        (t, b, FEATURES): "time-first" if b > 1 else None,
+        (t, FEATURES): "one-sentence-squeezed" if b == 1 else None,
+        (b, FEATURES): "doc-vector",
+        (sum(lengths(batch)), FEATURES): "sentences-joined" if b > 1 else "one-sentence-squeezed",
+        (b, t): "word-numbers",
+        (b, 1, FEATURES): "doc-vector",
+    }
+    if found.shape in named:
+        return named[found.shape]
+    if len(found.shape) != 3:
+        return None
+    if 0 in found.shape[1:]:
+        return "no-tok2vec"
+    if found.shape[0] == b - lengths(batch).count(0) < b:
+        return "empty-sentence-dropped"
+    if found.shape[:2] == (b, t):
+        return "features-changed"
+    if found.shape[0] != b and found.shape[2] == FEATURES:
+        return "rows-not-of-the-batch"
+    if found.shape[0] == b and found.shape[2] == FEATURES:
+        return _why_length(batch, found.numpy())
+    return None
+
+
+def _why_length(batch: Batch, rows: Array) -> str | None:
+    """Return the known mistake that makes T too large or too small."""
+    t, shortest = max(lengths(batch)), min(lengths(batch))
+    if rows.shape[1] == sum(lengths(batch)) and holds(rows[-1], spacy_vectors(batch[0][0])):
+        return "list-not-reset"
+    if rows.shape[1] > t:
+        return None if rows[:, t:].any() else "padded-to-fixed-length"
+    cut = [spacy_vectors(text)[:shortest] for text, _ in batch]
+    if rows.shape[1] == shortest and all(map(close_to_spacy, rows, cut)):
+        return "cut-to-shortest"
+    if all(_is_cut(row, spacy_vectors(text)) for row, (text, _) in zip(rows, batch, strict=True)):
+        return "cut-to-fixed-length"
+    return why_vectors(
+        batch, rows, max((text for text, _ in batch), key=lambda t: len(spacy_vectors(t)))
+    )
+
+
+def _is_cut(row: Array, vectors: Array) -> bool:
+    """Return whether a row holds the whole sentence, or as many first tokens as it has steps.
+
+    If the text itself was cut, the last vectors differ, because they depend on their neighbours.
+    """
+    n = len(row)
+    sure = len(vectors) if len(vectors) <= n else n - 8 if n > 16 else n
+    return close_to_spacy(row[:sure], vectors[:sure])
+
+
+def why_targets(batch: Batch, targets: object) -> str | None:
+    if not isinstance(targets, TensorData):
+        return None if is_tensor(targets) else "not-one-tensor"
+    if targets.shape == () and len(batch) == 1:
+        return "one-sentence-squeezed"
+    if targets.shape == (len(batch),):
+        return "batch-targets-dtype"
+    rows = targets.tolist() if len(targets.shape) == 2 and targets.shape[1] > 1 else []
+    if rows and all(sorted(row)[-2:] == [0, 1] and sum(row) == 1 for row in rows):
+        return "targets-one-hot"
+    return "batch-targets-shape"
+
+
+def why_text(batch: Batch, given: list[str]) -> str | None:
+    """Return the known mistake that the texts given to spaCy show."""
+    texts = [text for text, _ in batch]
+    if not given or sorted(given) == sorted(texts):
+        return None
+    if sorted(text.lower() for text in given) == sorted(text.lower() for text in texts):
+        return "texts-case-changed"
+    if sorted(given) == sorted(" ".join(text.split()) for text in texts):
+        return "texts-stripped"
+    if sorted(_normalised(text) for text in given) == sorted(map(_normalised, texts)):
+        return "texts-normalised"
+    return "texts-changed" if len(given) % len(texts) == 0 else None
+
+
+def _normalised(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
+    """Compare rows with the results of known mistakes on texts of the batch."""
+    import numpy as np
+
+    if not rows.any():
+        return "batch-all-zeros"
+    words, tokens = text.split(), pipeline.tokens(text)
+    mean = spacy_vectors(text).mean(0, keepdims=True)
+    known = {
+        "words-read-alone": [
+            np.concatenate([spacy_vectors(part).mean(0, keepdims=True) for part in parts])
+            for parts in (tokens, words)
+        ],
+        "texts-case-changed": [
+            spacy_vectors(other) for other in (text.lower(), text.upper(), text.title())
+        ],
+        "texts-stripped": [spacy_vectors(" ".join(words))],
+        "split-at-spaces": [pipeline.vectors_of_words(words)],
+        "one-vector-repeated": [mean.repeat(len(tokens), 0)],
+    }
+    for mistake, made in known.items():
+        if any(holds(row, vectors) for vectors in made for row in rows):
+            return mistake
+    if rows.any() and all(map(_some_of, rows, (spacy_vectors(other) for other, _ in batch))):
+        return "tokens-dropped"
+    return None
+
+
+def _some_of(row: Array, vectors: Array) -> bool:
+    """Return whether the nonzero steps of a row are a subsequence of these vectors."""
+    rest = iter(vectors)
+    return all(any(close_to_spacy(step, vector) for vector in rest) for step in row[row.any(1)])
+
+
+def why_altered(batch: Batch, rows: Array) -> str | None:
+    """Return why no row holds a sentence although the shape is right."""
+    import numpy as np
+
+    right = np.zeros((rows.shape[1], len(batch), FEATURES), dtype=rows.dtype)
+    for b, (text, _) in enumerate(batch):
+        right[: len(spacy_vectors(text)), b] = spacy_vectors(text)
+    if close_to_spacy(rows, right.reshape(rows.shape)):
+        return "input-reshaped"
+    found = sorted(filled_steps(row) for row in rows)
+    return "vectors-altered" if found == sorted(lengths(batch)) else None
+
+
+def filled_steps(row: Array) -> int:
+    """Return the number of filled steps, or -1 if there are empty ones among them."""
+    filled: Array = (row != 0).any(1)
+    length = int(filled.sum())
+    return length if filled[:length].all() else -1
+
+
+def why_padding(batch: Batch, row: Array) -> str | None:
+    for text, _ in batch:
+        n = len(row) - len(spacy_vectors(text))  # number of padding steps
+        if n and close_to_spacy(row[n:], spacy_vectors(text)) and not row[:n].any():
+            return "padded-in-front"
+        if n and close_to_spacy(row[:-n], spacy_vectors(text)):
+            return "padded-with-other-value"
+    return None

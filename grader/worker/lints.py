@@ -1,0 +1,190 @@
+"""Finds lines in a student's code that do not do what they seem to do, whatever the check says."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+MOST_SHOWN = 60  # characters of code
+# Methods and functions that return a result and change nothing.
+METHODS = {
+    *("view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "flatten", "flip"),
+    *("detach", "softmax", "log_softmax", "argmax", "item", "tolist", "clone", "contiguous"),
+    *("lower", "upper", "strip", "replace", "split", "join"),
+}
+FUNCTIONS = {"relu", "softmax", "cat", "stack", "pad_sequence", "tanh", "sigmoid", "sorted", "flip"}
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+Found = Iterator[tuple[ast.AST, str]]
+
+
+@dataclass(frozen=True)
+class Lint:
+    """A line, and what is odd about it. It `is_weak` if right code may have such lines, too."""
+
+    line: int
+    says: str
+    is_weak: bool = False
+
+
+def lints(source: str, skip: Collection[str] = ()) -> list[Lint]:
+    """Return the odd lines of a module, in order, but for the definitions with names in `skip`."""
+    tree = ast.parse(source)
+    tree.body = [part for part in tree.body if getattr(part, "name", None) not in skip]
+    found = [
+        Lint(getattr(node, "lineno", 1), says, rule is _never_used)
+        for rule in (
+            *(_without_effect, _ends_loop, _after_loop, _misplaced, _hides_errors),
+            *(_renames_function, _never_used),
+        )
+        for node, says in rule(tree)
+    ]
+    return sorted({(each.line, each.says): each for each in found}.values(), key=_line)
+
+
+def _line(lint: Lint) -> int:
+    return lint.line
+
+
+def _code(node: ast.AST) -> str:
+    text = ast.unparse(node).split("\n")[0]
+    return f"`{text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 4] + ' ...'}`"
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, DEFINITIONS):
+            yield node
+
+
+def _blocks(tree: ast.AST) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(tree):
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)
+            if isinstance(block, list):
+                yield block
+
+
+def _names(node: ast.AST, context: type[ast.expr_context]) -> set[str]:
+    return {
+        each.id
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, context)
+    }
+
+
+def _without_effect(tree: ast.AST) -> Found:
+    """Yield calls without parentheses, comparisons, and results that are lost."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Expr):
+            continue
+        value = node.value
+        if isinstance(value, ast.Attribute):
+            yield node, f"{_code(value)} is not called: its parentheses are missing."
+        elif isinstance(value, ast.Compare):
+            yield node, f"{_code(value)} only compares, and nothing uses the result."
+        elif isinstance(value, ast.Call):
+            func = value.func
+            name = getattr(func, "attr", getattr(func, "id", ""))
+            if name in METHODS | FUNCTIONS and not any(k.arg == "out" for k in value.keywords):
+                yield node, f"{_code(value)} returns a result, which is lost, and changes nothing."
+
+
+def _ends_loop(tree: ast.AST) -> Found:
+    """Yield `return` and `break` that end a loop in its first round."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.While)) and isinstance(
+            node.body[-1], (ast.Return, ast.Break)
+        ):
+            word = "return" if isinstance(node.body[-1], ast.Return) else "break"
+            skips = any(isinstance(each, ast.Continue) for each in ast.walk(node))
+            if not skips:
+                yield (
+                    node.body[-1],
+                    f"this `{word}` ends the loop of line {node.lineno} in its first round.",
+                )
+
+
+def _after_loop(tree: ast.AST) -> Found:
+    """Yield lines after a loop that use its variables: they hold the last values."""
+    for block in _blocks(tree):
+        for at, loop in enumerate(block):
+            if not isinstance(loop, ast.For):
+                continue
+            before = {name for each in block[:at] for name in _names(each, ast.Store)}
+            own = _names(loop.target, ast.Store) - before - {"_"}
+            inner = _names(loop, ast.Store) - before - {"_"}
+            for later in block[at + 1 :]:
+                names = inner if _collects(later) else own
+                used = sorted(names & _names(later, ast.Load) - _names(later, ast.Store))
+                if used:
+                    yield (
+                        later,
+                        f"`{used[0]}` holds its last value here, because the loop of line "
+                        f"{loop.lineno} has ended. Does this line belong into the loop?",
+                    )
+                    break
+                own, inner = (each - _names(later, ast.Store) for each in (own, inner))
+
+
+def _collects(line: ast.stmt) -> bool:
+    """Return whether a line adds something to a list."""
+    value = line.value if isinstance(line, ast.Expr) else None
+    func = value.func if isinstance(value, ast.Call) else None
+    return isinstance(func, ast.Attribute) and func.attr in ("append", "extend", "add")
+
+
+def _misplaced(tree: ast.AST) -> Found:
+    """Yield methods inside of another method, or outside of the class."""
+    for outer in _functions(tree):
+        for inner in ast.walk(outer):
+            if inner is not outer and isinstance(inner, DEFINITIONS) and _has_self(inner):
+                yield inner, f"`{inner.name}` is inside `{outer.name}`: indent it less."
+    for inner in getattr(tree, "body", ()):
+        if isinstance(inner, DEFINITIONS) and _has_self(inner):
+            yield inner, f"`{inner.name}` is outside of the class: indent it."
+
+
+def _has_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return [each.arg for each in function.args.args][:1] == ["self"]
+
+
+def _hides_errors(tree: ast.AST) -> Found:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and isinstance(
+            node.body[0], (ast.Pass, ast.Continue)
+        ):
+            yield node, "this `except` hides the exceptions that say what is wrong."
+
+
+def _renames_function(tree: ast.AST) -> Found:
+    loops = [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.While))]
+    for each in (part for loop in loops for part in ast.walk(loop)):
+        if not isinstance(each, ast.Assign) or not isinstance(each.value, ast.Call):
+            continue
+        called, target = each.value.func, each.targets[0]
+        same = isinstance(called, ast.Name) and isinstance(target, ast.Name)
+        if same and called.id == target.id:  # type: ignore[attr-defined]
+            yield (
+                each,
+                f"`{target.id}` is a function before this line, and its result after it, so the "  # type: ignore[attr-defined]
+                "next round cannot call it.",
+            )
+
+
+def _never_used(tree: ast.AST) -> Found:
+    for function in _functions(tree):
+        used = _names(function, ast.Load)
+        known = {
+            name
+            for each in ast.walk(function)
+            if isinstance(each, (ast.Global, ast.Nonlocal))
+            for name in each.names
+        }
+        for node in ast.walk(function):
+            target = node.targets[0] if isinstance(node, ast.Assign) else None
+            if not isinstance(target, ast.Name) or target.id in used | known:
+                continue
+            if not target.id.startswith("_"):
+                meant = f" Is `self.{target.id}` meant?" if _has_self(function) else ""
+                yield node, f"`{target.id}` gets a value that nothing uses.{meant}"

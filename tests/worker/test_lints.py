@@ -1,0 +1,96 @@
+"""Lines that do not do what they seem to do are found in the code alone."""
+
+import pytest
+
+from grader.base.paths import ROOT, SOLUTION
+from grader.worker.lints import lints
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "says"),
+    [
+        ("def f(a):\n    a.zero_grad\n", 2, "`a.zero_grad` is not called: its parentheses"),
+        ("class A(B):\n    def __init__(self):\n        super().__init__\n", 3, "is not called"),
+        ("def f(a, b):\n    a.x == b\n", 2, "`a.x == b` only compares"),
+        ("def f(a):\n    a.squeeze(1)\n    return a\n", 2, "returns a result, which is lost"),
+        ("def f(a):\n    torch.relu(a)\n    return a\n", 2, "`torch.relu(a)` returns a result"),
+        (
+            "def f(a):\n    for b in a:\n        c = b\n        return c\n",
+            4,
+            "this `return` ends the loop of line 2 in its first round.",
+        ),
+        ("def f(a):\n    for b in a:\n        a.g(b)\n        break\n", 4, "this `break` ends"),
+        (
+            "def f(a):\n    c = 0\n    for x, y in a:\n        c += x\n    return c / len(y)\n",
+            5,
+            "`y` holds its last value here, because the loop of line 3 has ended.",
+        ),
+        (
+            "def f(a):\n    c = []\n    for x in a:\n        y = x + 1\n    c.append(y)\n",
+            5,
+            "`y` holds its last value here",
+        ),
+        (
+            "class A:\n    def g(self):\n        x = self\n        def h(self):\n"
+            "            return x\n",
+            4,
+            "`h` is inside `g`: indent it less.",
+        ),
+        ("class A:\n    pass\ndef h(self):\n    return self\n", 3, "`h` is outside of the class"),
+        (
+            "def f(a):\n    try:\n        a()\n    except:\n        pass\n",
+            4,
+            "hides the ex",
+        ),
+        (
+            "def f(a, loss):\n    for b in a:\n        loss = loss(b)\n",
+            3,
+            "`loss` is a function before this line, and its result after it",
+        ),
+        (
+            "class A:\n    def __init__(self):\n        nlp = load()\n",
+            3,
+            "`nlp` gets a value that nothing uses. Is `self.nlp` meant?",
+        ),
+        ("def f(a):\n    b = a + 1\n    return a\n", 2, "`b` gets a value that nothing uses."),
+    ],
+)
+def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
+    (found,) = lints(code)
+    assert found.line == line
+    assert says in found.says
+    assert found.is_weak is ("nothing uses" in says and "compares" not in says)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(a):\n    'Say.'\n    a.step()\n    ...\n",
+        "def f(a):\n    for b in a:\n        if b:\n            return b\n    return None\n",
+        "def f(a):\n    for b in a:\n        if b:\n            continue\n        return b\n",
+        "def f(a):\n    for b in a:\n        a(b)\n    for b in a:\n        a(b)\n    return a\n",
+        "def f(a):\n    b = 1\n    for b in a:\n        pass\n    return b\n",
+        "def f(a):\n    _, b = a\n    _unused = b\n",
+        "def f(a):\n    global b\n    b = a\n",
+    ],
+)
+def test_a_usual_line_is_not(code: str) -> None:
+    assert lints(code) == []
+
+
+def test_definitions_of_other_tasks_are_skipped() -> None:
+    code = "def f(a):\n    a.step\n\ndef g(a):\n    a.step\n"
+    assert [each.line for each in lints(code, skip=["g"])] == [2]
+
+
+def test_right_code_has_none_but_weak_ones() -> None:
+    accepted = ROOT / "tests" / "submissions" / "accepted"
+    files = [*SOLUTION.glob("*.py"), *accepted.glob("*/*.py")]
+    assert len(files) > 50
+    found = {
+        (file.parent.name, each.line)
+        for file in files
+        for each in lints(file.read_text(encoding="utf-8"))
+        if not each.is_weak
+    }
+    assert {name for name, _ in found} <= {"train_plain"}  # it returns the first parameter's device
