@@ -30,6 +30,7 @@ def wrong(text: str) -> list[str]:
     return str(caught.value).split("\n")
 
 
+@pytest.mark.kit
 def test_without_a_file_everything_is_as_in_the_tables() -> None:
     assert course.current().text([*course_file.SETTINGS, *course_file.TABLES]) == ""
     assert assignments().keys() == all_assignments().keys()
@@ -309,6 +310,7 @@ def test_the_reader_of_a_course_is_imported_only_for_a_course() -> None:
     assert told.strip() == b"False"
 
 
+@pytest.mark.kit
 def test_the_suite_runs_with_the_kits_own_policy() -> None:
     assert course.current().values == {}
     assert os.environ[course.VARIABLE] == os.devnull

@@ -53,10 +53,13 @@ def fill(gradebook: Any) -> None:
 
 @pytest.fixture
 def gradebook(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A copy of its own for each test: to make one takes nbgrader two seconds."""
+    """A copy of its own for each test: to make one takes nbgrader two seconds.
+
+    Its points are its own; no course adds to what a test says of marks.
+    """
     monkeypatch.chdir(tmp_path)
     shutil.copy(filled, tmp_path)
-    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
+    with chosen(Path(os.devnull)), Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
         yield book
 
 
@@ -311,13 +314,14 @@ def test_one_name_is_for_one_assignment(gradebook: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def course(filled: Path, tmp_path: Path) -> Path:
+def course(filled: Path, tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "course"
     folder.mkdir()
     shutil.copy(filled, folder)
     config = (COURSE / "nbgrader_config.py").read_text(encoding="utf-8")
     (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
-    return folder
+    with chosen(Path(os.devnull)):  # as for `gradebook`
+        yield folder
 
 
 def test_the_command_exports_for_all_and_leaves_written_answers_out(

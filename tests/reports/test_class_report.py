@@ -429,6 +429,7 @@ def test_checks_that_fail_in_the_same_way_are_told_once() -> None:
 # --- feedback --------------------------------------------------------------------------------
 
 
+@pytest.mark.kit
 def test_feedback_has_the_board_the_messages_and_a_hint() -> None:
     record = graded()["begun"]
     page = parsed(feedback.text(record, "Ann"))
@@ -442,6 +443,7 @@ def test_feedback_has_the_board_the_messages_and_a_hint() -> None:
     assert len("".join(hint.itertext())) > 100
 
 
+@pytest.mark.kit
 def test_feedback_on_one_module_does_not_speak_of_full_marks() -> None:
     right = graded()["right"]
     one = replace(right, checks=[check for check in right.checks if check.task == "dataset"])
