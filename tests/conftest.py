@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether this is a run of the full suite."""
     return bool(request.config.getoption("full"))
+
+
+@pytest.fixture
+def kits_course() -> Iterator[None]:
+    """The kit's own course, for a test of points, dates or titles of its own."""
+    with course.chosen(Path(os.devnull)):
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

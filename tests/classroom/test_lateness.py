@@ -56,6 +56,7 @@ def found(folder: Path, files: Mapping[str, datetime | None]) -> tuple[str, dict
     return layout, {each.student: each for each in handed}
 
 
+@pytest.mark.usefixtures("kits_course")
 def test_canvas_marks_what_is_late_whatever_the_times_of_files_are(tmp_path: Path) -> None:
     layout, handed = found(
         tmp_path,
@@ -82,6 +83,7 @@ def test_without_a_deadline_nobody_is_late(tmp_path: Path) -> None:
     assert lateness(handed["ada"], layout, None) == Lateness(None, "")
 
 
+@pytest.mark.usefixtures("kits_course")
 def test_the_newest_file_of_a_hand_in_counts(tmp_path: Path) -> None:
     files = {
         "ada/dataset.py": DEADLINE - MINUTE,
@@ -94,6 +96,7 @@ def test_the_newest_file_of_a_hand_in_counts(tmp_path: Path) -> None:
     assert told == {"ada": False, "bob": True, "cay": True}
 
 
+@pytest.mark.usefixtures("kits_course")
 def test_nbgraders_timestamp_comes_before_the_times_of_files(tmp_path: Path) -> None:
     _, handed = found(
         tmp_path,

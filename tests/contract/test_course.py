@@ -152,6 +152,7 @@ def test_text_that_travels_says_the_same() -> None:
     assert (travels.points, travels.title) == (first.points, "")
 
 
+@pytest.mark.kit
 def test_a_file_is_found_by_the_option_by_the_variable_and_in_an_nbgrader_course(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,6 +263,7 @@ def test_a_deadline_is_a_time_with_or_without_a_zone_or_a_day() -> None:
     assert found["beyond"].tzinfo is not None
 
 
+@pytest.mark.usefixtures("kits_course")
 def test_only_students_of_the_courses_sections_are_on_the_roster(tmp_path: Path) -> None:
     path = tmp_path / "students.csv"
     path.write_text('id,name,section\n1,Ada,Mon\n2,Bob,Tue\n3,Cay,"Tue, Mon"\n', encoding="utf-8")

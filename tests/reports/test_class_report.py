@@ -173,6 +173,7 @@ def test_code_that_a_large_part_of_the_class_shares_comes_last_and_says_so() -> 
 # --- the page --------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("kits_course")
 def test_what_needs_the_instructor_comes_first_and_is_in_no_figure() -> None:
     right = graded()["right"]
     error = changed(right, "dataset.texts", status=Status.ERROR, score=0.0, message=FAULT)

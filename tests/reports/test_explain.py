@@ -139,6 +139,7 @@ def test_a_class_report_needs_the_student(
         ({"digest": SUBMITTED.digest, "status": "passed"}, "Judged again"),
     ],
 )
+@pytest.mark.usefixtures("kits_course")
 def test_another_submission_secret_or_verdict_is_told(
     change: dict[str, str],
     says: str,

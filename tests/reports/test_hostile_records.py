@@ -382,6 +382,7 @@ class InThisProcess:
     def close(self, at_once: bool) -> None: ...
 
 
+@pytest.mark.usefixtures("kits_course")
 def test_a_class_has_its_reports_if_a_file_of_one_student_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

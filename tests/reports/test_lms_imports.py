@@ -18,6 +18,8 @@ from grader.contract.roster import Student
 from grader.reports import marks
 from tests.classes import EVIL, HOSTILE, changed, graded
 
+pytestmark = pytest.mark.usefixtures("kits_course")
+
 ADA = Student("s11", "Lovelace, Ada", "ada@uni.example", "Monday", "alove", "101", "1001")
 BOB = Student("s12", "Møller, Bob", "bob@uni.example", "Tuesday", "bmoll", "102", "1002")
 CAY = Student("s13", "Cay; or not, Cay", "cay@uni.example", "Monday", "", "103", "1003")
