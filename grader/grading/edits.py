@@ -19,7 +19,7 @@ from grader.contract.tasks import Check, Task, tasks, written_in
 from grader.grading.answers import structured
 from grader.grading.submission import Submission
 from grader.grading.trials import trial
-from grader.sandbox.worker_client import Report, Worker, WorkerLost
+from grader.sandbox.worker_client import ProcessWorker, Report, Worker, WorkerLost
 from grader.worker.printed import Printed
 
 # How many edits are tried, by the operation that a check asks for; with others there are none.
@@ -35,14 +35,15 @@ MOST = {
     **dict.fromkeys(("model.build", "model.run", "model.run_elsewhere"), 500),
     **dict.fromkeys(("model.lstm_weights", "model.lstm_learns"), 500),
 }
+Told = tuple[str, int, str, str]  # kind, line, part and other of an edit
 IF_CHANGED = "If that alone is changed, this check passes."
 NOTHING = "got:      None"
 LOST = (
     "in `{}`, {} returns None, because it changes an object instead of returning one. Call it on a "
     "line of its own, and go on with the object."
 )
-SECONDS = 5.0  # for an operation; the first that takes longer ends the search
-MOST_SECONDS = 20.0  # for a search; most take one or two
+SECONDS = 10.0  # for an operation; the first that takes longer ends the search
+MOST_SECONDS = 20.0, 120.0  # processor and wall time of a search; most take one or two
 MOST_SHOWN = 100  # characters of code in a message
 MOST_ODD = 2  # lines of a message about odd lines
 
@@ -105,9 +106,21 @@ def lost_result(check: Check, message: str, submission: Submission) -> str:
 
 
 def explanation(check: Check, passed: set[str], submission: Submission) -> str:
+    """Return what an edit says about a failed check, without using up the submission's time."""
+    start = time.monotonic()
+    try:
+        return _search(check, passed, submission)
+    finally:
+        if isinstance(submission.worker, ProcessWorker):
+            submission.worker.ends += time.monotonic() - start
+
+
+def _search(check: Check, passed: set[str], submission: Submission) -> str:
     """Return what an edit says about a failed check; empty if none makes it pass.
 
-    With it, the checks that depend on this one pass, too, and those that have passed already.
+    With it, all checks pass. If none does that, because there is a second mistake, the checks that
+    depend on this one must pass, and those that have passed already; and all such edits must be in
+    the same line.
 
     Args:
         check: the check that failed.
@@ -118,18 +131,17 @@ def explanation(check: Check, passed: set[str], submission: Submission) -> str:
     module, names = submission.module(check.task), [*task.names]
     worker = submission.worker
     given = {"module": module, "names": names, "most": max(MOST.values())}
-    start = time.monotonic()
+    starts = time.process_time(), time.monotonic()
     try:
         worker.use_modules(frozenset([module]), "edits")  # a process of its own, where it is cheap
         found = worker.call("edited.listed", given, SECONDS, submission.seed, None)
-        listed = structured(found, list[tuple[str, int, str, str]])
+        listed = structured(found, list[Told])
     except (WorkerLost, UsageError):
         return ""
-    others = [
-        each
-        for each in task.checks
-        if not each.held_back and (each.id in passed or _needs(task, each, check.id))
-    ]
+    others = [each for each in task.checks if each.id != check.id and not each.held_back]
+    needed = [each for each in others if each.id in passed or _needs(task, each, check.id)]
+    rest = [each for each in others if each not in needed]
+    local: list[Told] = []
     for number, (kind, line, part, other) in enumerate(listed):
         edited = dataclasses.replace(
             submission,
@@ -139,12 +151,19 @@ def explanation(check: Check, passed: set[str], submission: Submission) -> str:
             broken={},
         )
         try:
-            if kind in texts() and all(_passes(each, edited) for each in (check, *others)):
-                return _text(submission, module, (kind, line, part, other))
+            if kind in texts() and all(_passes(each, edited) for each in (check, *needed)):
+                local.append((kind, line, part, other))
+                if all(_passes(each, edited) for each in rest):
+                    return _text(submission, module, local[-1])
         except (_TooDear, WorkerLost, UsageError):
+            break
+        now = time.process_time(), time.monotonic()
+        if any(
+            end - start > most for end, start, most in zip(now, starts, MOST_SECONDS, strict=True)
+        ):
             return ""
-        if time.monotonic() - start > MOST_SECONDS:
-            return ""
+    if len({line for _, line, *_ in local}) == 1:
+        return _text(submission, module, local[0])
     return ""
 
 
@@ -187,7 +206,7 @@ def _passes(check: Check, submission: Submission) -> bool:
     return True
 
 
-def _text(submission: Submission, module: str, edit: tuple[str, int, str, str]) -> str:
+def _text(submission: Submission, module: str, edit: Told) -> str:
     kind, line, part, other = edit
     shown = {"part": clean(shorten(part, MOST_SHOWN)), "other": clean(shorten(other, MOST_SHOWN))}
     place = _place(submission, module, line)

@@ -123,7 +123,8 @@ def _role(parents: Parents, field: str) -> str:
 def _of_operation(node: ast.expr) -> Found:
     if isinstance(node, ast.BinOp):
         said = _symbol(node.op)
-        for kind in tables.OPERATORS:
+        is_one = any(_int(part) in (0, 1) for part in (node.left, node.right))
+        for kind in tables.OPERATORS if not is_one else (ast.Add, ast.Sub):
             if not isinstance(node.op, kind):
                 yield Option(
                     "operator", node, said, changed(node, op=kind()), f"{said} {_symbol(kind())}"
@@ -131,6 +132,8 @@ def _of_operation(node: ast.expr) -> Found:
         if not isinstance(node.op, (ast.Add, ast.Mult)):
             yield Option("sides", node, said, changed(node, left=node.right, right=node.left), said)
         yield from _of_brackets(node)
+        if isinstance(node.op, ast.Mult) and isinstance(node.left, ast.List):
+            yield Option("same-object", node, "", _apart(node.left, node.right))
         yield Option("term", node, code_of(node.right), node.left, code_of(node.right))
         yield Option("term", node, code_of(node.left), node.right)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -154,6 +157,19 @@ def _of_brackets(node: ast.BinOp) -> Found:
     if isinstance(one, ast.BinOp):
         new = changed(one, right=changed(node, left=one.right))
         yield Option("brackets", node, "", new, f"{_symbol(one.op)}{_symbol(node.op)} left")
+
+
+def _apart(row: ast.List, count: ast.expr) -> ast.expr:
+    """Return a list like `[x] * n`, of copies."""
+    copies: list[ast.expr] = [
+        ast.Call(ast.Attribute(each, "clone", ast.Load()), [], [])
+        if isinstance(each, ast.Name)
+        else each
+        for each in row.elts
+    ]
+    times = ast.Call(_name("range"), [count], [])
+    place = ast.comprehension(ast.Name("_", ast.Store()), times, [], 0)
+    return ast.ListComp(copies[0] if copies else ast.Constant(None), [place])
 
 
 def _of_call(node: ast.Call, names: Names) -> Found:

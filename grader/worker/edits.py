@@ -28,7 +28,17 @@ from .edit_expressions import (
 
 KINDS = (  # in the order in which they are tried
     *("term", "call-extra", "argument-extra", "line-extra", "index-extra"),
-    *("dimension", "index", "bound", "setting", "operator", "comparison", "sides", "sign"),
+    *(
+        "same-object",
+        "dimension",
+        "index",
+        "bound",
+        "setting",
+        "operator",
+        "comparison",
+        "sides",
+        "sign",
+    ),
     *("order", "function", "argument-missing", "brackets", "not", "branches", "condition"),
     *("block-extra", "inside", "outside", "lines-order", "result-lost", "assignment"),
     *("direction", "number", "exchanged", "name", "instead-of", "result-extra"),

@@ -55,7 +55,7 @@ def first_failure(task: str, *changes: tuple[str, str], in_process: bool = True)
 
 
 def by_task() -> list[Any]:
-    dear = ("collate", "train")
+    dear = ("collate", "train", "gru_cell", "bleu", "teacher_forcing")
     return [
         pytest.param(task, marks=[pytest.mark.full] if task in dear else [])
         for task in (WRONG | CLASSES)
@@ -90,6 +90,25 @@ def test_a_result_that_is_always_none_is_told() -> None:
 
 def test_two_mistakes_are_not_told_as_one() -> None:
     assert edits.IF_CHANGED not in first_failure("rnn_cell", *TWICE).message
+
+
+@pytest.mark.full
+def test_a_mistake_in_one_function_is_told_beside_one_in_another() -> None:
+    changes = (
+        ("return forward + backward", "return forward * backward"),
+        ("backward[:, 0]", "outputs"),
+    )
+    assert "`*` is the wrong operation" in first_failure("directions", *changes).message
+
+
+@pytest.mark.full
+def test_what_repairs_one_of_several_failed_checks_by_chance_is_not_told() -> None:
+    old = "penalty = 1.0 if c > r else math.exp(1 - r / c)"
+    new = (
+        "penalty = sum(min(1.0, math.exp(1 - len(b) / len(a))) for a, b in "
+        "zip(translations, references) if a) / len(translations)"
+    )
+    assert edits.IF_CHANGED not in first_failure("bleu", (old, new)).message
 
 
 def test_a_named_mistake_keeps_its_explanation() -> None:

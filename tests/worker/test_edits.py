@@ -32,6 +32,7 @@ CASES = {  # a function as it is, what is returned after one edit, and what the 
     "rest-of-one": ("f * h", "f * (1 - h)", "h"),
     "call-missing": ("f * h", "f * h.tanh()", "`tanh` is missing around `h`"),
     "value-missing": ("f(h)", "f(h, x)", "x"),
+    "same-object": ("[x.new(2)] * n", "[x.new(2) for _ in range(n)]", ""),
     "brackets": ("f @ (h + x)", "f @ h + x", ""),
     "exchanged": ("f - h * f", "h - f * h", "h"),
     "part-of-it": ("torch.cat(x)", "torch.cat(x[1:])", "x"),
