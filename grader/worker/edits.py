@@ -28,18 +28,9 @@ from .edit_expressions import (
 
 KINDS = (  # in the order in which they are tried
     *("term", "call-extra", "argument-extra", "line-extra", "index-extra"),
-    *(
-        "same-object",
-        "dimension",
-        "index",
-        "bound",
-        "setting",
-        "operator",
-        "comparison",
-        "sides",
-        "sign",
-    ),
-    *("order", "function", "argument-missing", "brackets", "not", "branches", "condition"),
+    *("same-object", "dimension", "index", "bound", "setting", "operator", "comparison"),
+    *("sides", "sign", "order", "function", "argument-missing", "brackets", "not", "branches"),
+    "condition",
     *("block-extra", "inside", "outside", "lines-order", "result-lost", "assignment"),
     *("direction", "number", "exchanged", "name", "instead-of", "result-extra"),
     *("minus-missing", "rest-of-one", "value-missing", "part-of-it", "call-missing"),
