@@ -264,7 +264,9 @@ def explain_raised(raised: Raised, module: str, exercise: str = "") -> str:
     lines += _clue(raised)
     if raised.trace:
         lines.append(traced(raised.trace))
-    if raised.kind == "exception" and (known := advice(raised.type, message, exercise or module)):
+    is_syntax = raised.type == "SyntaxError" and raised.frames
+    said = f"{message}\n{raised.frames[-1].source}" if is_syntax else message
+    if raised.kind == "exception" and (known := advice(raised.type, said, exercise or module)):
         lines.append(known)
     if raised.kind == "exception" and any(sign in raised.message for sign in FORBIDDEN):
         lines.append(

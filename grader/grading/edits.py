@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import time
 from typing import Any
 
@@ -42,8 +43,9 @@ LOST = (
     "in `{}`, {} returns None, because it changes an object instead of returning one. Call it on a "
     "line of its own, and go on with the object."
 )
-SECONDS = 10.0  # for an operation; the first that takes longer ends the search
-MOST_SECONDS = 20.0, 120.0  # processor and wall time of a search; most take one or two
+SECONDS = 5.0  # for an operation; the first that takes longer ends the search
+MOST_SECONDS = 10.0  # for a search; most take one or two
+MOST_IN_ALL = 30.0  # for the searches in one submission
 MOST_SHOWN = 100  # characters of code in a message
 MOST_ODD = 2  # lines of a message about odd lines
 
@@ -108,14 +110,17 @@ def lost_result(check: Check, message: str, submission: Submission) -> str:
 def explanation(check: Check, passed: set[str], submission: Submission) -> str:
     """Return what an edit says about a failed check, without using up the submission's time."""
     start = time.monotonic()
+    most = min(MOST_SECONDS, MOST_IN_ALL - submission.searched)
     try:
-        return _search(check, passed, submission)
+        return _search(check, passed, submission, start + most) if most > 0 else ""
     finally:
+        taken = time.monotonic() - start
+        submission.searched += taken
         if isinstance(submission.worker, ProcessWorker):
-            submission.worker.ends += time.monotonic() - start
+            submission.worker.ends += taken
 
 
-def _search(check: Check, passed: set[str], submission: Submission) -> str:
+def _search(check: Check, passed: set[str], submission: Submission, end: float) -> str:
     """Return what an edit says about a failed check; empty if none makes it pass.
 
     With it, all checks pass. If none does that, because there is a second mistake, the checks that
@@ -126,12 +131,12 @@ def _search(check: Check, passed: set[str], submission: Submission) -> str:
         check: the check that failed.
         passed: the ids of the checks that passed.
         submission: the submission.
+        end: when to stop, by `time.monotonic`.
     """
     task = tasks()[check.task]
     module, names = submission.module(check.task), [*task.names]
     worker = submission.worker
     given = {"module": module, "names": names, "most": max(MOST.values())}
-    starts = time.process_time(), time.monotonic()
     try:
         worker.use_modules(frozenset([module]), "edits")  # a process of its own, where it is cheap
         found = worker.call("edited.listed", given, SECONDS, submission.seed, None)
@@ -157,21 +162,19 @@ def _search(check: Check, passed: set[str], submission: Submission) -> str:
                     return _text(submission, module, local[-1])
         except (_TooDear, WorkerLost, UsageError):
             break
-        now = time.process_time(), time.monotonic()
-        if any(
-            end - start > most for end, start, most in zip(now, starts, MOST_SECONDS, strict=True)
-        ):
+        if time.monotonic() > end:
             return ""
     if len({line for _, line, *_ in local}) == 1:
         return _text(submission, module, local[0])
     return ""
 
 
-def odd_lines(task: str, submission: Submission, *, weak: bool) -> list[str]:
+def odd_lines(task: str, message: str, submission: Submission, *, weak: bool) -> list[str]:
     """Return lines of a task's code that do not do what they seem to do, at most `MOST_ODD`.
 
     Args:
         task: the task's id.
+        message: what the student reads so far.
         submission: the submission.
         weak: also those that right code may have.
     """
@@ -180,7 +183,8 @@ def odd_lines(task: str, submission: Submission, *, weak: bool) -> list[str]:
     worker = submission.worker
     try:
         worker.use_modules(frozenset([module]), "edits")
-        given = {"module": module, "skip": skip}
+        raising = [int(line) for line in re.findall(r", line (\d{1,7}), in ", message)]
+        given = {"module": module, "skip": skip, "raising": raising}
         found = worker.call("load.odd_lines", given, SECONDS, submission.seed, None)
         listed = structured(found, list[tuple[int, str, bool]])
     except (WorkerLost, UsageError):

@@ -61,7 +61,8 @@ class Session:
         submission: the handle that checks use.
         results: results by check id.
         hold_back: whether what the course holds back until the deadline does not run.
-        tries_edits: whether the mistake is looked for by small changes, if nothing explains it.
+        tries_edits: whether the first failure of a task is explained by lines of the code at once;
+            see `look_closer`.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Session:
         )
         self.results: dict[str, CheckResult] = {}
         self._details: dict[str, Details] = {}
+        self._unexplained: dict[str, tuple[Check, Verdict]] = {}  # first failures by task
         self._lenient: set[str] = set()  # checks whose dependents are judged leniently
 
     def run(self, check: Check) -> CheckResult:
@@ -143,8 +145,11 @@ class Session:
                 return Verdict(Status.BLOCKED, message=str(waits_for(need)))
         verdict = judge(check.load(), self.submission, check, failed)
         verdict = compare_parameters(verdict, check.task, self.submission)
-        if self.tries_edits and self._is_first_failure(check, verdict):
-            verdict = self._with_lines(check, verdict)
+        if self._is_first_failure(check, verdict):
+            if self.tries_edits:
+                verdict = self._with_lines(check, verdict)
+            else:
+                self._unexplained[check.task] = check, verdict
         if verdict.local or (failed and verdict.status is Status.PASSED):
             self._lenient.add(check.id)
         return verdict
@@ -156,6 +161,19 @@ class Session:
         is_first = not any(each and each.status.is_broken for each in others)
         return bool(task.module) and verdict.status is Status.FAILED and is_first
 
+    def look_closer(self, task: str) -> bool:
+        """Look for lines that explain the first failure of a task, which takes seconds.
+
+        Returns whether there are any; they are in its result then.
+        """
+        check, verdict = self._unexplained.pop(task, (None, None))
+        if check is None or verdict is None:
+            return False
+        message = without_paths(self.submitted.explain(self._with_lines(check, verdict).message))
+        found = message != self.results[check.id].message
+        self.results[check.id] = replace(self.results[check.id], message=message)
+        return found
+
     def _with_lines(self, check: Check, verdict: Verdict) -> Verdict:
         """Add to a message the lines of the code that explain it, if there are any."""
         explained = verdict.mistake and not mistakes()[verdict.mistake].is_general
@@ -165,7 +183,7 @@ class Session:
             lost = edits.lost_result(check, message, self.submission)
             line = lost or edits.explanation(check, passed, self.submission)
         told = [each for each in message.split("\n") if not line or each != RETURN]
-        odd = edits.odd_lines(check.task, self.submission, weak=not explained and not line)
+        odd = edits.odd_lines(check.task, message, self.submission, weak=not explained and not line)
         return replace(verdict, message="\n".join([*told, *filter(None, [line]), *odd]))
 
     def _is_held_back(self, check: Check) -> bool:

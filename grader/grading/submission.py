@@ -70,6 +70,7 @@ class Submission:
         broken: why a module does not run as a whole, if only some of its tasks can be graded.
         printed: what student code printed for the current check, call by call.
         memo: evidence gathered so far, see `evidence`.
+        searched: seconds for which small changes were tried, see `edits`.
     """
 
     worker: Worker
@@ -85,6 +86,7 @@ class Submission:
     broken: dict[str, Raised] = field(default_factory=dict)
     printed: Printed = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
+    searched: float = 0.0
 
     def module(self, task: str) -> str:
         """Return the module that holds a task in this submission."""

@@ -22,11 +22,15 @@ AGAIN = 0.05  # seconds between two attempts to interrupt a check
 
 @dataclass(frozen=True)
 class Graded:
-    """A task was graded; `record` has the results so far, those of earlier runs included."""
+    """A task was graded; `record` has the results so far, those of earlier runs included.
+
+    It came `again` if a message is longer now.
+    """
 
     job: Job
     task: str
     record: Record
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Job(threading.Thread):
         secret = course_secret()
         with session(self.submitted, assignment=self.assignment.id, secret=secret) as opened:
             self._session = opened
+            opened.tries_edits = False  # at first: a result comes at once
             opened.results.update(self.known)
             for task in self.plan:
                 self.current = task
@@ -100,6 +105,8 @@ class Job(threading.Thread):
                         return
                     opened.run(check)
                 self.report(Graded(self, task.id, opened.record()))
+                if opened.look_closer(task.id):
+                    self.report(Graded(self, task.id, opened.record(), again=True))
 
     def cancel(self) -> None:
         """Interrupt the check that is running, and wait for the end of the thread."""

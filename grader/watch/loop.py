@@ -165,7 +165,7 @@ class Watch:
                 self.results[check.id] = check
         self._accuracy = news.record.accuracy or self._accuracy
         self.stale.discard(news.task)
-        if not self._is_live:
+        if not (self._is_live or news.again):
             self._print(board.line(self._record(), self._result(news.task)))
         self._go_on()
         self._refresh()

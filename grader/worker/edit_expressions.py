@@ -157,6 +157,9 @@ def _of_brackets(node: ast.BinOp) -> Found:
     if isinstance(one, ast.BinOp):
         new = changed(one, right=changed(node, left=one.right))
         yield Option("brackets", node, "", new, f"{_symbol(one.op)}{_symbol(node.op)} left")
+        if isinstance(inner := one.right, ast.BinOp):  # the exponent in `a * b ** 1 / 4`
+            new = changed(one, right=changed(inner, right=changed(node, left=inner.right)))
+            yield Option("brackets", node, "", new, f"{_symbol(inner.op)}{_symbol(node.op)} inner")
 
 
 def _apart(row: ast.List, count: ast.expr) -> ast.expr:

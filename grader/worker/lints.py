@@ -14,6 +14,9 @@ METHODS = {
     *("lower", "upper", "strip", "replace", "split", "join"),
 }
 FUNCTIONS = {"relu", "softmax", "cat", "stack", "pad_sequence", "tanh", "sigmoid", "sorted", "flip"}
+# Functions that return an iterator, and those that go through one to its end.
+ITERATORS = {"pipe", "zip", "map", "filter", "iter", "enumerate", "reversed"}
+GO_THROUGH = {"list", "tuple", "set", "dict", "sorted", "sum", "max", "min", "zip", "enumerate"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Found = Iterator[tuple[ast.AST, str]]
 
@@ -27,17 +30,24 @@ class Lint:
     is_weak: bool = False
 
 
-def lints(source: str, skip: Collection[str] = ()) -> list[Lint]:
-    """Return the odd lines of a module, in order, but for the definitions with names in `skip`."""
+def lints(source: str, skip: Collection[str] = (), raising: Collection[int] = ()) -> list[Lint]:
+    """Return the odd lines of a module, in order.
+
+    Args:
+        source: the module.
+        skip: names of definitions that are left out.
+        raising: lines that raised an exception: what they would do otherwise says nothing.
+    """
     tree = ast.parse(source)
     tree.body = [part for part in tree.body if getattr(part, "name", None) not in skip]
     found = [
         Lint(getattr(node, "lineno", 1), says, rule is _never_used)
         for rule in (
             *(_without_effect, _ends_loop, _after_loop, _misplaced, _hides_errors),
-            *(_renames_function, _never_used),
+            *(_renames_function, _used_up, _plain_layers, _never_used),
         )
         for node, says in rule(tree)
+        if rule is not _without_effect or getattr(node, "lineno", 1) not in raising
     ]
     return sorted({(each.line, each.says): each for each in found}.values(), key=_line)
 
@@ -170,6 +180,89 @@ def _renames_function(tree: ast.AST) -> Found:
                 f"`{target.id}` is a function before this line, and its result after it, so the "  # type: ignore[attr-defined]
                 "next round cannot call it.",
             )
+
+
+def _used_up(tree: ast.AST) -> Found:
+    """Yield lines that go through an iterator again: it is empty after the first time."""
+    for function in _functions(tree):
+        stores = [
+            each.id
+            for each in ast.walk(function)
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        ]
+        for made in ast.walk(function):
+            target = made.targets[0] if isinstance(made, ast.Assign) else None
+            if not isinstance(target, ast.Name) or stores.count(target.id) > 1:
+                continue
+            if not _is_iterator(made.value):  # type: ignore[attr-defined]
+                continue
+            uses = sorted(_uses(function, target.id), key=lambda node: node.lineno)
+            if len(uses) > 1:
+                yield (
+                    uses[1],
+                    f"`{target.id}` was used up in line {uses[0].lineno}, and nothing is left: an "
+                    "iterator can be gone through once. Keep a list of it.",
+                )
+
+
+def _is_iterator(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return getattr(value.func, "attr", getattr(value.func, "id", "")) in ITERATORS
+    return isinstance(value, ast.GeneratorExp)
+
+
+def _uses(function: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Yield the places where a function goes through the values of a variable."""
+    for node in ast.walk(function):
+        given: list[ast.expr] = []
+        if isinstance(node, (ast.For, ast.comprehension)):
+            given = [node.iter]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in GO_THROUGH:
+            given = node.args
+        elif isinstance(node, ast.Starred):
+            given = [node.value]
+        yield from (each for each in given if isinstance(each, ast.Name) and each.id == name)
+
+
+def _plain_layers(tree: ast.AST) -> Found:
+    """Yield attributes that hold layers in a list or dict, where a model does not see them."""
+    for node in ast.walk(tree):
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if not isinstance(target, ast.Attribute) or not _is_self(target.value):
+            continue
+        value = node.value  # type: ignore[attr-defined]
+        if not isinstance(value, (ast.List, ast.Tuple, ast.Dict, ast.ListComp, ast.DictComp)):
+            continue
+        own = [each for each in ast.walk(tree) if _is_attribute(each, target.attr)]
+        calls = [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
+        added = [each for each in calls if _is_attribute(_owner(each), target.attr)]
+        kept = [each for each in calls if _is_layer(each) and {*own} & {*ast.walk(each)}]
+        if not kept and any(map(_is_layer, (p for n in [value, *added] for p in ast.walk(n)))):
+            kind = "dict" if isinstance(value, (ast.Dict, ast.DictComp)) else "list"
+            yield (
+                node,
+                f"the model does not see layers in the plain {kind} `self.{target.attr}`, so they "
+                f"are not trained: use nn.Module{kind.title()}.",
+            )
+
+
+def _is_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _is_attribute(node: ast.AST | None, name: str) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == name and _is_self(node.value)
+
+
+def _owner(call: ast.Call) -> ast.AST | None:
+    """Return the object whose method is called."""
+    return call.func.value if isinstance(call.func, ast.Attribute) else None
+
+
+def _is_layer(node: ast.AST) -> bool:
+    """Return whether a layer is created: `nn.Linear(...)`, `torch.nn.LSTM(...)`."""
+    func = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return func.startswith(("nn.", "torch.nn.")) and func.rpartition(".")[2][:1].isupper()
 
 
 def _never_used(tree: ast.AST) -> Found:

@@ -33,12 +33,6 @@ TWICE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a search take as long as it needs on a busy machine."""
-    monkeypatch.setattr(edits, "MOST_SECONDS", 600.0)
-
-
 def first_failure(task: str, *changes: tuple[str, str], in_process: bool = True) -> CheckResult:
     """Return the first check of a task that a changed reference fails."""
     own = tasks()[task]
@@ -58,7 +52,8 @@ def first_failure(task: str, *changes: tuple[str, str], in_process: bool = True)
 @pytest.fixture(autouse=True)
 def unbounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no load of the machine end a search."""
-    monkeypatch.setattr(edits, "MOST_SECONDS", (math.inf, math.inf))
+    for limit in ("MOST_SECONDS", "MOST_IN_ALL"):
+        monkeypatch.setattr(edits, limit, math.inf)
 
 
 def by_task() -> list[Any]:
@@ -116,6 +111,28 @@ def test_what_repairs_one_of_several_failed_checks_by_chance_is_not_told() -> No
         "zip(translations, references) if a) / len(translations)"
     )
     assert edits.IF_CHANGED not in first_failure("bleu", (old, new)).message
+
+
+def test_a_closer_look_adds_the_change_to_a_result_that_came_before() -> None:
+    task = tasks()["rnn_cell"]
+    source = REFERENCE["recurrent"].replace(b"inputs @ w_ih.T + b_ih", b"inputs @ w_ih.T - b_ih")
+    submitted = SameDigest("x", {"recurrent": source}, {"recurrent": "recurrent.py"})
+    with session(submitted, assignment=task.assignment, device="cpu", in_process=True) as opened:
+        opened.tries_edits = False
+        for check in task.checks:
+            opened.run(check)
+        before = [opened.results[check.id].message for check in task.checks]
+        assert not any(edits.IF_CHANGED in message for message in before)
+        assert opened.look_closer("rnn_cell")
+        after = [opened.results[check.id].message for check in task.checks]
+        assert sum(edits.IF_CHANGED in message for message in after) == 1
+        assert not opened.look_closer("rnn_cell")
+
+
+def test_the_searches_in_a_submission_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edits, "MOST_IN_ALL", 0.0)
+    old, new, _ = WRONG["rnn_cell"]
+    assert edits.IF_CHANGED not in first_failure("rnn_cell", (old, new)).message
 
 
 def test_a_named_mistake_keeps_its_explanation() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from grader.grading.edits import texts
 from grader.worker import edits
+from grader.worker.operations.edited import _counting
 
 CASES = {  # a function as it is, what is returned after one edit, and what the edit says
     "dimension": ("x.sum(dim=0)", "x.sum(dim=1)", "0"),
@@ -94,6 +95,11 @@ def test_an_expression_is_edited(kind: str) -> None:
     assert other is None or edit.other == other
 
 
+def test_the_exponent_behind_a_factor_is_bracketed() -> None:
+    found = edited("return n * x ** 1 / 4", "brackets")
+    assert ast.unparse(function("return n * x ** (1 / 4)")) in found
+
+
 @pytest.mark.parametrize("kind", ALIKE)
 def test_the_same_mistake_is_edited_everywhere(kind: str) -> None:
     before, after = ALIKE[kind]
@@ -109,3 +115,17 @@ def test_a_block_is_edited(kind: str) -> None:
 
 def test_every_kind_has_a_case_and_a_text() -> None:
     assert {*edits.KINDS} == {*CASES, *BLOCKS} == {*texts()}
+
+
+def test_loops_and_calls_of_an_edit_are_counted() -> None:
+    """A list may grow while a loop goes through it, and a loop over a dataset may never end."""
+    code = "class A:\n\n    def f(self, a):\n        for b in a:\n            a.append(b)\n"
+    code += "        while a:\n            a.g()"
+    (definition,) = ast.parse(code).body
+    assert isinstance(definition, ast.ClassDef)
+    counted = code.replace("in a:", "in __rounds__(a):").replace(
+        "while a", "while __round__() and a"
+    )
+    counted = counted.replace("(self, a):\n", "(self, a):\n        __round__()\n")
+    assert ast.unparse(_counting(definition)) == counted
+    assert ast.unparse(definition) == code

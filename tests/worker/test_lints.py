@@ -52,6 +52,22 @@ from grader.worker.lints import lints
             3,
             "`nlp` gets a value that nothing uses. Is `self.nlp` meant?",
         ),
+        (
+            "def f(a, b):\n    c = a.pipe(b)\n    print(len(list(c)))\n    return [d for d in c]\n",
+            4,
+            "`c` was used up in line 3, and nothing is left",
+        ),
+        (
+            "class A(M):\n    def __init__(self):\n        self.b = [nn.ReLU(), nn.Linear(2, 3)]\n",
+            3,
+            "plain list `self.b`, so they are not trained: use nn.ModuleList.",
+        ),
+        (
+            "class A(M):\n    def __init__(self):\n        self.b = []\n"
+            "        for _ in range(2):\n            self.b.append(torch.nn.Linear(2, 3))\n",
+            3,
+            "plain list `self.b`",
+        ),
         ("def f(a):\n    b = a + 1\n    return a\n", 2, "`b` gets a value that nothing uses."),
     ],
 )
@@ -72,6 +88,11 @@ def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
         "def f(a):\n    b = 1\n    for b in a:\n        pass\n    return b\n",
         "def f(a):\n    _, b = a\n    _unused = b\n",
         "def f(a):\n    global b\n    b = a\n",
+        "def f(a, b):\n    c = list(zip(a, b))\n    return [*c, *c]\n",
+        "def f(a):\n    b = iter(a)\n    next(b)\n    return list(b)\n",
+        "class A(M):\n    def __init__(self):\n        self.b = nn.ModuleList([nn.ReLU()])\n",
+        "class A(M):\n    def __init__(self):\n        self.b = [nn.ReLU()]\n"
+        "        self.c = nn.Sequential(*self.b)\n",
     ],
 )
 def test_a_usual_line_is_not(code: str) -> None:
@@ -94,3 +115,7 @@ def test_right_code_has_none_but_weak_ones() -> None:
         if not each.is_weak
     }
     assert {name for name, _ in found} <= {"train_plain"}  # it returns the first parameter's device
+
+
+def test_a_line_that_raises_is_not_said_to_be_without_effect() -> None:
+    assert lints("def f(a):\n    a.g\n", raising=[2]) == []

@@ -9,7 +9,7 @@ import functools
 import importlib
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from .. import edits
@@ -19,12 +19,12 @@ from ..serve import reset_random_state
 from ..student import PACKAGE, lines_of, student
 
 STEPPED = (b"breakpoint", b"set_trace")  # code that somebody steps through is left alone
-MOST_ROUNDS = 10_000  # of a `while` loop
+MOST_ROUNDS = 20_000  # of all loops together, and calls
 RETURN_NOTHING = {
     *("append", "extend", "insert", "sort", "reverse", "shuffle", "clear"),
     *("print", "backward", "zero_grad"),
 }
-ROUND = "__round__"
+ROUND, ROUNDS = "__round__", "__rounds__"
 
 
 def listed(module: str, names: list[str], most: int) -> list[tuple[str, int, str, str]]:
@@ -115,16 +115,21 @@ def _used(names: tuple[str, ...], definitions: Mapping[str, Definition]) -> list
     return [*dict.fromkeys(found)]
 
 
-def _counting(function: Definition) -> Definition:
-    """Return a definition whose `while` loops raise after many rounds."""
-    if not any(isinstance(node, ast.While) for node in ast.walk(function)):
-        return function
-    function = copy.deepcopy(function)
-    for node in [*ast.walk(function)]:
-        if isinstance(node, ast.While):
-            rounds = ast.Call(ast.Name(ROUND, ast.Load()), [], [])
-            node.test = ast.BoolOp(ast.And(), [rounds, node.test])
-    return function
+def _counting(definition: Definition) -> Definition:
+    """Return a definition that raises after many rounds of loops, and calls.
+
+    A list may grow while a loop goes through it, and a loop over a dataset may never end.
+    """
+    definition = copy.deepcopy(definition)
+    for node in [*ast.walk(definition)]:
+        count = ast.Call(ast.Name(ROUND, ast.Load()), [], [])
+        if isinstance(node, ast.FunctionDef):
+            node.body.insert(0, ast.Expr(count))
+        elif isinstance(node, ast.While):
+            node.test = ast.BoolOp(ast.And(), [count, node.test])
+        elif isinstance(node, ast.For):
+            node.iter = ast.Call(ast.Name(ROUNDS, ast.Load()), [node.iter], [])
+    return definition
 
 
 @contextlib.contextmanager
@@ -139,15 +144,21 @@ def _edited(module: str, function: Definition, edit: edits.Edit) -> Iterator[Non
             raise RuntimeError("an edit made a loop endless")
         return True
 
+    def counted(values: Iterable[Any]) -> Iterator[Any]:
+        for value in values:
+            count()
+            yield value
+
     with edit.made():
         tree = ast.fix_missing_locations(ast.Module([_counting(function)], []))
         code = compile(tree, student.names.get(module, module), "exec", FLAGS, dont_inherit=True)
     try:
         exec(code, namespace)
-        namespace[ROUND] = count
+        namespace[ROUND], namespace[ROUNDS] = count, counted
         student.is_edited = True
         yield
     finally:
         student.is_edited = False
         namespace[function.name] = own
-        namespace.pop(ROUND, None)
+        for name in (ROUND, ROUNDS):
+            namespace.pop(name, None)
