@@ -35,7 +35,8 @@ from grader.grading.answers import (
 from grader.grading.environment_fault import environment_fault
 from grader.grading.leniency import lenient
 from grader.grading.replacements import source
-from grader.sandbox.worker_client import Report, Worker
+from grader.grading.trials import is_trial
+from grader.sandbox.worker_client import FRESH, Report, Worker
 from grader.worker.printed import Printed
 from grader.worker.wire import Raised, TensorData
 
@@ -184,11 +185,11 @@ class Submission:
         `process` may be the `seed` and the `apart` of the process, see `_do`.
         """
         module = self.module(task)
-        arguments: dict[str, Any] = {
-            "name": name,
-            "calls": [call.plain() for call in calls],
-            "without_built_in": without_built_in,
-        }
+        arguments: dict[str, Any] = {"name": name, "calls": [call.plain() for call in calls]}
+        if without_built_in:  # where a process is cheap, already while the module is imported
+            is_fresh = self.worker.confinement is Tier.SANDBOX and not is_trial()
+            arguments |= {"without_built_in": True, "is_fresh": is_fresh}
+            process = {"apart": f"{FRESH}, without layers", **process}
         seen = self._do("call.function", [module], seconds, module=module, **arguments, **process)
         return structured(seen, list[CallResult], len(calls))
 
@@ -222,8 +223,7 @@ class Submission:
 
     def word_vectors(self, task: str, text: str, **given: Any) -> TableTraining:
         """Train word vectors, with the student's loss replaced by the grader's."""
-        module = self.module(task)
-        operation = "beyond.word_vectors"
+        module, operation = self.module(task), "beyond.word_vectors"
         arguments = {"module": module, "text": text, "loss": source("sampling_loss"), **given}
         seen = self._do(operation, [module], VECTOR_SECONDS, apart="loss", **arguments)
         return structured(seen, TableTraining)
@@ -307,8 +307,8 @@ class Submission:
 
     def run_model_elsewhere(self, sizes: Sizes, shape: tuple[int, ...]) -> str:
         """Call a model on a device other than the CPU; return the device type of its logits."""
-        given: dict[str, Any] = {"sizes": sizes, "shape": shape, "is_adapted": lenient()}
-        return structured(self._do("model.run_elsewhere", **given), str)
+        seen = self._do("model.run_elsewhere", sizes=sizes, shape=shape, is_adapted=lenient())
+        return structured(seen, str)
 
     def evaluate(self, *, training: bool, **scenario: Any) -> LoopSeen:
         """Call the student's `evaluate` on a scenario's probe in the given mode."""

@@ -33,7 +33,9 @@ SECONDS = 120.0  # within which the fork server must answer; most of it is for l
 CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")  # read when a package is imported
 THREADS = 1000  # limit per worker; the kernel has no such limit that holds for root
 WATCH = 0.05  # seconds between two looks at a worker
-OWN = {"embedding": ("spacy",)}  # modules of the grader's that workers run, and what they need
+# modules of the grader's that workers run, and what they need
+OWN = {"embedding": ("spacy", "short_pipeline")}
+PIPELINES = ("pipeline", "short_pipeline")  # steps that save time if many workers follow
 SCRATCH = 512 << 20  # bytes of the folder that bubblewrap creates, for the folders of all workers
 
 
@@ -144,7 +146,7 @@ class ForkServer:
         users = [task for module in sorted(modules) for task in written_in(module)]
         steps = [step for task in users for step in task.preload]
         steps += [step for module in sorted(modules) for step in OWN.get(module, ())]
-        steps += _more if "spacy" in steps else []
+        steps = [step for step in steps if step not in PIPELINES or _many]
         self.loading = next((step for step in ("torch", *steps) if step not in self.loaded), "")
         folder = secrets.token_hex(8)  # a name that no other worker can guess
         request = {
@@ -251,12 +253,12 @@ def _own() -> list[str]:
 
 _lock = threading.Lock()
 _kept: list[ForkServer] = []
-_more: list[str] = []  # what to load after spaCy
+_many: list[bool] = []  # not empty if many workers follow
 
 
 def keep_pipeline_ready() -> None:
     """Let workers begin with a pipeline, if many follow: each saves 0.4 s, all cost 60 MB."""
-    _more[:] = ["pipeline"]
+    _many[:] = [True]
 
 
 def is_running() -> bool:

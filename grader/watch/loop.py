@@ -24,7 +24,8 @@ from grader.watch.job import Ended, Graded, Job
 from grader.watch.reset import COPIES, reset
 
 POLL = 0.03  # seconds between two looks at the files
-LOADS = {"spacy": "spaCy", "pipeline": "spaCy"}  # what is loaded is otherwise torch, or parts of it
+# What is loaded is otherwise torch, or parts of it.
+LOADS = dict.fromkeys(("spacy", "pipeline", "short_pipeline"), "spaCy")
 Event = str | Graded | Ended  # a key, or news from a job
 
 

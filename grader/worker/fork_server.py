@@ -28,7 +28,7 @@ import tempfile
 from typing import Any
 
 from . import landlock, layers, libc, scratch, serve
-from .preload import load
+from .preload import hide_answers, load
 
 MESSAGE = 1 << 16  # bytes
 HIGH, ALL = 100, 1 << 20  # the first descriptor beyond a worker's own; a limit above all of them
@@ -157,6 +157,7 @@ def become_worker(
         rules = landlock.rules_for(readable, folder)
         layers.apply(layers.Bounds(rules, request["memory"], request["seconds"]))
         os.close(rules)
+        hide_answers(request["preload"])
         serve.main(os.fdopen(3, "ab"))
         code = 0
     finally:

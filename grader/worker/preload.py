@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from typing import Any
 
 from . import serve
@@ -40,10 +41,27 @@ def _load_spacy() -> None:
 
 
 def _load_pipeline() -> None:
-    """Keep ready what most submissions load, because that takes longer than most checks."""
+    """Keep ready what many submissions load, because that takes longer than most checks."""
+    from .pipeline import MODEL
+
+    keep_ready(MODEL, [{}])
+
+
+def _load_short_pipeline() -> None:
+    """Keep ready a pipeline without what vectors do not need: the answer to `fast_pipeline`."""
     from .pipeline import MODEL, UNUSED
 
-    keep_ready(MODEL, [{}, {"exclude": [*UNUSED]}])
+    _short.extend(keep_ready(MODEL, [{"exclude": [*UNUSED]}]))
+
+
+_short: list[Any] = []
+
+
+def hide_answers(steps: Collection[str]) -> None:
+    """Empty the pipelines that are an answer to a task of this worker, which needs these steps."""
+    if "spacy" in steps and "short_pipeline" not in steps:
+        for nlp in _short:
+            vars(nlp).clear()
 
 
 def keep_ready(model: str, every: list[dict[str, Any]]) -> list[Any]:
@@ -62,7 +80,7 @@ def keep_ready(model: str, every: list[dict[str, Any]]) -> list[Any]:
 
     def take(*args: Any, **kwargs: Any) -> Any:
         for place, (asked, nlp) in enumerate(ready):
-            if asked == (args, kwargs):
+            if asked == (args, kwargs) and vars(nlp):
                 del ready[place]
                 return nlp
         return load(*args, **kwargs)
@@ -92,5 +110,6 @@ PRELOADS = {
     "torch": _load_torch,
     "spacy": _load_spacy,
     "pipeline": _load_pipeline,
+    "short_pipeline": _load_short_pipeline,
     "training": _load_training,
 }

@@ -15,7 +15,7 @@ import re
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
@@ -164,6 +164,20 @@ def tensor_data(value: Any) -> TensorData:
         raw = numpy.ascontiguousarray(little).reshape(-1).view(numpy.uint8).data
         return TensorData(array.dtype.name, array.shape, raw)
     raise TypeError("not an array")
+
+
+def snapshot(value: object) -> TensorData | Opaque:
+    """Copy a tensor or array as it is now, or describe it; what happens to it later has no effect.
+
+    A subclass may compute its numbers when it is asked for them, which is now, too.
+    """
+    try:
+        found = tensor_data(value)
+    except BaseException:  # not an array, or unreadable
+        return describe(value)
+    if found.dtype not in ITEM_SIZES or not _is_shape(found.shape):
+        return describe(value)
+    return replace(found, data=bytes(found.data))
 
 
 class _Encoder:

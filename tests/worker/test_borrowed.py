@@ -5,11 +5,15 @@ import re
 import pytest
 
 from grader.contract.tasks import Task, get_assignment, tasks
+from grader.grading import pipeline
 from grader.grading.session import Session
 from grader.intake.sources import Sources
+from grader.sandbox import fork_server
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import ProcessWorker
+from tests.hostile.bank import bank
+from tests.hostile.run import grade
 
 # The names of a task are bound to CHOSEN, a callable of the worker. Without one, the first call
 # tries all of them with its arguments, and prints what happened.
@@ -83,3 +87,24 @@ def test_no_callable_of_a_worker_earns_points_as_an_answer(task: Task) -> None:
     assert len(returned) + printed.count("FAILS") > 80
     for name in sorted(returned):
         assert marks(task, name)[0].items() <= OF_A_COPY.items(), name
+
+
+@pytest.mark.full
+def test_no_pipeline_that_is_ready_for_many_submissions_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The worker finds the whole pipeline, although the grader's own has a short one ready."""
+    confined_by = choose(None, "cpu")
+    if confined_by.tier != "sandbox":
+        pytest.skip("only a fork server has pipelines ready")
+    monkeypatch.setattr(fork_server, "_many", [True])
+    pipeline.close()
+    fork_server.close()
+    try:
+        pipeline.tokens("this starts the grader's own worker")
+        thief = bank()["a-pipeline-that-is-found-in-memory"].sources()["text"].encode()
+        results, _ = grade({"text": thief}, ["fast_pipeline"], confined_by)
+    finally:
+        pipeline.close()
+        fork_server.close()
+    assert [result.score for result in results["fast_pipeline"]] == [1, 2, 0, 0]

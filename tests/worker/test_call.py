@@ -11,8 +11,10 @@ from torch import nn
 from grader.grading.answers import Call, StudentError, construct, unwrap
 from grader.grading.submission import Submission
 from grader.sandbox.launch import Limits
+from grader.sandbox.tiers import choose
 from grader.sandbox.worker_client import LocalWorker, ProcessWorker, Worker, WorkerLost
 from grader.worker.wire import Opaque, Raised, TensorData
+from tests.hostile.run import grade
 
 CODE = """\
 import collections
@@ -189,6 +191,50 @@ def test_no_way_leads_to_a_recurrent_layer_of_torch_while_they_are_refused() -> 
         assert "torch's own" in told or "Batching rule not implemented" in told, way
     for way, told in zip(ways, free.result, strict=True):  # the operators are as before
         assert told in ("Tensor", "tuple") or "vmap" in way, way
+
+
+COMPARED = """
+import torch
+from torch import nn
+def rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh):
+    return torch.tanh(inputs @ w_ih.T + b_ih + state @ w_hh.T + b_hh)
+torchs, given = nn.RNNCell(3, 4), (torch.randn(2, 3), torch.randn(2, 4))
+assert torch.allclose(rnn_cell(*given, *torchs.parameters()), torchs(*given), atol=1e-5)
+"""
+
+
+def test_a_module_that_compares_a_cell_with_that_of_torch_loses_nothing() -> None:
+    (results, _) = grade({"recurrent": COMPARED.encode()}, ["rnn_cell"], choose(None, "cpu"))
+    assert [result.message for result in results["rnn_cell"] if not result.score] == []
+
+
+CHANGES_RESULTS = """
+import torch
+kept = []
+class Late(torch.Tensor):
+    @staticmethod
+    def __new__(cls):
+        return torch.Tensor._make_wrapper_subclass(cls, (2,), dtype=torch.float32)
+    @classmethod
+    def __torch_dispatch__(cls, function, types, args=(), kwargs=None):
+        args = [kept[-1] if type(each) is cls else each for each in args]
+        return function(*args, **(kwargs or {}))
+def unroll(pack):
+    kept.append(torch.zeros(2))
+    for each in kept:
+        each += 1
+    packed = torch.nn.utils.rnn.pack_sequence([kept[0][:, None]])
+    return [kept[0], {"late": Late()}, packed._replace(data=kept[0])]
+"""
+
+
+def test_a_result_is_what_it_was_when_the_call_returned() -> None:
+    with opened("process", CHANGES_RESULTS) as submission:
+        seen = submission.call("unroll", "unroll", [Call("unroll(None)", [None])] * 3)
+    for number, called in enumerate(seen, 1):
+        first, late, packed = called.result
+        assert first.tolist() == packed["packed"]["data"].tolist() == [number] * 2
+        assert late["late"].tolist() == [1, 1]
 
 
 def test_the_gradients_of_a_weighted_sum_are_computed(submission: Submission) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import re
 import sys
@@ -21,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..shape_trace import traced
 from ..student import student
-from ..wire import MAX_TEXT, Raised, TensorData, describe
+from ..wire import MAX_TEXT, Raised, TensorData, describe, snapshot
 
 MAX_PARTS = 1000  # of a list, a tuple or a dict
 MAX_DEPTH = 8
@@ -47,7 +48,11 @@ RECURRENT = re.compile("rnn|lstm|gru", re.IGNORECASE)
 
 
 def function(
-    module: str, name: str, calls: list[Call], without_built_in: bool = False
+    module: str,
+    name: str,
+    calls: list[Call],
+    without_built_in: bool = False,
+    is_fresh: bool = False,
 ) -> list[dict[str, Any]]:
     """Call a function several times.
 
@@ -57,14 +62,34 @@ def function(
         calls: for each call its arguments, and its text as shown to the student; with `weights`,
             the gradients of the result are computed, see `gradients`.
         without_built_in: let torch's recurrent layers and cells raise an exception.
+        is_fresh: whether this process has not imported the module yet, and runs nothing else. Then
+            the layers are refused from now on, so importing the module leads to none either.
 
     Returns:
         For each call `result`: plain data, or `Raised`; `trace`: the shapes on the way; and
         `gradients`, if they are asked for.
     """
+    if without_built_in and is_fresh:
+        refuse_layers()
+        called = student.get_defined(module, name)
+        return [_called(called, call) for call in calls]
     called = student.get(module, name)
     with refused_layers() if without_built_in else contextlib.nullcontext():
         return [_called(called, call) for call in calls]
+
+
+def refuse_layers() -> None:
+    """Let torch's recurrent layers and cells raise an exception as long as this process lives.
+
+    See `refused_layers`. Nothing refers to the registration, so no code can find and end it.
+    """
+    library = torch._C._dispatch_library("IMPL", "aten", "", __file__, 0)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))
+    _register(lambda name, function, key: library.impl(name, key, function))
+    for kind in _in_python(type):
+        kind.forward = _refused
+    for function in _in_python(FunctionType):
+        function.__code__ = _refused.__code__
 
 
 @contextlib.contextmanager
@@ -73,8 +98,26 @@ def refused_layers() -> Iterator[None]:
 
     It is the operators in torch's dispatcher that raise, because every way to a layer goes through
     them: modules, `torch.ops`, compiled code, other dispatch keys. So do the functions and modules
-    that are written in Python, see `IN_PYTHON`, where they are.
+    that are written in Python, see `IN_PYTHON`, where they are: whoever holds one has it, too.
     """
+    functions = _in_python(FunctionType)
+    own = [each.__code__ for each in functions]
+    with contextlib.ExitStack() as stack:
+        library = stack.enter_context(torch.library._scoped_library("aten", "IMPL"))
+        _register(library.impl)
+        for kind in _in_python(type):
+            stack.enter_context(patch.object(kind, "forward", _refused))
+        try:
+            for each in functions:
+                each.__code__ = _refused.__code__
+            yield
+        finally:
+            for each, code in zip(functions, own, strict=True):
+                each.__code__ = code
+
+
+def _register(implement: Callable[[str, Any, str], None]) -> None:
+    """Register operators that raise instead of torch's."""
 
     def refuse(name: str) -> Callable[..., Any]:
         def refused(*_args: Any, **_kwargs: Any) -> Any:
@@ -82,40 +125,25 @@ def refused_layers() -> Iterator[None]:
 
         return refused
 
-    with _refused_in_python(), torch.library._scoped_library("aten", "IMPL") as library:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about replaced operators
-            for name in BUILT_IN:
-                library.impl(name, refuse(name.partition(".")[0]), "CompositeImplicitAutograd")
-            library.impl("mkldnn_rnn_layer", refuse("mkldnn_rnn_layer"), "CPU")
-        yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about replaced operators
+        for name in BUILT_IN:
+            implement(name, refuse(name.partition(".")[0]), "CompositeImplicitAutograd")
+        implement("mkldnn_rnn_layer", refuse("mkldnn_rnn_layer"), "CPU")
 
 
-@contextlib.contextmanager
-def _refused_in_python() -> Iterator[None]:
-    """Replace the code of functions and the `forward` of modules; who holds one has it, too."""
+def _refused(*_args: Any, **_kwargs: Any) -> Any:
+    raise RuntimeError("torch's own layer was called")
 
-    def refused(*_args: Any, **_kwargs: Any) -> Any:
-        raise RuntimeError("torch's own layer was called")
 
-    found = [
+def _in_python(kind: type) -> list[Any]:
+    """Return what is of a kind among the recurrent layers that are written in Python."""
+    return [
         value
         for name in IN_PYTHON
         for key, value in vars(sys.modules.get(name, re)).items()
-        if RECURRENT.search(key)
+        if RECURRENT.search(key) and isinstance(value, kind)
     ]
-    functions = [each for each in found if isinstance(each, FunctionType)]
-    own = [each.__code__ for each in functions]
-    with contextlib.ExitStack() as stack:
-        for kind in (each for each in found if isinstance(each, type)):
-            stack.enter_context(patch.object(kind, "forward", refused))
-        try:
-            for each in functions:
-                each.__code__ = refused.__code__
-            yield
-        finally:
-            for each, code in zip(functions, own, strict=True):
-                each.__code__ = code
 
 
 def instance(
@@ -240,19 +268,21 @@ def _make(make: str, args: list[Any], kwargs: dict[str, Any], state: dict[str, A
 def plain(value: Any, depth: int = 0, *, arrays: bool = False) -> Any:
     """Prepare a value for the wire without losing anything that matters to a student.
 
-    Subclasses of `list`, `tuple`, `dict` and `str` become their base class. A `PackedSequence`
-    becomes a dict of its parts under the key "packed". A NumPy array is described here, because the
-    wire would send it as a tensor; with `arrays` it becomes a dict with the key "array", and
-    NumPy's numbers become Python's. Descriptions contain no addresses, so they are the same in
-    every run. Long values are truncated.
+    Tensors are copied, so that no later code can change them. Subclasses of `list`, `tuple`, `dict`
+    and `str` become their base class. A `PackedSequence` becomes a dict of its parts under the key
+    "packed". A NumPy array is described here, because the wire would send it as a tensor; with
+    `arrays` it becomes a dict with the key "array", and NumPy's numbers become Python's.
+    Descriptions contain no addresses, so they are the same in every run. Long values are truncated.
     """
     kind = type(value)
     if kind is PackedSequence:
-        return {"packed": {name: getattr(value, name) for name in PACKED}}
-    if value is None or issubclass(kind, torch.Tensor) or kind in (bool, int, float, Raised):
+        return {"packed": {name: plain(getattr(value, name)) for name in PACKED}}
+    if value is None or kind in (bool, int, float, Raised):
         return value
+    if issubclass(kind, torch.Tensor):
+        return snapshot(value)
     if arrays and issubclass(kind, np.ndarray):
-        return {"array": value}
+        return {"array": snapshot(value)}
     if arrays and issubclass(kind, np.generic):
         return plain(value.item())
     if issubclass(kind, str):

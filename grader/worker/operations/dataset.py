@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..student import PACKAGE, student
-from ..wire import MAX_TEXT, Raised, describe
+from ..wire import MAX_TEXT, Raised, describe, snapshot
 
 MAX_PARTS = 1000  # of a sequence
 
@@ -22,7 +22,7 @@ def observe(
     Args:
         samples: the argument of the constructor.
         indices: the indices to read.
-        once: pass the samples as an iterator that can be read only once.
+        once: pass the samples as an iterator that can be read only once, and not be copied.
         length: call `len`.
         alone: import the module again, so that the dataset shares nothing with earlier ones.
     """
@@ -31,7 +31,7 @@ def observe(
     make = student.get("dataset", "NewsDataset")
     call = f"NewsDataset(iter({samples}))" if once else f"NewsDataset({samples})"
     with student.calling(call):
-        made = make(iter(samples) if once else list(samples))
+        made = make((sample for sample in samples) if once else list(samples))
     seen: dict[str, Any] = {
         name: plain(student.attempt(f"{call}.{name}", getattr, made, name))
         for name in ("samples", "targets", "n_targets")
@@ -47,10 +47,11 @@ def observe(
 def plain(value: Any) -> Any:
     """Prepare a value for the wire without losing anything that matters to a student.
 
-    A subclass of `list` or `tuple` becomes its base class, and so does one of `str`, alone or in
-    such a sequence. A NumPy array is described here, because the wire would send it as a tensor.
-    Descriptions contain no addresses, so they are the same in every run. Long values are truncated,
-    but stay longer than any expected value.
+    Tensors are copied, so that no later code can change them. A subclass of `list` or `tuple`
+    becomes its base class, and so does one of `str`, alone or in such a sequence. A NumPy array is
+    described here, because the wire would send it as a tensor. Descriptions contain no addresses,
+    so they are the same in every run. Long values are truncated, but stay longer than any expected
+    value.
     """
     for sequence in (list, tuple):
         if issubclass(type(value), sequence):
@@ -62,8 +63,8 @@ def _plain_part(value: Any) -> Any:
     kind = type(value)
     if issubclass(kind, str):
         return str.__getitem__(value, slice(MAX_TEXT))
-    if value is None or issubclass(kind, torch.Tensor):
-        return value
-    if kind in (bool, int, float, list, tuple, Raised):
+    if issubclass(kind, torch.Tensor):
+        return snapshot(value)
+    if value is None or kind in (bool, int, float, list, tuple, Raised):
         return value
     return describe(value)
