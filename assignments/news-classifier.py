@@ -1097,7 +1097,7 @@ left, strength, _ = torch.svd_lowrank(information, q=32, niter=4)
 vectors = left * strength.sqrt()
 vectors *= 0.3 / vectors.std()  # from tiny inputs an LSTM learns slowly
 near = nn.functional.normalize(vectors, dim=1)
-for word in ("goal", "space", "minister", "season"):
+for word in [each for each in ("goal", "space", "minister", "season") if each in vocabulary]:
     nearest = (near @ near[vocabulary[word]]).argsort(descending=True)[1:7]
     print(f"{word:10}", ", ".join(frequent[number - 1] for number in nearest.tolist()))
 
