@@ -1119,7 +1119,7 @@ def reading_own_vectors():
     torch.manual_seed(0)
     table = nn.Embedding.from_pretrained(vectors.clone(), freeze=False, padding_idx=0)
     print(f"{table.weight.numel():,} numbers in the table of vectors")
-    reader = nn.Sequential(table, Reader("max", features=32, hidden=32))
+    reader = nn.Sequential(table, Reader("max", features=table.embedding_dim, hidden=32))
     return compare("LSTM, max, own vectors", reader, numbered)
 
 
@@ -1204,7 +1204,9 @@ my_guess = "Will dropout raise the validation accuracy? By how much, with which 
 def with_dropout(dropout):
     """Create the model of part 8 that reads our word vectors."""
     table = nn.Embedding.from_pretrained(vectors.clone(), freeze=False, padding_idx=0)
-    return nn.Sequential(table, Reader("max", features=32, hidden=32, dropout=dropout))
+    return nn.Sequential(
+        table, Reader("max", features=table.embedding_dim, hidden=32, dropout=dropout)
+    )
 
 
 dropouts = {
