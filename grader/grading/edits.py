@@ -189,9 +189,10 @@ def odd_lines(task: str, message: str, submission: Submission, *, weak: bool) ->
         listed = structured(found, list[tuple[int, str, bool]])
     except (WorkerLost, UsageError):
         return []
-    name = submission.names.get(module, module)
     shown = [(line, says) for line, says, is_weak in listed if weak or not is_weak]
-    return [f"See {name}, line {line}: {clean(says)}" for line, says in shown[:MOST_ODD]]
+    return [
+        f"See {_place(submission, module, line)}: {clean(says)}" for line, says in shown[:MOST_ODD]
+    ]
 
 
 def _needs(task: Task, check: Check, id_: str) -> bool:
