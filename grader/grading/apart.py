@@ -58,11 +58,14 @@ def _serve(opened: Session, checks: Sequence[Check], writing: int) -> None:
         fork_server.adopt()
         with open(writing, "wb") as stream:
             for check, after in zip(checks, [*checks[1:], None], strict=True):
+                had_torch = "torch" in sys.modules
                 opened.run(check)
                 if after is None:
                     opened.submission.worker.close()
-                if after is None or after.task != check.task:
+                is_last = after is None or after.task != check.task
+                if is_last:
                     pipeline.close()  # few tasks need it
+                if is_last or ("torch" in sys.modules and not had_torch):
                     libc.release_memory()
                 wire.write(stream, opened.outcome())
                 stream.flush()
