@@ -96,6 +96,7 @@ class ForkServer:
         self.layers = (*LAYERS, *(() if missing else AROUND))
         self.missing = missing
         self.loading, self.loaded = "", set[str]()
+        self.spare: _Spare | None = None
         self._start_watching()
         try:
             self._ask({"readable": readable()})
@@ -147,21 +148,42 @@ class ForkServer:
         steps = [step for task in users for step in task.preload]
         steps += [step for module in sorted(modules) for step in OWN.get(module, ())]
         steps = [step for step in steps if step not in PIPELINES or _many]
-        self.loading = next((step for step in ("torch", *steps) if step not in self.loaded), "")
-        folder = secrets.token_hex(8)  # a name that no other worker can guess
         request = {
             "preload": list(dict.fromkeys(steps)),
             "memory": limits.memory,
             "seconds": limits.processor_seconds,
-            "folder": folder,
         }
+        if not _ahead:
+            return self._fork(request)
+        worker = self._take_spare(request) or self._fork(request)
+        self.spare = _Spare(self, request)
+        self.spare.start()
+        return worker
+
+    def _take_spare(self, request: dict[str, Any]) -> RunningWorker | None:
+        """Return the spare worker if it is alive and what is requested; otherwise end it."""
+        spare, self.spare = self.spare, None
+        if spare is None:
+            return None
+        spare.join()
+        if spare.worker is None or spare.worker.process.poll() is not None:
+            return None
+        if spare.request == request:
+            return spare.worker
+        spare.worker.kill()
+        return None
+
+    def _fork(self, request: dict[str, Any]) -> RunningWorker:
+        steps = request["preload"]
+        self.loading = next((step for step in ("torch", *steps) if step not in self.loaded), "")
+        folder = secrets.token_hex(8)  # a name that no other worker can guess
         ours, theirs = zip(*(_ends(name) for name in STREAMS), strict=True)
         status, told = os.pipe()
         trace, written = _trace(self.folder)
         handed = [*theirs, written, told]
         try:
             with self.lock:
-                (handle,) = self._ask(request, handed)
+                (handle,) = self._ask(request | {"folder": folder}, handed)
             self.loaded.update(("torch", *steps))
         except BaseException:
             for stream in (*ours, trace):
@@ -220,6 +242,23 @@ class ForkServer:
         scratch.remove(self.folder)
 
 
+class _Spare(threading.Thread):
+    """Forks a spare worker while another runs.
+
+    Attributes:
+        worker: the worker, once the thread has ended; None if it could not be forked.
+    """
+
+    def __init__(self, server: ForkServer, request: dict[str, Any]) -> None:
+        super().__init__(daemon=True)
+        self.server, self.request = server, request
+        self.worker: RunningWorker | None = None
+
+    def run(self) -> None:
+        with contextlib.suppress(Unavailable, OSError):
+            self.worker = self.server._fork(self.request)
+
+
 def _environment(home: Path) -> dict[str, str]:
     threads = {"OPENBLAS_NUM_THREADS": "1"}  # otherwise numpy starts threads when it is imported
     return {**launch.environment(home), **threads, **dict.fromkeys(CACHES, str(home))}
@@ -254,11 +293,17 @@ def _own() -> list[str]:
 _lock = threading.Lock()
 _kept: list[ForkServer] = []
 _many: list[bool] = []  # not empty if many workers follow
+_ahead: list[bool] = []  # not empty if a spare worker is forked while another runs
 
 
 def keep_pipeline_ready() -> None:
     """Let workers begin with a pipeline, if many follow: each saves 0.4 s, all cost 60 MB."""
     _many[:] = [True]
+
+
+def keep_spare() -> None:
+    """Fork each worker while the one before it runs: somebody who waits gets it 10 ms earlier."""
+    _ahead[:] = [True]
 
 
 def is_running() -> bool:

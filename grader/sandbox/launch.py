@@ -136,8 +136,8 @@ class RunningWorker:
         """Peak memory in bytes, once it has ended; 0 if unknown."""
         return self.process.memory if isinstance(self.process, Forked) else 0
 
-    def kill(self) -> None:
-        """Kill it and all processes it started: its group and, on Linux, those that left it."""
+    def stop(self) -> None:
+        """Kill it and its group, and do not wait for its end."""
         if isinstance(self.process, Forked):
             self.process.kill()
         elif POSIX:
@@ -147,6 +147,10 @@ class RunningWorker:
             tree = ["taskkill", "/F", "/T", "/PID", str(self.process.pid)]
             subprocess.run(tree, capture_output=True, check=False)
             self.process.kill()
+
+    def kill(self) -> None:
+        """Kill it and all processes it started: its group and, on Linux, those that left it."""
+        self.stop()
         self.process.wait()
         if sys.platform == "linux" and self.folder is not None:
             _end_strays(str(self.folder / "home"))

@@ -7,7 +7,23 @@ from collections.abc import Mapping, Sequence
 
 LOOP = re.compile(r"\s*(?:async\s+)?(?:while|for)\b")
 DEFINITION = re.compile(r"\s*(?:async\s+)?(?:def|class)\b")
+FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MULTILINE)
 LONGEST = 80  # characters of a line that is shown
+
+
+def place_of(dump: str, names: Mapping[str, str]) -> str:
+    """Find the student's line in a dump by faulthandler.
+
+    The thread that crashed comes first, then the main thread, which is last in the dump.
+    """
+    own = {name.encode("ascii", "backslashreplace").decode(): name for name in names.values()}
+    stacks = re.findall(r"^(Current t|T)hread 0x.*\n((?:  .*\n?)*)", dump, re.MULTILINE)
+    stacks.reverse()
+    for _, stack in sorted(stacks, key=lambda found: found[0] == "T"):
+        for file, line, function in re.findall(FRAME, stack):
+            if file in own:
+                return f"{own[file]}, line {line}, in {function}"
+    return ""
 
 
 def around(place: str, names: Mapping[str, str], files: Mapping[str, bytes]) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import queue
-import re
 import secrets
 import select
 import signal
@@ -123,6 +122,7 @@ class ProcessWorker:
         self.reused = False  # whether the process served other modules before
         self.confined: launch.RunningWorker | None = None
         self.threads: list[threading.Thread] = []  # one drains the output, one exchanges messages
+        self.replaced: tuple[launch.RunningWorker, list[threading.Thread]] | None = None
         self.kept = bytearray()
         self.printed: Printed = []
         self.memory = 0  # peak bytes of a process; 0 if unknown
@@ -134,7 +134,7 @@ class ProcessWorker:
         if (modules, apart) != (self.modules, self.apart):
             replaced = self.apart and not self.apart.startswith(FRESH)
             if self.confined_by.one_process_per_module_set or replaced:
-                self._end()
+                self._replace()
             self.reused = self.confined is not None
         self.modules, self.apart = modules, apart
 
@@ -301,7 +301,7 @@ class ProcessWorker:
 
     def _where(self, mark: int) -> str:
         """Find the student's line in the part of the trace after `mark`."""
-        return _own_line(self._trace(mark), self.names)
+        return lines.place_of(self._trace(mark), self.names)
 
     def _trace(self, mark: int) -> str:
         """Read the part of the trace after `mark`."""
@@ -318,17 +318,32 @@ class ProcessWorker:
             code = confined.process.wait(timeout=grace)
         except subprocess.TimeoutExpired:
             code = None
+        self.confined = None
+        self._clean_up(confined, self.threads)
+        return code
+
+    def _replace(self) -> None:
+        """Kill the process, and do not wait for its end: that takes longer than most operations."""
+        self._forget_replaced()
+        if self.confined is not None:
+            self.confined.stop()
+            self.replaced, self.confined = (self.confined, self.threads), None
+
+    def _forget_replaced(self) -> None:
+        if self.replaced is not None:
+            self._clean_up(*self.replaced)
+            self.replaced = None
+
+    def _clean_up(self, confined: launch.RunningWorker, threads: list[threading.Thread]) -> None:
         confined.kill()
         self.memory = max(self.memory, confined.memory)
-        for thread in self.threads:
+        for thread in threads:
             thread.join(timeout=0.5)
-        self.confined = None
-        if not any(thread.is_alive() for thread in self.threads[1:]):  # otherwise it does that
+        if not any(thread.is_alive() for thread in threads[1:]):  # otherwise it does that
             for stream in (confined.process.stdin, confined.process.stdout):
                 assert stream is not None
                 stream.close()
         confined.clean_up()
-        return code
 
     def interrupt(self) -> None:
         """End the operation that another thread waits for; it raises `WorkerLost` there."""
@@ -339,6 +354,7 @@ class ProcessWorker:
 
     def close(self) -> None:
         """Kill the process."""
+        self._forget_replaced()
         self._end()
 
     @property
@@ -350,7 +366,6 @@ class ProcessWorker:
 # How a trace begins that is written shortly before the deadline. faulthandler reads the frames of a
 # thread that keeps running, and in rare cases crashes over that.
 WARNING = "Timeout ("
-FRAME = re.compile(r'^  File "(.{1,300})", line (\d{1,7}) in (.{1,200})$', re.MULTILINE)
 
 
 class _Closed(Exception):
@@ -377,21 +392,6 @@ def _unread(confined: launch.RunningWorker) -> bool:
     watch = select.poll()
     watch.register(cast(BinaryIO, confined.process.stdout), select.POLLIN)
     return any(event & select.POLLIN for _, event in watch.poll(0))
-
-
-def _own_line(dump: str, names: dict[str, str]) -> str:
-    """Find the student's line in a dump by faulthandler.
-
-    The thread that crashed comes first, then the main thread, which is last in the dump.
-    """
-    own = {name.encode("ascii", "backslashreplace").decode(): name for name in names.values()}
-    stacks = re.findall(r"^(Current t|T)hread 0x.*\n((?:  .*\n?)*)", dump, re.MULTILINE)
-    stacks.reverse()
-    for _, stack in sorted(stacks, key=lambda found: found[0] == "T"):
-        for file, line, function in re.findall(FRAME, stack):
-            if file in own:
-                return f"{own[file]}, line {line}, in {function}"
-    return ""
 
 
 def _how_it_ended(code: int | None) -> str:

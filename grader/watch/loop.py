@@ -79,6 +79,7 @@ class Watch:
             UsageError: there is no submission at the path.
         """
         fork_server.keep_pipeline_ready()
+        fork_server.keep_spare()
         self._start(load(self.path, self.assignment.id))
         try:
             with keyboard.keys(self._events.put):

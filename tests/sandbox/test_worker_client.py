@@ -289,7 +289,7 @@ def test_the_main_thread_is_named_before_others_and_the_crashed_one_before_it() 
     other = 'Thread 0x1 (most recent call first):\n  File "/lib/x.py", line 1 in x\n'
     mine = 'hread 0x2 (most recent call first):\n  File "exercise/a.py", line 2 in <lambda>\n'
     main = 'Thread 0x3 (most recent call first):\n  File "exercise/b.py", line 3 in <module>\n'
-    where = worker_client._own_line
+    where = lines.place_of
     assert (
         where(f"Timeout!\n{other}\nT{mine}\n{main}", names) == "exercise/b.py, line 3, in <module>"
     )
@@ -1246,6 +1246,47 @@ def forked() -> Iterator[Confinement]:
         pytest.skip(str(error))
     finally:
         fork_server.close()
+
+
+def test_a_process_that_was_replaced_ends_and_its_memory_counts(forked: Confinement) -> None:
+    worker = ProcessWorker(*files({"dataset": RUNNER}), DEFAULT, forked)
+    try:
+        run(worker, "import time; held = b'x' * (150 << 20)")
+        replaced = worker.confined
+        assert replaced is not None
+        worker.use_modules(frozenset(["dataset"]), "apart")
+        replaced.process.wait(timeout=5)
+        assert run(worker, "value = 5") == 5
+        assert worker.confined is not replaced
+    finally:
+        worker.close()
+    assert replaced.trace.closed
+    assert worker.memory > 150 << 20
+
+
+@pytest.mark.parametrize("used", ["the spare", "a new one, it is dead", "a new one, other limits"])
+def test_a_spare_worker_is_forked_while_another_runs(
+    forked: Confinement, monkeypatch: pytest.MonkeyPatch, used: str
+) -> None:
+    monkeypatch.setattr(fork_server, "_ahead", [True])
+    worker = ProcessWorker(*files({"dataset": RUNNER}), DEFAULT, forked)
+    try:
+        run(worker, "left = 5")
+        spare = fork_server.running().spare
+        assert spare is not None
+        spare.join()
+        assert spare.worker is not None
+        if "dead" in used:
+            spare.worker.process.kill()
+            spare.worker.process.wait()
+        if "limits" in used:
+            worker.limits = replace(DEFAULT, memory=1 << 31)
+        worker.use_modules(frozenset(["dataset"]), "apart")
+        assert run(worker, "value = globals().get('left', 'nothing')") == "nothing"
+        assert (worker.confined is spare.worker) == (used == "the spare")
+        assert (spare.worker.process.poll() is None) == (used == "the spare")
+    finally:
+        worker.close()
 
 
 def kill_warm_process() -> None:
