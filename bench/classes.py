@@ -1,10 +1,10 @@
 """Measures grading a class: run `python -m bench.classes` in the kit's folder, on Linux.
 
 1. The kit (`class`, in the sandbox), nbgrader in its default configuration and otter-grader grade
-   the same notebooks, with the kit's checks in the test cells and without the lesson's own cells
-   (the kit runs none of them, the others would run them all): wall time, CPU time, memory, wrong
-   marks, lost submissions. `docs/kill_matrix.md` says which checks a mutant fails, and so what its
-   mark should be.
+   the same notebooks, with the kit's checks in the test cells: wall time, CPU time, memory, wrong
+   marks, lost submissions. The lesson's own cells, which the kit does not run and the others do,
+   are in them with `--whole` only. `docs/kill_matrix.md` says which checks a mutant fails, and so
+   what its mark should be.
 2. How the cost of the kit grows with the number of submissions and of Dask workers.
 
 otter-grader needs an environment of its own:
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -90,8 +91,11 @@ class Used:
 # --- submissions -------------------------------------------------------------------------------
 
 
-def notebook(files: dict[str, bytes], own_cell: str = "") -> str:
-    """Return the course's notebook with these modules in its cells, plus one extra cell."""
+def notebook(files: dict[str, bytes], own_cell: str = "", *, whole: bool) -> str:
+    """Return the course's notebook with these modules in its cells, plus one extra cell.
+
+    Only a `whole` one has the lesson's own cells, too.
+    """
     texts = {name: data.decode() for name, data in files.items()}
     made = with_cells(
         nbformat.read(COURSE / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 4),
@@ -104,26 +108,27 @@ def notebook(files: dict[str, bytes], own_cell: str = "") -> str:
     made.cells = [
         cell
         for cell in made.cells
-        if not cell.id.startswith("lesson-") or "import check" in cell.source
+        if whole or not cell.id.startswith("lesson-") or "import check" in cell.source
     ]
     if own_cell:
         made.cells.append(nbformat.v4.new_code_cell(own_cell, id="own"))
     return str(nbformat.writes(made))
 
 
-def submissions(count: int) -> list[Submission]:
+def submissions(count: int, whole: bool) -> list[Submission]:
     """Create submissions: two hang, two crash, an eighth are stubs, half of the rest are wrong."""
+    written = functools.partial(notebook, whole=whole)
     stubs = {path.stem: path.read_bytes() for path in (ROOT / "exercise").glob("*.py")}
-    made = [Submission(f"own-cell-{kind}", notebook(REFERENCE, text), MOST)
+    made = [Submission(f"own-cell-{kind}", written(REFERENCE, text), MOST)
             for kind, text in OWN_CELL.items()]  # fmt: skip
     for kind, line in ENDINGS.items():
         source = REFERENCE["dataset"]
         place = source.index(b"### BEGIN SOLUTION", source.index(b"def __init__"))
         end = place + len(b"### BEGIN SOLUTION")
         changed = source[:end] + line + source[end:]
-        text = notebook(REFERENCE | {"dataset": changed})
+        text = written(REFERENCE | {"dataset": changed})
         made.append(Submission(f"method-{kind}", text, MOST - TASKS["dataset"].points))
-    made += [Submission(f"stub-{n}", notebook(stubs), 0) for n in range(count // 8)]
+    made += [Submission(f"stub-{n}", written(stubs), 0) for n in range(count // 8)]
     caught = [*_mutants()]
     own = set(assignments()[MAIN].modules)
     variants = [entry for entry in accepted_variants() if entry.changed.keys() <= own]
@@ -131,10 +136,10 @@ def submissions(count: int) -> list[Submission]:
         n = len(made)
         if n % 2:
             entry = variants[n * 7 % len(variants)]
-            made.append(Submission(f"right-{n}-{entry.name}", notebook(entry.files), MOST))
+            made.append(Submission(f"right-{n}-{entry.name}", written(entry.files), MOST))
         else:
             entry, mark = caught[n * 37 % len(caught)]
-            made.append(Submission(f"wrong-{n}-{entry.id}", notebook(entry.files), mark))
+            made.append(Submission(f"wrong-{n}-{entry.id}", written(entry.files), mark))
     return made[:count]
 
 
@@ -430,6 +435,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.classes", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--submissions", type=int, default=40, help="0 skips the comparison [40]")
+    parser.add_argument("--whole", action="store_true", help="with the lesson's own cells")
     parser.add_argument("--growth", type=_counts, default=[10, 100, 1000], help="[10,100,1000]")
     parser.add_argument("--clusters", type=_counts, default=[1, 2], help="Dask workers [1,2]")
     parser.add_argument("--workers", type=int, default=2, help="processes of the kit [2]")
@@ -446,7 +452,7 @@ def main() -> None:
     texts = []
     with tempfile.TemporaryDirectory() as folder:
         if options.submissions:
-            class_ = submissions(options.submissions)
+            class_ = submissions(options.submissions, options.whole)
             rows = compare(class_, options.workers, options.otter, options.patience, Path(folder))
             texts.append(markdown(rows))
         points = []
