@@ -131,7 +131,7 @@ def _after_loop(tree: ast.AST) -> Found:
                     yield (
                         later,
                         f"`{used[0]}` holds its last value here, because the loop of line "
-                        f"{loop.lineno} has ended. Does this line belong into the loop?",
+                        f"{loop.lineno} has ended. Does this line belong in the loop?",
                     )
                     break
                 own, inner = (each - _names(later, ast.Store) for each in (own, inner))
