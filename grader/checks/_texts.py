@@ -47,15 +47,22 @@ class Writer:
     def sentences(self) -> list[str]:
         """Return four sentences of 2 and 3, 4 or 5, and 7, 8 or 9 tokens.
 
-        The longest is neither first nor last. Sorting by length, sorting twice and reversing give
-        different orders.
+        One with more tokens has more characters. The longest is neither first nor last. Sorting by
+        length, sorting twice and reversing give different orders.
         """
         end = f"all of {self.chance.choice(['it', f'the {self.noun()}'])}!"
         subject = self.chance.choice([self.noun(), f"{self.adjective()} {self.noun()}"])
+        spaced = f"{self.name()}  {self.verb()}"
+        short = [
+            sentence
+            for start in ("It's", "That's", "It isn't")
+            for adjective in ADJECTIVES
+            if len(sentence := f"{start} {adjective}.") > len(spaced)
+        ]
         by_length = [
             f"{self.name()}!",
-            f"{self.name()}  {self.verb()}",
-            self.chance.choice(["It's {}.", "That's {}.", "It isn't {}."]).format(self.adjective()),
+            spaced,
+            self.chance.choice(short),
             f"The {subject} {self.verb()} {end}",
         ]
         order: list[int] = []

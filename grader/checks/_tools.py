@@ -263,7 +263,7 @@ def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str
     if found.shape == dims:
         return None
     squeezed = found.shape == tuple(size for size in dims if size > 1)
-    return "squeezed" if squeezed else known.get(found.shape)
+    return known.get(found.shape) or ("squeezed" if squeezed else None)
 
 
 def _by_layout(found: Any, dims: tuple[int, ...]) -> str | None:

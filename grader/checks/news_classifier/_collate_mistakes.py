@@ -107,7 +107,10 @@ def _why_length(batch: Batch, rows: Array) -> str | None:
     if rows.shape[1] == sum(lengths(batch)) and holds(rows[-1], spacy_vectors(batch[0][0])):
         return "list-not-reset"
     if rows.shape[1] > t:
-        return None if rows[:, t:].any() else "padded-to-fixed-length"
+        if rows[:, t:].any():
+            return None
+        without_form = rows.shape[1] == FEATURES and not shortest
+        return "empty-sentence-one-dimension" if without_form else "padded-to-fixed-length"
     cut = [spacy_vectors(text)[:shortest] for text, _ in batch]
     if rows.shape[1] == shortest and all(map(close_to_spacy, rows, cut)):
         return "cut-to-shortest"
@@ -202,8 +205,23 @@ def why_altered(batch: Batch, rows: Array) -> str | None:
         right[: len(spacy_vectors(text)), b] = spacy_vectors(text)
     if close_to_spacy(rows, right.reshape(rows.shape)):
         return "input-reshaped"
+    if all(_of_these_words(rows[b], batch, b) for b in range(len(batch))):
+        return "vectors-kept-by-word"
     found = sorted(filled_steps(row) for row in rows)
     return "vectors-altered" if found == sorted(lengths(batch)) else None
+
+
+def _of_these_words(row: Array, batch: Batch, b: int) -> bool:
+    """Return whether each step has a vector of its word, from this or another sentence."""
+    vectors: dict[str, list[Array]] = {}
+    for text, _ in batch:
+        for token, vector in zip(pipeline.tokens(text), spacy_vectors(text), strict=True):
+            vectors.setdefault(token, []).append(vector)
+    tokens = pipeline.tokens(batch[b][0])
+    return not row[len(tokens) :].any() and all(
+        any(close_to_spacy(step, vector) for vector in vectors[token])
+        for token, step in zip(tokens, row, strict=False)
+    )
 
 
 def filled_steps(row: Array) -> int:

@@ -58,15 +58,16 @@ def why_texts(drawn: Samples, texts: object) -> str | None:
         return None
     if list(texts) in (drawn.texts[-1:], drawn.texts[:1]):
         return "only-last-sample" if list(texts) == drawn.texts[-1:] else "only-first-sample"
-    words = [text.split() for text in texts]
-    if words == [text.split() for text in drawn.texts]:
+    if [text.split() for text in texts] == [text.split() for text in drawn.texts]:
         return "texts-stripped"
-    if [text.lower().split() for text in texts] == [text.lower().split() for text in drawn.texts]:
+    plain = [" ".join(text.lower().split()) for text in texts]
+    plain_texts = [" ".join(text.lower().split()) for text in drawn.texts]
+    if plain == plain_texts:
         same_spaces = [text.lower() for text in texts] == [text.lower() for text in drawn.texts]
         return "texts-case-changed" if same_spaces else "texts-normalised"
     if sorted(texts) == sorted(drawn.texts):
         return "texts-reordered"
-    if len(texts) < drawn.n and set(texts) <= set(drawn.texts):
+    if len(texts) < drawn.n and {*plain} <= {*plain_texts}:
         return "texts-dropped"
     differ = [pair for pair in zip(texts, drawn.texts, strict=False) if pair[0] != pair[1]]
     known = {why_text(*pair) for pair in differ}

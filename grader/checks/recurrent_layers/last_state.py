@@ -134,6 +134,7 @@ def check_any_depth(submission: Submission) -> None:
         known = {
             (2, SENTENCES, H): "two-directions-fixed",
             (0, SENTENCES, H): why,
+            (SENTENCES, H): "one-direction-lost",
         }
         states = last_state_of(submission, number, known)
         like = f"nn.LSTM with L = {layers} and D = {directions}"

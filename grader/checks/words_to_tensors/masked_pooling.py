@@ -363,7 +363,8 @@ def check_empty(submission: Submission) -> None:
             why = "maximum-of-nothing" if is_filling else why
             why = "one-step-of-nothing" if close(row, outputs[b, 0]) else why
             raise Failure(call, f"It holds {float(row[0]):.4f}", "zeros", why)
-        _require_same(submission, name, which, found, "the same as without an empty sentence")
+        why = None if found.any() else "empty-for-all"
+        _require_same(submission, name, which, found, "the same as without an empty sentence", why)
 
 
 def check_gradients(submission: Submission) -> None:
