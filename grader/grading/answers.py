@@ -310,11 +310,14 @@ class TableTraining:
         piled_up: how often `backward` found gradients of the batch before.
         rows: the largest number of pairs in a loss.
         held: whether an optimizer holds the table that the centres, the contexts and the negatives
-            of the first loss came from; empty if no loss was computed.
+            of the first loss came from, or, for a loss of the submission's own, all its tables;
+            empty if no loss was computed.
         moved: the change of the table that changed least, relative to its first values.
         changed: whether a table changed at all, in an optimizer or not.
         start: the root mean square of the first values of a table, the largest.
         returned: whether the result equals a table that an optimizer holds.
+        n_drawn: how many ids were sampled, or looked up in a table of ids; and the `lowest` and
+            `highest` of them.
     """
 
     result: Any
@@ -329,6 +332,9 @@ class TableTraining:
     changed: bool
     start: float
     returned: bool
+    n_drawn: int
+    lowest: int
+    highest: int
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from grader.contract.messages import (
     shorten,
     waits_for,
 )
-from grader.contract.mistakes import mistakes
+from grader.contract.mistakes import advice, mistakes
 from grader.contract.record import ACCURACY, CheckResult, Record, state_of
 from grader.contract.tasks import (
     Assignment,
@@ -32,6 +32,7 @@ from grader.contract.tasks import (
     tasks,
 )
 from grader.grading import apart, edits, keys, pipeline
+from grader.grading.fixed_sizes import fixed_size
 from grader.grading.keys import input_seed
 from grader.grading.pipeline import MODEL
 from grader.grading.submission import Submission
@@ -177,8 +178,13 @@ class Session:
     def _with_lines(self, check: Check, verdict: Verdict) -> Verdict:
         """Add to a message the lines of the code that explain it, if there are any."""
         explained = verdict.mistake and not mistakes()[verdict.mistake].is_general
-        message, line = verdict.message, ""
-        if not explained:
+        message = verdict.message
+        line = fixed_size(check.task, message, self.submission)
+        if line and verdict.raised and not explained:  # what is said of the exception is general
+            raised, module = verdict.raised, tasks()[check.task].module
+            general = advice(raised.type, raised.message, module)
+            message = "\n".join(each for each in message.split("\n") if each != general)
+        elif not explained and not line:
             passed = {id_ for id_, each in self.results.items() if each.status is Status.PASSED}
             lost = edits.lost_result(check, message, self.submission)
             line = lost or edits.explanation(check, passed, self.submission)

@@ -10,6 +10,7 @@ from grader.checks.oracles.word_pairs import share_nearer, word_pairs
 from grader.contract.messages import Failure
 from grader.grading.answers import TableTraining
 from grader.grading.submission import Submission, evidence
+from grader.grading.trials import end_trial
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,7 @@ LARGE_RATE = 0.2
 LARGE_START = (
     0.4  # normal numbers have 1, uniform ones from -1 to 1 have 0.58, from -0.5 to 0.5 0.29
 )
+FEW = 0.9  # the share of all ids that sampled ones reach at least
 ALIKE = 0.8  # if the mean cosine of random words is larger, all vectors point the same way
 
 
@@ -93,9 +95,14 @@ def check_neighbours(submission: Submission) -> None:
     share = share_nearer(pairs, found.numpy())
     if share >= ENOUGH:
         return
+    end_trial()
+    seen = word_vectors(submission)
+    why = why_untrained(seen, share, len(pairs.words))
+    if why == "negatives-from-few-words":
+        ids = f"The random words have ids from {seen.lowest} to {seen.highest}"
+        raise Failure(call, ids, f"from 0 to {len(pairs.words) - 1}, all words", why)
     directions = torch.nn.functional.normalize(found, dim=1)
     alike = (directions.mean(0) ** 2).sum().item()
-    why = why_untrained(word_vectors(submission), share)
     if why is None:
         why = "vectors-alike" if alike > ALIKE else "vectors-know-nothing" if share < 0.55 else None
         why = why or "vectors-learned-little"
@@ -107,7 +114,7 @@ def check_neighbours(submission: Submission) -> None:
     raise Failure(call, told, expected, why)
 
 
-def why_untrained(seen: TableTraining, share: float) -> str | None:
+def why_untrained(seen: TableTraining, share: float, n_words: int) -> str | None:
     """Return the known mistake that the course of the training shows, if there is one."""
     if not seen.steps:
         return "no-step" if seen.held and not seen.changed else None
@@ -117,6 +124,8 @@ def why_untrained(seen: TableTraining, share: float) -> str | None:
         return "table-not-learned"
     if share < 0.55 and not seen.returned:
         return "untrained-vectors-returned"
+    if few_drawn(seen, n_words):
+        return "negatives-from-few-words"
     if seen.piled_up:
         return "gradients-not-cleared"
     if is_adaptive(seen) and seen.rate >= LARGE_RATE:
@@ -125,6 +134,11 @@ def why_untrained(seen: TableTraining, share: float) -> str | None:
         return None
     few = not is_adaptive(seen) or seen.steps * seen.rate < FAR
     return "vectors-hardly-moved" if few and seen.moved < NEAR else None
+
+
+def few_drawn(seen: TableTraining, n_words: int) -> bool:
+    """Return whether the random words are drawn from a part of the ids."""
+    return seen.n_drawn > n_words and seen.highest - seen.lowest < FEW * n_words
 
 
 def is_adaptive(seen: TableTraining) -> bool:

@@ -127,7 +127,7 @@ def check_shape(submission: Submission) -> None:
         "Sizes of tensors must match except in dimension 0": "chunks-joined-along-the-batch",
         "stack expects each tensor to be equal size": "stacked-for-joined",
         "Expected sequence length to be larger than 0": "empty-chunk",
-        "Expected hidden": "batch-cut",
+        f"got [{LAYERS}, {B}, {H}]": "batch-cut",  # the given state, for a part of the batch
     }
     for number, called in enumerate(carried(submission)[: len(LENGTHS)]):
         # Each of the other checks asks for one thing that it can judge, or is blocked.

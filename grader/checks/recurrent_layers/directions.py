@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ from grader.checks.recurrent_layers._layers import (
     T,
     compare,
 )
+from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
+from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,11 +35,24 @@ if TYPE_CHECKING:
 SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
 ERRORS = {
     "slice indices must be integers": "half-not-an-int",
-    "values to unpack (expected 2": "halves-of-the-batch",
     "Expected size 2 but got size 1 for tensor": "halves-of-the-batch",
-    "must match the size of tensor b (0)": "steps-sliced",
+    "must match the size of tensor b (0) at non-singleton dimension 1": "steps-sliced",
     "out of bounds for dimension 1 with size 0": "steps-sliced",
 }
+DIMENSION = re.compile(r"dim|, *(-1|2)\)")  # a dimension is named in a line
+
+
+def explain(called: CallResult, call: str, expected: str) -> None:
+    """Name the known mistake behind an exception; `chunk` and `split` divide the batch by default.
+
+    Raises:
+        Failure: there is one.
+    """
+    raised = called.result
+    unpacks = isinstance(raised, Raised) and "values to unpack (expected 2" in raised.message
+    if unpacks and raised.frames and not DIMENSION.search(raised.frames[-1].source):
+        raise Failure(call, raised, expected, "halves-of-the-batch")
+    explain_error(called, call, expected, ERRORS)
 
 
 def two_directions(submission: Submission, rows: int, steps: int) -> Tensor:
@@ -73,7 +89,7 @@ def check_sum_shape(submission: Submission) -> None:
         if steps > 1:
             known[rows, -(-steps // 2), 2 * H] = "halves-of-the-steps"
         with local((rows, steps) != (B, T)), showing(called.trace):
-            explain_error(called, SUM, "a tensor of shape (B, T, H)", ERRORS)
+            explain(called, SUM, "a tensor of shape (B, T, H)")
             require_tensor(called.result, SUM, "float32", "(B, T, H)", (rows, steps, H), known)
 
 
@@ -117,7 +133,7 @@ def check_join_shape(submission: Submission) -> None:
                 (steps, 2 * H): "time-taken-for-batch",
             }
         with local((rows, steps) != (B, T)), showing(called.trace):
-            explain_error(called, JOIN, "a tensor of shape (B, 2 * H)", ERRORS)
+            explain(called, JOIN, "a tensor of shape (B, 2 * H)")
             require_tensor(called.result, JOIN, "float32", "(B, 2 * H)", (rows, 2 * H), known)
 
 

@@ -69,11 +69,16 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
         expected = f"a list of {len(texts)} float32 tensors, each (tokens, F)"
         raise Failure(call, result, expected, "vocabulary-without-vectors")
     found = unwrap(result)
-    why = functools.partial(why_vectors, lengths)
+    why = functools.partial(why_vectors, lengths, has_run(submission, batch))
     return require_list(found, call, lengths, FEATURES, why)
 
 
-def why_vectors(lengths: list[int], found: Any) -> str | None:
+def has_run(submission: Submission, batch: int) -> bool:
+    """Return whether tok2vec of the given pipeline was given any text of a batch."""
+    return bool(vectors_seen(submission)[batch].given)
+
+
+def why_vectors(lengths: list[int], has_run: bool, found: Any) -> str | None:
     """Return the known mistake behind wrong types or shapes."""
     if isinstance(found, TensorData):
         return "sentences-in-one-tensor"
@@ -93,7 +98,7 @@ def why_vectors(lengths: list[int], found: Any) -> str | None:
         return "empty-text-dropped" if len(found) == sum(map(bool, lengths)) else None
     sizes = [part.shape[:1] for part in tensors]
     if not any(math.prod(part.shape) for part in tensors):
-        return "every-token-dropped"
+        return "every-token-dropped" if has_run else "tok2vec-did-not-run"
     if len(set(sizes)) == 1 < len(set(lengths)) and sizes[0] >= (max(lengths),):
         return "sentences-padded"
     if sizes == [(length,) for length in lengths]:
@@ -156,6 +161,8 @@ def check_pipe(submission: Submission) -> None:
     texts, _ = texts_of(submission)
     call, expected = calling_vectors(texts), f"all {len(texts)} together, with nlp.pipe"
     if not seen.given:
+        if not list(numbers(unwrap(seen.result))):
+            raise waits_for("token_vectors.shape")
         found = "The given pipeline nlp did not process any text"
         raise Failure(call, found, expected, "given-pipeline-unused")
     if max(seen.given) == 1:

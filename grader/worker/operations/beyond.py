@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.overrides import TorchFunctionMode
 
 from .. import replacements
 from ..student import PACKAGE, student
@@ -16,6 +17,8 @@ from ..wire import TensorData
 from .call import plain
 
 MOST_NODES = 100  # of the graph behind a looked-up vector; an embedding has two
+DRAWS = {"randint", "randint_like", "random_", "multinomial"}
+LOOK_UPS = {"embedding": 0, "__getitem__": 1}  # and where they take the ids
 MOST = 4  # at most this many times the expected number of calls are recorded
 
 State = tuple[Tensor, Tensor]
@@ -41,7 +44,8 @@ def word_vectors(module: str, text: str, loss: str, **given: Any) -> dict[str, A
     names["negative_sampling_loss"] = seen.loss
     hook = register_optimizer_step_pre_hook(seen.before_step)
     try:
-        result = student.attempt(text, function, **given)
+        with Watching(seen):
+            result = student.attempt(text, function, **given)
     finally:
         hook.remove()
         names["negative_sampling_loss"] = own
@@ -61,6 +65,9 @@ class TableTraining:
         learned: the parameters that it holds, each with a copy of its values before a step.
         looked_up: the parameters that the vectors of the first loss came from, by argument.
         first: the first values of all these parameters.
+        n_drawn: how many ids were sampled, or looked up in a table of ids.
+        lowest: the smallest of them.
+        highest: the largest of them.
     """
 
     def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
@@ -71,13 +78,12 @@ class TableTraining:
         self.learned: dict[Tensor, Tensor] = {}
         self.looked_up: list[set[Tensor]] = []
         self.first: dict[Tensor, Tensor] = {}
+        self.n_drawn = self.lowest = self.highest = 0
 
     def loss(self, centre: Tensor, context: Tensor, negatives: Tensor) -> Tensor:
         """Compute the loss, and look at the gradients when `backward` comes to it."""
         if not self.looked_up:
-            self.looked_up = [_sources(each) for each in (centre, context, negatives)]
-            for parameter in set[Tensor]().union(*self.looked_up):
-                self.first.setdefault(parameter, parameter.detach().clone())
+            self._keep_sources(centre, context, negatives)
             others = negatives[:1, :1], context[:, None]
             self.drawn = not any(bool((negatives == other).all()) for other in others)
         self.rows = max(self.rows, len(centre))
@@ -85,6 +91,25 @@ class TableTraining:
         if found.requires_grad and self.steps:
             found.register_hook(self._before_backward)
         return found
+
+    def before_backward(self, loss: Any) -> None:
+        """Look at a loss that the submission computes itself."""
+        if not self.looked_up:
+            self._keep_sources(loss)
+
+    def _keep_sources(self, *tensors: Any) -> None:
+        self.looked_up = [_sources(each) for each in tensors]
+        for parameter in set[Tensor]().union(*self.looked_up):
+            self.first.setdefault(parameter, parameter.detach().clone())
+
+    def draw(self, ids: Any) -> None:
+        """Note sampled ids."""
+        if not isinstance(ids, Tensor) or ids.dtype != torch.int64 or ids.numel() < 2:
+            return
+        low, high = (int(end) for end in ids.aminmax())
+        self.lowest = min(self.lowest, low) if self.n_drawn else low
+        self.highest = max(self.highest, high)
+        self.n_drawn += ids.numel()
 
     def before_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         """Count a step."""
@@ -123,7 +148,34 @@ class TableTraining:
                 and torch.equal(parameter.detach(), result.detach())
                 for parameter in self.learned
             ),
+            "n_drawn": self.n_drawn,
+            "lowest": self.lowest,
+            "highest": self.highest,
         }
+
+
+class Watching(TorchFunctionMode):
+    """Shows a record the ids that are sampled, and the losses."""
+
+    def __init__(self, seen: TableTraining) -> None:
+        """Show them to `seen`."""
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Execute a call."""
+        name = getattr(func, "__name__", "")
+        if name == "backward":
+            self.seen.before_backward(args[0])
+        result = func(*args, **kwargs or {})
+        if name in DRAWS:
+            self.seen.draw(result)
+        elif name in LOOK_UPS and len(args) > 1:
+            ids = args[LOOK_UPS[name]]
+            self.seen.draw(ids if isinstance(ids, Tensor) and ids.dim() > 1 else None)
+        return result
 
 
 def _sources(tensor: Any) -> set[Tensor]:

@@ -6,6 +6,7 @@ import importlib
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import FunctionType
 
+from ..fixed_sizes import fixed_sizes
 from ..lints import lints
 from ..pipeline import MODEL
 from ..student import lines_of, student
@@ -53,6 +54,14 @@ def odd_lines(module: str, skip: list[str], raising: list[int]) -> list[tuple[in
     """Return the lines of a module that do not do what they seem to do, see `lints`."""
     found = lints("".join(lines_of(student.files[module])), skip, raising)
     return [(each.line, each.says, each.is_weak) for each in found]
+
+
+def sizes(
+    module: str, skip: list[str], numbers: list[int], length: int, is_split: bool
+) -> list[tuple[int, int, str]]:
+    """Return line, size and text of the fixed sizes in a module, see `fixed_sizes`."""
+    source = "".join(lines_of(student.files[module]))
+    return fixed_sizes(source, skip, numbers, length, is_split)
 
 
 def signatures(module: str, names: list[str]) -> dict[str, str]:
