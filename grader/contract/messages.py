@@ -62,16 +62,18 @@ class Failure(Exception):
         share: float = 0.0,
         details: dict[str, Any] | None = None,
         note: str = "",
+        second: str | None = None,
     ) -> None:
         """Compose the message from the call, the observed and the expected result.
 
-        If there is no known mistake, a `note` ends it.
+        If there is no known mistake, a `note` ends it. If only two known mistakes together lead to
+        the result, `second` is the other one.
         """
         self.raised = found if isinstance(found, Raised) else None
         text = show_raised(found) if isinstance(found, Raised) else found
         lines = [f"`{call}`", *_compare(text, expected)]
         if mistake is not None:
-            lines.append(mistakes()[mistake].explanation)
+            lines.append(_explain(mistake, second))
         elif found == "It returned None":
             lines.append(RETURN)
         elif note:
@@ -85,7 +87,7 @@ class Failure(Exception):
         """Return this failure with another known mistake."""
         lines = str(self).split("\n")
         lines = lines[:-1] if self.explained else lines
-        self.args = ("\n".join([*lines, mistakes()[mistake].explanation]),)
+        self.args = ("\n".join([*lines, _explain(mistake, None)]),)
         self.mistake, self.explained = mistake, True
         return self
 
@@ -104,6 +106,14 @@ class Failure(Exception):
             lines = str(self).split("\n")
             at = len(lines) - self.explained
             self.args = ("\n".join([*lines[:at], traced(trace), *lines[at:]]),)
+
+
+def _explain(mistake: str, second: str | None) -> str:
+    """Return the explanations of one or two known mistakes, on one line."""
+    explanation = mistakes()[mistake].explanation
+    if second is None:
+        return explanation
+    return f"Two mistakes: 1. {explanation} 2. {mistakes()[second].explanation}"
 
 
 def traced(trace: str) -> str:

@@ -120,7 +120,7 @@ class CollateSeen:
 
     Attributes:
         pipeline: the name of `nlp` if it is a pipeline, ending in " without tok2vec" where that
-            component is missing or disabled; otherwise None.
+            component is missing or disabled (" without components" where all are); otherwise None.
         nlp: the attribute itself.
         results: for each batch the return value, or `Raised`.
         texts: for each batch the texts that the pipeline was given.

@@ -29,8 +29,8 @@ MOST = {
     "text.states": 300,
     "beyond.train_on_text": 200,
     "beyond.decode": 200,
-    "train.evaluate": 500,
-    "train.train": 400,
+    "train.evaluate": 900,
+    "train.train": 800,
     "dataset.observe": 600,
     "collate.observe": 300,
     **dict.fromkeys(("model.build", "model.run", "model.run_elsewhere"), 500),
@@ -107,12 +107,16 @@ def lost_result(check: Check, message: str, submission: Submission) -> str:
     return ""
 
 
-def explanation(check: Check, passed: set[str], submission: Submission) -> str:
-    """Return what an edit says about a failed check, without using up the submission's time."""
+def explanation(check: Check, message: str, passed: set[str], submission: Submission) -> str:
+    """Return what an edit says about a failed check, without using up the submission's time.
+
+    The message begins with the call that went wrong: edits of this function come first.
+    """
     start = time.monotonic()
     most = min(MOST_SECONDS, MOST_IN_ALL - submission.searched)
     try:
-        return _search(check, passed, submission, start + most) if most > 0 else ""
+        names = sorted(tasks()[check.task].names, key=lambda name: f"`{name}(" not in message)
+        return _search(check, names, passed, submission, start + most) if most > 0 else ""
     finally:
         taken = time.monotonic() - start
         submission.searched += taken
@@ -120,7 +124,9 @@ def explanation(check: Check, passed: set[str], submission: Submission) -> str:
             submission.worker.ends += taken
 
 
-def _search(check: Check, passed: set[str], submission: Submission, end: float) -> str:
+def _search(
+    check: Check, names: list[str], passed: set[str], submission: Submission, end: float
+) -> str:
     """Return what an edit says about a failed check; empty if none makes it pass.
 
     With it, all checks pass. If none does that, because there is a second mistake, the checks that
@@ -129,13 +135,13 @@ def _search(check: Check, passed: set[str], submission: Submission, end: float) 
 
     Args:
         check: the check that failed.
+        names: the functions of its task, the one that went wrong first.
         passed: the ids of the checks that passed.
         submission: the submission.
         end: when to stop, by `time.monotonic`.
     """
     task = tasks()[check.task]
-    module, names = submission.module(check.task), [*task.names]
-    worker = submission.worker
+    module, worker = submission.module(check.task), submission.worker
     given = {"module": module, "names": names, "most": max(MOST.values())}
     try:
         worker.use_modules(frozenset([module]), "edits")  # a process of its own, where it is cheap

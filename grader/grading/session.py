@@ -187,7 +187,7 @@ class Session:
         elif not explained and not line:
             passed = {id_ for id_, each in self.results.items() if each.status is Status.PASSED}
             lost = edits.lost_result(check, message, self.submission)
-            line = lost or edits.explanation(check, passed, self.submission)
+            line = lost or edits.explanation(check, message, passed, self.submission)
         told = [each for each in message.split("\n") if not line or each != RETURN]
         odd = edits.odd_lines(check.task, message, self.submission, weak=not explained and not line)
         return replace(verdict, message="\n".join([*told, *filter(None, [line]), *odd]))

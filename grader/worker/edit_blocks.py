@@ -21,8 +21,8 @@ def options(block: list[Any]) -> Iterator[tuple[str, ast.stmt, str, list[ast.stm
             for by in range(1, min(len(after), 4) + 1):
                 moved = [*before, *after[:by], line, *after[by:]]
                 yield "lines-order", line, str(after[by - 1].lineno), moved
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-            new: ast.stmt = ast.AugAssign(line.targets[0], ast.Add(), line.value)
+        if isinstance(line, ast.Assign) and not isinstance(line.targets[0], (ast.Tuple, ast.List)):
+            new: ast.stmt = ast.AugAssign(line.targets[0], ast.Add(), line.value)  # type: ignore[arg-type]
             yield "assignment", line, "", [*before, ast.copy_location(new, line), *after]
         if isinstance(line, ast.AugAssign):
             new = ast.Assign([line.target], line.value)

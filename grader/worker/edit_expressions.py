@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from . import edit_tables as tables
@@ -39,16 +40,46 @@ Found: TypeAlias = Iterator[Option]
 
 
 class Names:
-    """The names of a function: its parameters, then its variables."""
+    """The names of a function: its parameters, then its variables; and what it reads of others."""
 
-    def __init__(self, function: ast.FunctionDef) -> None:
+    def __init__(self, function: ast.FunctionDef, attributes: Iterable[str] = ()) -> None:
+        """Read a function; `attributes` are those of the task's own classes."""
+        nodes = [*ast.walk(function)]
         self.parameters = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
-        stored = (
-            node.id
-            for node in ast.walk(function)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        )
-        self.all = [*dict.fromkeys([*self.parameters, *stored])]
+        self.parameters += [each.arg for each in function.args.kwonlyargs]
+        self.stored: dict[str, list[int]] = {}  # the lines in which variables get values
+        for node in nodes:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self.stored.setdefault(node.id, []).append(node.lineno)
+        self.all = [*dict.fromkeys([*self.parameters, *self.stored])]
+        self.loops = [
+            range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            for node in nodes
+            if isinstance(node, (ast.For, ast.While))
+        ]
+        self.attributes = [*attributes]
+        read = [node.value for node in nodes if isinstance(node, ast.Attribute)]
+        self.objects = {node.id for node in read if isinstance(node, ast.Name)}
+        functions = [node.func for node in nodes if isinstance(node, ast.Call)]
+        self.called = {node.id for node in functions if isinstance(node, ast.Name)}
+        keys = [node.slice for node in nodes if isinstance(node, ast.Subscript)]
+        self.keys = [*dict.fromkeys(filter(None, map(key_of, keys)))]
+
+    def set_before(self, line: int) -> list[str]:
+        """Return the parameters and the variables that can have a value in a line."""
+        loops = [loop for loop in self.loops if line in loop]
+        return [
+            name
+            for name in self.all
+            if name in self.parameters
+            or any(each < line or any(each in loop for loop in loops) for each in self.stored[name])
+        ]
+
+
+def key_of(node: ast.AST) -> str | None:
+    """Return the text of a constant; None if it is no text."""
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return node.value if is_text else None  # type: ignore[attr-defined]
 
 
 def options(node: ast.AST, parents: Parents, field: str, names: Names) -> Found:
@@ -77,8 +108,27 @@ def options(node: ast.AST, parents: Parents, field: str, names: Names) -> Found:
             )
         if node.attr in ("T", "mT"):
             yield Option("call-extra", node, f".{node.attr}", node.value, "T")
+        if node.attr in names.attributes and field != "func" and isinstance(node.ctx, ast.Load):
+            for other in names.attributes:
+                if other != node.attr:
+                    new = changed(node, attr=other)
+                    yield Option("attribute", shown_in(parents), node.attr, new)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         yield Option("index-extra", node, "", node.value)
+        for other in names.keys if (own := key_of(node.slice)) else ():
+            if other != own:
+                yield Option(
+                    "key", shown_in(parents), repr(own), changed(node, slice=ast.Constant(other))
+                )
+    if isinstance(node, ast.AugAssign):
+        for kind in (ast.Add, ast.Sub, ast.Mult, ast.Div):
+            if not isinstance(node.op, kind):
+                yield Option("operator", node, f"{_symbol(node.op)}=", changed(node, op=kind()))
+    if isinstance(node, ast.Dict) and 1 < len(node.values) < 5:
+        for one, two in itertools.combinations(range(len(node.values)), 2):
+            values = [*node.values]
+            values[one], values[two] = values[two], values[one]
+            yield Option("order", node, "", changed(node, values=values))
     if isinstance(node, ast.Slice):
         yield from _of_slice(node, parents)
     if isinstance(node, (ast.Tuple, ast.List)) and 1 < len(node.elts) < 5:
@@ -184,14 +234,17 @@ def _of_call(node: ast.Call, names: Names) -> Found:
     for at in range(len(node.args)):
         fewer = [*node.args[:at], *node.args[at + 1 :]]
         yield Option("argument-extra", node, code_of(node.args[at]), changed(node, args=fewer))
-    for other in names.all if node.args else ():
+    for other in names.set_before(node.lineno) if node.args else ():
         yield Option("value-missing", node, other, changed(node, args=[*node.args, _name(other)]))
-    for at in range(len(node.args) - 1):
+    for one, two in itertools.combinations(range(min(len(node.args), 4)), 2):
         swapped = [*node.args]
-        swapped[at : at + 2] = swapped[at + 1], swapped[at]
+        swapped[one], swapped[two] = swapped[two], swapped[one]
         yield Option("order", node, "", changed(node, args=swapped))
     if isinstance(node.func, ast.Name):
-        for other in _family(node.func.id):
+        for other in [
+            *_family(node.func.id),
+            *(sorted(names.called & {*names.all} - {node.func.id})),
+        ]:
             yield Option(
                 "function",
                 node,
@@ -246,8 +299,9 @@ def is_value(node: ast.AST, field: str, names: Names) -> bool:
 def _of_value(node: Any, parents: Parents, field: str, names: Names) -> Found:
     shown, parent = shown_in(parents), parents[-1]
     if isinstance(node, ast.Name):
-        for other in names.all:
-            if other != node.id:
+        method = isinstance(parent, ast.Attribute) and isinstance(parents[-2], ast.Call)
+        for other in names.set_before(node.lineno):
+            if other != node.id and (other in names.objects or not method):
                 yield Option("name", shown, node.id, _name(other), f"{node.id} {other}")
     elif isinstance(node, ast.Call):
         for other in names.parameters:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,7 +32,8 @@ KINDS = (  # in the order in which they are tried
     *("sides", "sign", "order", "function", "argument-missing", "brackets", "not", "branches"),
     "condition",
     *("block-extra", "inside", "outside", "lines-order", "result-lost", "assignment"),
-    *("direction", "number", "exchanged", "name", "instead-of", "result-extra"),
+    *("direction", "number", "key", "attribute", "name", "exchanged", "instead-of"),
+    "result-extra",
     *("minus-missing", "rest-of-one", "value-missing", "part-of-it", "call-missing"),
 )
 EDITED = (ast.expr, ast.keyword, ast.stmt, ast.comprehension)
@@ -92,14 +93,19 @@ class Edit:
                 change.swap(old)
 
 
-def edits(function: ast.FunctionDef) -> list[Edit]:
-    """Return all edits of a function, the most plausible ones first."""
-    found = [*_expressions(function), *_blocks(function)]
+def edits(function: ast.FunctionDef, attributes: Iterable[str] = ()) -> list[Edit]:
+    """Return all edits of a function, the most plausible ones first.
+
+    Args:
+        function: the function.
+        attributes: those of the classes that its code may use.
+    """
+    found = [*_expressions(function, Names(function, attributes)), *_blocks(function)]
     return sorted(found, key=lambda edit: KINDS.index(edit.kind))
 
 
-def _expressions(function: ast.FunctionDef) -> Iterator[Edit]:
-    names, places = Names(function), [*_places(function, [])]
+def _expressions(function: ast.FunctionDef, names: Names) -> Iterator[Edit]:
+    places = [*_places(function, [])]
     found = [
         (option, line_of(node, option.shown), option.shown, Change(*place, option.new))
         for place, parents, node in places

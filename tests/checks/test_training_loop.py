@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from grader.checks._tools import close_number
 from grader.checks.oracles.training_loop import (
     ADDITIONS,
     EVAL_SCALE,
@@ -20,6 +21,7 @@ from grader.checks.oracles.training_loop import (
     Scenario,
     Simulation,
     Weights,
+    paired_loops,
     true_history,
     wrong_histories,
 )
@@ -189,6 +191,30 @@ def test_other_validation_data_leave_the_rest_as_it_is() -> None:
     assert other.train is stage.train
     assert [len(targets) for _, targets in other.val] == [len(targets) for _, targets in stage.val]
     assert not np.array_equal(other.val[0][0], stage.val[0][0])
+
+
+def test_two_mistakes_lead_to_other_numbers_than_one() -> None:
+    """A softmax before the loss, and its means averaged over batches, as torch computes them."""
+    stage = draw_scenario(0)
+    found = stage.start.over(stage.val)
+    means = [
+        float(nn.functional.cross_entropy(Tensor(scores).softmax(1), torch.tensor(targets)))
+        for scores, targets in found.batches
+    ]
+    paired = dict(reversed(found.paired_losses()))
+    names = ("softmax-before-loss", "loss-mean-over-batches")
+    assert paired[names] == pytest.approx(sum(means) / len(means), abs=1e-5)
+    single = [number for _, number in found.wrong_losses()]
+    assert not close_number(paired[names], found.loss)
+    assert not any(close_number(paired[names], number) for number in single)
+
+
+def test_the_loops_with_two_mistakes_have_both() -> None:
+    loops = dict(paired_loops())
+    both = loops["zero-grad-missing", "optimizer-sgd"]
+    assert (both.optimizer, both.loss) in (("sgd", "mean"), ("momentum", "mean"))
+    assert both.zero_grad != "batch"
+    assert all(one != other for one, other in loops)
 
 
 def test_each_epoch_goes_on_where_the_last_one_ended() -> None:

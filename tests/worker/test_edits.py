@@ -6,7 +6,8 @@ import pytest
 
 from grader.grading.edits import texts
 from grader.worker import edits
-from grader.worker.operations.edited import _counting
+from grader.worker.operations.edited import _counting, listed
+from grader.worker.student import student
 
 CASES = {  # a function as it is, what is returned after one edit, and what the edit says
     "dimension": ("x.sum(dim=0)", "x.sum(dim=1)", "0"),
@@ -36,7 +37,19 @@ CASES = {  # a function as it is, what is returned after one edit, and what the 
     "same-object": ("[x.new(2)] * n", "[x.new(2) for _ in range(n)]", ""),
     "brackets": ("f @ (h + x)", "f @ h + x", ""),
     "exchanged": ("f - h * f", "h - f * h", "h"),
+    "attribute": ("x.total / h.count", "x.total / h.total", "count"),
+    "key": ("x['loss'] / h['count']", "x['loss'] / h['loss']", "'count'"),
     "part-of-it": ("torch.cat(x)", "torch.cat(x[1:])", "x"),
+}
+MORE = {  # further edits of these kinds
+    "operator": ("for h in x: n -= h\nreturn n", "for h in x: n += h\nreturn n"),
+    "assignment": ("x.n = f\nreturn x", "x.n += f\nreturn x"),
+    "order": ("return f(h, x, n)", "return f(n, x, h)"),
+    "function": ("f(n)\nreturn h(x)", "f(n)\nreturn f(x)"),
+    "name": (
+        "for h in x:\n  f(n)\n  n = y\n  y = f(h)",
+        "for h in x:\n  f(y)\n  n = y\n  y = f(h)",
+    ),
 }
 BLOCKS = {  # whole bodies
     "condition": ("if f: x = h\nreturn x", "if not f: x = h\nreturn x"),
@@ -78,7 +91,7 @@ def edited(body: str, kind: str) -> dict[str, edits.Edit]:
     """Return the edits of a kind by the code that they lead to."""
     tree, found = function(body), dict[str, edits.Edit]()
     own = ast.unparse(tree)
-    for edit in edits.edits(tree):
+    for edit in edits.edits(tree, ["total", "count"]):
         if edit.kind == kind:
             with edit.made():
                 found.setdefault(ast.unparse(ast.fix_missing_locations(tree)), edit)
@@ -111,6 +124,48 @@ def test_the_same_mistake_is_edited_everywhere(kind: str) -> None:
 def test_a_block_is_edited(kind: str) -> None:
     before, after = BLOCKS[kind]
     assert ast.unparse(function(after)) in edited(before, kind)
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_a_slip_in_a_longer_function_is_edited(kind: str) -> None:
+    before, after = MORE[kind]
+    assert ast.unparse(function(after)) in edited(before, kind)
+
+
+def test_values_of_a_dict_are_exchanged() -> None:
+    before, after = "return {'a': f, 'b': h, 'c': x}", "return {'a': x, 'b': h, 'c': f}"
+    assert ast.unparse(function(after)) in edited(before, "order")
+
+
+def test_a_variable_that_has_no_value_yet_is_not_tried() -> None:
+    body = "y = f(h)\nz = f(y)\nreturn z"
+    assert ast.unparse(function("y = f(x)\nz = f(y)\nreturn z")) in edited(body, "name")
+    assert ast.unparse(function("y = f(z)\nz = f(y)\nreturn z")) not in edited(body, "name")
+
+
+def test_the_function_that_went_wrong_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = b"""def first(x):
+    return helper(x) + 1
+
+
+def second(x):
+    return first(x) * 2
+
+
+def helper(x):
+    return -x
+"""
+    monkeypatch.setitem(student.files, "m", source)
+    lines = {
+        names: [line for _, line, *_ in listed("m", [*names], 1000)]
+        for names in (("first", "second"), ("second", "first"))
+    }
+    assert lines["first", "second"].index(6) > max(
+        at for at, line in enumerate(lines["first", "second"]) if line in (2, 10)
+    )
+    assert {*lines["second", "first"]} == {2, 6, 10}
+    assert lines["second", "first"][0] == 6
+    assert lines["second", "first"][-1] in (2, 10)
 
 
 def test_every_kind_has_a_case_and_a_text() -> None:

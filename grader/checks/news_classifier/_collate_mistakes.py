@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._spacy import close_to_spacy, spacy_vectors
 from grader.checks._tools import is_list
 from grader.checks.news_classifier._batches import Batch, Batches
+from grader.checks.news_classifier._collate_tokens import (
+    padded,
+    why_dropped,
+    why_dropped_and_reshaped,
+    why_filled,
+    why_longest,
+    why_texts_split,
+)
 from grader.contract.messages import is_tensor
 from grader.grading import pipeline
 from grader.grading.answers import CollateSeen, unwrap
@@ -32,7 +40,7 @@ def holds(row: Array, vectors: Array) -> bool:
 
 
 def why_by_the_calls(drawn: Batches, found: CollateSeen, known: str | None) -> str | None:
-    """Return a more exact name for a wrong shape, by the texts read and by another batch."""
+    """Return a more exact name for a wrong shape, by the texts read and by other batches."""
     if known == "rows-not-of-the-batch":
         if len(found.texts[0]) == 1 and len(found.texts[0][0]) >= sum(map(len, drawn.texts)):
             return "texts-joined"
@@ -41,16 +49,29 @@ def why_by_the_calls(drawn: Batches, found: CollateSeen, known: str | None) -> s
             return "only-last-sample"
         is_first = close_to_spacy(rows, spacy_vectors(drawn.texts[0])[None])
         return "return-in-the-batch-loop" if is_first else None
-    if known != "padded-to-fixed-length":
+    if known not in (None, "padded-to-fixed-length", "cut-to-fixed-length"):
         return None
-    steps = [
-        result[0].shape[1] if is_list(result) and isinstance(result[0], TensorData) else 0
-        for result in found.results[:2]
-    ]
-    if steps[0] == max(map(len, drawn.texts)):
-        return "characters-counted"
-    more = [n - max(lengths(batch)) for n, batch in zip(steps, drawn.small, strict=False)]
-    return "steps-added" if more[0] == more[1] else None
+    batches, found_rows = [], []
+    for batch, result in zip(drawn.small, found.results, strict=False):
+        first = result[0] if is_list(result) and result else None
+        rows = first.numpy() if isinstance(first, TensorData) else None
+        if rows is not None and rows.ndim == 3 and len(rows) == len(batch):
+            batches.append(batch)
+            found_rows.append(rows)
+    return _why_steps(batches, found_rows, known) if len(batches) > 1 else None
+
+
+def _why_steps(batches: list[Batch], found: list[Array], known: str | None) -> str | None:
+    """Return the known mistake behind the number of steps in several batches."""
+    steps = [rows.shape[1] for rows in found]
+    if known:
+        more = {n - max(lengths(batch)) for n, batch in zip(steps, batches, strict=True)}
+        if len(more) == 1 and min(more) > 0:
+            return "steps-added"
+        return why_longest(batches, steps)
+    texts = [text for batch in batches for text, _ in batch]
+    filled = [filled_steps(row) for rows in found for row in rows]
+    return why_filled(texts, filled) or why_longest(batches, steps)
 
 
 def why_raised(raised: Raised) -> str | None:
@@ -69,7 +90,19 @@ def why_raised(raised: Raised) -> str | None:
     return None
 
 
-def why_padded(batch: Batch, found: object, other: object) -> str | None:
+def why_padded(batch: Batch, found: object, other: object) -> list[str]:
+    """Return the known mistakes behind the first part of a pair: its shape, a dtype."""
+    name = _why_shape(batch, found, other)
+    if name is None or not isinstance(found, TensorData):
+        return [name] if name else []
+    names = [name, "padded-dtype"] if found.dtype != "float32" else [name]
+    if len(batch) in found.shape[:2] and isinstance(other, TensorData):
+        right = (len(batch),) if other.dtype != "int64" else ()
+        names += ["batch-targets-dtype"] if other.shape == right else []
+    return [*dict.fromkeys(names)]
+
+
+def _why_shape(batch: Batch, found: object, other: object) -> str | None:
     if not isinstance(found, TensorData):
         return None if is_tensor(found) else "not-one-tensor"
     if isinstance(other, TensorData) and (len(found.shape), len(other.shape)) == (1, 3):
@@ -149,6 +182,8 @@ def why_text(batch: Batch, given: list[str]) -> str | None:
     texts = [text for text, _ in batch]
     if not given or sorted(given) == sorted(texts):
         return None
+    if name := why_texts_split(texts, given):
+        return name
     if sorted(text.lower() for text in given) == sorted(text.lower() for text in texts):
         return "texts-case-changed"
     if sorted(given) == sorted(" ".join(text.split()) for text in texts):
@@ -182,6 +217,8 @@ def why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
         "split-at-spaces": [pipeline.vectors_of_words(words)],
         "one-vector-repeated": [mean.repeat(len(tokens), 0)],
     }
+    if name := why_dropped([other for other, _ in batch], rows):
+        return name
     for mistake, made in known.items():
         if any(holds(row, vectors) for vectors in made for row in rows):
             return mistake
@@ -196,19 +233,20 @@ def _some_of(row: Array, vectors: Array) -> bool:
     return all(any(close_to_spacy(step, vector) for vector in rest) for step in row[row.any(1)])
 
 
-def why_altered(batch: Batch, rows: Array) -> str | None:
+def why_altered(batch: Batch, rows: Array) -> list[str]:
     """Return why no row holds a sentence although the shape is right."""
-    import numpy as np
-
-    right = np.zeros((rows.shape[1], len(batch), FEATURES), dtype=rows.dtype)
-    for b, (text, _) in enumerate(batch):
-        right[: len(spacy_vectors(text)), b] = spacy_vectors(text)
-    if close_to_spacy(rows, right.reshape(rows.shape)):
-        return "input-reshaped"
+    texts = [text for text, _ in batch]
+    right = padded([spacy_vectors(text) for text in texts])
+    if right.shape == rows.shape and close_to_spacy(rows, right.swapaxes(0, 1).reshape(rows.shape)):
+        return ["input-reshaped"]
+    if name := why_dropped_and_reshaped(texts, rows):
+        return ["input-reshaped", name]
     if all(_of_these_words(rows[b], batch, b) for b in range(len(batch))):
-        return "vectors-kept-by-word"
-    found = sorted(filled_steps(row) for row in rows)
-    return "vectors-altered" if found == sorted(lengths(batch)) else None
+        return ["vectors-kept-by-word"]
+    filled = [filled_steps(row) for row in rows]
+    if sorted(filled) == sorted(lengths(batch)):
+        return ["vectors-altered"]
+    return [name] if (name := why_filled(texts, filled)) else []
 
 
 def _of_these_words(row: Array, batch: Batch, b: int) -> bool:

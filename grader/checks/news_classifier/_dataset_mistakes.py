@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import Any
 
 from grader.checks._tools import is_list
 from grader.checks.news_classifier._samples import Samples
@@ -74,25 +75,43 @@ def why_texts(drawn: Samples, texts: object) -> str | None:
     return known.pop() if len(texts) == drawn.n and len(known) == 1 else None
 
 
-def why_targets(drawn: Samples, targets: object) -> str | None:
+def why_targets(drawn: Samples, targets: object) -> list[str]:
+    """Return the known mistakes behind the targets: a wrong form, wrong values, a wrong dtype."""
     if not isinstance(targets, TensorData):
         if is_list(targets) and targets and all(type(target) is str for target in targets):
-            return "targets-class-names"
-        return None if targets is None or is_tensor(targets) else "targets-not-a-tensor"
-    numbers, distinct = targets.tolist(), set(drawn.targets)
+            return ["targets-class-names"]
+        if targets is None or is_tensor(targets):
+            return []
+        values = _why_values(drawn, (len(targets),), [*targets]) if is_list(targets) else None
+        return ["targets-not-a-tensor", *([values] if values else [])]
+    numbers, dims = targets.tolist(), targets.shape
+    is_column = drawn.n > 1 and dims in ((drawn.n, 1), (1, drawn.n))
+    if is_column:
+        numbers, dims = targets.numpy().ravel().tolist(), (drawn.n,)
+    known = {
+        "targets-not-flat": is_column,
+        (_why_values(drawn, dims, numbers) or ""): True,
+        "targets-not-int64": targets.dtype != "int64",
+    }
+    names = [name for name, is_so in known.items() if name and is_so]
+    is_other = dims == (drawn.n,) and numbers != drawn.targets
+    return names or (["targets-not-label-less-one"] if is_other else [])
+
+
+def _why_values(drawn: Samples, dims: tuple[int, ...], numbers: Any) -> str | None:
+    """Return the known mistake behind the values of targets with this shape."""
+    distinct = set(drawn.targets)
     if numbers == [label for label, _ in drawn.pairs]:
         return "targets-from-one"
-    if targets.shape in ((), (1,)) and number_in(targets) == drawn.targets[-1]:
+    if dims in ((), (1,)) and drawn.targets[-1] in (numbers, *(numbers if dims else ())):
         return "only-last-sample"
-    if targets.shape == (drawn.n,) and _renumber(drawn.targets, numbers):
+    if dims == (drawn.n,) and _renumber(drawn.targets, numbers):
         return "targets-renumbered"
-    if targets.shape == (len(distinct),) and {*numbers} in ({*distinct}, {n + 1 for n in distinct}):
+    if dims == (len(distinct),) and {*numbers} in (distinct, {n + 1 for n in distinct}):
         return "targets-of-distinct-labels"
-    if len(targets.shape) == 2 and all(sorted(row)[-2:] == [0, 1] == [*{*row}] for row in numbers):
+    if len(dims) == 2 and all(sorted(row)[-2:] == [0, 1] == [*{*row}] for row in numbers):
         return "targets-one-hot"
-    if targets.dtype != "int64":
-        return "targets-not-int64"
-    return "targets-not-label-less-one" if targets.shape == (drawn.n,) else None
+    return None
 
 
 def _renumber(targets: list[int], found: list[float]) -> bool:
@@ -138,27 +157,50 @@ def number_in(found: object) -> float | None:
     return None
 
 
-def why_item(found: object, text: str, target: int) -> str | None:
+def why_item(found: object, text: str, target: int, offsets: set[float]) -> list[str]:
+    """Return the known mistakes behind an item: of the pair, of its text, and of its target.
+
+    Args:
+        found: the item.
+        text: what its text should be.
+        target: what its target should be.
+        offsets: what the targets of all items are too large by.
+    """
     if not is_list(found) or len(found) != 2:
         known = {
             "item-a-dict": isinstance(found, Opaque) and found.type == "dict",
             "item-without-target": found == text,
         }
-        return next((name for name, is_so in known.items() if is_so), None)
-    first, second = found
-    if second == text and first != text:
-        return "item-swapped"
+        return [name for name, is_so in known.items() if is_so]
+    is_swapped = found[1] == text and found[0] != text
+    first, second = reversed(found) if is_swapped else found
     if is_list(first):
-        return "item-a-slice"
-    if first != text:
-        is_character = isinstance(first, str) and len(first) == 1 < len(text) and first in text
-        return "item-one-character" if is_character else why_text(first, text)
-    if isinstance(second, TensorData):
-        if second.tolist() == [target]:
-            return "item-target-one-dimension"
-        if second.shape and target in second.tolist() and second.dtype == "int64":
-            return "item-all-targets"
-        if second.shape == (target,):
-            return "item-target-uninitialised"
-        return "item-a-list" if type(found) is list and second.tolist() == target else None
-    return "item-target-not-a-tensor" if number_in(second) == target else None
+        return ["item-a-slice"]
+    names = ["item-swapped"] if is_swapped else []
+    if first != text and (name := _why_item_text(first, text)):
+        names.append(name)
+    names += _why_item_target(second, target, offsets)
+    return names or (["item-a-list"] if type(found) is list and number_in(second) == target else [])
+
+
+def _why_item_text(found: object, text: str) -> str | None:
+    is_character = isinstance(found, str) and len(found) == 1 < len(text) and found in text
+    return "item-one-character" if is_character else why_text(found, text)
+
+
+def _why_item_target(found: object, target: int, offsets: set[float]) -> list[str]:
+    """Return the known mistakes behind the target of an item: its value, and its form."""
+    if isinstance(found, TensorData):
+        if found.shape not in ((), (1,)) and target in found.tolist() and found.dtype == "int64":
+            return ["item-all-targets"]
+        if found.shape == (target,) and number_in(found) != target:
+            return ["item-target-uninitialised"]
+    value = {-1: "item-target-subtracted-again", 1: "item-target-label"}
+    names = [value[int(each)] for each in offsets if len(offsets) == 1 and each in value]
+    if number_in(found) is None or (number_in(found) != target and not names):
+        return []
+    if not isinstance(found, TensorData):
+        return [*names, "item-target-not-a-tensor"]
+    if found.shape == (1,):
+        names.append("item-target-one-dimension")
+    return [*names, "item-target-not-int64"] if found.dtype != "int64" else names

@@ -14,6 +14,7 @@ from grader.checks.oracles.training_loop import (
     Scenario,
     Simulation,
     Weights,
+    paired_loops,
 )
 from grader.contract.messages import clean
 from grader.grading.answers import Forward, LoopSeen
@@ -82,26 +83,26 @@ def _unmoved(seen: LoopSeen) -> int:
     return sum(one.distance(other) == 0 for one, other in itertools.pairwise(moments))
 
 
-def describe_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, str, str]:
-    """Return what the loop did to the weights, what was expected, and the known mistake."""
+def describe_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, str, tuple[str, ...]]:
+    """Return what the loop did to the weights, what was expected, and the known mistakes."""
     start, end, lr = scenario.start, weights(seen), scenario.lr
     right = Simulation(scenario, LoopVariant()).weights
     at = abs(end.flat() - right.flat()).argmax()
     before, after, expected = (each.flat()[at] for each in (start, end, right))
-    mistake = _why_other_weights(seen, scenario)
+    mistake, *more = _why_other_weights(seen, scenario)
     if mistake == "lr-changes" and (rates := changing_rates(seen, scenario, lr)):
         shown = ", ".join(f"{rate:.3g}" for rate in rates)
         return (
             f"The learning rate of its {len(rates)} steps was {shown}",
             f"{lr} in each step",
-            mistake,
+            (mistake,),
         )
     if mistake.endswith("steps-differ") and (found := _unusual_part(seen, lr)):
-        return found
+        return *found[:2], found[2:]
     return (
         f"A weight of the model went from {figure(before)} to {figure(after)}",
         f"{figure(expected)} after Adam(lr={lr}) on the cross-entropy of each batch",
-        mistake,
+        (mistake, *more),
     )
 
 
@@ -138,8 +139,8 @@ def _unusual_part(seen: LoopSeen, lr: float) -> tuple[str, str, str] | None:
     return None
 
 
-def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
-    """Return the known mistake behind the final weights of the student's loop."""
+def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, ...]:
+    """Return the known mistakes behind the final weights of the student's loop: one, or two."""
     end, start = weights(seen), scenario.start
     calls = [event for events in learned_from(seen, scenario) for event in events]
     modes = {event.training for event in calls}
@@ -150,26 +151,40 @@ def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> str:
     )
     near = matching_mistake(end, known, lambda one, other: one.distance(other) <= TOLERANCE)
     if near:
-        return near
+        return (near,)
     moments = _moments(seen)
     if moments and moments[0][1].distance(start) > 0:
-        return "weights-reset"
+        return ("weights-reset",)
     if is_earlier_epoch(end, scenario):
-        return "best-weights-loaded"
+        return ("best-weights-loaded",)
     if _unmoved(seen):
-        return "step-left-out"
+        return _pair(end, scenario, modes) or ("step-left-out",)
     if rates := Simulation(scenario, LoopVariant(epochs=0)).rates(moments, end):
         if all(abs(rate - scenario.lr) <= 0.01 * scenario.lr for rate in rates):
-            return "batches-reordered"
-        return "lr-ignored" if max(rates) - min(rates) <= 0.01 * max(rates) else "lr-changes"
+            return ("batches-reordered",)
+        is_fixed = max(rates) - min(rates) <= 0.01 * max(rates)
+        return ("lr-ignored" if is_fixed else "lr-changes",)
     if (end.bias == start.bias).all() != (end.weight == start.weight).all():
-        return "parameters-left-out"
+        return ("parameters-left-out",)
     if addition := _addition(end, scenario):
-        return addition
+        return (addition,)
+    if pair := _pair(end, scenario, modes):
+        return pair
     right = Simulation(scenario, LoopVariant()).epochs[0].after
     n = len(scenario.train)
     later = len(moments) > n and moments[n][1].distance(right) <= TOLERANCE
-    return "later-steps-differ" if later else "first-steps-differ"
+    return ("later-steps-differ" if later else "first-steps-differ",)
+
+
+def _pair(end: Weights, scenario: Scenario, modes: set[bool]) -> tuple[str, ...]:
+    """Return the two mistakes that together lead to these weights, if no others do."""
+    fitting = {
+        frozenset(names): names
+        for names, loop in paired_loops()
+        if loop.eval_mode_from > EPOCHS or False in modes
+        if end.distance(Simulation(scenario, loop).weights) <= TOLERANCE
+    }
+    return next(iter(fitting.values())) if len(fitting) == 1 else ()
 
 
 def _addition(end: Weights, scenario: Scenario) -> str | None:

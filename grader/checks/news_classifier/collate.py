@@ -36,7 +36,7 @@ from grader.grading.pipeline import FEATURES, MODEL
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial
 from grader.sandbox.worker_client import FRESH
-from grader.worker.wire import Raised, TensorData
+from grader.worker.wire import Opaque, Raised, TensorData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +112,8 @@ def check_loads_once(submission: Submission) -> None:
     nlp = unwrap(found.nlp)
     if not (found.pipeline or "").startswith(MODEL):
         expected = f'the result of spacy.load("{MODEL}"), loaded in __init__'
-        raise Failure("Collate().nlp", f"It is {found.pipeline or show(nlp)}", expected)
+        shown, mistake = _describe_pipeline(found.pipeline, nlp)
+        raise Failure("Collate().nlp", f"It is {shown}", expected, mistake)
     if found.loads_called:
         every = found.loads_called >= len(drawn.small)
         raise Failure(
@@ -123,11 +124,22 @@ def check_loads_once(submission: Submission) -> None:
         )
 
 
+def _describe_pipeline(name: str | None, nlp: Any) -> tuple[str, str]:
+    """Return what a wrong `nlp` is, and the known mistake."""
+    if name is None:
+        is_tokenizer = isinstance(nlp, Opaque) and nlp.type == "Tokenizer"
+        return show(nlp), "tokenizer-alone" if is_tokenizer else "pipeline-not-loaded"
+    if name.partition(" ")[0].endswith("_pipeline"):  # what spaCy calls one that was not loaded
+        without = " without components" if name.endswith("without components") else ""
+        return f"a blank pipeline{without}", "pipeline-blank"
+    return f"the pipeline {name}", "another-pipeline"
+
+
 def check_shape(submission: Submission) -> None:
     """A batch becomes float32 (B, T, F) and int64 (B,), where T is the longest sentence."""
     drawn = batches_of(submission)
     found = seen(submission).results[0]
-    lacks_tok2vec = "without tok2vec" in str(seen(submission).pipeline)
+    lacks_tok2vec = " without " in str(seen(submission).pipeline)
     if isinstance(found, Raised) and found.type != "NotImplementedError":
         mistake = "no-tok2vec" if lacks_tok2vec else why_raised(found)
         if mistake:
@@ -136,7 +148,9 @@ def check_shape(submission: Submission) -> None:
     try:
         _expect_pair(drawn.batch, unwrap(found))
     except Failure as failure:
+        read = why_text(drawn.batch, seen(submission).texts[0])
         mistake = why_by_the_calls(drawn, seen(submission), failure.mistake)
+        mistake = read if read == "words-split-and-read-alone" else mistake
         with local(_repaired(drawn.batch, unwrap(found)) is not None):
             raise (failure.named(mistake) if mistake else failure) from None
 
@@ -153,8 +167,9 @@ def _expect_pair(batch: Batch, found: Any) -> None:
     right_shape = (len(batch), max(lengths(batch)), FEATURES)
     if not is_tensor_of(first, "float32", right_shape):
         expected = tensor_of("float32", "(B, T, F)", right_shape)
-        mistake = why_padded(batch, first, targets)
-        raise Failure(f"{call(batch)}[0]", f"It is {show(first)}", expected, mistake)
+        mistake, second = (*why_padded(batch, first, targets), None, None)[:2]
+        shown = f"It is {show(first)}"
+        raise Failure(f"{call(batch)}[0]", shown, expected, mistake, second=second)
     b = right_shape[:1]
     if not is_tensor_of(targets, "int64", b):
         expected = tensor_of("int64", "(B,)", b)
@@ -171,9 +186,10 @@ def check_vectors(submission: Submission) -> None:
             end_trial()
             read = why_text(drawn.batch, seen(submission).texts[0])
             exact = read if read != "texts-changed" else None
-            mistake = exact or why_vectors(drawn.batch, rows, text) or read
-            mistake = mistake or why_altered(drawn.batch, rows)
-            _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistake)
+            mistake, second = exact or why_vectors(drawn.batch, rows, text) or read, None
+            if not mistake:
+                mistake, second = (*why_altered(drawn.batch, rows), None, None)[:2]
+            _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistake, second)
     rows, _ = _pair(drawn.long, unwrap(seen_long(submission).results[0]))
     if not any(holds(row, spacy_vectors(drawn.long[0][0])) for row in rows):
         mistake = why_text(drawn.long, seen_long(submission).texts[0])
@@ -199,7 +215,9 @@ def _expect_raw(submission: Submission) -> None:
             _expect_vectors(drawn.raw, rows, [text for text, _ in drawn.raw].index(text), mistake)
 
 
-def _expect_vectors(batch: Batch, rows: Array, b: int, mistake: str | None = None) -> None:
+def _expect_vectors(
+    batch: Batch, rows: Array, b: int, mistake: str | None = None, second: str | None = None
+) -> None:
     """Compare row b with the vectors of sentence b, step by step."""
     text = batch[b][0]
     tokens = pipeline.tokens(text)
@@ -210,7 +228,7 @@ def _expect_vectors(batch: Batch, rows: Array, b: int, mistake: str | None = Non
             at, number, right = first_difference(found, vector, TOLERANCE)
             place = f"{call(batch)}[0][{b}, {step}, {at}]"
             expected = f"{right}, from token.vector of {token!r} in {quoted(text)}"
-            raise Failure(place, f"It is {number}", expected, mistake)
+            raise Failure(place, f"It is {number}", expected, mistake, second=second)
 
 
 def check_padding(submission: Submission) -> None:

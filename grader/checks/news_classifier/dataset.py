@@ -172,8 +172,9 @@ def check_targets(submission: Submission) -> None:
         return
     expected = f"an int64 tensor {drawn.targets} of shape (N,) = ({drawn.n},)"
     with local(_count(targets) == drawn.n and _follow_labels(drawn, seen(submission))):
-        mistake = why_targets(drawn, targets)
-        raise Failure(f"{drawn.call}.targets", f"It is {show(targets)}", expected, mistake)
+        mistake, second = (*why_targets(drawn, targets), None, None)[:2]
+        shown = f"It is {show(targets)}"
+        raise Failure(f"{drawn.call}.targets", shown, expected, mistake, second=second)
 
 
 def _follow_labels(drawn: Samples, made: DatasetSeen) -> bool:
@@ -276,9 +277,10 @@ def check_item(submission: Submission) -> None:
         ) or (right and is_work and _is_own(made, index, found)):
             continue
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
-        why = why_item(found, text, target)
+        mistake, second = (*why_item(found, text, target, _offsets(submission)), None, None)[:2]
+        shown = f"It returned {show(found)}"
         with local(found is not None):
-            raise Failure(f"{drawn.call}[{index}]", f"It returned {show(found)}", expected, why)
+            raise Failure(f"{drawn.call}[{index}]", shown, expected, mistake, second=second)
     for index, text in enumerate(drawn.raw_texts):
         found = unwrap(raw_items(submission)[index])
         if is_list(found) and len(found) == 2 and _is_own(seen_raw(submission), index, found):
@@ -287,6 +289,16 @@ def check_item(submission: Submission) -> None:
             with local():
                 first = found[0] if is_list(found) else found
                 _differ(f"{drawn.raw_call}[{index}][0]", first, text)
+
+
+def _offsets(submission: Submission) -> set[float]:
+    """Return by how much the targets of the items are too large; empty if one is no number."""
+    drawn = samples_of(submission)
+    found = [each if is_list(each) else () for each in items(submission)[: drawn.n]]
+    values = [[n for n in map(number_in, each) if n is not None] for each in found]
+    if not all(len(each) == 1 for each in values):
+        return set()
+    return {each[0] - target for each, target in zip(values, drawn.targets, strict=True)}
 
 
 def _is_own(made: DatasetSeen, index: int, found: Sequence[Any]) -> bool:

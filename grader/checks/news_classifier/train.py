@@ -24,7 +24,11 @@ from grader.checks._tools import (
     same_numbers,
     why_no_pair,
 )
-from grader.checks.news_classifier._evaluate_mistakes import why_other_numbers, why_raised
+from grader.checks.news_classifier._evaluate_mistakes import (
+    second_mistake,
+    why_other_numbers,
+    why_raised,
+)
 from grader.checks.news_classifier._train_mistakes import (
     changing_rates,
     describe_weights,
@@ -62,6 +66,7 @@ from grader.checks.oracles.training_loop import (
     LoopVariant,
     Scenario,
     Simulation,
+    paired_histories,
     true_history,
     wrong_histories,
 )
@@ -91,14 +96,18 @@ def check_evaluate(submission: Submission) -> None:
         mistake = "numbers-as-tensors" if any(isinstance(n, TensorData) for n in found) else None
         if [*map(type, found)] == [float, int]:
             mistake = "accuracy-rounded-down"
-        raise Failure(EVALUATE, f"It returned {show(tuple(found))}", "two floats", mistake)
+        shown, second = f"It returned {show(tuple(found))}", None
+        if mistake == "numbers-as-tensors":
+            second = second_mistake(submission, found)
+        raise Failure(EVALUATE, shown, "two floats", mistake, second=second)
     if not close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
         end_trial()
         *others, last = (str(len(targets)) for _, targets in scenario.val)
         shown = f"With batches of {', '.join(others)} and {last} samples it returned "
         shown += f"({figure(found[0])}, {figure(found[1])})"
         expected = f"({figure(right.loss)}, {figure(right.accuracy)}), the means over all samples"
-        raise Failure(EVALUATE, shown, expected, why_other_numbers(submission, *found))
+        mistake, *more = why_other_numbers(submission, *found)
+        raise Failure(EVALUATE, shown, expected, mistake, second=next(iter(more), None))
     _expect_single(submission)
 
 
@@ -285,7 +294,8 @@ def check_learns(submission: Submission) -> None:
         mistake = "gradients-not-used" if computed else without
         found = "The model's weights did not change"
         raise Failure(train, found, "changed weights after each batch", mistake)
-    raise Failure(train, *describe_weights(seen, scenario))
+    found, expected, (mistake, *more) = describe_weights(seen, scenario)
+    raise Failure(train, found, expected, mistake, second=next(iter(more), None))
 
 
 def _uses_its_arguments(submission: Submission) -> None:
@@ -344,18 +354,20 @@ def check_losses(submission: Submission) -> None:
     seen, scenario = trained(submission), stage(submission)
     history = _history(unwrap(seen.result))
     epochs = _epochs(seen, scenario)
-    wrong = wrong_histories(scenario, epochs)
+    wrong, pairs = wrong_histories(scenario, epochs), paired_histories(scenario, epochs)
     agree = functools.partial(close_numbers, tolerance=TOLERANCE)
     for key, right in true_history(scenario, epochs).items():
         found = [row[key] for row in history]
         if not agree(found, right) and not is_own_result(submission, epochs, key, found):
             mistake = matching_mistake(found, wrong[key], agree)
+            paired = {names for names, each in pairs[key] if not mistake and agree(found, each)}
+            mistake, second = paired.pop() if len(paired) == 1 else (mistake, None)
             if not mistake and key.startswith("val") and _is_stale(found, right):
                 mistake = "validated-too-rarely"
             mistake = mistake or ("train-loss-differs" if key == "train_loss" else "means-differ")
             shown, expected = (f"[{', '.join(map(figure, each))}]" for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
-            raise Failure(call(scenario.lr), told, expected, mistake)
+            raise Failure(call(scenario.lr), told, expected, mistake, second=second)
 
 
 def _list_among(found: Any) -> Any:

@@ -47,32 +47,48 @@ class Pass:
     def _hits(self) -> list[Array]:
         return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
 
+    @property
+    def _mean_of_means(self) -> float:
+        return sum(float(part.mean()) for part in self._hits) / len(self._hits)
+
     def wrong_losses(self) -> list[tuple[str, float]]:
         """Yield the losses that known mistakes lead to."""
-        probabilities = Pass(tuple((softmax(scores), targets) for scores, targets in self.batches))
+        others = [(name, float(np.concatenate(each).mean())) for name, each in self._other_losses]
+        return [*_wrong_loss_means(self.losses), *others]
+
+    @property
+    def _other_losses(self) -> list[tuple[str, list[Array]]]:
+        """What known mistakes compute instead of the cross-entropies of each batch."""
+        doubled = [losses(softmax(scores), targets) for scores, targets in self.batches]
         picked = [-scores[np.arange(len(targets)), targets] for scores, targets in self.batches]
+        return [("softmax-before-loss", doubled), ("log-softmax-missing", picked)]
+
+    def paired_losses(self) -> list[tuple[tuple[str, str], float]]:
+        """Yield the losses that two known mistakes together lead to."""
         means = [float(part.mean()) for part in self.losses]
-        count = len(np.concatenate(self.losses))
-        doubled = 2 * means[-1]  # `loss += loss.item()`, where loss is the batch's
+        full = [len(self.losses[at]) * len(means) for at in (0, -1)]
         return [
-            ("weighted-by-loader-batch-size", len(self.losses[0]) * sum(means) / count),
-            *(("last-batch-only", doubled / n) for n in (1, len(means), count)),
-            ("loss-mean-over-batches", sum(means) / len(means)),
-            ("loss-not-weighted", sum(means) / count),
-            ("not-divided", sum(means)),
-            *_wrong_means(self.losses),
-            ("softmax-before-loss", probabilities.loss),
-            ("log-softmax-missing", float(np.concatenate(picked).mean())),
+            *((("loss-not-weighted", "full-batches-assumed"), sum(means) / n) for n in full),
+            *(
+                ((name, mean), number)
+                for name, each in self._other_losses
+                for mean, number in _wrong_loss_means(each)
+            ),
         ]
 
     def wrong_accuracies(self) -> list[tuple[str, float]]:
         """Yield the accuracies that known mistakes lead to."""
-        means = [float(part.mean()) for part in self._hits]
         return [
-            ("accuracy-mean-over-batches", sum(means) / len(means)),
+            ("accuracy-mean-over-batches", self._mean_of_means),
             ("accuracy-in-percent", 100 * self.accuracy),
             *_wrong_means(self._hits),
         ]
+
+    def paired_accuracies(self) -> list[tuple[tuple[str, str], float]]:
+        """Yield the accuracies that two known mistakes together lead to."""
+        means = [pair for pair in _wrong_means(self._hits) if pair[0] != "not-divided"]
+        means.append(("accuracy-mean-over-batches", self._mean_of_means))
+        return [((name, "accuracy-in-percent"), 100 * number) for name, number in means]
 
     def wrong_hits(self) -> list[tuple[str, float]]:
         """Yield the accuracies that wrong comparisons lead to."""
@@ -101,6 +117,20 @@ class Pass:
         return all(0 < hits.sum() < len(hits) for hits in self._hits)
 
 
+def _wrong_loss_means(parts: list[Array]) -> list[tuple[str, float]]:
+    """Return what known mistakes make of the losses (B,) of each batch."""
+    means, count = [float(part.mean()) for part in parts], sum(map(len, parts))
+    doubled = 2 * means[-1]  # `loss += loss.item()`, where loss is the batch's
+    return [
+        ("weighted-by-loader-batch-size", len(parts[0]) * sum(means) / count),
+        *(("last-batch-only", doubled / n) for n in (1, len(means), count)),
+        ("loss-mean-over-batches", sum(means) / len(means)),
+        ("loss-not-weighted", sum(means) / count),
+        ("not-divided", sum(means)),
+        *_wrong_means(parts),
+    ]
+
+
 def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
     sums = [float(part.sum()) for part in batches]
     count = sum(map(len, batches))
@@ -111,4 +141,5 @@ def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
         ("last-batch-only", sums[-1] / len(batches[-1])),
         ("last-batch-only", sums[-1] / count),
         ("divided-by-last-batch", sum(sums) / len(batches[-1])),
+        *(("full-batches-assumed", sum(sums) / (len(sums) * len(batches[at]))) for at in (0, -1)),
     ]

@@ -8,7 +8,9 @@ values describe known mistakes, which a student's result is compared with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,7 @@ EPOCHS = 3  # with more, a loop that stops early would look like one with a wron
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
 Named = list[tuple[str, list[float]]]  # the numbers that known mistakes lead to, by name
+Paired = list[tuple[tuple[str, str], list[float]]]  # the numbers that two of them lead to
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,23 @@ def wrong_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Named]
     }
 
 
-def columns(rows: list[list[tuple[str, float]]]) -> Named:
+def paired_histories(scenario: Scenario, epochs: list[Epoch]) -> dict[str, Paired]:
+    """Yield, by key, the numbers that two known mistakes together lead to."""
+    met, val = [epoch.met for epoch in epochs], [epoch.after.over(scenario.val) for epoch in epochs]
+    return {
+        "train_loss": [
+            *columns([each.paired_losses() for each in met]),
+            *((("totals-not-reset", name), each) for name, each in _running_otherwise(met)),
+        ],
+        "val_loss": columns([each.paired_losses() for each in val]),
+        "val_accuracy": columns([each.paired_accuracies() for each in val]),
+    }
+
+
+Name = TypeVar("Name", str, tuple[str, str])
+
+
+def columns(rows: list[list[tuple[Name, float]]]) -> list[tuple[Name, list[float]]]:
     """Return the numbers by name, from one list of pairs per epoch."""
     return [(column[0][0], [number for _, number in column]) for column in zip(*rows, strict=True)]
 
@@ -131,6 +150,23 @@ def _running(passes: list[Pass]) -> Named:
     count = len(np.concatenate(passes[0].losses))
     means = sums / (count * np.arange(1, len(passes) + 1))
     return [("totals-not-reset", list(map(float, form))) for form in (means, sums / count)]
+
+
+def _running_otherwise(passes: list[Pass]) -> Named:
+    """Return other means of totals that are not reset between epochs."""
+    totals = np.cumsum([sum(part.mean() for part in each.losses) for each in passes])
+    sums = np.cumsum([np.concatenate(each.losses).sum() for each in passes])
+    batches, count = len(passes[0].losses), len(np.concatenate(passes[0].losses))
+    known = {
+        "loss-mean-over-batches": (
+            totals / batches,
+            totals / batches / np.arange(1, len(passes) + 1),
+        ),
+        "loss-not-weighted": (totals / count,),
+        "divided-by-batches": (sums / batches,),
+        "not-divided": (totals, sums),
+    }
+    return [(name, list(map(float, form))) for name, forms in known.items() for form in forms]
 
 
 # --- what is learned -------------------------------------------------------------------------
@@ -354,3 +390,19 @@ ADDITIONS: tuple[tuple[str, LoopVariant], ...] = (
     ("focal-loss", LoopVariant(loss="focal")),
     *(("class-ignored", LoopVariant(ignored=number)) for number in range(3)),
 )
+
+
+def paired_loops() -> Iterator[tuple[tuple[str, str], LoopVariant]]:
+    """Yield the loops with two known mistakes, or with one and an addition."""
+    single = [*KNOWN_MISTAKES, *ADDITIONS]
+    for at, (name, loop) in enumerate(KNOWN_MISTAKES):
+        for other, more in single[at + 1 :]:
+            fields, added = _changed(loop), _changed(more)
+            if name != other and not {*fields} & {*added}:
+                yield (name, other), replace(loop, **added)
+
+
+def _changed(loop: LoopVariant) -> dict[str, Any]:
+    """Return the fields of a loop that differ from the correct one's."""
+    right = vars(LoopVariant())
+    return {field: value for field, value in vars(loop).items() if value != right[field]}

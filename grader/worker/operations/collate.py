@@ -92,11 +92,12 @@ def one_process() -> AbstractContextManager[Any]:
 
 
 def _name(nlp: object) -> str | None:
-    """Return a pipeline's name, marked if it lacks tok2vec; None if it is not a pipeline."""
+    """Return a pipeline's name, and whether it lacks tok2vec; None if it is not a pipeline."""
     if not isinstance(nlp, spacy.Language):
         return None
     name = f"{nlp.lang}_{nlp.meta.get('name')}"
-    return name if "tok2vec" in nlp.pipe_names else f"{name} without tok2vec"
+    missing = "tok2vec" if nlp.pipe_names else "components"
+    return name if "tok2vec" in nlp.pipe_names else f"{name} without {missing}"
 
 
 def _text(batch: list[tuple[str, int]]) -> str:

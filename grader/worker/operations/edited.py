@@ -28,7 +28,13 @@ ROUND, ROUNDS = "__round__", "__rounds__"
 
 
 def listed(module: str, names: list[str], most: int) -> list[tuple[str, int, str, str]]:
-    """Return kind, line, part and other of the edits of a task's functions, at most so many."""
+    """Return kind, line, part and other of the edits of a function and of what it uses.
+
+    Args:
+        module: the student's module.
+        names: the functions of a task, the one to look at first; edits of the others come last.
+        most: how many to return.
+    """
     found = _edits(module, tuple(names), student.files[module])
     return [(edit.kind, edit.line, edit.part, edit.other) for _, edit in found[:most]]
 
@@ -88,13 +94,27 @@ def _edits(
     if any(word in source for word in STEPPED):
         return []
     definitions = _definitions(module, source)
+    others = {name: each for name, each in definitions.items() if name not in names[1:]}
+    own = _used(names[:1], others)
+    used = [definitions[name] for name in _used(names, definitions)]
+    attributes = [*dict.fromkeys(name for each in used for name in _attributes(each))]
     found = [
-        (definitions[name], edit)
-        for name in _used(names, definitions)
-        for function in _functions(definitions[name])
-        for edit in edits.edits(function)
+        (definition, edit)
+        for definition in used
+        for function in _functions(definition)
+        for edit in edits.edits(function, attributes)
     ]
-    return sorted(found, key=lambda pair: edits.KINDS.index(pair[1].kind))
+    kinds = edits.KINDS.index
+    return sorted(found, key=lambda pair: (pair[0].name not in own, kinds(pair[1].kind)))
+
+
+def _attributes(definition: Definition) -> Iterator[str]:
+    """Yield the attributes that a class gives its objects: those that are set, and properties."""
+    for node in ast.walk(definition) if isinstance(definition, ast.ClassDef) else ():
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+        elif isinstance(node, ast.FunctionDef) and node.decorator_list:
+            yield node.name
 
 
 def _functions(definition: Definition) -> list[ast.FunctionDef]:
