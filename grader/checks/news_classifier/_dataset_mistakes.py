@@ -82,7 +82,8 @@ def why_targets(drawn: Samples, targets: object) -> list[str]:
             return ["targets-class-names"]
         if targets is None or is_tensor(targets):
             return []
-        values = _why_values(drawn, (len(targets),), [*targets]) if is_list(targets) else None
+        numbers = [*map(number_in, targets)] if is_list(targets) else [None]
+        values = None if None in numbers else _why_values(drawn, (len(numbers),), numbers)
         return ["targets-not-a-tensor", *([values] if values else [])]
     numbers, dims = targets.tolist(), targets.shape
     is_column = drawn.n > 1 and dims in ((drawn.n, 1), (1, drawn.n))
