@@ -64,6 +64,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-one-too-few": Bleu(missed=1),
     "bleu-orders-from-0": Bleu(shortest=0, orders=3),
     **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},
+    **{f"bleu-orders-{n}-of-4": Bleu(orders=n, root=4) for n in (1, 2, 3, 5)},
 }
 
 
@@ -219,12 +220,13 @@ def require_bleu(submission: Submission, case: str) -> None:
         why = "bleu-zero-replaced"
     if why is None and not found:
         why = "bleu-nothing-matches"
+    more = second_mistake(submission, case, why) if why in BLEU_MISTAKES else ""
     note = "" if why else two_mistakes(submission, case) or about_number(found, right, {"4": 4})
     why = why or (None if note else "bleu-differs")
     why = why and _variant(why)
     said = f"{right:.4f}" if right else "0.0"
     with local(why == "bleu-not-in-percent"):
-        raise BleuFailure(case, corpus, found, said, why, note)
+        raise BleuFailure(case, corpus, found, said, why, note, more)
 
 
 def explaining(submission: Submission, found: float, right: float, corpus: Corpus) -> str | None:
@@ -253,23 +255,49 @@ def two_mistakes(submission: Submission, case: str) -> str:
 
     Code may return 0 before it comes to its mistakes.
     """
-    seen = [
-        (called.result, corpora(submission)[each])
-        for each, called in bleus(submission).items()
-        if isinstance(called.result, float) and called.result
-    ]
+    seen = _scores(submission, case)
     if len(seen) < ENOUGH:
         return ""
-    seen.sort(key=lambda pair: pair[1] is not corpora(submission)[case])  # the wrong one first
     for (one, first), (other, second) in itertools.combinations(BLEU_MISTAKES.items(), 2):
         changes = [changed_fields(way) for way in (first, second)]
         if changes[0].keys() & changes[1].keys():
             continue
         way = Bleu(**changes[0], **changes[1])
-        if all(close_number(score, way.score(*corpus)) for score, corpus in seen):
+        if _explains(way, seen):
             told = [mistakes()[_variant(name)].explanation for name in (one, other)]
             return " ".join(["Two mistakes together lead to this.", *told])
     return ""
+
+
+def second_mistake(submission: Submission, case: str, first: str) -> str:
+    """Say which known mistake explains every score but 0 together with one that does not alone."""
+    seen, known = _scores(submission, case), BLEU_MISTAKES[first]
+    if len(seen) < ENOUGH or _explains(known, seen):
+        return ""
+    own = changed_fields(known)
+    others = {
+        _variant(name)
+        for name, way in BLEU_MISTAKES.items()
+        if not own.keys() & changed_fields(way).keys()
+        and _explains(Bleu(**own, **changed_fields(way)), seen)
+    }
+    if len(others) != 1:
+        return ""
+    return f"There is a second mistake. {mistakes()[others.pop()].explanation}"
+
+
+def _scores(submission: Submission, case: str) -> list[tuple[float, Corpus]]:
+    """Return every score but 0 with its corpus, that of a case first."""
+    seen = [
+        (called.result, corpora(submission)[each])
+        for each, called in bleus(submission).items()
+        if isinstance(called.result, float) and called.result
+    ]
+    return sorted(seen, key=lambda pair: pair[1] is not corpora(submission)[case])
+
+
+def _explains(way: Bleu, seen: list[tuple[float, Corpus]]) -> bool:
+    return all(close_number(score, way.score(*corpus)) for score, corpus in seen)
 
 
 def changed_fields(way: Bleu) -> dict[str, Any]:
@@ -310,8 +338,9 @@ class BleuFailure(Failure):
         expected: str,
         why: str | None,
         note: str = "",
+        more: str = "",
     ) -> None:
-        """Compose the message with the sentences."""
+        """Compose the message with the sentences; `more` ends it."""
         told = f"It returned {found:.4f}" if isinstance(found, float) else found
         super().__init__(f"{BLEU_CALL} {case}", told, expected, why, note=note)
         lines = [
@@ -320,7 +349,7 @@ class BleuFailure(Failure):
             for name, sentence in zip(("translation", "reference"), pair, strict=True)
         ]
         first, *rest = str(self).split("\n")
-        self.args = ("\n".join([first, *lines, *rest]),)
+        self.args = ("\n".join(filter(None, [first, *lines, *rest, more])),)
 
 
 def check_number(submission: Submission) -> None:

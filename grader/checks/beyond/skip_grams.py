@@ -173,6 +173,7 @@ def known_mistakes(tokens: list[int], window: int, right: Pairs) -> dict[str, li
         "pairs-of-places": [
             pairs_of([*range(len(tokens))], lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
         ],
+        "pairs-around-the-first-place": around_first_places(tokens, window),
         "pairs-listed-once": [Counter(right.keys())],
         "pairs-equal-words-left-out": [
             Counter({pair: n for pair, n in right.items() if pair[0] != pair[1]})
@@ -188,6 +189,21 @@ def known_mistakes(tokens: list[int], window: int, right: Pairs) -> dict[str, li
             )
         ],
     }
+
+
+def around_first_places(tokens: list[int], window: int) -> list[Pairs]:
+    """Return the pairs if the place of centres, of contexts or of both is the first of a word."""
+    places = [*range(len(tokens))]
+    first = [tokens.index(word) for word in tokens]
+    return [
+        Counter(
+            (tokens[i], tokens[j])
+            for i in places
+            for j in places
+            if 0 < abs(centres[i] - contexts[j]) <= window
+        )
+        for centres, contexts in [(first, places), (places, first), (first, first)]
+    ]
 
 
 def why_by_distance(tokens: list[int], window: int, found: Pairs, right: Pairs) -> str | None:

@@ -145,6 +145,10 @@ def trained(submission: Submission) -> TextTraining:
         for words, mistake in RAISED.items():
             if words in seen.result.message:
                 raise Failure(TRAIN, seen.result, "a list of losses", mistake)
+    if isinstance(seen.result, Raised) and "batch_size" in seen.result.message:
+        ids = [each.ids.tolist() for each in seen.calls if isinstance(each.ids, TensorData)]
+        if ids == [part.tolist() for part in text_ids(submission).split(CHUNK, dim=1)]:
+            raise Failure(TRAIN, seen.result, "a list of losses", "last-character-read")
     if isinstance(seen.result, Raised) and any(call.attached for call in seen.calls):
         found = f"It raised {seen.result.type}, because `backward` went back into an earlier chunk"
         raise Failure(TRAIN, found, "gradients that stay inside a chunk", "state-not-detached")

@@ -17,6 +17,7 @@ class Bleu:
     Attributes:
         orders: the length of the longest n-grams.
         shortest: the length of the shortest ones.
+        root: which root of the product of the precisions is taken; 0 for their number.
         clipping: the reference counts that limit those of a translation: of its "sentence", of
             the whole "corpus", or "none"; "pooled" compares the counts of the whole corpus.
         penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "long"
@@ -41,6 +42,7 @@ class Bleu:
 
     orders: int = 4
     shortest: int = 1
+    root: int = 0
     clipping: str = "sentence"
     penalty: str = "short"
     arithmetic: bool = False
@@ -124,7 +126,7 @@ class Bleu:
         product = math.prod(precisions)
         if self.base_two:
             return math.exp(math.log2(product) / len(precisions))
-        return product if self.multiplied else product ** (1 / len(precisions))
+        return product if self.multiplied else product ** (1 / (self.root or len(precisions)))
 
     def _penalty(self, c: int, r: int) -> float:
         if not c or self.penalty == "none":
