@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.checks._differences import about_form
 from grader.contract.messages import Failure, shape, shorten, show
+from grader.contract.mistakes import mistakes
 from grader.grading.answers import CallResult, reject_unless, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.worker.wire import Opaque, Raised, TensorData
@@ -109,6 +110,26 @@ def matching_mistake(
 ) -> str | None:
     """Return the first mistake that leads to the observed result."""
     return next((name for name, wrong in mistakes if agree(found, wrong)), None)
+
+
+def two_mistakes(
+    found: Any, pairs: Iterable[tuple[str, str, Any]], agree: Callable[[Any, Any], bool]
+) -> str:
+    """Return the texts of the two mistakes that together lead to a result.
+
+    Args:
+        found: the result.
+        pairs: names of two mistakes, and the result of both.
+        agree: whether two results are equal.
+
+    Returns:
+        Nothing if no pair leads to it, or several do.
+    """
+    fits = {frozenset(names) for *names, wrong in pairs if agree(found, wrong)}
+    if len(fits) != 1:
+        return ""
+    told = [mistakes()[name].explanation for name in sorted(fits.pop())]
+    return " ".join(["Two mistakes together lead to this.", *told])
 
 
 # --- require ---------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from grader.grading.answers import structured
 from grader.grading.pipeline import FEATURES
 from grader.grading.submission import Submission
 from grader.sandbox.worker_client import WorkerLost
+from grader.worker.fixed_sizes import SMALL
 
 OBSERVED = ("  got:", "  raised:", "Your code raised ")
 TRACE = "  shapes:"
@@ -29,7 +30,6 @@ VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
 LENGTH = re.compile(r"out of bounds for dimension \d+ with size (\d+)")
 OF_SPACY = ("collate", "token_vectors")  # tasks whose features are always those of spaCy
 INSTEAD = "Take sizes from the arguments, as in x.shape[-1]."
-SMALL = 5  # a smaller number, such as the 4 gates of an LSTM, counts only where it must be wrong
 SECONDS = 5.0
 
 

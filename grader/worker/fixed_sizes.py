@@ -26,6 +26,7 @@ OPERATIONS = {
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
 }
+SMALL = 5  # smaller numbers, such as the 4 gates of an LSTM or an index of 0, are rarely sizes
 Constants = Mapping[str, tuple[int, int]]  # the value and the line, by name
 
 
@@ -56,7 +57,7 @@ def fixed_sizes(
         for size, shown in _sizes(part):
             value = _value(size, known)
             name = called(shown) if isinstance(shown, ast.Call) else ""
-            if value is None:
+            if value is None or value < (SMALL if isinstance(shown, ast.Subscript) else 2):
                 continue
             if name == "range":
                 is_wrong = 0 < length < value

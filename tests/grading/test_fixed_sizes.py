@@ -44,6 +44,11 @@ def test_another_number_is_not(line: str) -> None:
     assert not fixed_sizes(f"import torch\n\ndef f(x):\n    {line}\n", [], [64])
 
 
+@pytest.mark.parametrize("line", ["x[0]", "x[:, 2:4]", "torch.zeros(0, 7)", "x.view(-1, 1)"])
+def test_the_smallest_numbers_are_no_sizes(line: str) -> None:
+    assert not fixed_sizes(f"def f(x):\n    return {line}\n", [], [0, 1, 2, 4])
+
+
 def test_a_loop_or_a_tensor_that_ends_elsewhere_than_the_input_is_found() -> None:
     code = "def f(x):\n    for t in range(10):\n        x[t]\n    return torch.zeros(6)[t]\n"
     assert [size for _, size, _ in fixed_sizes(code, [], [], length=6)] == [10, 6]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_number
@@ -14,6 +15,7 @@ from grader.checks._tools import (
     require_gradients,
     require_tensor,
     require_unchanged,
+    two_mistakes,
 )
 from grader.contract.messages import Failure, show
 from grader.grading.answers import Call, CallResult, construct, unwrap
@@ -159,10 +161,37 @@ def check_values(submission: Submission) -> None:
     why = "sampling-sigmoid-of-the-sum" if why == "sampling-sigmoid-of-all" else why
     why = "sampling-mean-of-scores" if why == "sampling-mean-of-all-scores" else why
     note = about_number(found, right, {"B": B, "K": K, "F": F})
+    note = note or two_mistakes(found, _pairs_of_mistakes(pair, far, of_context), close_number)
     why = why or (None if note else "sampling-differs")
     with local(why in SCALED):
         told = f"{right:.4f}, by the formula"
         raise Failure(LOSS, f"It returned {found:.4f}", told, why, note=note)
+
+
+def _pairs_of_mistakes(
+    pair: Tensor, far: Tensor, of_context: Tensor
+) -> Iterator[tuple[str, str, float]]:
+    """Yield the losses of wrong terms that are put together in a wrong way."""
+    near_ = log_sigmoid(pair)
+    terms = {
+        "": (near_, log_sigmoid(-far)),
+        "negatives-sign-missing": (near_, log_sigmoid(far)),
+        "negatives-with-context": (near_, log_sigmoid(-of_context)),
+        "sampling-signs-swapped": (log_sigmoid(-pair), log_sigmoid(far)),
+        "logarithm-missing": (pair.sigmoid(), (-far).sigmoid()),
+        "sigmoid-missing": (pair, -far),
+    }
+    for name, (near, others) in terms.items():
+        wrong = {
+            "negatives-averaged": near.mean() + others.mean(),
+            "sampling-summed-over-pairs": near.sum() + others.sum(),
+            "sampling-mean-of-all-terms": (near.mean() + others.sum(1).mean()) / (K + 1),
+            "negatives-left-out": near.mean(),
+        }
+        for other, loss in wrong.items():
+            yield (name or "loss-not-negated", other, (loss if not name else -loss).item())
+        if name:
+            yield name, "loss-not-negated", (near + others.sum(1)).mean().item()
 
 
 # With these mistakes the loss is a multiple of the correct one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from grader.checks._differences import about_number
@@ -14,6 +14,7 @@ from grader.checks._tools import (
     matching_mistake,
     require_number,
     require_unchanged,
+    two_mistakes,
 )
 from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
@@ -134,9 +135,35 @@ def check_values(submission: Submission) -> None:
     }
     told = f"{right:.4f} (without padding)"
     why = matching_mistake(found, mistakes.items(), close_number)
+    tokens = {
+        "perplexity-shifted": surprises(logits[:, :-1], targets[:, 1:]),
+        "classes-viewed": surprises(viewed, targets),
+        "rows-in-another-order": surprises(mixed, targets),
+        "perplexity-softmax-twice": surprises(logits.softmax(2), targets),
+        "perplexity-no-softmax": -logits.gather(2, targets[..., None])[..., 0],
+        "probabilities-in-nll": -logits.softmax(2).gather(2, targets[..., None])[..., 0],
+    }
     note = about_number(found, right, {}) or _about_mean(found, right)
+    note = note or two_mistakes(found, _pairs_of_mistakes(tokens), close_number)
     why = why or (None if note else "perplexity-differs")
     raise Failure(call, f"It returned {found:.4f}", told, why, note=note)
+
+
+def _pairs_of_mistakes(tokens: dict[str, Tensor]) -> Iterator[tuple[str, str, float]]:
+    """Yield what becomes of wrong losses of the tokens if they are put together in a wrong way."""
+    for name, each in tokens.items():
+        wrong = {
+            "exp-missing": each.mean(),
+            "bits-returned": each.mean() / math.log(2),
+            "two-to-the-nats": 2 ** each.mean(),
+            "mean-of-perplexities": each.exp().mean(),
+            "perplexity-inverted": (-each.mean()).exp(),
+            "perplexity-of-the-sum": each.sum().exp(),
+            "perplexity-by-sentence": each.sum(1).mean().exp(),
+            "perplexities-of-sentences": each.mean(1).exp().mean(),
+        }
+        for other, number in wrong.items():
+            yield name, other, number.item()
 
 
 def _about_mean(found: float, right: float) -> str:
