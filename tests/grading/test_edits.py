@@ -27,6 +27,51 @@ CLASSES = {  # the same for the methods of classes, and for loops
     "model": ("self.lstm(padded)", "self.lstm(padded - padded.mean(0))", "`padded.mean(0)` is too"),
     "train": ("argmax(dim=1)", "argmin(dim=1)", "`argmin` is the wrong function"),
 }
+METER = """class Meter:
+    def __init__(self):
+        self.total, self.count = 0.0, 0
+
+    def add(self, value, n=1):
+        self.total += value * n
+        self.count += n
+
+    @property
+    def mean(self):
+        return self.total / self.count
+
+
+def evaluate("""
+LONGER: dict[str, list[tuple[str, str]]] = {  # slips in the middle of longer code, by the words
+    "`predictions` is the wrong variable": [
+        (
+            "correct += (logits.argmax(dim=1) == targets)",
+            "predictions = logits.argmax(dim=1)\n            "
+            "correct += (predictions == predictions)",
+        )
+    ],
+    "in `loss.add(len(targets), value)`, the parts are in the wrong order": [
+        ("def evaluate(", METER),
+        ("    with torch.no_grad()", "    loss = Meter()\n    with torch.no_grad()"),
+        ("total_loss += nn.functional", "value = nn.functional"),
+        ('reduction="sum").item()', 'reduction="mean").item()'),
+        (
+            "            correct +=",
+            "            loss.add(len(targets), value)\n            correct +=",
+        ),
+        ("return total_loss / count", "return loss.mean"),
+    ],
+    "in `self.total / self.total`, `total` is the wrong attribute": [
+        ("def evaluate(", METER.replace("self.total / self.count", "self.total / self.total")),
+        ("    with torch.no_grad()", "    loss = Meter()\n    with torch.no_grad()"),
+        ("total_loss += nn.functional", "value = nn.functional"),
+        ('reduction="sum").item()', 'reduction="mean").item()'),
+        (
+            "            correct +=",
+            "            loss.add(value, len(targets))\n            correct +=",
+        ),
+        ("return total_loss / count", "return loss.mean"),
+    ],
+}
 TWICE = [
     ("inputs @ w_ih.T + b_ih", "inputs @ w_ih.T - b_ih"),
     ("return torch.tanh(", "return torch.sin("),
@@ -73,6 +118,14 @@ def test_the_change_is_told(task: str) -> None:
     assert told.endswith(edits.IF_CHANGED)
     line = REFERENCE[tasks()[task].module].decode().partition(old)[0].count("\n") + 1
     assert f"line {line}:" in told
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("words", LONGER)
+def test_a_slip_in_longer_code_is_told(words: str) -> None:
+    *_, told = first_failure("train", *LONGER[words]).message.split("\n")
+    assert words in told
+    assert told.endswith(edits.IF_CHANGED)
 
 
 def test_the_sandbox_gives_the_same_message() -> None:
