@@ -100,6 +100,8 @@ class Tracing(TorchFunctionMode):
 
 def traced(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call student code, and keep the shapes on the way for its exceptions."""
+    if student.is_edited:  # nobody reads them
+        return function(*args, **kwargs)
     student.trace = ShapeTrace()
     with Tracing(student.trace):
         return function(*args, **kwargs)

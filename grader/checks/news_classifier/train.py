@@ -354,11 +354,12 @@ def check_losses(submission: Submission) -> None:
     seen, scenario = trained(submission), stage(submission)
     history = _history(unwrap(seen.result))
     epochs = _epochs(seen, scenario)
-    wrong, pairs = wrong_histories(scenario, epochs), paired_histories(scenario, epochs)
     agree = functools.partial(close_numbers, tolerance=TOLERANCE)
     for key, right in true_history(scenario, epochs).items():
         found = [row[key] for row in history]
         if not agree(found, right) and not is_own_result(submission, epochs, key, found):
+            end_trial()
+            wrong, pairs = wrong_histories(scenario, epochs), paired_histories(scenario, epochs)
             mistake = matching_mistake(found, wrong[key], agree)
             paired = {names for names, each in pairs[key] if not mistake and agree(found, each)}
             mistake, second = paired.pop() if len(paired) == 1 else (mistake, None)
