@@ -190,7 +190,8 @@ def odd_lines(task: str, message: str, submission: Submission, *, weak: bool) ->
     try:
         worker.use_modules(frozenset([module]), "edits")
         raising = [int(line) for line in re.findall(r", line (\d{1,7}), in ", message)]
-        given = {"module": module, "skip": skip, "raising": raising}
+        names = [*tasks()[task].names]
+        given = {"module": module, "skip": skip, "raising": raising, "names": names}
         found = worker.call("load.odd_lines", given, SECONDS, submission.seed, None)
         listed = structured(found, list[tuple[int, str, bool]])
     except (WorkerLost, UsageError):

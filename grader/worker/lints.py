@@ -30,15 +30,22 @@ class Lint:
     is_weak: bool = False
 
 
-def lints(source: str, skip: Collection[str] = (), raising: Collection[int] = ()) -> list[Lint]:
+def lints(
+    source: str,
+    skip: Collection[str] = (),
+    raising: Collection[int] = (),
+    names: Collection[str] = (),
+) -> list[Lint]:
     """Return the odd lines of a module, in order.
 
     Args:
         source: the module.
         skip: names of definitions that are left out.
         raising: lines that raised an exception: what they would do otherwise says nothing.
+        names: the functions and classes that the task asks for; others are their helpers.
     """
     tree = ast.parse(source)
+    uncalled = [*_never_called(tree, {*names, *skip})] if names else []
     tree.body = [part for part in tree.body if getattr(part, "name", None) not in skip]
     found = [
         Lint(getattr(node, "lineno", 1), says, rule is _never_used)
@@ -49,6 +56,7 @@ def lints(source: str, skip: Collection[str] = (), raising: Collection[int] = ()
         for node, says in rule(tree)
         if rule is not _without_effect or getattr(node, "lineno", 1) not in raising
     ]
+    found += [Lint(node.lineno, says, is_weak=True) for node, says in uncalled]
     return sorted({(each.line, each.says): each for each in found}.values(), key=_line)
 
 
@@ -281,3 +289,16 @@ def _never_used(tree: ast.AST) -> Found:
             if not target.id.startswith("_"):
                 meant = f" Is `self.{target.id}` meant?" if _has_self(function) else ""
                 yield node, f"`{target.id}` gets a value that nothing uses.{meant}"
+
+
+def _never_called(tree: ast.Module, names: Collection[str]) -> Iterator[tuple[ast.stmt, str]]:
+    """Yield helpers that nothing refers to: functions, and methods of classes without a base."""
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    plain = [part for part in tree.body if isinstance(part, ast.ClassDef) and not part.bases]
+    bodies = [(tree.body, _names(tree, ast.Load)), *((part.body, attributes) for part in plain)]
+    for body, used in bodies:
+        for node in body:
+            if not isinstance(node, DEFINITIONS) or node.name in {*used, *names, "main"}:
+                continue
+            if not node.decorator_list and not node.name.startswith("__"):
+                yield node, f"nothing calls `{node.name}`."

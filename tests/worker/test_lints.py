@@ -104,6 +104,34 @@ def test_definitions_of_other_tasks_are_skipped() -> None:
     assert [each.line for each in lints(code, skip=["g"])] == [2]
 
 
+def test_a_helper_that_nothing_calls_is_found() -> None:
+    code = """class Meter:
+    def __init__(self):
+        self.sum = 0
+
+    def reset(self):
+        self.sum = 0
+
+    def add(self, value):
+        self.sum += value
+
+
+def step(optimizer):
+    optimizer.step()
+
+
+def g(x):
+    meter = Meter()
+    meter.add(x)
+    return meter
+"""
+    found = [(each.line, each.says, each.is_weak) for each in lints(code, names=["g"])]
+    assert found == [(5, "nothing calls `reset`.", True), (12, "nothing calls `step`.", True)]
+    assert lints(code) == []
+    called = code.replace("return meter", "step(x)\n    return meter.reset()")
+    assert lints(called, names=["g"]) == []
+
+
 def test_right_code_has_none_but_weak_ones() -> None:
     accepted = ROOT / "tests" / "submissions" / "accepted"
     files = [*SOLUTION.glob("*.py"), *accepted.glob("*/*.py")]

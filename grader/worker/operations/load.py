@@ -50,9 +50,11 @@ def packages(names: list[str]) -> dict[str, str]:
     return found
 
 
-def odd_lines(module: str, skip: list[str], raising: list[int]) -> list[tuple[int, str, bool]]:
+def odd_lines(
+    module: str, skip: list[str], raising: list[int], names: list[str]
+) -> list[tuple[int, str, bool]]:
     """Return the lines of a module that do not do what they seem to do, see `lints`."""
-    found = lints("".join(lines_of(student.files[module])), skip, raising)
+    found = lints("".join(lines_of(student.files[module])), skip, raising, names)
     return [(each.line, each.says, each.is_weak) for each in found]
 
 
