@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -83,10 +84,16 @@ def tokens(text: str) -> list[str]:
 SECONDS = 120.0  # for one batch of texts, loading the pipeline included
 LIMITS = Limits(seconds=1e8)  # a class run uses one worker for all submissions
 _kept: list[tuple[int, ProcessWorker]] = []  # by the process that started it
+_lock = threading.Lock()  # a worker takes one call at a time
 
 
 def _run(name: str, *arguments: Any) -> Any:
     """Call a function of `embedding.py`, in a worker if there is a fork server."""
+    with _lock:
+        return _run_alone(name, *arguments)
+
+
+def _run_alone(name: str, *arguments: Any) -> Any:
     if not fork_server.is_running():
         from grader.grading import embedding
 

@@ -144,21 +144,23 @@ class ForkServer:
         Raises:
             Unavailable: the fork server is gone.
         """
-        users = [task for module in sorted(modules) for task in written_in(module)]
-        steps = [step for task in users for step in task.preload]
-        steps += [step for module in sorted(modules) for step in OWN.get(module, ())]
-        steps = [step for step in steps if step not in PIPELINES or _many]
-        request = {
-            "preload": list(dict.fromkeys(steps)),
-            "memory": limits.memory,
-            "seconds": limits.processor_seconds,
-        }
+        request = _request(limits, modules)
         if not _ahead:
             return self._fork(request)
         worker = self._take_spare(request) or self._fork(request)
+        self._keep_spare(request)
+        return worker
+
+    def expect(self, limits: Limits, modules: frozenset[str]) -> None:
+        """Keep a spare worker for these modules, if one is kept at all; it loads what they need."""
+        request = _request(limits, modules)
+        if self.spare is not None and self.spare.request != request:
+            self._take_spare(request)
+            self._keep_spare(request)
+
+    def _keep_spare(self, request: dict[str, Any]) -> None:
         self.spare = _Spare(self, request)
         self.spare.start()
-        return worker
 
     def _take_spare(self, request: dict[str, Any]) -> RunningWorker | None:
         """Return the spare worker if it is alive and what is requested; otherwise end it."""
@@ -242,6 +244,18 @@ class ForkServer:
         scratch.remove(self.folder)
 
 
+def _request(limits: Limits, modules: frozenset[str]) -> dict[str, Any]:
+    """Return the request for a worker for these modules, without its folder."""
+    users = [task for module in sorted(modules) for task in written_in(module)]
+    steps = [step for task in users for step in task.preload]
+    steps += [step for module in sorted(modules) for step in OWN.get(module, ())]
+    return {
+        "preload": [step for step in dict.fromkeys(steps) if step not in PIPELINES or _many],
+        "memory": limits.memory,
+        "seconds": limits.processor_seconds,
+    }
+
+
 class _Spare(threading.Thread):
     """Forks a spare worker while another runs.
 
@@ -304,6 +318,12 @@ def keep_pipeline_ready() -> None:
 def keep_spare() -> None:
     """Fork each worker while the one before it runs: somebody who waits gets it 10 ms earlier."""
     _ahead[:] = [True]
+
+
+def expect(modules: frozenset[str]) -> None:
+    """Load what workers for these modules need, if a fork server runs and keeps a spare worker."""
+    if is_running():
+        _kept[0].expect(Limits(), modules)
 
 
 def is_running() -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from grader.contract.enums import State
 from grader.contract.messages import clean
 from grader.contract.record import CheckResult, Record, TaskResult
 from grader.contract.tasks import Assignment, Task
+from grader.grading import pipeline
 from grader.grading.session import load
 from grader.intake.sources import Sources
 from grader.reports import board, hints
@@ -64,6 +67,7 @@ class Watch:
         self._saves = Saves(path)
         self._submitted: Sources | None = None
         self._job: Job | None = None
+        self._is_warm = False
         self._seeks = task is None  # whether to go on to the first task that is not done
         self._open: set[str] = set()  # tasks that were not done when they were shown
         self._page = self._show_task
@@ -114,6 +118,10 @@ class Watch:
             self._job = None
             if event.fault:
                 self._say(event.fault)
+            fork_server.expect(frozenset([self.task.module]))
+            if not self._is_warm:
+                threading.Thread(target=_warm_up, args=[self.assignment], daemon=True).start()
+                self._is_warm = True
             self._refresh()
         return True
 
@@ -321,6 +329,14 @@ class Watch:
             doing=self._doing,
             hint=self._hint,
         )
+
+
+def _warm_up(assignment: Assignment) -> None:
+    """Load what the checks need to compute what they expect, while nothing is graded."""
+    with contextlib.suppress(ImportError, UsageError):  # a check says what is wrong
+        if any("spacy" in task.preload for task in assignment.tasks.values()):
+            pipeline.tokens("warm up")
+        import torch  # noqa: F401
 
 
 def _changed(before: Sources | None, now: Sources) -> set[str]:

@@ -1289,6 +1289,33 @@ def test_a_spare_worker_is_forked_while_another_runs(
         worker.close()
 
 
+def test_the_spare_worker_is_for_the_modules_that_are_expected(
+    forked: Confinement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork_server.close()
+    fork_server.expect(frozenset(["train"]))  # nothing is started for that
+    assert not fork_server.is_running()
+    monkeypatch.setattr(fork_server, "_ahead", [True])
+    worker = ProcessWorker(*files({"dataset": RUNNER}), Limits(), forked)
+    try:
+        run(worker, "value = 5")
+        before = fork_server.running().spare
+        assert before is not None
+        fork_server.expect(frozenset(["dataset"]))
+        assert fork_server.running().spare is before
+        fork_server.expect(frozenset(["train"]))
+        spare = fork_server.running().spare
+        assert spare is not None
+        spare.join()
+        assert spare.request["preload"] == ["training"]
+        assert spare.worker is not None
+        assert spare.worker.process.poll() is None
+        assert before.worker is not None
+        assert before.worker.process.poll() is not None
+    finally:
+        worker.close()
+
+
 def kill_warm_process() -> None:
     psutil = pytest.importorskip("psutil")
     started = fork_server.running().process

@@ -109,12 +109,13 @@ def trained_on_other_data(submission: Submission) -> LoopSeen:
 def ran_elsewhere(submission: Submission) -> list[LoopSeen]:
     """Call `evaluate`, and `train` with and without `device`, with the model on another device.
 
-    Each of them in a process that cannot remember the numbers of one device.
+    In processes that cannot remember the numbers of one device; nor does `train` without `device`
+    those of the call with it.
     """
     scenario = sent(stage(submission), elsewhere=True)
     training = {"epochs": EPOCHS, "lr": stage(submission).lr, **scenario}
     return [
-        submission.evaluate(training=True, apart=FRESH, **scenario),
+        submission.evaluate(training=True, apart=f"{FRESH} 2", **scenario),
         submission.train(tell_device=True, apart=f"{FRESH} 2", **training),
         submission.train(apart=f"{FRESH} 3", **training),
     ]
