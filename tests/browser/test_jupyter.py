@@ -107,9 +107,20 @@ def validated(page: Any, shot: str) -> str:
     return str(text)
 
 
+def has_kernel(page: Any) -> bool:
+    """Return whether the notebook on a page is connected to an idle kernel.
+
+    The page's own indicator says so before there is one; then running a cell asks for a kernel.
+    """
+    sessions = page.request.get(page.evaluate("location.origin") + "/api/sessions").json()
+    kernels = [session["kernel"] for session in sessions if session["name"] in page.url]
+    return any(each["execution_state"] == "idle" and each["connections"] for each in kernels)
+
+
 def run_all(page: Any, last: str) -> None:
     """Run all cells by the menu, once a kernel is there, and wait for a text at the end."""
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+    while not has_kernel(page):
+        page.wait_for_timeout(200)
     page.get_by_role("menuitem", name="Run", exact=True).first.click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
     page.wait_for_function(
