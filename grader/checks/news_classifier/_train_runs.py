@@ -15,7 +15,7 @@ from grader.checks.oracles.training_loop import (
     Scenario,
     Weights,
 )
-from grader.checks.oracles.training_scenarios import draw_scenario
+from grader.checks.oracles.training_scenarios import draw_many, draw_scenario
 from grader.grading.answers import LoopSeen
 from grader.grading.submission import Submission, evidence
 from grader.sandbox.worker_client import FRESH
@@ -73,6 +73,12 @@ def evaluated_single(submission: Submission) -> LoopSeen:
     """Call `evaluate` with one batch of one sample."""
     scenario = draw_scenario(submission.seed, single=True)
     return submission.evaluate(training=True, **sent(scenario))
+
+
+@evidence
+def evaluated_many(submission: Submission) -> LoopSeen:
+    """Call `evaluate` with many samples."""
+    return submission.evaluate(training=True, **sent(draw_many(submission.seed)))
 
 
 @evidence

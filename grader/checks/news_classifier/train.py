@@ -29,6 +29,7 @@ from grader.checks.news_classifier._evaluate_mistakes import (
     why_other_numbers,
     why_raised,
 )
+from grader.checks.news_classifier._evaluate_sizes import expect_many, expect_single, means_shown
 from grader.checks.news_classifier._train_mistakes import (
     changing_rates,
     describe_weights,
@@ -44,7 +45,6 @@ from grader.checks.news_classifier._train_runs import (
     call,
     evaluated,
     evaluated_in_eval,
-    evaluated_single,
     figures,
     is_own_result,
     mode_left,
@@ -70,7 +70,6 @@ from grader.checks.oracles.training_loop import (
     true_history,
     wrong_histories,
 )
-from grader.checks.oracles.training_scenarios import draw_scenario
 from grader.contract.messages import Failure, show, waits_for
 from grader.grading.answers import Backward, LoopSeen, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
@@ -102,26 +101,11 @@ def check_evaluate(submission: Submission) -> None:
         raise Failure(EVALUATE, shown, "two floats", mistake, second=second)
     if not close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
         end_trial()
-        *others, last = (str(len(targets)) for _, targets in scenario.val)
-        shown = f"With batches of {', '.join(others)} and {last} samples it returned "
-        shown += f"({figure(found[0])}, {figure(found[1])})"
-        expected = f"({figure(right.loss)}, {figure(right.accuracy)}), the means over all samples"
+        shown, expected = means_shown(scenario, found)
         mistake, *more = why_other_numbers(submission, *found)
         raise Failure(EVALUATE, shown, expected, mistake, second=next(iter(more), None))
-    _expect_single(submission)
-
-
-def _expect_single(submission: Submission) -> None:
-    """Require that `evaluate` works on a batch of one sample."""
-    scenario = draw_scenario(submission.seed, single=True)
-    found, right = evaluated_single(submission).result, scenario.start.over(scenario.val)
-    numbers = [right.loss, right.accuracy]
-    if is_list(found) and close_numbers(found, numbers, TOLERANCE):
-        return
-    shown = found if isinstance(found, Raised) else f"It returned {show(found)}"
-    pair = f"({figure(numbers[0])}, {figure(numbers[1])})"
-    call = "evaluate(model, loader, device)` with one batch of one sample in `loader"
-    raise Failure(call, shown, pair, "batch-of-one-fails")
+    expect_many(submission)
+    expect_single(submission)
 
 
 def check_evaluate_mode(submission: Submission) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from grader.checks._tools import close_numbers
 from grader.checks.oracles.reports_of_a_pass import Pass
 from grader.checks.oracles.training_loop import (
+    EVAL_SCALE,
     KNOWN_MISTAKES,
     RIGHT,
     TOLERANCE,
@@ -32,6 +33,7 @@ T = TypeVar("T")
 # is one that loops use instead. The longer run has more than the ten epochs after which
 # ReduceLROnPlateau changes the learning rate by default.
 TRAIN_SIZES, VAL_SIZES = ((4, 4, 2), (5, 5, 2)), ((5, 5, 2), (6, 6, 2))
+MANY_SIZES = (11, 11, 11, 4)
 RATES = (0.03, 0.04, 0.06, 0.07)
 LONG_EPOCHS, LONG_RATES = (14, 15, 16), (0.015, 0.02, 0.025)
 EXAMPLES = (  # of ADDITIONS: a scenario must show them
@@ -62,6 +64,20 @@ def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> S
         return next(each for each in others if _selects_differently(scenario, each))
     drawn = (each for attempt in itertools.count() for each in _draw(seed, attempt))
     return next(each for each in drawn if _shows_mistakes(each))
+
+
+@functools.lru_cache(maxsize=64)
+def draw_many(seed: int) -> Scenario:
+    """Return the probe with many validation samples, of which it gets about three quarters right.
+
+    A wrong way to count the hits has the right number of them by chance in fewer than 1 of 1,000.
+    """
+    scenario, draw = draw_scenario(seed), np.random.default_rng([seed, 3])
+    val = []
+    for padded, others in _batches(draw, *MANY_SIZES):
+        best = scenario.start.scores(padded, EVAL_SCALE).argmax(1)
+        val.append((padded, np.where(draw.random(len(best)) < 0.75, best, others)))
+    return replace(scenario, val=tuple(val))
 
 
 def _draw(seed: int, attempt: int) -> Iterator[Scenario]:
