@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
 from grader.checks.recurrent_layers._layers import (
@@ -13,6 +13,7 @@ from grader.checks.recurrent_layers._layers import (
     B,
     H,
     compare,
+    in_pairs,
     other_formula,
     require_by_hand,
     step,
@@ -67,7 +68,8 @@ def check_values(submission: Submission) -> None:
     expected = torch.gru_cell(inputs, state, *weights(submission, 3))
     candidates = _wrong_gru_states(submission)
     other = other_formula(submission, "gru_cell", cell_call(submission, B))
-    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, other)
+    pairs = _pairs_of_mistakes(submission)
+    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, other, pairs)
     require_unchanged(gru_cells(submission)[0], GRU_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
@@ -123,6 +125,43 @@ def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     for other in (x_n, s_n, s_n * r, x_n + r * s_n):
         yield "other-parts-mixed", _mix(z, n, other)
         yield "other-parts-mixed", _mix(z, other, h)
+
+
+def _pairs_of_mistakes(submission: Submission) -> Iterator[tuple[str, str, Tensor]]:
+    import torch
+    from torch import sigmoid, tanh
+
+    inputs, h, _ = step(submission, B)
+    w_ih, w_hh, b_ih, b_hh = weights(submission, 3)
+    x, s = inputs @ w_ih.T + b_ih, h @ w_hh.T + b_hh
+    w_n, b_n = w_hh[2 * H :], b_hh[2 * H :]
+    pieces: list[tuple[str, Any]] = [("", (x, s))]
+    pieces += [("bias-left-out", (x - b_ih, s)), ("bias-left-out", (x, s - b_hh))]
+    pieces.append(("bias-left-out", (x - b_ih, s - b_hh)))
+    for order in [*permutations(range(3))][1:]:
+        both = [torch.cat([each.chunk(3, dim=1)[k] for k in order], dim=1) for each in (x, s)]
+        pieces.append(("gate-order", both))
+    candidates: list[tuple[str, Any]] = [
+        ("", lambda x_n, r, s_n: tanh(x_n + r * s_n)),
+        ("reset-before-the-product", lambda x_n, r, _s_n: tanh(x_n + (r * h) @ w_n.T + b_n)),
+        ("reset-over-the-inputs", lambda x_n, r, s_n: tanh(r * (x_n + s_n))),
+        ("reset-gate-missing", lambda x_n, _r, s_n: tanh(x_n + s_n)),
+        ("sigmoid-for-tanh", lambda x_n, r, s_n: sigmoid(x_n + r * s_n)),
+        ("tanh-missing", lambda x_n, r, s_n: x_n + r * s_n),
+    ]
+    mixes: list[tuple[str, Any]] = [
+        ("", _mix),
+        ("update-gate-turned-round", lambda z, n, h: z * n + (1 - z) * h),
+        ("update-gate-missing", lambda _z, n, _h: n),
+        ("candidate-not-weighted", lambda z, n, h: n + z * h),
+    ]
+
+    def compute(pieces: Any, candidate: Any, mix: Any) -> Tensor:
+        (x_r, x_z, x_n), (s_r, s_z, s_n) = (each.chunk(3, dim=1) for each in pieces)
+        n = candidate(x_n, sigmoid(x_r + s_r), s_n)
+        return mix(sigmoid(x_z + s_z), n, h)  # type: ignore[no-any-return]
+
+    yield from in_pairs([pieces, candidates, mixes], compute)
 
 
 def _mix(z: Tensor, n: Tensor, h: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
     close,
@@ -21,6 +21,7 @@ from grader.checks.recurrent_layers._layers import (
     B,
     H,
     compare,
+    in_pairs,
     other_formula,
     require_by_hand,
     step,
@@ -114,7 +115,8 @@ def check_cell_state(submission: Submission) -> None:
     found = lstm_states(submission)[1]
     try:
         other = other_formula(submission, "lstm_cell", cell_call(submission, B))
-        compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, other)
+        pairs = _pairs_of_mistakes(submission)
+        compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, other, pairs)
     except Failure as failure:
         failure.local = failure.mistake in OUTPUT_GATE_RIGHT or close(found, expected_h)
         raise
@@ -168,6 +170,39 @@ def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
     yield "squashed-twice", sigmoid(sigmoid(f)) * c + sigmoid(sigmoid(i)) * tanh(g)
     yield "forget-gate-on-h", sigmoid(f) * h + sigmoid(i) * tanh(g)
     yield "gates-read-the-cell-state", sigmoid(f + c) * c + sigmoid(i + c) * tanh(g)
+
+
+def _pairs_of_mistakes(submission: Submission) -> Iterator[tuple[str, str, Tensor]]:
+    import torch
+    from torch import sigmoid, tanh
+
+    inputs, h, c = step(submission, B)
+    w_ih, w_hh, b_ih, b_hh = weights(submission, 4)
+    total = inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh
+    totals = [("", total), ("state-left-out", total - h @ w_hh.T)]
+    totals += [("bias-left-out", total - bias) for bias in (b_ih + b_hh, b_ih, b_hh)]
+    orders = [*permutations(total.chunk(4, dim=1))][1:]
+    totals += [("gate-order", torch.cat(order, dim=1)) for order in orders]
+    one = torch.ones_like
+    parts: list[list[tuple[str, Any]]] = [
+        [
+            ("", sigmoid),
+            ("forget-gate-missing", one),
+            ("forget-bias-added", lambda f: sigmoid(f + 1)),
+        ],
+        [("", sigmoid), ("input-gate-missing", one)],
+        [("", tanh), ("sigmoid-for-tanh", sigmoid), ("tanh-missing", torch.clone)],
+        [("", c), ("forget-gate-on-h", h)],
+        [("", torch.clone), ("cell-state-squashed", tanh)],
+    ]
+
+    def compute(
+        total: Tensor, forget: Any, insert: Any, squash: Any, carried: Tensor, last: Any
+    ) -> Tensor:
+        i, f, g, _ = total.chunk(4, dim=1)
+        return last(forget(f) * carried + insert(i) * squash(g))  # type: ignore[no-any-return]
+
+    yield from in_pairs([totals, *parts], compute)
 
 
 def check_state(submission: Submission) -> None:
