@@ -48,6 +48,10 @@ class Pass:
         return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
 
     @property
+    def _count(self) -> int:
+        return sum(len(targets) for _, targets in self.batches)
+
+    @property
     def _mean_of_means(self) -> float:
         return sum(float(part.mean()) for part in self._hits) / len(self._hits)
 
@@ -80,6 +84,7 @@ class Pass:
         """Yield the accuracies that known mistakes lead to."""
         return [
             ("accuracy-mean-over-batches", self._mean_of_means),
+            ("accuracy-not-weighted", len(self._hits) * self._mean_of_means / self._count),
             ("accuracy-in-percent", 100 * self.accuracy),
             *_wrong_means(self._hits),
         ]
@@ -88,6 +93,7 @@ class Pass:
         """Yield the accuracies that two known mistakes together lead to."""
         means = [pair for pair in _wrong_means(self._hits) if pair[0] != "not-divided"]
         means.append(("accuracy-mean-over-batches", self._mean_of_means))
+        means.append(("accuracy-not-weighted", len(self._hits) * self._mean_of_means / self._count))
         return [((name, "accuracy-in-percent"), 100 * number) for name, number in means]
 
     def wrong_hits(self) -> list[tuple[str, float]]:
