@@ -63,7 +63,7 @@ def fixed_sizes(
                 is_wrong = 0 < length < value
             else:
                 is_wrong = value in numbers or (0 < value == length and name in CREATE)
-                is_wrong |= is_split and name == "split"
+                is_wrong |= is_split and name == "split" and value >= SMALL
             if is_wrong:
                 found.append((size.lineno, value, _says(size, value, shown, known)))
     return sorted(found, key=lambda each: each[0])

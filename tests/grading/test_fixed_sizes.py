@@ -55,6 +55,13 @@ def test_a_loop_or_a_tensor_that_ends_elsewhere_than_the_input_is_found() -> Non
     assert not fixed_sizes(code, [], [], length=12)
 
 
+def test_the_size_of_the_parts_is_found_if_their_number_is_wrong() -> None:
+    code = "def f(x):\n    a, b = x.split({}, dim=1)\n"
+    assert [size for _, size, _ in fixed_sizes(code.format(32), [], [], is_split=True)] == [32]
+    assert not fixed_sizes(code.format(32), [], [])
+    assert not fixed_sizes(code.format(4), [], [], is_split=True)  # chunk may be meant
+
+
 def test_definitions_of_other_tasks_are_skipped() -> None:
     assert not fixed_sizes(f"{HEAD}    return x[:64]\n", ["f"], [64])
 
