@@ -95,7 +95,8 @@ def why_padded(batch: Batch, found: object, other: object) -> list[str]:
     name = _why_shape(batch, found, other)
     if name is None or not isinstance(found, TensorData):
         return [name] if name else []
-    names = [name, "padded-dtype"] if found.dtype != "float32" else [name]
+    are_vectors = found.shape[-1:] == (FEATURES,)
+    names = [name, "padded-dtype"] if are_vectors and found.dtype != "float32" else [name]
     if len(batch) in found.shape[:2] and isinstance(other, TensorData):
         right = (len(batch),) if other.dtype != "int64" else ()
         names += ["batch-targets-dtype"] if other.shape == right else []

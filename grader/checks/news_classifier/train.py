@@ -92,6 +92,7 @@ def check_evaluate(submission: Submission) -> None:
         pair = "a tuple of two floats, (loss, accuracy)"
         raise Failure(EVALUATE, f"It returned {show(found)}", pair, why_no_pair(found))
     if not all(type(number) is float for number in found):
+        end_trial()
         mistake = "numbers-as-tensors" if any(isinstance(n, TensorData) for n in found) else None
         if [*map(type, found)] == [float, int]:
             mistake = "accuracy-rounded-down"
