@@ -116,7 +116,10 @@ def _wrong_sizes(lines: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _differing(found: str, expected: str) -> Iterator[tuple[int, int]]:
-    """Yield the sizes of a shape that differ from those of another one with as many dimensions."""
+    """Yield the sizes of a shape that differ from those of another one with as many dimensions.
+
+    In a shape whose dimensions are in another order, no size is wrong.
+    """
     one, other = _numbers(found), _numbers(expected)
-    if len(one) == len(other):
+    if len(one) == len(other) and sorted(one) != sorted(other):
         yield from ((a, b) for a, b in zip(one, other, strict=True) if a != b)

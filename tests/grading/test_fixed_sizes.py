@@ -121,3 +121,9 @@ def test_a_number_that_fits_is_not_told() -> None:
     message = first_failure("rnn_cell", old, new).message
     assert "`6` in `w_ih.T[:5, :6]` is a fixed number" in message
     assert "`5` in" not in message
+
+
+def test_dimensions_in_another_order_have_no_wrong_size() -> None:
+    old = "return torch.stack(outputs, dim=1), state"
+    new = "return torch.stack(outputs, dim=1).view(6, 3, -1), state"
+    assert "fixed number" not in first_failure("unroll", old, new).message
