@@ -16,7 +16,8 @@ def options(block: list[Any]) -> Iterator[tuple[str, ast.stmt, str, list[ast.stm
         if isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant):
             continue
         if not isinstance(line, (ast.Return, ast.FunctionDef)):
-            yield "line-extra", line, "", [*before, *after] or [ast.Pass()]
+            kind = "lines-extra" if hasattr(line, "body") else "line-extra"
+            yield kind, line, "", [*before, *after] or [ast.Pass()]
         if after and not isinstance(line, ast.Return):
             for by in range(1, min(len(after), 4) + 1):
                 moved = [*before, *after[:by], line, *after[by:]]
@@ -38,7 +39,8 @@ def options(block: list[Any]) -> Iterator[tuple[str, ast.stmt, str, list[ast.stm
         if isinstance(line, ast.If):
             turned = changed(line, test=ast.UnaryOp(ast.Not(), line.test))
             yield "condition", line.test, "", [*before, turned, *after]  # type: ignore[misc]
-            yield "condition", line.test, "", [*before, *line.body, *after]  # type: ignore[misc]
+            kind = "condition" if line.orelse else "condition-extra"
+            yield kind, line.test, "", [*before, *line.body, *after]  # type: ignore[misc]
         if isinstance(line, ast.With):
             yield "block-extra", line, "", [*before, *line.body, *after]
         if isinstance(line, (ast.For, ast.While, ast.If, ast.With)):

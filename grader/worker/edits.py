@@ -28,6 +28,7 @@ from .edit_expressions import (
 
 KINDS = (  # in the order in which they are tried
     *("term", "call-extra", "argument-extra", "line-extra", "index-extra"),
+    *("lines-extra", "condition-extra"),
     *("same-object", "dimension", "index", "bound", "setting", "operator", "comparison"),
     *("sides", "sign", "order", "function", "argument-missing", "brackets", "not", "branches"),
     "condition",

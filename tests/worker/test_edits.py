@@ -60,6 +60,8 @@ BLOCKS = {  # whole bodies
     "result-lost": ("x.float()\nreturn x", "x = x.float()\nreturn x"),
     "result-extra": ("x = f(h)\nreturn x", "f(h)\nreturn x"),
     "assignment": ("x = f\nreturn x", "x += f\nreturn x"),
+    "lines-extra": ("if f:\n  x = h\n  h = f\nreturn x", "return x"),
+    "condition-extra": ("if f: x = h\nreturn x", "x = h\nreturn x"),
     "line-extra": ("x = f\nf = h\nreturn x", "x = f\nreturn x"),
     "direction": ("for h in x: f(h)", "for h in reversed(list(x)): f(h)"),
 }

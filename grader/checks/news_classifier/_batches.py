@@ -26,7 +26,7 @@ class Batches:
         empty: a sentence, and an empty text.
         long: a sentence longer than common limits on the number of tokens, and a short one.
         raw: what cleaning changes: digits, entities as AG_NEWS spells them, a tag, a backslash and
-            an accent.
+            an accent. The last text is the first one again, with another target.
     """
 
     batch: Batch
@@ -60,7 +60,7 @@ def draw_batches(seed: int) -> Batches:
         one=[(f"{writer.name()} {writer.verb()}", chance.randrange(4))],
         empty=_targeted(chance, [f"{writer.name()} {writer.verb()} {writer.noun()}", ""]),
         long=_targeted(chance, [writer.long(LONG), f"{writer.name()}!"]),
-        raw=_targeted(chance, with_numbers),
+        raw=_targeted(chance, [*with_numbers, with_numbers[0]]),
     )
 
 

@@ -129,10 +129,22 @@ def _why_shape(batch: Batch, found: object, other: object) -> str | None:
     if found.shape[:2] == (b, t):
         return "features-changed"
     if found.shape[0] != b and found.shape[2] == FEATURES:
-        return "rows-not-of-the-batch"
+        kept = _follows_others(batch, found.numpy())
+        return "rows-kept-between-calls" if kept else "rows-not-of-the-batch"
     if found.shape[0] == b and found.shape[2] == FEATURES:
         return _why_length(batch, found.numpy())
     return None
+
+
+def _follows_others(batch: Batch, rows: Array) -> bool:
+    """Return whether rows of other texts are in front of those of a batch."""
+    vectors = [spacy_vectors(text) for text, _ in batch]
+    own = rows[-len(batch) :]
+    return (
+        len(rows) > len(batch)
+        and not any(holds(rows[0], each) for each in vectors if len(each))
+        and all(map(holds, own, vectors))
+    )
 
 
 def _why_length(batch: Batch, rows: Array) -> str | None:

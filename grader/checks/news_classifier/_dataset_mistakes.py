@@ -104,6 +104,8 @@ def _why_values(drawn: Samples, dims: tuple[int, ...], numbers: Any) -> str | No
     distinct = set(drawn.targets)
     if numbers == [label for label, _ in drawn.pairs]:
         return "targets-from-one"
+    if numbers == [label - 2 for label, _ in drawn.pairs]:
+        return "one-subtracted-twice"
     if dims in ((), (1,)) and drawn.targets[-1] in (numbers, *(numbers if dims else ())):
         return "only-last-sample"
     if dims == (drawn.n,) and _renumber(drawn.targets, numbers):

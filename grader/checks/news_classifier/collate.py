@@ -204,7 +204,11 @@ def _expect_raw(submission: Submission) -> None:
     mistake = why_text(drawn.raw, seen_long(submission).texts[1])
     try:
         rows, _ = _pair(drawn.raw, found)
-    except Failure:
+    except Failure as failure:
+        if failure.mistake == "rows-not-of-the-batch" and len(found[0].numpy()) == len(
+            {text for text, _ in drawn.raw}
+        ):
+            raise failure.named("same-text-once") from None
         if not mistake:
             raise
         shown = f"It is {show(found[0] if is_list(found) and found else found)}"
@@ -270,6 +274,10 @@ def check_order(submission: Submission) -> None:
             mistake = "lengths-for-targets"
         expected = f"{[*right_targets]}, the targets of the batch"
         raise Failure(f"{call(drawn.batch)}[1]", f"It is {targets}", expected, mistake)
+    _, targets = _pair(drawn.raw, unwrap(seen_long(submission).results[1]))
+    if targets != (right := [target for _, target in drawn.raw]):
+        expected = f"{right}, the targets of the batch"
+        raise Failure(f"{call(drawn.raw)}[1]", f"It is {targets}", expected, "same-text-once")
 
 
 def check_one_sentence(submission: Submission) -> None:
