@@ -142,6 +142,14 @@ def describe(value: object) -> Opaque:
     return Opaque(type_name(value), ADDRESS.sub("", text(repr, value)))
 
 
+def _describe_array(value: object, found: TensorData) -> Opaque:
+    """Describe a tensor or array; by its form if a repr would take minutes: of many dimensions."""
+    if len(found.shape) <= MAX_DIMS:
+        return describe(value)
+    name = type_name(value)
+    return Opaque(name, f"a {found.dtype} {name.lower()} of shape {found.shape}"[:MAX_TEXT])
+
+
 def tensor_data(value: Any) -> TensorData:
     """Extract the data of a torch tensor or NumPy array, without calling methods of subclasses.
 
@@ -176,7 +184,7 @@ def snapshot(value: object) -> TensorData | Opaque:
     except BaseException:  # not an array, or unreadable
         return describe(value)
     if found.dtype not in ITEM_SIZES or not _is_shape(found.shape):
-        return describe(value)
+        return _describe_array(value, found)
     return replace(found, data=bytes(found.data))
 
 
@@ -217,7 +225,7 @@ class _Encoder:
         except BaseException:  # not an array, or unreadable
             return {"opaque": asdict(describe(value))}
         if found.dtype not in ITEM_SIZES or not _is_shape(found.shape):
-            return {"opaque": asdict(describe(value))}
+            return {"opaque": asdict(_describe_array(value, found))}
         self._array(found.data)
         return {"tensor": [found.dtype, [*found.shape], found.device, found.requires_grad]}
 

@@ -280,6 +280,10 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.nn.LSTM(3, 2)(torch.zeros(1, 1, 1, 3))",
         "remove unsqueeze, view or stack",
     ),
+    "bmm of a full batch": (
+        "import torch; torch.bmm(torch.zeros(3, 1, 2), torch.zeros(2, 2, 1))",
+        "take B from the batch at hand",
+    ),
     "bmm of a matrix": (
         "import torch; torch.bmm(torch.zeros(1, 1, 1), torch.zeros(1, 1))",
         "three dimensions",

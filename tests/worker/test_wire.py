@@ -264,6 +264,15 @@ def test_a_hostile_tensor_has_no_say_in_how_it_is_sent() -> None:
     assert got == TensorData("float32", (2,), bytearray(torch.ones(2).numpy().tobytes()))
 
 
+def test_a_tensor_of_many_dimensions_is_described_by_its_form() -> None:
+    """Its repr would take minutes, and gigabytes."""
+    torch = pytest.importorskip("torch")
+    form = f"of shape {(2,) * 24}"
+    assert through(torch.zeros([2] * 24)) == Opaque("Tensor", f"a float32 tensor {form}")
+    assert through(np.zeros([2] * 24)) == Opaque("ndarray", f"a float64 ndarray {form}")
+    assert wire.snapshot(torch.zeros([2] * 24)) == Opaque("Tensor", f"a float32 tensor {form}")
+
+
 def test_tensors_without_plain_data_are_described() -> None:
     torch = pytest.importorskip("torch")
 

@@ -61,6 +61,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-two-bases": Bleu(base_two=True),
     "bleu-lower-cased": Bleu(tokens="lower"),
     "bleu-of-characters": Bleu(tokens="characters"),
+    "bleu-sentences-joined": Bleu(tokens="joined"),
     "bleu-one-too-few": Bleu(missed=1),
     "bleu-orders-from-0": Bleu(shortest=0, orders=3),
     **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},

@@ -283,6 +283,7 @@ def _require_losses(submission: Submission) -> None:
     if any(type(loss) is not float for loss in found):
         raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats")
     chunks = text_ids(submission)[:, 1:].split(CHUNK, dim=1)
+    earlier: list[float] = []
     for number, (loss, call, targets) in enumerate(zip(found, seen.calls, chunks, strict=True), 1):
         ids = call.ids.torch()
         logits, _ = read(call_weights(call), ids, call_state(call))
@@ -291,8 +292,10 @@ def _require_losses(submission: Submission) -> None:
         nll_loss = torch.nn.functional.nll_loss
         right = cross_entropy(rows, targets.flatten()).item()
         if close_number(loss, right):
+            earlier.append(right)
             continue
         mistakes = {
+            "losses-of-all-chunks-so-far": (sum(earlier) + right) / number,
             "targets-not-shifted": cross_entropy(rows, ids.flatten()).item(),
             "loss-summed": right * targets.numel(),
             "rows-in-another-order": cross_entropy(

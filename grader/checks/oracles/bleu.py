@@ -36,7 +36,8 @@ class Bleu:
         smooth_from: see `smoothing`.
         multiplied: use the product instead of the mean.
         base_two: take the logarithm to base 2, and then the power of e.
-        tokens: what is compared: "as-they-are", "lower" or "characters" of the joined text.
+        tokens: what is compared: "as-they-are", "lower", "characters" of the joined text, or all
+            sentences "joined" into one.
         missed: this many n-grams of each translation are not in the number that is divided by.
     """
 
@@ -70,6 +71,8 @@ class Bleu:
     def _tokens(self, sentences: Sentences) -> Sentences:
         if self.tokens == "lower":
             return [[token.lower() for token in sentence] for sentence in sentences]
+        if self.tokens == "joined":
+            return [[token for sentence in sentences for token in sentence]]
         return [" ".join(s) for s in sentences] if self.tokens == "characters" else sentences
 
     def _corpus(self, translations: Sentences, references: Sentences) -> float:

@@ -238,6 +238,7 @@ def check_max(submission: Submission) -> None:
     won[is_shorter] = expected[is_shorter].clamp(min=float(found[is_shorter].nan_to_num().min()))
     mistakes = {
         "mask-inverted": inverted,
+        "maximum-from-zero": expected.clamp(min=0),
         "padding-wins": won,
         "other-pooling": mean_by_hand(outputs, lengths),
         "largest-absolute-value": max_by_hand(outputs.abs(), lengths),

@@ -104,6 +104,8 @@ def why_vectors(lengths: list[int], has_run: bool, found: Any) -> str | None:
     if sizes == [(length,) for length in lengths]:
         has_none = any(part.shape == (0,) for part in tensors)
         return "empty-without-features" if has_none else None
+    if sizes == [(length or 1,) for length in lengths]:
+        return "empty-text-has-a-row"
     if sorted(sizes) == sorted((length,) for length in lengths):
         return "sentences-reordered"
     fewer = all(size and size[0] <= length for size, length in zip(sizes, lengths, strict=True))
