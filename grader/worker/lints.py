@@ -17,6 +17,7 @@ FUNCTIONS = {"relu", "softmax", "cat", "stack", "pad_sequence", "tanh", "sigmoid
 # Functions that return an iterator, and those that go through one to its end.
 ITERATORS = {"pipe", "zip", "map", "filter", "iter", "enumerate", "reversed"}
 GO_THROUGH = {"list", "tuple", "set", "dict", "sorted", "sum", "max", "min", "zip", "enumerate"}
+ALIKE = {"shape", "size", "dtype", "device"}  # what is often the same in each round
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Found = Iterator[tuple[ast.AST, str]]
 
@@ -50,7 +51,7 @@ def lints(
     found = [
         Lint(getattr(node, "lineno", 1), says, rule is _never_used)
         for rule in (
-            *(_without_effect, _ends_loop, _after_loop, _misplaced, _hides_errors),
+            *(_without_effect, _ends_loop, _after_loop, _stale, _misplaced, _hides_errors),
             *(_renames_function, _used_up, _plain_layers, _never_used),
         )
         for node, says in rule(tree)
@@ -143,6 +144,48 @@ def _after_loop(tree: ast.AST) -> Found:
                     )
                     break
                 own, inner = (each - _names(later, ast.Store) for each in (own, inner))
+
+
+def _stale(tree: ast.AST) -> Found:
+    """Yield rounds of a loop that use what an earlier loop has set for each of its own rounds."""
+    for block in _blocks(tree):
+        for at, loop in enumerate(block):
+            if not isinstance(loop, ast.For):
+                continue
+            names = {*_set_in_each_round(loop)}
+            names -= {name for each in block[:at] for name in _names(each, ast.Store)}
+            for later in block[at + 1 :]:
+                names -= _names(later, ast.Store)
+                uses = [node for each in _rounds(later) for node in ast.walk(each)]
+                for node in uses:
+                    if isinstance(node, ast.Name) and node.id in names:
+                        names.remove(node.id)
+                        yield (
+                            node,
+                            f"`{node.id}` is the same in each round here: its value is from the "
+                            f"last round of the loop of line {loop.lineno}.",
+                        )
+
+
+def _set_in_each_round(loop: ast.For) -> Iterator[str]:
+    """Yield what is set from the loop's variable, but no shape, dtype or device."""
+    own = _names(loop.target, ast.Store)
+    for line in loop.body:
+        target = line.targets[0] if isinstance(line, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id not in own:
+            read = _names(line.value, ast.Load)  # type: ignore[attr-defined]
+            parts = {getattr(each, "attr", "") for each in ast.walk(line)}
+            if read & own and target.id not in read and not parts & ALIKE:
+                yield target.id
+
+
+def _rounds(line: ast.stmt) -> Iterator[ast.AST]:
+    """Yield what runs in each round of a loop or comprehension."""
+    for each in ast.walk(line):
+        if isinstance(each, (ast.For, ast.While)):
+            yield from each.body
+        elif isinstance(each, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+            yield each.elt
 
 
 def _collects(line: ast.stmt) -> bool:

@@ -31,6 +31,12 @@ from grader.worker.lints import lints
             "`y` holds its last value here",
         ),
         (
+            "def f(a):\n    c = []\n    for x in a:\n        n = len(x)\n        c.append(x)\n"
+            "    return [x[:n] for x in c]\n",
+            6,
+            "`n` is the same in each round here: its value is from the last round of the loop of",
+        ),
+        (
             "class A:\n    def g(self):\n        x = self\n        def h(self):\n"
             "            return x\n",
             4,

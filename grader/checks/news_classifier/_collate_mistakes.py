@@ -236,8 +236,17 @@ def why_vectors(batch: Batch, rows: Array, text: str) -> str | None:
         if any(holds(row, vectors) for vectors in made for row in rows):
             return mistake
     if rows.any() and all(map(_some_of, rows, (spacy_vectors(other) for other, _ in batch))):
-        return "tokens-dropped"
+        return "only-last-part" if _are_ends(batch, rows) else "tokens-dropped"
     return None
+
+
+def _are_ends(batch: Batch, rows: Array) -> bool:
+    """Return whether the rows are the ends of texts, and less than half of the longest one."""
+    ends = [
+        row.any() and close_to_spacy(row[row.any(1)], spacy_vectors(text)[-int(row.any(1).sum()) :])
+        for row, (text, _) in zip(rows, batch, strict=True)
+    ]
+    return all(ends) and int(rows.any(2).sum(1).max()) < max(lengths(batch)) / 2
 
 
 def _some_of(row: Array, vectors: Array) -> bool:
