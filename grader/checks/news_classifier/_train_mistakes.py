@@ -97,7 +97,9 @@ def describe_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, str, tupl
             f"{lr} in each step",
             (mistake,),
         )
-    if mistake.endswith("steps-differ") and (found := _unusual_part(seen, lr)):
+    # With fewer digits the weights are so close that another mistake may fit by chance.
+    is_unknown = mistake.endswith("steps-differ") or seen.recipe.autocast
+    if is_unknown and (found := _unusual_part(seen, lr)):
         return *found[:2], found[2:]
     return (
         f"A weight of the model went from {figure(before)} to {figure(after)}",
