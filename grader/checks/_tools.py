@@ -284,7 +284,7 @@ def _by_form(found: Any, dims: tuple[int, ...], known: Mapping[Any, str]) -> str
     if found.shape == dims:
         return None
     squeezed = found.shape == tuple(size for size in dims if size > 1)
-    return known.get(found.shape) or ("squeezed" if squeezed else None)
+    return "squeezed" if squeezed else known.get(found.shape)
 
 
 def _by_layout(found: Any, dims: tuple[int, ...]) -> str | None:
