@@ -93,6 +93,8 @@ def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
         "def f(a):\n    for b in a:\n        a(b)\n    for b in a:\n        a(b)\n    return a\n",
         "def f(a):\n    b = 1\n    for b in a:\n        pass\n    return b\n",
         "def f(a):\n    _, b = a\n    _unused = b\n",
+        "def f(a):\n    for b in a:\n        n = b.shape[1]\n    return [c * n for c in a]\n",
+        "def f(a):\n    n = 0\n    for b in a:\n        n = b\n    return [c * n for c in a]\n",
         "def f(a):\n    global b\n    b = a\n",
         "def f(a, b):\n    c = list(zip(a, b))\n    return [*c, *c]\n",
         "def f(a):\n    b = iter(a)\n    next(b)\n    return list(b)\n",
