@@ -29,7 +29,7 @@ PARTS = "values to unpack (expected"
 VIEW = re.compile(r"shape '\[([-\d, ]+)\]' is invalid for input of size (\d+)")
 LENGTH = re.compile(r"out of bounds for dimension \d+ with size (\d+)")
 OF_SPACY = ("collate", "token_vectors")  # tasks whose features are always those of spaCy
-INSTEAD = "Take sizes from the arguments, as in x.shape[-1]."
+INSTEAD = "Take it from the arguments: a size that is given, or a tensor's shape."
 SECONDS = 5.0
 
 
@@ -63,9 +63,7 @@ def fixed_size(task: str, message: str, submission: Submission) -> str:
         fits = wrong.get(size, length if size > length else 0)
         here = f", and here the size is {fits}" if fits else ""
         place = f"{submission.names.get(module, module)}, line {line}"
-        return (
-            f"See {place}: {clean(says)}{here}. Take sizes from the arguments, as in x.shape[-1]."
-        )
+        return f"See {place}: {clean(says)}{here}. {INSTEAD}"
     return ""
 
 

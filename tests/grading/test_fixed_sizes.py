@@ -76,7 +76,7 @@ WRONG = {  # task: what is in the reference, and with a fixed size; what is said
     "rnn_cell": (
         "return torch.tanh(inputs @ w_ih.T",
         "return torch.tanh(inputs.view(-1, 96) @ w_ih.T",
-        "`96` in `inputs.view(-1, 96)` is a fixed number. Take sizes from the arguments",
+        "`96` in `inputs.view(-1, 96)` is a fixed number. Take it from the arguments",
     ),
     "unroll": (
         "for step in inputs.unbind(dim=1):",
