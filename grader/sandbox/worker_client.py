@@ -242,8 +242,11 @@ class ProcessWorker:
         stream = confined.process.stderr
         assert stream is not None
         with stream:
-            while (chunk := stream.read(1 << 16)) and confined is self.confined:
+            while (chunk := stream.read(1 << 16)) and self._has(confined):
                 self.kept += chunk[: max(self.limits.output - len(self.kept), 0)]
+
+    def _has(self, confined: launch.RunningWorker) -> bool:
+        return confined is self.confined or bool(self.replaced and confined is self.replaced[0])
 
     def _exchange(
         self,

@@ -71,8 +71,12 @@ def _draw_batch(writer: Writer) -> Batch:
 
 
 def _targeted(chance: random.Random, texts: Sequence[str]) -> Batch:
-    """Add different targets to texts, which are not in order if there are more than two."""
+    """Add different targets to texts; more than two neither rise nor fall."""
     targets: list[int] = []
-    while len(targets) != len(texts) or (len(texts) > 2 and targets == sorted(targets)):
+    while len(targets) != len(texts) or (len(texts) > 2 and _in_order(targets)):
         targets = chance.sample(range(4), len(texts))
     return [*zip(texts, targets, strict=True)]
+
+
+def _in_order(targets: list[int]) -> bool:
+    return sorted(targets) in (targets, targets[::-1])
