@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close
@@ -26,3 +27,15 @@ def spacy_vectors(text: str) -> Array:
 def close_to_spacy(found: Any, expected: Any) -> bool:
     """Return whether vectors agree, up to the differences that batching causes."""
     return close(found, expected, TOLERANCE)
+
+
+def holds_words(rows: Any, tokens: Sequence[str], texts: Iterable[str]) -> bool:
+    """Return whether row i is a vector of token i, in this text or in another one."""
+    vectors: dict[str, list[Array]] = {}
+    for text in texts:
+        for token, vector in zip(pipeline.tokens(text), spacy_vectors(text), strict=True):
+            vectors.setdefault(token, []).append(vector)
+    return all(
+        any(close_to_spacy(row, vector) for vector in vectors[token])
+        for token, row in zip(tokens, rows, strict=False)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import close_to_spacy, spacy_vectors
+from grader.checks._spacy import close_to_spacy, holds_words, spacy_vectors
 from grader.checks._tools import is_list
 from grader.checks.news_classifier._batches import Batch, Batches
 from grader.checks.news_classifier._collate_tokens import (
@@ -273,15 +273,9 @@ def why_altered(batch: Batch, rows: Array) -> list[str]:
 
 def _of_these_words(row: Array, batch: Batch, b: int) -> bool:
     """Return whether each step has a vector of its word, from this or another sentence."""
-    vectors: dict[str, list[Array]] = {}
-    for text, _ in batch:
-        for token, vector in zip(pipeline.tokens(text), spacy_vectors(text), strict=True):
-            vectors.setdefault(token, []).append(vector)
     tokens = pipeline.tokens(batch[b][0])
-    return not row[len(tokens) :].any() and all(
-        any(close_to_spacy(step, vector) for vector in vectors[token])
-        for token, step in zip(tokens, row, strict=False)
-    )
+    texts = (text for text, _ in batch)
+    return not row[len(tokens) :].any() and holds_words(row, tokens, texts)
 
 
 def filled_steps(row: Array) -> int:

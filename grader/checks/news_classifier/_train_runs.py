@@ -100,6 +100,13 @@ def trained(submission: Submission) -> LoopSeen:
 
 
 @evidence
+def trained_again(submission: Submission) -> LoopSeen:
+    """Call `train` for one epoch, in the process that has called it before."""
+    trained(submission)
+    return submission.train(epochs=1, lr=stage(submission).lr, **sent(stage(submission)))
+
+
+@evidence
 def trained_with_other_val(submission: Submission) -> LoopSeen:
     """Call `train` with the same probe and different validation data."""
     return _train(submission, draw_scenario(submission.seed, other_val=True), FRESH)

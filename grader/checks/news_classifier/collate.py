@@ -140,6 +140,8 @@ def check_shape(submission: Submission) -> None:
     drawn = batches_of(submission)
     found = seen(submission).results[0]
     lacks_tok2vec = " without " in str(seen(submission).pipeline)
+    if isinstance(found, Raised) and not seen(submission).texts[0]:  # such as nlp.tokenizer(text)
+        lacks_tok2vec |= "size (0)" in found.message or "[0]" in found.message
     if isinstance(found, Raised) and found.type != "NotImplementedError":
         mistake = "no-tok2vec" if lacks_tok2vec else why_raised(found)
         if mistake:

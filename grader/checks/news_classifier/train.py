@@ -53,6 +53,7 @@ from grader.checks.news_classifier._train_runs import (
     sent,
     stage,
     trained,
+    trained_again,
     trained_on_other_data,
     trained_with_other_val,
 )
@@ -190,6 +191,11 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
     if not _tells_of_data(submission):
         found = "With different batches in both loaders, it returned the same numbers"
         raise Failure(train, found, "the losses and the accuracy of this training")
+    again = trained_again(submission).result
+    if is_list(again) and len(again) > 1:
+        found = f"Called after another training, it returned a list of length {len(again)}"
+        one = call(stage(submission).lr, epochs=1)
+        raise Failure(one, found, "the one entry of this call", "history-kept-between-calls")
 
 
 def _are_rows(part: Sequence[Any]) -> bool:
@@ -418,6 +424,11 @@ def check_device(submission: Submission) -> None:
         _same_as_on_one_device(submission, text, seen, mistake)
 
 
+def _own_rows(result: Any) -> Any:
+    """Return the entries of a call itself: those of earlier calls cost the check history."""
+    return result[-EPOCHS:] if type(result) is list else result
+
+
 def _same_as_on_one_device(submission: Submission, text: str, seen: LoopSeen, mistake: str) -> None:
     """Require the numbers of one device: a batch that was not moved holds other values."""
     near = evaluated(submission) if text == EVALUATE else trained(submission)
@@ -426,7 +437,7 @@ def _same_as_on_one_device(submission: Submission, text: str, seen: LoopSeen, mi
     if text != EVALUATE and not (_learns_from_data(submission) or _tells_of_data(submission)):
         raise waits_for("train.learns")
     if (
-        same_numbers(figures(seen.result), figures(near.result))
+        same_numbers(*(figures(_own_rows(each.result)) for each in (seen, near)))
         and weights(seen).distance(weights(near)) <= TOLERANCE
     ):
         return

@@ -275,4 +275,5 @@ def check_one_direction(submission: Submission) -> None:
         raise Failure(TWO_DIRECTIONS, result, "a ValueError", why)
     if not (isinstance(result, Raised) and result.type == "ValueError"):
         found = f"It returned {show(unwrap(result))}"
-        raise Failure(TWO_DIRECTIONS, found, "a ValueError", "bidirectional-in-chunks")
+        expected = "that it raises a ValueError"
+        raise Failure(TWO_DIRECTIONS, found, expected, "bidirectional-in-chunks")

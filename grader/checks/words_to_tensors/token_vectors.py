@@ -7,7 +7,7 @@ import math
 import random
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
+from grader.checks._spacy import TOLERANCE, close_to_spacy, holds_words, spacy_vectors
 from grader.checks._texts import Writer
 from grader.checks._tools import (
     first_difference,
@@ -138,6 +138,7 @@ def check_values(submission: Submission) -> None:
         if len(lower := spacy_vectors(text.lower())) == len(rows):
             mistakes["texts-case-changed"] = torch.from_numpy(lower)
         why = matching_mistake(rows, mistakes.items(), close_to_spacy)
+        why = why or ("vectors-kept-by-word" if holds_words(rows, tokens, texts) else None)
         step = int((rows - expected).abs().amax(1).gt(TOLERANCE).int().argmax())
         at, number, right = first_difference(rows[step], expected[step], TOLERANCE)
         call = f"{calling_vectors(texts)}[{b}][{step}, {at}]"
