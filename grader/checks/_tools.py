@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Known mistakes by the shape or type that they lead to, or a function that names one.
 Known = Mapping[Any, str] | Callable[[Any], str | None]
+ROUNDED = 1e-3  # gradients differ by less if a small number was added against log(0), for example
 MOST_NUMBERS = 1 << 16  # of a tensor that are looked at one by one; more than any right one has
 
 
@@ -357,8 +358,8 @@ def require_gradients(
         tensor = None if each is None else each.torch()
         if tensor is None or not bool(tensor.any()):
             raise Failure(call, f"No gradient flows {back}", "a gradient", why)
-        if is_right and not close(tensor, expected, 1e-4, relative=True):
-            at, number, wanted = first_difference(tensor.flatten(), expected.flatten(), 1e-4)
+        if is_right and not close(tensor, expected, ROUNDED, relative=True):
+            at, number, wanted = first_difference(tensor.flatten(), expected.flatten(), ROUNDED)
             text = f"Not the whole gradient flows {back}: number {at} of it is {number}"
             raise Failure(call, text, f"{wanted} there", why)
 
