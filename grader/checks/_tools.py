@@ -129,8 +129,19 @@ def two_mistakes(
     fits = {frozenset(names) for *names, wrong in pairs if agree(found, wrong)}
     if len(fits) != 1:
         return ""
-    told = [mistakes()[name].explanation for name in sorted(fits.pop())]
+    return told_together(*sorted(fits.pop()))
+
+
+def told_together(*names: str) -> str:
+    """Return the texts of two mistakes that together lead to a result."""
+    told = [mistakes()[name].explanation for name in names]
     return " ".join(["Two mistakes together lead to this.", *told])
+
+
+def changed_fields(variant: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that differ from their defaults."""
+    right = vars(type(variant)())
+    return {name: value for name, value in vars(variant).items() if value != right[name]}
 
 
 # --- require ---------------------------------------------------------------------------------

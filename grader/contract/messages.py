@@ -45,7 +45,7 @@ class Failure(Exception):
     """A check failed.
 
     Attributes:
-        mistake: the id of a known mistake, see `mistakes.toml`, or None.
+        mistake: the id of a known mistake, see `mistakes.toml`, or None; of two, the first.
         share: the fraction of the points that is still earned.
         details: figures for the record.
         explained: whether the last line says what is wrong.
@@ -58,36 +58,37 @@ class Failure(Exception):
         call: str,
         found: str | Raised,
         expected: str,
-        mistake: str | None = None,
+        mistake: str | Sequence[str] | None = None,
         share: float = 0.0,
         details: dict[str, Any] | None = None,
         note: str = "",
-        second: str | None = None,
     ) -> None:
         """Compose the message from the call, the observed and the expected result.
 
-        If there is no known mistake, a `note` ends it. If only two known mistakes together lead to
-        the result, `second` is the other one.
+        If several known mistakes together lead to the result, the first two are explained. If there
+        is none, a `note` ends the message.
         """
+        names = [mistake] if isinstance(mistake, str) else [*(mistake or ())][:2]
         self.raised = found if isinstance(found, Raised) else None
         text = show_raised(found) if isinstance(found, Raised) else found
         lines = [f"`{call}`", *_compare(text, expected)]
-        if mistake is not None:
-            lines.append(_explain(mistake, second))
+        if names:
+            lines.append(_explain(names))
         elif found == "It returned None":
             lines.append(RETURN)
         elif note:
             lines.append(note)
-        self.explained = mistake is not None or bool(note)
+        self.explained = bool(names or note)
         super().__init__("\n".join(lines))
-        self.mistake, self.share, self.details = mistake, share, details or {}
+        self.mistake = names[0] if names else None
+        self.share, self.details = share, details or {}
         self.local = False
 
     def named(self, mistake: str) -> Failure:
         """Return this failure with another known mistake."""
         lines = str(self).split("\n")
         lines = lines[:-1] if self.explained else lines
-        self.args = ("\n".join([*lines, _explain(mistake, None)]),)
+        self.args = ("\n".join([*lines, _explain([mistake])]),)
         self.mistake, self.explained = mistake, True
         return self
 
@@ -108,12 +109,10 @@ class Failure(Exception):
             self.args = ("\n".join([*lines[:at], traced(trace), *lines[at:]]),)
 
 
-def _explain(mistake: str, second: str | None) -> str:
+def _explain(names: Sequence[str]) -> str:
     """Return the explanations of one or two known mistakes, on one line."""
-    explanation = mistakes()[mistake].explanation
-    if second is None:
-        return explanation
-    return f"Two mistakes: 1. {explanation} 2. {mistakes()[second].explanation}"
+    first, *more = (mistakes()[name].explanation for name in names)
+    return f"Two mistakes: 1. {first} 2. {more[0]}" if more else first
 
 
 def traced(trace: str) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-from typing import Any
 
 from grader.checks._differences import about_number
-from grader.checks._tools import close_number, require_number, require_unchanged
+from grader.checks._tools import (
+    changed_fields,
+    close_number,
+    require_number,
+    require_unchanged,
+    told_together,
+)
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
 from grader.contract.mistakes import mistakes
@@ -265,8 +270,7 @@ def two_mistakes(submission: Submission, case: str) -> str:
             continue
         way = Bleu(**changes[0], **changes[1])
         if _explains(way, seen):
-            told = [mistakes()[_variant(name)].explanation for name in (one, other)]
-            return " ".join(["Two mistakes together lead to this.", *told])
+            return told_together(*map(_variant, (one, other)))
     return ""
 
 
@@ -299,12 +303,6 @@ def _scores(submission: Submission, case: str) -> list[tuple[float, Corpus]]:
 
 def _explains(way: Bleu, seen: list[tuple[float, Corpus]]) -> bool:
     return all(close_number(score, way.score(*corpus)) for score, corpus in seen)
-
-
-def changed_fields(way: Bleu) -> dict[str, Any]:
-    """Return the attributes of a way to compute BLEU that differ from the correct one."""
-    right = vars(Bleu())
-    return {name: value for name, value in vars(way).items() if value != right[name]}
 
 
 def _variant(name: str) -> str:

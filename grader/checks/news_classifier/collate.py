@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._spacy import TOLERANCE, close_to_spacy, spacy_vectors
@@ -169,9 +170,8 @@ def _expect_pair(batch: Batch, found: Any) -> None:
     right_shape = (len(batch), max(lengths(batch)), FEATURES)
     if not is_tensor_of(first, "float32", right_shape):
         expected = tensor_of("float32", "(B, T, F)", right_shape)
-        mistake, second = (*why_padded(batch, first, targets), None, None)[:2]
-        shown = f"It is {show(first)}"
-        raise Failure(f"{call(batch)}[0]", shown, expected, mistake, second=second)
+        mistakes = why_padded(batch, first, targets)
+        raise Failure(f"{call(batch)}[0]", f"It is {show(first)}", expected, mistakes)
     b = right_shape[:1]
     if not is_tensor_of(targets, "int64", b):
         expected = tensor_of("int64", "(B,)", b)
@@ -188,10 +188,9 @@ def check_vectors(submission: Submission) -> None:
             end_trial()
             read = why_text(drawn.batch, seen(submission).texts[0])
             exact = read if read != "texts-changed" else None
-            mistake, second = exact or why_vectors(drawn.batch, rows, text) or read, None
-            if not mistake:
-                mistake, second = (*why_altered(drawn.batch, rows), None, None)[:2]
-            _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistake, second)
+            mistake = exact or why_vectors(drawn.batch, rows, text) or read
+            mistakes = mistake or why_altered(drawn.batch, rows)
+            _expect_vectors(drawn.batch, rows, drawn.texts.index(text), mistakes)
     rows, _ = _pair(drawn.long, unwrap(seen_long(submission).results[0]))
     if not any(holds(row, spacy_vectors(drawn.long[0][0])) for row in rows):
         mistake = why_text(drawn.long, seen_long(submission).texts[0])
@@ -222,7 +221,7 @@ def _expect_raw(submission: Submission) -> None:
 
 
 def _expect_vectors(
-    batch: Batch, rows: Array, b: int, mistake: str | None = None, second: str | None = None
+    batch: Batch, rows: Array, b: int, mistake: str | Sequence[str] | None = None
 ) -> None:
     """Compare row b with the vectors of sentence b, step by step."""
     text = batch[b][0]
@@ -234,7 +233,7 @@ def _expect_vectors(
             at, number, right = first_difference(found, vector, TOLERANCE)
             place = f"{call(batch)}[0][{b}, {step}, {at}]"
             expected = f"{right}, from token.vector of {token!r} in {quoted(text)}"
-            raise Failure(place, f"It is {number}", expected, mistake, second=second)
+            raise Failure(place, f"It is {number}", expected, mistake)
 
 
 def check_padding(submission: Submission) -> None:

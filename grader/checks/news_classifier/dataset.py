@@ -172,11 +172,11 @@ def check_targets(submission: Submission) -> None:
         return
     expected = f"an int64 tensor {drawn.targets} of shape (N,) = ({drawn.n},)"
     with local(_count(targets) == drawn.n and _follow_labels(drawn, seen(submission))):
-        mistake, second = (*why_targets(drawn, targets), None, None)[:2]
-        if mistake == "one-subtracted-twice" and not _is_two_less(seen_raw(submission), drawn.raw):
-            mistake = "targets-not-label-less-one"
-        shown = f"It is {show(targets)}"
-        raise Failure(f"{drawn.call}.targets", shown, expected, mistake, second=second)
+        mistakes = why_targets(drawn, targets)
+        is_twice = mistakes[:1] == ["one-subtracted-twice"]
+        if is_twice and not _is_two_less(seen_raw(submission), drawn.raw):
+            mistakes[0] = "targets-not-label-less-one"
+        raise Failure(f"{drawn.call}.targets", f"It is {show(targets)}", expected, mistakes)
 
 
 def _is_two_less(made: DatasetSeen, pairs: Sequence[tuple[int, str]]) -> bool:
@@ -285,10 +285,10 @@ def check_item(submission: Submission) -> None:
         ) or (right and is_work and _is_own(made, index, found)):
             continue
         expected = f"({text!r}, tensor({target})), the tensor int64 of shape ()"
-        mistake, second = (*why_item(found, text, target, _offsets(submission)), None, None)[:2]
+        mistakes = why_item(found, text, target, _offsets(submission))
         shown = f"It returned {show(found)}"
         with local(found is not None):
-            raise Failure(f"{drawn.call}[{index}]", shown, expected, mistake, second=second)
+            raise Failure(f"{drawn.call}[{index}]", shown, expected, mistakes)
     for index, text in enumerate(drawn.raw_texts):
         found = unwrap(raw_items(submission)[index])
         if is_list(found) and len(found) == 2 and _is_own(seen_raw(submission), index, found):

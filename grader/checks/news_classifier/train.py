@@ -97,15 +97,14 @@ def check_evaluate(submission: Submission) -> None:
         mistake = "numbers-as-tensors" if any(isinstance(n, TensorData) for n in found) else None
         if [*map(type, found)] == [float, int]:
             mistake = "accuracy-rounded-down"
-        shown, second = f"It returned {show(tuple(found))}", None
-        if mistake == "numbers-as-tensors":
-            second = second_mistake(submission, found)
-        raise Failure(EVALUATE, shown, "two floats", mistake, second=second)
+        mistakes = [mistake] if mistake else []
+        if mistake == "numbers-as-tensors" and (other := second_mistake(submission, found)):
+            mistakes.append(other)
+        raise Failure(EVALUATE, f"It returned {show(tuple(found))}", "two floats", mistakes)
     if not close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
         end_trial()
         shown, expected = means_shown(scenario, found)
-        mistake, *more = why_other_numbers(submission, *found)
-        raise Failure(EVALUATE, shown, expected, mistake, second=next(iter(more), None))
+        raise Failure(EVALUATE, shown, expected, why_other_numbers(submission, *found))
     expect_many(submission)
     expect_single(submission)
 
@@ -285,8 +284,7 @@ def check_learns(submission: Submission) -> None:
         mistake = "gradients-not-used" if computed else without
         found = "The model's weights did not change"
         raise Failure(train, found, "changed weights after each batch", mistake)
-    found, expected, (mistake, *more) = describe_weights(seen, scenario)
-    raise Failure(train, found, expected, mistake, second=next(iter(more), None))
+    raise Failure(train, *describe_weights(seen, scenario))
 
 
 def _uses_its_arguments(submission: Submission) -> None:
@@ -351,15 +349,15 @@ def check_losses(submission: Submission) -> None:
         if not agree(found, right) and not is_own_result(submission, epochs, key, found):
             end_trial()
             wrong, pairs = wrong_histories(scenario, epochs), paired_histories(scenario, epochs)
-            mistake = matching_mistake(found, wrong[key], agree)
-            paired = {names for names, each in pairs[key] if not mistake and agree(found, each)}
-            mistake, second = paired.pop() if len(paired) == 1 else (mistake, None)
-            if not mistake and key.startswith("val") and _is_stale(found, right):
-                mistake = "validated-too-rarely"
-            mistake = mistake or ("train-loss-differs" if key == "train_loss" else "means-differ")
+            mistakes: str | tuple[str, str] | None = matching_mistake(found, wrong[key], agree)
+            paired = {names for names, each in pairs[key] if not mistakes and agree(found, each)}
+            mistakes = paired.pop() if len(paired) == 1 else mistakes
+            if not mistakes and key.startswith("val") and _is_stale(found, right):
+                mistakes = "validated-too-rarely"
+            mistakes = mistakes or ("train-loss-differs" if key == "train_loss" else "means-differ")
             shown, expected = (f"[{', '.join(map(figure, each))}]" for each in (found, right))
             told = f"{key} is {shown} in the {EPOCHS} epochs"
-            raise Failure(call(scenario.lr), told, expected, mistake, second=second)
+            raise Failure(call(scenario.lr), told, expected, mistakes)
 
 
 def _list_among(found: Any) -> Any:

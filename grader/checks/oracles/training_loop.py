@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from grader.checks._tools import changed_fields
 from grader.checks.oracles.reports_of_a_pass import Array, Pass, softmax
 
 EVAL_SCALE = 0.5
@@ -394,15 +395,8 @@ ADDITIONS: tuple[tuple[str, LoopVariant], ...] = (
 
 def paired_loops() -> Iterator[tuple[tuple[str, str], LoopVariant]]:
     """Yield the loops with two known mistakes, or with one and an addition."""
-    single = [*KNOWN_MISTAKES, *ADDITIONS]
+    single = [(name, changed_fields(loop)) for name, loop in (*KNOWN_MISTAKES, *ADDITIONS)]
     for at, (name, loop) in enumerate(KNOWN_MISTAKES):
-        for other, more in single[at + 1 :]:
-            fields, added = _changed(loop), _changed(more)
-            if name != other and not {*fields} & {*added}:
+        for other, added in single[at + 1 :]:
+            if name != other and not single[at][1].keys() & added.keys():
                 yield (name, other), replace(loop, **added)
-
-
-def _changed(loop: LoopVariant) -> dict[str, Any]:
-    """Return the fields of a loop that differ from the correct one's."""
-    right = vars(LoopVariant())
-    return {field: value for field, value in vars(loop).items() if value != right[field]}
