@@ -47,14 +47,6 @@ class Pass:
     def _hits(self) -> list[Array]:
         return [scores.argmax(axis=1) == targets for scores, targets in self.batches]
 
-    @property
-    def _count(self) -> int:
-        return sum(len(targets) for _, targets in self.batches)
-
-    @property
-    def _mean_of_means(self) -> float:
-        return sum(float(part.mean()) for part in self._hits) / len(self._hits)
-
     def wrong_losses(self) -> list[tuple[str, float]]:
         """Yield the losses that known mistakes lead to."""
         others = [(name, float(np.concatenate(each).mean())) for name, each in self._other_losses]
@@ -82,19 +74,21 @@ class Pass:
 
     def wrong_accuracies(self) -> list[tuple[str, float]]:
         """Yield the accuracies that known mistakes lead to."""
+        means = [float(part.mean()) for part in self._hits]
+        count = sum(map(len, self._hits))
         return [
-            ("accuracy-mean-over-batches", self._mean_of_means),
-            ("accuracy-not-weighted", len(self._hits) * self._mean_of_means / self._count),
+            ("accuracy-mean-over-batches", sum(means) / len(means)),
+            ("accuracy-not-weighted", sum(means) / count),
             ("accuracy-in-percent", 100 * self.accuracy),
             *_wrong_means(self._hits),
         ]
 
     def paired_accuracies(self) -> list[tuple[tuple[str, str], float]]:
         """Yield the accuracies that two known mistakes together lead to."""
-        means = [pair for pair in _wrong_means(self._hits) if pair[0] != "not-divided"]
-        means.append(("accuracy-mean-over-batches", self._mean_of_means))
-        means.append(("accuracy-not-weighted", len(self._hits) * self._mean_of_means / self._count))
-        return [((name, "accuracy-in-percent"), 100 * number) for name, number in means]
+        percent = "accuracy-in-percent"
+        alone = (percent, "not-divided")
+        wrong = [(name, number) for name, number in self.wrong_accuracies() if name not in alone]
+        return [((name, percent), 100 * number) for name, number in wrong]
 
     def wrong_hits(self) -> list[tuple[str, float]]:
         """Yield the accuracies that wrong comparisons lead to."""
