@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_tensor
@@ -70,7 +69,7 @@ def compare(
         like: what computes the correct result, for the message.
         candidates: the results of known mistakes.
         fallback: the mistake to name if none of them explains the result, or what returns it.
-        pairs: the results of two known mistakes together, see `in_pairs`.
+        pairs: the results of two known mistakes together, see `_cells.in_pairs`.
 
     Raises:
         Failure: the numbers differ; the message shows the first wrong one.
@@ -90,23 +89,6 @@ def compare(
     place = ", ".join(f"{name} {at}" for name, at in zip(names, [*index, feature], strict=True))
     shown = f"It is {number} at {place} ({int(wrong.sum())} of {wrong.numel()} numbers differ)"
     raise Failure(call, shown, f"{right} (from {like})", why, note=note)
-
-
-def in_pairs(
-    options: Sequence[Sequence[tuple[str, Any]]], compute: Callable[..., Tensor]
-) -> Iterator[tuple[str, str, Tensor]]:
-    """Yield the results of two mistakes in different parts of a formula, with their names.
-
-    Args:
-        options: for each part what `compute` gets for it, with a name: first what is right, then
-            known mistakes.
-        compute: computes the result from the parts.
-    """
-    for one, other in itertools.combinations(range(len(options)), 2):
-        for first, second in itertools.product(options[one][1:], options[other][1:]):
-            parts = [part[0][1] for part in options]
-            parts[one], parts[other] = first[1], second[1]
-            yield first[0], second[0], compute(*parts)
 
 
 def require_by_hand(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import permutations
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
+from grader.checks.recurrent_layers._cells import (
+    Option,
+    alone,
+    cut_options,
+    in_pairs,
+    product_options,
+    weight_options,
+)
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
     B,
     H,
     compare,
-    in_pairs,
     other_formula,
     require_by_hand,
     step,
@@ -25,8 +31,6 @@ from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 ERRORS = {
@@ -66,102 +70,104 @@ def check_values(submission: Submission) -> None:
     found = require_tensor(gru_cells(submission)[0].result, GRU_CELL, "float32", "(B, H)", (B, H))
     inputs, state, _ = step(submission, B)
     expected = torch.gru_cell(inputs, state, *weights(submission, 3))
-    candidates = _wrong_gru_states(submission)
-    other = other_formula(submission, "gru_cell", cell_call(submission, B))
-    pairs = _pairs_of_mistakes(submission)
-    compare(GRU_CELL, "sentence", found, expected, "nn.GRUCell", candidates, other, pairs)
+    options, compute = _parts(submission)
+    compare(
+        GRU_CELL,
+        "sentence",
+        found,
+        expected,
+        "nn.GRUCell",
+        alone(options, compute),
+        other_formula(submission, "gru_cell", cell_call(submission, B)),
+        in_pairs(options, compute),
+    )
     require_unchanged(gru_cells(submission)[0], GRU_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
-def _wrong_gru_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
-    import torch
+def _parts(submission: Submission) -> tuple[list[list[Option]], Callable[..., Tensor]]:
+    """Return the parts of the formulas with their known mistakes, and what computes them."""
+    inputs, state, _ = step(submission, B)
+
+    def compute(given: Any, products: Any, cut: Any, gate: Any, read: Any, *parts: Any) -> Tensor:
+        candidate, mix, last = parts
+        x, s = products(inputs, state, given)
+        (x_r, x_z, x_n), (s_r, s_z, s_n) = cut(x), cut(s)
+        r, z = gate(read[0] * x_r + read[1] * s_r), gate(read[2] * x_z + read[3] * s_z)
+        n = candidate(x_n, r, s_n, state, given[1][2 * H :], given[3][2 * H :])
+        return last(mix(z, n, state, r, x_n, s_n), state)  # type: ignore[no-any-return]
+
+    whole = weight_options(weights(submission, 3), 3)
+    parts = [_gates(), _reads(), _candidates(), _mixes(), _ends()]
+    return [whole, product_options(3), cut_options(3), *parts], compute
+
+
+def _gates() -> list[Option]:
+    """Return functions that compute r and z from their sums."""
     from torch import sigmoid, tanh
 
-    inputs, h, _ = step(submission, B)
-    w_ih, w_hh, b_ih, b_hh = weights(submission, 3)
-    x, s = inputs @ w_ih.T + b_ih, h @ w_hh.T + b_hh
-    (x_r, x_z, x_n), (s_r, s_z, s_n) = x.chunk(3, dim=1), s.chunk(3, dim=1)
-    w_n, b_n = w_hh[2 * H :], b_hh[2 * H :]
-    r, z = sigmoid(x_r + s_r), sigmoid(x_z + s_z)
-    n = tanh(x_n + r * s_n)
-
-    def gru(x: Tensor, s: Tensor) -> Tensor:
-        (x_r, x_z, x_n), (s_r, s_z, s_n) = x.chunk(3, dim=1), s.chunk(3, dim=1)
-        z = sigmoid(x_z + s_z)
-        return (1 - z) * tanh(x_n + sigmoid(x_r + s_r) * s_n) + z * h
-
-    def mixed(n: Tensor) -> Tensor:
-        return _mix(z, n, h)
-
-    yield "reset-before-the-product", mixed(tanh(x_n + (r * h) @ w_n.T + b_n))
-    yield "reset-without-the-bias", mixed(tanh(x_n + r * (h @ w_n.T) + b_n))
-    yield "reset-over-the-inputs", mixed(tanh(r * (x_n + s_n)))
-    yield "reset-over-the-inputs", mixed(tanh(r * x_n + s_n))
-    yield "reset-gate-missing", mixed(tanh(x_n + s_n))
-    yield "update-gate-turned-round", z * n + (1 - z) * h
-    yield "update-gate-missing", n
-    yield "sigmoid-for-tanh", mixed(sigmoid(x_n + r * s_n))
-    yield "tanh-missing", mixed(x_n + r * s_n)
-    for order in permutations(range(3)):
-        pieces = [torch.cat([each.chunk(3, dim=1)[k] for k in order], dim=1) for each in (x, s)]
-        yield "gate-order", gru(*pieces)
-    yield "bias-left-out", gru(x - b_ih, s - b_hh)
-    yield "bias-left-out", gru(x - b_ih, s)
-    yield "bias-left-out", gru(x, s - b_hh)
-    for gate in range(3):
-        only = torch.arange(3).eq(gate).repeat_interleave(H)
-        yield "bias-left-out", gru(x - b_ih * only, s)
-        yield "bias-left-out", gru(x, s - b_hh * only)
-        yield "bias-left-out", gru(x - b_ih * only, s - b_hh * only)
-    yield "candidate-not-weighted", n + z * h
-    yield "gates-not-sigmoid", _mix(tanh(x_z + s_z), tanh(x_n + tanh(x_r + s_r) * s_n), h)
-    yield "gates-not-sigmoid", _mix(x_z + s_z, tanh(x_n + (x_r + s_r) * s_n), h)
-    yield "reset-for-update", _mix(r, n, h)
-    yield "squashed-twice", tanh(mixed(n))
-    yield "squashed-twice", mixed(tanh(n))
-    yield "old-state-added", mixed(n) + h
-    for one, two in ((x_r, x_z), (s_r, s_z), (x_r, x_z + s_z), (x_r + s_r, x_z)):
-        yield "gate-from-one-part", _mix(sigmoid(two), tanh(x_n + sigmoid(one) * s_n), h)
-    for other in (x_n, s_n, s_n * r, x_n + r * s_n):
-        yield "other-parts-mixed", _mix(z, n, other)
-        yield "other-parts-mixed", _mix(z, other, h)
+    return [
+        ("", sigmoid),
+        ("gates-not-sigmoid", tanh),
+        ("gates-not-sigmoid", lambda total: total),
+        ("squashed-twice", lambda total: sigmoid(sigmoid(total))),
+    ]
 
 
-def _pairs_of_mistakes(submission: Submission) -> Iterator[tuple[str, str, Tensor]]:
-    import torch
+def _reads() -> list[Option]:
+    """Return which of x_r, s_r, x_z, s_z the gates use."""
+    parts = (1, 0, 1, 0), (0, 1, 0, 1), (1, 0, 1, 1), (1, 1, 1, 0), (0, 1, 1, 1), (1, 1, 0, 1)
+    return [("", (1, 1, 1, 1)), *(("gate-from-one-part", read) for read in parts)]
+
+
+def _candidates() -> list[Option]:
+    """Return functions of x_n, r, s_n, the state, its weights and their bias, that compute n."""
     from torch import sigmoid, tanh
 
-    inputs, h, _ = step(submission, B)
-    w_ih, w_hh, b_ih, b_hh = weights(submission, 3)
-    x, s = inputs @ w_ih.T + b_ih, h @ w_hh.T + b_hh
-    w_n, b_n = w_hh[2 * H :], b_hh[2 * H :]
-    pieces: list[tuple[str, Any]] = [("", (x, s))]
-    pieces += [("bias-left-out", (x - b_ih, s)), ("bias-left-out", (x, s - b_hh))]
-    pieces.append(("bias-left-out", (x - b_ih, s - b_hh)))
-    for order in [*permutations(range(3))][1:]:
-        both = [torch.cat([each.chunk(3, dim=1)[k] for k in order], dim=1) for each in (x, s)]
-        pieces.append(("gate-order", both))
-    candidates: list[tuple[str, Any]] = [
-        ("", lambda x_n, r, s_n: tanh(x_n + r * s_n)),
-        ("reset-before-the-product", lambda x_n, r, _s_n: tanh(x_n + (r * h) @ w_n.T + b_n)),
-        ("reset-over-the-inputs", lambda x_n, r, s_n: tanh(r * (x_n + s_n))),
-        ("reset-gate-missing", lambda x_n, _r, s_n: tanh(x_n + s_n)),
-        ("sigmoid-for-tanh", lambda x_n, r, s_n: sigmoid(x_n + r * s_n)),
-        ("tanh-missing", lambda x_n, r, s_n: x_n + r * s_n),
-    ]
-    mixes: list[tuple[str, Any]] = [
-        ("", _mix),
-        ("update-gate-turned-round", lambda z, n, h: z * n + (1 - z) * h),
-        ("update-gate-missing", lambda _z, n, _h: n),
-        ("candidate-not-weighted", lambda z, n, h: n + z * h),
+    return [
+        ("", lambda x, r, s, *_: tanh(x + r * s)),
+        ("reset-before-the-product", lambda x, r, _s, h, w, b: tanh(x + (r * h) @ w.T + b)),
+        ("reset-without-the-bias", lambda x, r, s, _h, _w, b: tanh(x + r * (s - b) + b)),
+        ("reset-over-the-inputs", lambda x, r, s, *_: tanh(r * (x + s))),
+        ("reset-over-the-inputs", lambda x, r, s, *_: tanh(r * x + s)),
+        ("reset-gate-missing", lambda x, _r, s, *_: tanh(x + s)),
+        ("sigmoid-for-tanh", lambda x, r, s, *_: sigmoid(x + r * s)),
+        ("tanh-missing", lambda x, r, s, *_: x + r * s),
+        ("squashed-twice", lambda x, r, s, *_: tanh(tanh(x + r * s))),
     ]
 
-    def compute(pieces: Any, candidate: Any, mix: Any) -> Tensor:
-        (x_r, x_z, x_n), (s_r, s_z, s_n) = (each.chunk(3, dim=1) for each in pieces)
-        n = candidate(x_n, sigmoid(x_r + s_r), s_n)
-        return mix(sigmoid(x_z + s_z), n, h)  # type: ignore[no-any-return]
 
-    yield from in_pairs([pieces, candidates, mixes], compute)
+def _mixes() -> list[Option]:
+    """Return functions of z, n, the old state, r, x_n, s_n that compute the new state."""
+    mixes: list[Option] = [
+        ("", lambda z, n, h, *_: _mix(z, n, h)),
+        ("update-gate-turned-round", lambda z, n, h, *_: _mix(z, h, n)),
+        ("update-gate-missing", lambda _z, n, *_: n),
+        ("candidate-not-weighted", lambda z, n, h, *_: n + z * h),
+        ("reset-for-update", lambda _z, n, h, r, *_: _mix(r, n, h)),
+    ]
+    others: list[Callable[..., Tensor]] = [
+        lambda _r, x, _s: x,
+        lambda _r, _x, s: s,
+        lambda r, _x, s: s * r,
+    ]
+    for other in others:
+        mixes += [
+            ("other-parts-mixed", lambda z, n, _h, *rest, other=other: _mix(z, n, other(*rest))),
+            ("other-parts-mixed", lambda z, _n, h, *rest, other=other: _mix(z, other(*rest), h)),
+        ]
+    mixes.append(("other-parts-mixed", lambda z, n, _h, r, x, s: _mix(z, n, x + r * s)))
+    return mixes
+
+
+def _ends() -> list[Option]:
+    """Return functions of the new and the old state that compute what is returned."""
+    from torch import tanh
+
+    return [
+        ("", lambda new, _: new),
+        ("squashed-twice", lambda new, _: tanh(new)),
+        ("old-state-added", lambda new, old: new + old),
+    ]
 
 
 def _mix(z: Tensor, n: Tensor, h: Tensor) -> Tensor:

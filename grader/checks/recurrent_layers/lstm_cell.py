@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import permutations
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
@@ -15,13 +14,20 @@ from grader.checks._tools import (
     require_unchanged,
     showing,
 )
+from grader.checks.recurrent_layers._cells import (
+    Option,
+    alone,
+    cut_options,
+    in_pairs,
+    product_options,
+    weight_options,
+)
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
     B,
     H,
     compare,
-    in_pairs,
     other_formula,
     require_by_hand,
     step,
@@ -35,8 +41,6 @@ from grader.worker.wire import TensorData
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
@@ -111,11 +115,12 @@ def check_cell_state(submission: Submission) -> None:
     inputs, h, c = step(submission, B)
     expected_h, expected = torch.lstm_cell(inputs, [h, c], *weights(submission, 4))
     call = f"{LSTM_CELL}[1]"
-    candidates = [("c-and-h-swapped", expected_h), *_wrong_cell_states(submission)]
+    options, compute = _cell_state_parts(submission)
+    candidates = [("c-and-h-swapped", expected_h), *alone(options, compute)]
     found = lstm_states(submission)[1]
     try:
         other = other_formula(submission, "lstm_cell", cell_call(submission, B))
-        pairs = _pairs_of_mistakes(submission)
+        pairs = in_pairs(options, compute)
         compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, other, pairs)
     except Failure as failure:
         failure.local = failure.mistake in OUTPUT_GATE_RIGHT or close(found, expected_h)
@@ -130,79 +135,54 @@ OUTPUT_GATE_RIGHT = {
 }
 
 
-def _wrong_cell_states(submission: Submission) -> Iterator[tuple[str, Tensor]]:
-    import torch
+def _cell_state_parts(
+    submission: Submission,
+) -> tuple[list[list[Option]], Callable[..., Tensor]]:
+    """Return the parts of the new c with their known mistakes, and what computes it from them."""
     from torch import sigmoid, tanh
 
     inputs, h, c = step(submission, B)
-    w_ih, w_hh, b_ih, b_hh = given = weights(submission, 4)
-
-    def cell_state(total: Tensor) -> Tensor:
-        i, f, g, _ = total.chunk(4, dim=1)
-        return sigmoid(f) * c + sigmoid(i) * tanh(g)
-
-    yield "c-and-h-swapped", torch.lstm_cell(inputs, [c, h], *given)[1]
-    total = inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh
-    i, f, g, _ = total.chunk(4, dim=1)
-    yield "input-and-forget-swapped", sigmoid(i) * c + sigmoid(f) * tanh(g)
-    for order in permutations(total.chunk(4, dim=1)):
-        yield "gate-order", cell_state(torch.cat(order, dim=1))
-    for bias in (b_ih + b_hh, b_ih, b_hh):
-        yield "bias-left-out", cell_state(total - bias)
-    for gate in range(3):
-        only = torch.arange(4).eq(gate).repeat_interleave(H)
-        for bias in (b_ih + b_hh, b_ih, b_hh):
-            yield "bias-left-out", cell_state(total - bias * only)
-    yield "state-left-out", cell_state(total - h @ w_hh.T)
-    yield "state-left-out", cell_state(total - h @ w_hh.T - b_hh)
-    yield "forget-gate-missing", c + sigmoid(i) * tanh(g)
-    yield "forget-gate-missing", sigmoid(i) * tanh(g)
-    yield "input-gate-missing", sigmoid(f) * c + tanh(g)
-    yield "sigmoid-for-tanh", sigmoid(f) * c + sigmoid(i) * sigmoid(g)
-    yield "tanh-missing", sigmoid(f) * c + sigmoid(i) * g
-    yield "gates-not-sigmoid", f * c + i * tanh(g)
-    yield "gates-not-sigmoid", tanh(f) * c + tanh(i) * tanh(g)
-    yield "cell-state-squashed", tanh(cell_state(total))
-    yield "forget-bias-added", sigmoid(f + 1) * c + sigmoid(i) * tanh(g)
-    yield "forget-gate-coupled", sigmoid(f) * c + (1 - sigmoid(f)) * tanh(g)
-    yield "squashed-twice", sigmoid(f) * c + sigmoid(i) * tanh(sigmoid(g))
-    yield "squashed-twice", sigmoid(f) * c + sigmoid(i) * tanh(tanh(g))
-    yield "squashed-twice", sigmoid(sigmoid(f)) * c + sigmoid(sigmoid(i)) * tanh(g)
-    yield "forget-gate-on-h", sigmoid(f) * h + sigmoid(i) * tanh(g)
-    yield "gates-read-the-cell-state", sigmoid(f + c) * c + sigmoid(i + c) * tanh(g)
-
-
-def _pairs_of_mistakes(submission: Submission) -> Iterator[tuple[str, str, Tensor]]:
-    import torch
-    from torch import sigmoid, tanh
-
-    inputs, h, c = step(submission, B)
-    w_ih, w_hh, b_ih, b_hh = weights(submission, 4)
-    total = inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh
-    totals = [("", total), ("state-left-out", total - h @ w_hh.T)]
-    totals += [("bias-left-out", total - bias) for bias in (b_ih + b_hh, b_ih, b_hh)]
-    orders = [*permutations(total.chunk(4, dim=1))][1:]
-    totals += [("gate-order", torch.cat(order, dim=1)) for order in orders]
-    one = torch.ones_like
-    parts: list[list[tuple[str, Any]]] = [
-        [
-            ("", sigmoid),
-            ("forget-gate-missing", one),
-            ("forget-bias-added", lambda f: sigmoid(f + 1)),
-        ],
-        [("", sigmoid), ("input-gate-missing", one)],
-        [("", tanh), ("sigmoid-for-tanh", sigmoid), ("tanh-missing", torch.clone)],
-        [("", c), ("forget-gate-on-h", h)],
-        [("", torch.clone), ("cell-state-squashed", tanh)],
+    states: list[Option] = [("", (h, c)), ("c-and-h-swapped", (c, h))]
+    gates: list[Option] = [
+        ("", lambda total, _: sigmoid(total)),
+        ("gates-not-sigmoid", lambda total, _: total),
+        ("gates-not-sigmoid", lambda total, _: tanh(total)),
+        ("squashed-twice", lambda total, _: sigmoid(sigmoid(total))),
+        ("gates-read-the-cell-state", lambda total, c: sigmoid(total + c)),
     ]
+    forgets: list[Option] = [
+        ("", lambda gate, f: gate(f)),
+        ("forget-gate-missing", lambda _gate, _f: 1.0),
+        ("forget-gate-missing", lambda _gate, _f: 0.0),
+        ("forget-bias-added", lambda gate, f: gate(f + 1)),
+    ]
+    inserts: list[Option] = [
+        ("", lambda gate, i, _f: gate(i)),
+        ("input-gate-missing", lambda _gate, _i, _f: 1.0),
+        ("forget-gate-coupled", lambda gate, _i, f: 1 - gate(f)),
+    ]
+    squashes: list[Option] = [
+        ("", tanh),
+        ("sigmoid-for-tanh", sigmoid),
+        ("tanh-missing", lambda g: g),
+        ("squashed-twice", lambda g: tanh(sigmoid(g))),
+        ("squashed-twice", lambda g: tanh(tanh(g))),
+    ]
+    carried: list[Option] = [("", lambda _h, c: c), ("forget-gate-on-h", lambda h, _c: h)]
+    ends: list[Option] = [("", lambda new: new), ("cell-state-squashed", tanh)]
 
-    def compute(
-        total: Tensor, forget: Any, insert: Any, squash: Any, carried: Tensor, last: Any
-    ) -> Tensor:
-        i, f, g, _ = total.chunk(4, dim=1)
-        return last(forget(f) * carried + insert(i) * squash(g))  # type: ignore[no-any-return]
+    def compute(given: Any, products: Any, cut: Any, state: Any, *parts: Any) -> Tensor:
+        gate, forget, insert, squash, carry, last = parts
+        x, s = products(inputs, state[0], given)
+        i, f, g, _ = cut(x + s)
+        new = forget(lambda total: gate(total, state[1]), f) * carry(*state)
+        return last(  # type: ignore[no-any-return]
+            new + insert(lambda total: gate(total, state[1]), i, f) * squash(g)
+        )
 
-    yield from in_pairs([totals, *parts], compute)
+    whole = weight_options(weights(submission, 4), 4)
+    parts = [states, gates, forgets, inserts, squashes, carried, ends]
+    return [whole, product_options(4), cut_options(4), *parts], compute
 
 
 def check_state(submission: Submission) -> None:
@@ -218,27 +198,51 @@ def check_state(submission: Submission) -> None:
         found, new_c = new_c, found  # returned in the other order
     elif lenient():
         expected = sigmoid(o) * tanh(new_c)
+    options, compute = _state_parts(submission, new_c)
     compare(
         f"{LSTM_CELL}[0]",
         "sentence",
         found,
         expected,
         "nn.LSTMCell",
-        [
-            ("tanh-of-cell-state-missing", sigmoid(o) * new_c),
-            ("state-from-old-cell-state", sigmoid(o) * tanh(c)),
-            ("output-gate-missing", tanh(new_c)),
-            ("gates-not-sigmoid", tanh(o) * tanh(new_c)),
-            ("gates-not-sigmoid", o * tanh(new_c)),
-            ("old-state-returned", h),
-            ("squashed-twice", sigmoid(sigmoid(o)) * tanh(new_c)),
-            ("squashed-twice", sigmoid(o) * tanh(tanh(new_c))),
-            ("old-state-added", sigmoid(o) * tanh(new_c) + h),
-            ("tanh-of-the-product", tanh(sigmoid(o) * new_c)),
-        ],
+        [("old-state-returned", h), *alone(options, compute)],
         "formula-differs",
+        in_pairs(options, compute),
     )
     require_unchanged(lstm_cells(submission)[0], LSTM_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
+
+
+def _state_parts(
+    submission: Submission, new_c: Tensor
+) -> tuple[list[list[Option]], Callable[..., Tensor]]:
+    """Return the parts of the new h with their known mistakes, and what computes it from them."""
+    from torch import sigmoid, tanh
+
+    (_, _, _, o), c = lstm_parts(submission)
+    _, h, _ = step(submission, B)
+    _, _, b_ih, b_hh = (each[3 * H :] for each in weights(submission, 4))
+    totals: list[Option] = [("", o)]
+    totals += [("bias-left-out", o - bias) for bias in (b_ih + b_hh, b_ih, b_hh)]
+    gates: list[Option] = [
+        ("", sigmoid),
+        ("output-gate-missing", lambda _: 1.0),
+        ("gates-not-sigmoid", tanh),
+        ("gates-not-sigmoid", lambda total: total),
+        ("squashed-twice", lambda total: sigmoid(sigmoid(total))),
+    ]
+    shown: list[Option] = [("", new_c), ("state-from-old-cell-state", c)]
+    products: list[Option] = [
+        ("", lambda gate, c: gate * tanh(c)),
+        ("tanh-of-cell-state-missing", lambda gate, c: gate * c),
+        ("squashed-twice", lambda gate, c: gate * tanh(tanh(c))),
+        ("tanh-of-the-product", lambda gate, c: tanh(gate * c)),
+    ]
+    ends: list[Option] = [("", lambda new: new), ("old-state-added", lambda new: new + h)]
+
+    def compute(total: Any, gate: Any, c: Any, product: Any, last: Any) -> Tensor:
+        return last(product(gate(total), c))  # type: ignore[no-any-return]
+
+    return [totals, gates, shown, products, ends], compute
 
 
 def check_formula(submission: Submission) -> None:

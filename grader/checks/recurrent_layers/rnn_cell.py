@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
+from grader.checks.recurrent_layers._cells import (
+    Option,
+    alone,
+    in_pairs,
+    product_options,
+    weight_options,
+)
 from grader.checks.recurrent_layers._layers import (
     NOT_TRANSPOSED,
     ROWS,
@@ -23,8 +30,6 @@ from grader.grading.submission import Submission, evidence
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 RNN_CELL = "rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
@@ -57,44 +62,44 @@ def check_values(submission: Submission) -> None:
 
     found = require_tensor(rnn_cells(submission)[0].result, RNN_CELL, "float32", "(B, H)", (B, H))
     inputs, state, _ = step(submission, B)
-    w_ih, w_hh, b_ih, b_hh = given = weights(submission, 1)
-    expected = torch.rnn_tanh_cell(inputs, state, *given)
-    own, other = inputs @ w_ih.T, state @ w_hh.T
-    total = own + b_ih + other + b_hh
+    expected = torch.rnn_tanh_cell(inputs, state, *weights(submission, 1))
+    options, compute = _parts(submission)
     compare(
         RNN_CELL,
         "sentence",
         found,
         expected,
         "nn.RNNCell",
-        [
-            ("tanh-missing", total),
-            *(("bias-left-out", torch.tanh(total - b)) for b in (b_ih + b_hh, b_ih, b_hh)),
-            ("state-weights-transposed", torch.tanh(total - other + state @ w_hh)),
-            ("state-left-out", torch.tanh(own + b_ih)),
-            ("state-left-out", torch.tanh(own + b_ih + b_hh)),
-            ("tanh-of-each-part", torch.tanh(own + b_ih) + torch.tanh(other + b_hh)),
-            ("tanh-of-one-part", torch.tanh(own + b_ih) + other + b_hh),
-            ("tanh-of-one-part", own + b_ih + torch.tanh(other + b_hh)),
-            ("tanh-of-one-part", torch.tanh(own + other) + b_ih + b_hh),
-            ("relu-for-tanh", torch.relu(total)),
-            ("sigmoid-for-tanh", torch.sigmoid(total)),
-            ("one-bias-twice", torch.tanh(total - b_hh + b_ih)),
-            ("one-bias-twice", torch.tanh(total - b_ih + b_hh)),
-            ("joined-in-another-order", torch.tanh(_joined_wrongly(given, inputs, state))),
-        ],
+        alone(options, compute),
         other_formula(submission, "rnn_cell", cell_call(submission, B)),
+        in_pairs(options, compute),
     )
     require_unchanged(rnn_cells(submission)[0], RNN_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
-def _joined_wrongly(given: list[Tensor], inputs: Tensor, state: Tensor) -> Tensor:
-    """Multiply [state, inputs] by the weights of [inputs, state]."""
-    import torch
+def _parts(submission: Submission) -> tuple[list[list[Option]], Callable[..., Tensor]]:
+    """Return the parts of the formula with their known mistakes, and what computes it from them."""
+    from torch import relu, sigmoid, tanh
 
-    w_ih, w_hh, b_ih, b_hh = given
-    joined, weight = torch.cat([state, inputs], dim=1), torch.cat([w_ih, w_hh], dim=1)
-    return joined @ weight.T + b_ih + b_hh
+    inputs, state, _ = step(submission, B)
+    ends: list[Option] = [  # x and s with their biases b and c
+        ("", lambda x, s, *_: tanh(x + s)),
+        ("tanh-missing", lambda x, s, *_: x + s),
+        ("tanh-of-each-part", lambda x, s, *_: tanh(x) + tanh(s)),
+        ("tanh-of-one-part", lambda x, s, *_: tanh(x) + s),
+        ("tanh-of-one-part", lambda x, s, *_: x + tanh(s)),
+        ("tanh-of-one-part", lambda x, s, b, c: tanh(x - b + s - c) + b + c),
+        ("relu-for-tanh", lambda x, s, *_: relu(x + s)),
+        ("sigmoid-for-tanh", lambda x, s, *_: sigmoid(x + s)),
+        ("squashed-twice", lambda x, s, *_: tanh(tanh(x + s))),
+    ]
+    after: list[Option] = [("", lambda new: new), ("old-state-added", lambda new: new + state)]
+
+    def compute(given: Any, products: Any, end: Any, last: Any) -> Tensor:
+        x, s = products(inputs, state, given)
+        return last(end(x, s, *given[2:]))  # type: ignore[no-any-return]
+
+    return [weight_options(weights(submission, 1), 1), product_options(1), ends, after], compute
 
 
 def check_formula(submission: Submission) -> None:
