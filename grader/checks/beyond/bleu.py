@@ -28,7 +28,8 @@ Corpus = tuple[list[list[str]], list[list[str]]]  # translations, with one refer
 # Variants of a mistake that the student makes in several ways, by the beginning of their names.
 VARIANTS = (
     *("bleu-orders", "bleu-smoothed", "bleu-short-skipped", "bleu-counted-once"),
-    *("bleu-penalty-inverted", "bleu-zeros-left-out"),
+    *("bleu-penalty-inverted", "bleu-zeros-left-out", "bleu-empty-skipped"),
+    *("bleu-weighted", "bleu-another-root"),
 )
 # Python's messages for a logarithm of 0 (before and since 3.14) and a geometric mean with 0.
 NO_LOGARITHM = ("math domain error", "expected a positive input", "geometric mean requires")
@@ -37,6 +38,15 @@ ENOUGH = 3  # scores that two mistakes together must explain
 
 WORDS = """market team coach oil bank phone court river goal minister film space price storm wheat
 train ship engine match union voter garden bridge ticket planet doctor island teacher window"""
+WEIGHTS = (  # of the precisions, in other variants of BLEU
+    *((1 / 2, 1 / 4, 1 / 8, 1 / 16), (1.0, 1 / 2, 1 / 4, 1 / 8), (1.0, 1 / 2, 1 / 3, 1 / 4)),
+    *((0.4, 0.3, 0.2, 0.1), (0.1, 0.2, 0.3, 0.4), (8 / 15, 4 / 15, 2 / 15, 1 / 15)),
+    *(
+        (1 / 2, 1 / 4, 1 / 8, 1 / 8),
+        (1 / 2, 1 / 6, 1 / 6, 1 / 6),
+        (12 / 25, 6 / 25, 4 / 25, 3 / 25),
+    ),
+)
 BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-not-clipped": Bleu(clipping="none"),
     "bleu-clipped-by-the-corpus": Bleu(clipping="corpus"),
@@ -48,7 +58,15 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-different-ngrams": Bleu(counts="total"),
     "bleu-short-skipped": Bleu(skips="n"),
     "bleu-short-skipped-whole": Bleu(skips="four"),
-    "bleu-short-skipped-in-the-counts": Bleu(skips="four-in-the-counts"),
+    "bleu-short-skipped-for-the-reference": Bleu(skips="four", skipped_by="reference"),
+    **{
+        f"bleu-short-skipped-in-the-counts-{side}": Bleu(
+            skips="four", skipped_by=side, skips_whole=False
+        )
+        for side in ("either", "translation", "reference")
+    },
+    "bleu-empty-skipped": Bleu(skips="empty"),
+    "bleu-empty-skipped-and-short": Bleu(skips="four", skipped_by="translation"),
     "bleu-no-penalty": Bleu(penalty="none"),
     "bleu-penalty-inverted": Bleu(penalty="inverted"),
     "bleu-penalty-inverted-for-long": Bleu(penalty="long"),
@@ -71,6 +89,8 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-orders-from-0": Bleu(shortest=0, orders=3),
     **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},
     **{f"bleu-orders-{n}-of-4": Bleu(orders=n, root=4) for n in (1, 2, 3, 5)},
+    **{f"bleu-another-root-{n}": Bleu(root=n) for n in (2, 3, 5, 10)},
+    **{f"bleu-weighted-{each}": Bleu(weights=each) for each in WEIGHTS},
 }
 
 
@@ -155,6 +175,7 @@ CASES = {
     "with empty translations only": all_empty,
     "with a reference of two words": unequal,
 }
+ONE_SENTENCE = ("with an empty translation", "with a reference of two words")
 MODEL = 0  # with this draw, each case tells as many mistakes apart as it can
 
 
@@ -225,11 +246,14 @@ def require_bleu(submission: Submission, case: str) -> None:
     if why is None and case == "without a match of four words" and found > 0:
         why = "bleu-zero-replaced"
     if why is None and not found:
-        why = "bleu-nothing-matches"
+        one_sentence = case in ONE_SENTENCE and _scores(submission, case)
+        why = "bleu-zero-for-one-sentence" if one_sentence else "bleu-nothing-matches"
     more = second_mistake(submission, case, why) if why in BLEU_MISTAKES else ""
     note = "" if why else two_mistakes(submission, case) or about_number(found, right, {"4": 4})
     why = why or (None if note else "bleu-differs")
     why = why and _variant(why)
+    if why == "bleu-short-skipped" and case == "with an empty translation":
+        why = "bleu-empty-skipped"
     said = f"{right:.4f}" if right else "0.0"
     with local(why == "bleu-not-in-percent"):
         raise BleuFailure(case, corpus, found, said, why, note, more)

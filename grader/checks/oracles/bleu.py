@@ -28,13 +28,16 @@ class Bleu:
         averaged: average the precisions of the sentences, for each n.
         counts: what a repeated n-gram counts: "all" its occurrences, or one of them everywhere
             ("once"), in the "total" only, or among the "matches" only.
-        skips: sentences that are skipped: those with a side shorter than "n", or with a side
-            shorter than "four" words; "four-in-the-counts" skips them except in the penalty.
+        skips: sentences that are skipped: those with a side shorter than "n" (in the counts of
+            n-grams), shorter than "four" words, or "empty".
+        skipped_by: the side that counts for `skips`: "either", "translation" or "reference".
+        skips_whole: leave the skipped sentences out of c and r, too.
         recall: divide by the n-grams of the references instead of the translations'.
         skips_zeros: omit precisions of 0 from the "mean", or from the "sum" that is divided by 4.
         smoothing: add this to the counts of all n-grams that are not shorter than `smooth_from`.
         smooth_from: see `smoothing`.
         multiplied: use the product instead of the mean.
+        weights: the powers of the precisions; none for equal ones.
         base_two: take the logarithm to base 2, and then the power of e.
         tokens: what is compared: "as-they-are", "lower", "characters" of the joined text, or all
             sentences "joined" into one.
@@ -51,11 +54,14 @@ class Bleu:
     averaged: bool = False
     counts: str = "all"
     skips: str = ""
+    skipped_by: str = "either"
+    skips_whole: bool = True
     recall: bool = False
     skips_zeros: str = ""
     smoothing: float = 0.0
     smooth_from: int = 1
     multiplied: bool = False
+    weights: tuple[float, ...] = ()
     base_two: bool = False
     tokens: str = "as-they-are"
     missed: int = 0
@@ -76,14 +82,18 @@ class Bleu:
         return [" ".join(s) for s in sentences] if self.tokens == "characters" else sentences
 
     def _corpus(self, translations: Sentences, references: Sentences) -> float:
-        pairs = kept = list(zip(translations, references, strict=True))
-        if self.skips.startswith("four"):
-            kept = [pair for pair in pairs if min(map(len, pair)) >= self.orders]
+        pairs = list(zip(translations, references, strict=True))
+        kept = [pair for pair in pairs if self._is_long_enough(*pair)]
         counted = [one for one, _ in kept], [other for _, other in kept]
         precisions = [self._precision(n, *counted) for n in range(self.shortest, self.orders + 1)]
-        measured = kept if self.skips == "four" else pairs
+        measured = kept if self.skips_whole else pairs
         c, r = (sum(len(pair[side]) for pair in measured) for side in (0, 1))
         return 100 * self._penalty(c, r) * self._mean(precisions)
+
+    def _is_long_enough(self, translation: Sequence[str], reference: Sequence[str]) -> bool:
+        enough = {"four": self.orders, "empty": 1}.get(self.skips, 0)
+        by_translation = self.skipped_by == "reference" or len(translation) >= enough
+        return by_translation and (self.skipped_by == "translation" or len(reference) >= enough)
 
     def _precision(self, n: int, translations: Sentences, references: Sentences) -> float:
         if not self.averaged:
@@ -126,6 +136,8 @@ class Bleu:
             return 0.0
         if self.arithmetic:
             return sum(precisions) / len(precisions)
+        if self.weights:
+            return math.prod(map(math.pow, precisions, self.weights))
         product = math.prod(precisions)
         if self.base_two:
             return math.exp(math.log2(product) / len(precisions))
