@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import operator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_number
@@ -41,9 +43,10 @@ RAISED = {  # known mistakes by what torch and Python say
     "'Writer' object has no attribute": "model-has-no-such-name",
 }
 State = tuple[Any, Any]
+Retarget = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
-def start_weights(submission: Submission) -> dict[str, Tensor]:
+def start_weights(seed: int) -> dict[str, Tensor]:
     """Sample the weights of a small language model, such that no gradient is longer than 1.
 
     So a loop that clips gradients to that length, as is usual, takes the same steps.
@@ -57,16 +60,81 @@ def start_weights(submission: Submission) -> dict[str, Tensor]:
         "read_out.weight": (LETTERS, UNITS),
         "read_out.bias": (LETTERS,),
     }
-    weights = draw_each(1000 * submission.seed + 3, *dims.values())
+    weights = draw_each(1000 * seed + 3, *dims.values())
     return {name: 0.4 * weight for name, weight in zip(dims, weights, strict=True)}
 
 
 def text_ids(submission: Submission) -> Tensor:
-    """Sample ids of characters, (B, N)."""
+    """Return ids of characters, (B, N), see `_text_ids`."""
+    return _text_ids(submission.seed)
+
+
+@functools.lru_cache(maxsize=4)
+def _text_ids(seed: int) -> Tensor:
+    """Sample ids such that known mistakes differ.
+
+    Wrong targets differ in every chunk, and wrong losses in the first chunk.
+    """
     import torch
 
-    draw = generator(1000 * submission.seed + 4)
-    return torch.randint(LETTERS, (TEXTS, CHARACTERS), generator=draw)
+    draw, weights = generator(1000 * seed + 4), start_weights(seed)
+    while True:
+        text = torch.randint(LETTERS, (TEXTS, CHARACTERS), generator=draw)
+        chunks = chunks_of(text)
+        if all(_are_different(*chunk) for chunk in chunks):
+            logits, _ = read({k: w.double() for k, w in weights.items()}, chunks[0][0], None)
+            if _lead_to_different_losses(logits, *chunks[0]):
+                return text
+
+
+def chunks_of(text: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Cut a text into chunks of inputs and targets, (B, T) each."""
+    pairs = zip(text[:, :-1].split(CHUNK, 1), text[:, 1:].split(CHUNK, 1), strict=True)
+    return list(pairs)
+
+
+def _are_different(ids: Tensor, targets: Tensor) -> bool:
+    found = [targets, *(wrong(ids, targets) for _, wrong in wrong_targets())]
+    return len({str(each.tolist()) for each in found}) == len(found)
+
+
+def _lead_to_different_losses(logits: Tensor, ids: Tensor, targets: Tensor) -> bool:
+    wrong = list(_wrong_losses(logits, ids, targets))
+    found = [("", _loss(logits, targets)), *wrong]
+    return not any(
+        one != other and close_number(loss, another, 2e-4)
+        for (one, loss), (other, another) in itertools.combinations(found, 2)
+    )
+
+
+def _loss(logits: Tensor, targets: Tensor) -> float:
+    import torch
+
+    return torch.nn.functional.cross_entropy(logits.mT, targets).item()
+
+
+def wrong_targets() -> list[tuple[str, Retarget]]:
+    """Return known mistakes with the targets of a chunk, which they compute from ids and targets.
+
+    Targets that are made from the ids of one chunk lack the character after it.
+    """
+    import torch
+
+    def ends_with(last: Callable[[Tensor], Tensor]) -> Retarget:
+        return lambda ids, _: torch.cat([ids[:, 1:], last(ids)], dim=1)
+
+    of_its_own = "last-target-of-its-own-chunk"
+    return [
+        ("targets-not-shifted", lambda ids, _: ids),
+        (of_its_own, ends_with(lambda ids: ids[:, :1])),
+        (of_its_own, ends_with(lambda ids: ids[:, -1:])),
+        (of_its_own, ends_with(lambda ids: 0 * ids[:, :1])),
+        (of_its_own, ends_with(lambda ids: ids[:, :1].roll(-1, 0))),
+        ("targets-shifted-back", lambda ids, _: ids.roll(1, 1)),
+        ("targets-shifted-back", lambda ids, _: torch.cat([0 * ids[:, :1], ids[:, :-1]], dim=1)),
+        ("targets-of-another-text", lambda ids, _: ids.roll(-1, 0)),
+        ("targets-of-another-text", lambda _, targets: targets.roll(-1, 0)),
+    ]
 
 
 def read(
@@ -82,16 +150,18 @@ def read(
     return outputs @ weights["read_out.weight"].T + weights["read_out.bias"], new
 
 
-def learned(submission: Submission, mistake: str = "") -> dict[str, Tensor]:
+def learned(
+    submission: Submission, mistake: str = "", retarget: Retarget | None = None
+) -> dict[str, Tensor]:
     """Train with plain SGD in float64, correctly or with a mistake; return the weights."""
     import torch
 
-    weights = {k: w.double().requires_grad_() for k, w in start_weights(submission).items()}
+    weights = {k: w.double().requires_grad_() for k, w in start_weights(submission.seed).items()}
     text, state = text_ids(submission), None
     sums = dict.fromkeys(weights, torch.tensor(0.0))
     late = 0.0 * weights["read_out.bias"].sum()
-    chunks = list(zip(text[:, :-1].split(CHUNK, 1), text[:, 1:].split(CHUNK, 1), strict=True))
-    for ids, targets in chunks:
+    for ids, right in chunks_of(text):
+        targets = retarget(ids, right) if retarget else right
         logits, (h, c) = read(weights, ids, state)
         state = h.detach(), c.detach()
         loss = torch.nn.functional.cross_entropy(
@@ -120,7 +190,7 @@ def training(submission: Submission, text: Tensor) -> TextTraining:
     return submission.train_on_text(
         "truncated",
         call=TRAIN,
-        weights=start_weights(submission),
+        weights=start_weights(submission.seed),
         text=text,
         chunk=CHUNK,
         lr=RATE,
@@ -236,7 +306,7 @@ def check_state(submission: Submission) -> None:
     if call_state(calls[0]) is not None:
         found = "The model started the texts from a state that is not zero"
         raise Failure(TRAIN, found, "None before the first chunk")
-    for number, (before, call) in enumerate(pairwise(calls), 2):
+    for number, (before, call) in enumerate(itertools.pairwise(calls), 2):
         with_weights = read(call_weights(before), before.ids.torch(), call_state(before))
         state, right = call_state(call), with_weights[1]
         if state is not None and _same_state(state, right):
@@ -269,7 +339,6 @@ def check_losses(submission: Submission) -> None:
 
 
 def _require_losses(submission: Submission) -> None:
-    import torch
 
     seen = trained(submission)
     found = seen.result
@@ -282,39 +351,39 @@ def _require_losses(submission: Submission) -> None:
         raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats", "losses-are-tensors")
     if any(type(loss) is not float for loss in found):
         raise Failure(TRAIN, f"It returned {show(found)}", "a list of floats")
-    chunks = text_ids(submission)[:, 1:].split(CHUNK, dim=1)
     earlier: list[float] = []
-    for number, (loss, call, targets) in enumerate(zip(found, seen.calls, chunks, strict=True), 1):
-        ids = call.ids.torch()
-        logits, _ = read(call_weights(call), ids, call_state(call))
-        rows = logits.flatten(0, 1)
-        cross_entropy = torch.nn.functional.cross_entropy
-        nll_loss = torch.nn.functional.nll_loss
-        right = cross_entropy(rows, targets.flatten()).item()
+    chunks = chunks_of(text_ids(submission))
+    for number, (loss, call, chunk) in enumerate(zip(found, seen.calls, chunks, strict=True), 1):
+        logits, _ = read(call_weights(call), chunk[0], call_state(call))
+        right = _loss(logits, chunk[1])
         if close_number(loss, right):
             earlier.append(right)
             continue
-        mistakes = {
-            "losses-of-all-chunks-so-far": (sum(earlier) + right) / number,
-            "targets-not-shifted": cross_entropy(rows, ids.flatten()).item(),
-            "loss-summed": right * targets.numel(),
-            "rows-in-another-order": cross_entropy(
-                logits.transpose(0, 1).flatten(0, 1), targets.flatten()
-            ).item(),
-            "classes-viewed": cross_entropy(
-                logits.reshape(len(logits), LETTERS, -1), targets
-            ).item(),
-            "perplexity-no-softmax": nll_loss(rows, targets.flatten()).item(),
-            "probabilities-in-nll": nll_loss(rows.softmax(1), targets.flatten()).item(),
-            "perplexity-softmax-twice": cross_entropy(rows.softmax(1), targets.flatten()).item(),
-            "loss-of-the-last-character": cross_entropy(logits[:, -1], targets[:, -1]).item(),
-        }
-        told = f"The loss of chunk {number} is {loss:.4f}"
-        sizes = [*targets.shape, targets.numel()]
-        scaled = [("loss-scaled", right * size) for size in (*sizes, *(1 / size for size in sizes))]
-        why = matching_mistake(loss, [*mistakes.items(), *scaled], close_number)
+        so_far = ("losses-of-all-chunks-so-far", (sum(earlier) + right) / number)
+        known = [so_far, *_wrong_losses(logits, *chunk)]
+        why = matching_mistake(loss, known, functools.partial(close_number, tolerance=1e-5))
         note = about_number(loss, right, {"B": TEXTS, "T": CHUNK, "C": LETTERS})
+        told = f"The loss of chunk {number} is {loss:.4f}"
         raise Failure(TRAIN, told, f"{right:.4f}", why, note=note)
+
+
+def _wrong_losses(logits: Tensor, ids: Tensor, targets: Tensor) -> Iterator[tuple[str, float]]:
+    """Yield known mistakes and the losses of a chunk that they lead to."""
+    from torch.nn.functional import cross_entropy, nll_loss
+
+    right, rows, flat = _loss(logits, targets), logits.flatten(0, 1), targets.flatten()
+    for name, wrong in wrong_targets():
+        yield name, _loss(logits, wrong(ids, targets))
+    yield "shifted-inside-the-chunks", _loss(logits[:, :-1], ids[:, 1:])
+    yield "loss-summed", right * targets.numel()
+    yield "rows-in-another-order", cross_entropy(logits.transpose(0, 1).flatten(0, 1), flat).item()
+    yield "classes-viewed", cross_entropy(logits.reshape(len(ids), LETTERS, -1), targets).item()
+    yield "perplexity-no-softmax", nll_loss(rows, flat).item()
+    yield "probabilities-in-nll", nll_loss(rows.softmax(1), flat).item()
+    yield "perplexity-softmax-twice", _loss(logits.softmax(2), targets)
+    yield "loss-of-the-last-character", cross_entropy(logits[:, -1], targets[:, -1]).item()
+    for factor in (*targets.shape, *(1 / size for size in (*targets.shape, targets.numel()))):
+        yield "loss-scaled", right * factor
 
 
 def _is_scaled(submission: Submission) -> bool:
@@ -348,6 +417,9 @@ def check_learns(submission: Submission) -> None:
         return
     known = ("gradients-not-cleared", "no-step", "one-step-for-the-text", "loss-summed")
     why = next((name for name in known if fits(learned(submission, name))), None)
+    if why is None:
+        targets = ((name, learned(submission, retarget=wrong)) for name, wrong in wrong_targets())
+        why = next((name for name, weights in targets if fits(weights)), None)
     why = why or ("steps-of-another-length" if _is_scaled(submission) else "steps-not-these")
     told = "The final weights differ from those of one step per chunk"
     if why == "no-step":
