@@ -100,23 +100,26 @@ def _are_different(ids: Tensor, targets: Tensor) -> bool:
 
 def _lead_to_different_losses(logits: Tensor, ids: Tensor, targets: Tensor) -> bool:
     wrong = list(_wrong_losses(logits, ids, targets))
-    found = [("", _loss(logits, targets)), *wrong]
+    found = [("", _loss(logits, targets).item()), *wrong]
     return not any(
         one != other and close_number(loss, another, 2e-4)
         for (one, loss), (other, another) in itertools.combinations(found, 2)
     )
 
 
-def _loss(logits: Tensor, targets: Tensor) -> float:
+def _loss(logits: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    """Compute the loss of as many characters as have a target."""
     import torch
 
-    return torch.nn.functional.cross_entropy(logits.mT, targets).item()
+    rows = logits[:, : targets.shape[1]].mT
+    return torch.nn.functional.cross_entropy(rows, targets, reduction=reduction)
 
 
 def wrong_targets() -> list[tuple[str, Retarget]]:
     """Return known mistakes with the targets of a chunk, which they compute from ids and targets.
 
-    Targets that are made from the ids of one chunk lack the character after it.
+    Targets that are made from the ids of one chunk lack the character after it. With fewer targets,
+    the last characters predict nothing.
     """
     import torch
 
@@ -126,6 +129,7 @@ def wrong_targets() -> list[tuple[str, Retarget]]:
     of_its_own = "last-target-of-its-own-chunk"
     return [
         ("targets-not-shifted", lambda ids, _: ids),
+        ("shifted-inside-the-chunks", lambda ids, _: ids[:, 1:]),
         (of_its_own, ends_with(lambda ids: ids[:, :1])),
         (of_its_own, ends_with(lambda ids: ids[:, -1:])),
         (of_its_own, ends_with(lambda ids: 0 * ids[:, :1])),
@@ -164,11 +168,7 @@ def learned(
         targets = retarget(ids, right) if retarget else right
         logits, (h, c) = read(weights, ids, state)
         state = h.detach(), c.detach()
-        loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1),
-            targets.flatten(),
-            reduction="sum" if mistake == "loss-summed" else "mean",
-        )
+        loss = _loss(logits, targets, "sum" if mistake == "loss-summed" else "mean")
         late = late + loss
         if mistake in ("one-step-for-the-text", "no-step"):
             continue
@@ -355,7 +355,7 @@ def _require_losses(submission: Submission) -> None:
     chunks = chunks_of(text_ids(submission))
     for number, (loss, call, chunk) in enumerate(zip(found, seen.calls, chunks, strict=True), 1):
         logits, _ = read(call_weights(call), chunk[0], call_state(call))
-        right = _loss(logits, chunk[1])
+        right = _loss(logits, chunk[1]).item()
         if close_number(loss, right):
             earlier.append(right)
             continue
@@ -371,16 +371,15 @@ def _wrong_losses(logits: Tensor, ids: Tensor, targets: Tensor) -> Iterator[tupl
     """Yield known mistakes and the losses of a chunk that they lead to."""
     from torch.nn.functional import cross_entropy, nll_loss
 
-    right, rows, flat = _loss(logits, targets), logits.flatten(0, 1), targets.flatten()
+    right, rows, flat = _loss(logits, targets).item(), logits.flatten(0, 1), targets.flatten()
     for name, wrong in wrong_targets():
-        yield name, _loss(logits, wrong(ids, targets))
-    yield "shifted-inside-the-chunks", _loss(logits[:, :-1], ids[:, 1:])
+        yield name, _loss(logits, wrong(ids, targets)).item()
     yield "loss-summed", right * targets.numel()
     yield "rows-in-another-order", cross_entropy(logits.transpose(0, 1).flatten(0, 1), flat).item()
     yield "classes-viewed", cross_entropy(logits.reshape(len(ids), LETTERS, -1), targets).item()
     yield "perplexity-no-softmax", nll_loss(rows, flat).item()
     yield "probabilities-in-nll", nll_loss(rows.softmax(1), flat).item()
-    yield "perplexity-softmax-twice", _loss(logits.softmax(2), targets)
+    yield "perplexity-softmax-twice", _loss(logits.softmax(2), targets).item()
     yield "loss-of-the-last-character", cross_entropy(logits[:, -1], targets[:, -1]).item()
     for factor in (*targets.shape, *(1 / size for size in (*targets.shape, targets.numel()))):
         yield "loss-scaled", right * factor
