@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
@@ -137,23 +139,68 @@ def check_alive(submission: Submission) -> None:
     _, alive = pack_and_alive(submission)
     lengths, dims = draw_lengths(submission), (T,)
     right = alive_at(lengths)
-    if isinstance(alive, TensorData) and (alive.dtype, alive.shape) == ("int64", dims):
-        if alive.tolist() == right:
-            return
-        found = alive.tolist()
-    else:
-        found = list(alive) if is_list(alive) else plain_list(alive)
-    mistakes = {
-        "alive-not-int64": right,
-        "lengths-for-alive": [*lengths] if found == [*lengths] else sorted(lengths, reverse=True),
-        "ended-for-alive": [B - count for count in right],
-        "alive-off-by-one": [B, *right[:-1]],
-        "lengths-counted": [lengths.count(step) for step in range(T + 1)],
-        "alive-added-up": [sum(right[: step + 1]) for step in range(T)],
-    }
-    why = matching_mistake(found, mistakes.items(), operator.eq)
-    if found == [lengths.count(step) for step in range(1, T + 1)]:
-        why = "lengths-counted"
+    if is_tensor_of(alive, "int64", dims) and alive.tolist() == right:
+        return
     expected = f"an int64 tensor {right} of shape (T,) = {shape(dims)}"
-    call = calling_pack(submission)
+    call, why = calling_pack(submission), why_alive(submission, alive)
     raise Failure(f"{call}[1]", f"It is {shown_packed(alive)}", expected, why)
+
+
+def why_alive(submission: Submission, alive: Any) -> str | None:
+    """Return the known mistake behind the second part of the result."""
+    lengths = draw_lengths(submission)
+    right = alive_at(lengths)
+    single = alive.tolist() if isinstance(alive, TensorData) and not alive.shape else alive
+    if type(single) in (int, float):
+        return "one-number-for-alive"
+    found = list(alive) if is_list(alive) else plain_list(alive)
+    if isinstance(alive, TensorData) and len(alive.shape) == 2:
+        rows = [[int(length > step) for step in range(T)] for length in lengths]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        padding = [[1 - each for each in row] for row in rows]
+        if alive.tolist() in (rows, columns, padding):
+            return "mask-for-alive"
+        return "dimension-too-many" if alive.tolist() in ([right], [[n] for n in right]) else None
+    if found is not None and sorted(map(str, found)) == sorted(map(str, lengths)):
+        return "lengths-for-alive"
+    longest_first = sorted(range(B), key=lambda b: -lengths[b])
+    if found in (longest_first, [longest_first.index(b) for b in range(B)]):
+        return "indices-for-alive"
+    if found and len(found) == T and all(isinstance(each, float) for each in found):
+        shares = [count / B for count in right]
+        if all(abs(one - other) < 1e-4 for one, other in zip(found, shares, strict=False)):
+            return "shares-for-alive"
+    return matching_mistake(found, wrong_counts(lengths), operator.eq)
+
+
+def wrong_counts(lengths: Sequence[int]) -> list[tuple[str, list[int]]]:
+    """Return the numbers that known mistakes lead to; those of different mistakes differ."""
+    right = alive_at(lengths)
+    later = [*right[1:], 0]
+    ended, counted = ([B - count for count in each] for each in (right, later))
+    bins = [lengths.count(step) for step in range(T + 1)]
+    return [
+        ("alive-not-int64", right),
+        ("alive-off-by-one", [B, *right[:-1]]),
+        ("alive-one-step-early", later),
+        ("alive-step-too-many", [B, *right]),
+        ("alive-step-too-many", [*right, 0]),
+        ("alive-step-missing", right[1:]),
+        ("alive-step-missing", right[:-1]),
+        ("alive-reversed", right[::-1]),
+        ("ended-for-alive", ended),
+        ("ended-for-alive", counted),
+        ("ended-for-alive", [*ended, B]),
+        ("lengths-for-alive", [length - 1 for length in lengths]),
+        ("lengths-for-alive", sorted((length - 1 for length in lengths), reverse=True)),
+        ("lengths-for-alive", [T] * B),
+        ("padding-counted-as-alive", [B] * T),
+        ("lengths-counted", bins),
+        ("lengths-counted", bins[1:]),
+        ("lengths-counted", bins[::-1]),
+        ("lengths-counted", bins[:0:-1]),
+        ("alive-added-up", [*itertools.accumulate(right)]),
+        ("alive-added-up", [0, *itertools.accumulate(right)]),
+        ("lengths-added-up", [*itertools.accumulate(lengths)]),
+        ("lengths-added-up", [0, *itertools.accumulate(lengths)]),
+    ]
