@@ -42,6 +42,22 @@ def vectors_of_words(model: str, unused: tuple[str, ...], words: list[str]) -> l
     return [torch.from_numpy(nlp(Doc(nlp.vocab, words)).tensor)]
 
 
+def vectors_of_joined(
+    model: str, unused: tuple[str, ...], texts: list[str], spaced: bool
+) -> list[Tensor]:
+    """Return the vectors of the tokens of several texts that are joined to one document.
+
+    Args:
+        model: the name of the pipeline.
+        unused: its unused components.
+        texts: the texts, which are split into tokens one by one.
+        spaced: whether there is a space after each text.
+    """
+    nlp = loaded(model, unused)
+    joined = Doc.from_docs([*map(nlp.make_doc, texts)], ensure_whitespace=spaced)
+    return [torch.from_numpy(nlp(joined).tensor)]
+
+
 def tokens(model: str, unused: tuple[str, ...], text: str) -> list[list[str]]:
     """Return the tokens of a text, in parts: a worker's answer truncates long lists."""
     found = [token.text for token in loaded(model, unused).make_doc(text)]

@@ -76,6 +76,18 @@ def vectors_of_words(words: list[str]) -> Array:
     return np.array(_run("vectors_of_words", words)[0].numpy(), np.float32)
 
 
+def vectors_of_joined(texts: list[str], *, spaced: bool) -> Array:
+    """Compute the vectors (tokens, F) of texts that are joined to one document, float32.
+
+    Args:
+        texts: the texts, which are split into tokens one by one.
+        spaced: whether there is a space after each text.
+    """
+    import numpy as np
+
+    return np.array(_run("vectors_of_joined", texts, spaced)[0].numpy(), np.float32)
+
+
 def tokens(text: str) -> list[str]:
     """Return the tokens of a text."""
     return [token for part in _run("tokens", text) for token in part]

@@ -7,7 +7,14 @@ import math
 import random
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import TOLERANCE, close_to_spacy, holds_words, spacy_vectors
+from grader.checks._spacy import (
+    TOLERANCE,
+    close_to_spacy,
+    holds_words,
+    is_near_spacy,
+    spacy_vectors,
+    vectors_of_joined,
+)
 from grader.checks._texts import Writer
 from grader.checks._tools import (
     first_difference,
@@ -69,17 +76,18 @@ def vectors_of(submission: Submission, batch: int) -> list[Tensor]:
         expected = f"a list of {len(texts)} float32 tensors, each (tokens, F)"
         raise Failure(call, result, expected, "vocabulary-without-vectors")
     found = unwrap(result)
-    why = functools.partial(why_vectors, lengths, has_run(submission, batch))
+    why = functools.partial(why_vectors, lengths, vectors_seen(submission)[batch].given)
     return require_list(found, call, lengths, FEATURES, why)
 
 
-def has_run(submission: Submission, batch: int) -> bool:
-    """Return whether tok2vec of the given pipeline was given any text of a batch."""
-    return bool(vectors_seen(submission)[batch].given)
+def why_vectors(lengths: list[int], given: list[int], found: Any) -> str | None:
+    """Return the known mistake behind wrong types or shapes.
 
-
-def why_vectors(lengths: list[int], has_run: bool, found: Any) -> str | None:
-    """Return the known mistake behind wrong types or shapes."""
+    Args:
+        lengths: the number of tokens of each text.
+        given: how many documents tok2vec of the given pipeline got in each of its runs.
+        found: the result.
+    """
     if isinstance(found, TensorData):
         return "sentences-in-one-tensor"
     if not is_list(found):
@@ -94,11 +102,13 @@ def why_vectors(lengths: list[int], has_run: bool, found: Any) -> str | None:
         return "tokens-of-all-texts" if len(found) == sum(lengths) else "one-vector-per-text"
     if len(found) == 1 < sum(map(bool, lengths)) and tensors[0].shape[:1] == (lengths[0],):
         return "returned-in-the-loop"
+    if given == [1] and all(lengths):
+        return "joined-into-one-document"
     if len(found) != len(lengths):
         return "empty-text-dropped" if len(found) == sum(map(bool, lengths)) else None
     sizes = [part.shape[:1] for part in tensors]
     if not any(math.prod(part.shape) for part in tensors):
-        return "every-token-dropped" if has_run else "tok2vec-did-not-run"
+        return "every-token-dropped" if given else "tok2vec-did-not-run"
     if len(set(sizes)) == 1 < len(set(lengths)) and sizes[0] >= (max(lengths),):
         return "sentences-padded"
     if sizes == [(length,) for length in lengths]:
@@ -127,23 +137,35 @@ def check_values(submission: Submission) -> None:
         expected = torch.from_numpy(spacy_vectors(text))
         if close_to_spacy(rows, expected):
             continue
-        tokens = pipeline.tokens(text)
-        means = [spacy_vectors(word).mean(0, keepdims=True) for word in tokens]
-        alone = torch.cat([*map(torch.from_numpy, means)])
-        mistakes = {
-            "read-without-neighbours": alone,
-            "one-vector-repeated": expected.mean(0, keepdim=True).expand_as(expected),
-            "tokens-reversed": expected.flip(0),
-        }
-        if len(lower := spacy_vectors(text.lower())) == len(rows):
-            mistakes["texts-case-changed"] = torch.from_numpy(lower)
-        why = matching_mistake(rows, mistakes.items(), close_to_spacy)
-        why = why or ("vectors-kept-by-word" if holds_words(rows, tokens, texts) else None)
         step = int((rows - expected).abs().amax(1).gt(TOLERANCE).int().argmax())
         at, number, right = first_difference(rows[step], expected[step], TOLERANCE)
         call = f"{calling_vectors(texts)}[{b}][{step}, {at}]"
-        shown = f"{right}, from token.vector of {tokens[step]!r} in {quoted(text)}"
-        raise Failure(call, f"It is {number}", shown, why)
+        token = pipeline.tokens(text)[step]
+        shown = f"{right}, from token.vector of {token!r} in {quoted(text)}"
+        raise Failure(call, f"It is {number}", shown, why_values(texts, found, b))
+
+
+def why_values(texts: list[str], found: list[Tensor], b: int) -> str | None:
+    """Return the known mistake behind the vectors of text `b`."""
+    import torch
+
+    text, rows, expected = texts[b], found[b], torch.from_numpy(spacy_vectors(texts[b]))
+    tokens = pipeline.tokens(text)
+    means = [spacy_vectors(word).mean(0, keepdims=True) for word in tokens]
+    known = {
+        "read-without-neighbours": torch.cat([*map(torch.from_numpy, means)]),
+        "one-vector-repeated": expected.mean(0, keepdim=True).expand_as(expected),
+        "tokens-reversed": expected.flip(0),
+    }
+    if len(lower := spacy_vectors(text.lower())) == len(rows):
+        known["texts-case-changed"] = torch.from_numpy(lower)
+    if name := matching_mistake(rows, known.items(), close_to_spacy):
+        return name
+    if holds_words(rows, tokens, texts):
+        return "vectors-kept-by-word"
+    if any(close_to_spacy(rows, torch.from_numpy(parts[b])) for parts in vectors_of_joined(texts)):
+        return "joined-into-one-document"
+    return "other-neighbours" if is_near_spacy(found, texts) else None
 
 
 def check_empty(submission: Submission) -> None:
@@ -168,6 +190,12 @@ def check_pipe(submission: Submission) -> None:
             raise waits_for("token_vectors.shape")
         found = "The given pipeline nlp did not process any text"
         raise Failure(call, found, expected, "given-pipeline-unused")
+    result = unwrap(seen.result)
+    if seen.given == [1] and is_list(result) and len(result) == len(texts):
+        found = "The pipeline processed a single document"
+        raise Failure(
+            call, found, f"{len(texts)} documents, with nlp.pipe", "joined-into-one-document"
+        )
     if max(seen.given) == 1:
         found = f"The pipeline processed one text at a time, {len(seen.given)} times"
         raise Failure(call, found, expected, "texts-one-by-one")
