@@ -4,44 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from grader.checks.recurrent_layers._layers import B, H
+from grader.checks.recurrent_layers._layers import B, H, Option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     Given = Sequence[Tensor]  # w_ih, w_hh, b_ih, b_hh
     Product = Callable[[Tensor, Tensor, Tensor], Tensor]  # of vectors, weights and bias
-
-Option = tuple[str, Any]  # the name of a known mistake, empty for what is right, and its part
-
-
-def alone(
-    options: Sequence[Sequence[Option]], compute: Callable[..., Tensor]
-) -> Iterator[tuple[str, Tensor]]:
-    """Yield the result of each mistake in one part of a formula, with its name.
-
-    Args:
-        options: for each part what `compute` gets for it: first what is right, then known mistakes.
-        compute: computes the result from the parts.
-    """
-    for place, part in enumerate(options):
-        for name, wrong in part[1:]:
-            parts = [each[0][1] for each in options]
-            parts[place] = wrong
-            yield name, compute(*parts)
-
-
-def in_pairs(
-    options: Sequence[Sequence[Option]], compute: Callable[..., Tensor]
-) -> Iterator[tuple[str, str, Tensor]]:
-    """Yield the results of two mistakes in different parts of a formula, see `alone`."""
-    for one, other in itertools.combinations(range(len(options)), 2):
-        for first, second in itertools.product(options[one][1:], options[other][1:]):
-            parts = [part[0][1] for part in options]
-            parts[one], parts[other] = first[1], second[1]
-            yield first[0], second[0], compute(*parts)
 
 
 def weight_options(given: Given, gates: int) -> list[Option]:

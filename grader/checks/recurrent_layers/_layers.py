@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_tensor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
+Option = tuple[str, Any]  # the name of a known mistake, empty for what is right, and its part
 B, T, F, H = 3, 6, 5, 7  # all different, and none equal to the 4 gates of an LSTM
 TOLERANCE = 1e-5  # the tolerance of `close`
 BUILT_IN = "torch's own "  # in the message of what raises instead of them
@@ -69,7 +71,7 @@ def compare(
         like: what computes the correct result, for the message.
         candidates: the results of known mistakes.
         fallback: the mistake to name if none of them explains the result, or what returns it.
-        pairs: the results of two known mistakes together, see `_cells.in_pairs`.
+        pairs: the results of two known mistakes together, see `in_pairs`.
 
     Raises:
         Failure: the numbers differ; the message shows the first wrong one.
@@ -89,6 +91,33 @@ def compare(
     place = ", ".join(f"{name} {at}" for name, at in zip(names, [*index, feature], strict=True))
     shown = f"It is {number} at {place} ({int(wrong.sum())} of {wrong.numel()} numbers differ)"
     raise Failure(call, shown, f"{right} (from {like})", why, note=note)
+
+
+def alone(
+    options: Sequence[Sequence[Option]], compute: Callable[..., Tensor]
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the result of each mistake in one part of a formula, with its name.
+
+    Args:
+        options: for each part what `compute` gets for it: first what is right, then known mistakes.
+        compute: computes the result from the parts.
+    """
+    for place, part in enumerate(options):
+        for name, wrong in part[1:]:
+            parts = [each[0][1] for each in options]
+            parts[place] = wrong
+            yield name, compute(*parts)
+
+
+def in_pairs(
+    options: Sequence[Sequence[Option]], compute: Callable[..., Tensor]
+) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield the results of two mistakes in different parts of a formula, see `alone`."""
+    for one, other in itertools.combinations(range(len(options)), 2):
+        for first, second in itertools.product(options[one][1:], options[other][1:]):
+            parts = [part[0][1] for part in options]
+            parts[one], parts[other] = first[1], second[1]
+            yield first[0], second[0], compute(*parts)
 
 
 def require_by_hand(

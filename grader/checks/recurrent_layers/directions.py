@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
     draw_each,
@@ -17,8 +18,11 @@ from grader.checks.recurrent_layers._layers import (
     BATCHES,
     B,
     H,
+    Option,
     T,
+    alone,
     compare,
+    in_pairs,
 )
 from grader.contract.messages import Failure
 from grader.grading.answers import Call, CallResult
@@ -28,8 +32,6 @@ from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
 SUM, JOIN = "sum_directions(outputs)", "join_directions(outputs)"
@@ -97,24 +99,42 @@ def check_sum(submission: Submission) -> None:
     """At every step the backward state is added to the forward state."""
     found = require_tensor(sums(submission)[0].result, SUM, "float32", "(B, T, H)", (B, T, H))
     outputs = two_directions(submission, B, T)
-    forward, backward = outputs[..., :H], outputs[..., H:]
+    options, compute = _sum_parts(outputs)
     compare(
         SUM,
         "sentence step",
         found,
-        forward + backward,
+        outputs[..., :H] + outputs[..., H:],
         "outputs[:, :, :H] + outputs[:, :, H:]",
         [
-            ("halves-interleaved", outputs[..., ::2] + outputs[..., 1::2]),
-            ("mean-for-sum", (forward + backward) / 2),
-            ("one-direction-only", forward),
-            ("one-direction-only", backward),
-            ("backward-turned-round", forward + backward.flip(1)),
+            *alone(options, compute),
+            ("one-direction-only", outputs[..., :H]),
+            ("one-direction-only", outputs[..., H:]),
             ("halves-of-the-batch", outputs.reshape(2, B, T, H).sum(0)),
         ],
         "sum-differs",
+        in_pairs(options, compute),
     )
     require_unchanged(sums(submission)[0], SUM, "outputs")
+
+
+def _sum_parts(outputs: Tensor) -> tuple[list[list[Option]], Callable[..., Tensor]]:
+    """Return the parts of the sum with their known mistakes, and what computes it from them."""
+    halves: list[Option] = [
+        ("", (outputs[..., :H], outputs[..., H:])),
+        ("halves-interleaved", (outputs[..., ::2], outputs[..., 1::2])),
+    ]
+    orders: list[Option] = [
+        ("", lambda one, other: (one, other)),
+        ("backward-turned-round", lambda one, other: (one, other.flip(1))),
+        ("backward-turned-round", lambda one, other: (one.flip(1), other)),
+    ]
+    sums: list[Option] = [("", 1.0), ("mean-for-sum", 0.5)]
+
+    def compute(halves: Any, order: Any, factor: float) -> Tensor:
+        return sum(order(*halves)) * factor  # type: ignore[no-any-return]
+
+    return [halves, orders, sums], compute
 
 
 def check_join_shape(submission: Submission) -> None:
@@ -144,25 +164,45 @@ def check_join(submission: Submission) -> None:
     found = require_tensor(joins(submission)[0].result, JOIN, "float32", "(B, 2 * H)", (B, 2 * H))
     outputs = two_directions(submission, B, T)
     forward, backward = outputs[..., :H], outputs[..., H:]
-
-    def joined(one: Tensor, other: Tensor) -> Tensor:
-        return torch.cat([one, other], dim=1)
-
+    options, compute = _join_parts(outputs)
+    swapped = torch.cat([forward[:, 0], backward[:, -1]], dim=1)
     compare(
         JOIN,
         "sentence",
         found,
-        joined(forward[:, -1], backward[:, 0]),
+        torch.cat([forward[:, -1], backward[:, 0]], dim=1),
         "torch.cat([h_n[-2], h_n[-1]], dim=1)",
         [
-            ("output-last-step", outputs[:, -1]),
-            ("output-first-step", outputs[:, 0]),
-            ("output-halves-swapped", joined(forward[:, 0], backward[:, -1])),
-            ("backward-joined-first", joined(backward[:, 0], forward[:, -1])),
-            ("halves-interleaved", joined(outputs[:, -1, ::2], outputs[:, 0, 1::2])),
+            *alone(options, compute),
+            ("output-halves-swapped", swapped),
             ("mean-over-time", outputs.mean(dim=1)),
             ("mean-over-time", outputs.sum(dim=1)),
+            *(
+                ("joined-with-itself", torch.cat([half[:, one], half[:, other]], dim=1))
+                for half in (forward, backward)
+                for one, other in itertools.product((0, -1), repeat=2)
+            ),
         ],
         "not-the-two-ends",
+        in_pairs(options, compute),
     )
     require_unchanged(joins(submission)[0], JOIN, "outputs")
+
+
+def _join_parts(outputs: Tensor) -> tuple[list[list[Option]], Callable[..., Tensor]]:
+    """Return the parts of the joined states with their known mistakes, and what joins them."""
+    import torch
+
+    halves: list[Option] = [
+        ("", (outputs[..., :H], outputs[..., H:])),
+        ("halves-interleaved", (outputs[..., ::2], outputs[..., 1::2])),
+    ]
+    forward: list[Option] = [("", -1), ("output-first-step", 0)]
+    backward: list[Option] = [("", 0), ("output-last-step", -1)]
+    orders: list[Option] = [("", (0, 1)), ("backward-joined-first", (1, 0))]
+
+    def compute(halves: Any, forward: int, backward: int, order: Any) -> Tensor:
+        states = halves[0][:, forward], halves[1][:, backward]
+        return torch.cat([states[at] for at in order], dim=1)
+
+    return [halves, forward, backward, orders], compute

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
 from grader.checks.recurrent_layers._cells import (
-    Option,
-    alone,
     cut_options,
-    in_pairs,
     product_options,
     weight_options,
 )
@@ -19,7 +16,10 @@ from grader.checks.recurrent_layers._layers import (
     ROWS,
     B,
     H,
+    Option,
+    alone,
     compare,
+    in_pairs,
     other_formula,
     require_by_hand,
     step,

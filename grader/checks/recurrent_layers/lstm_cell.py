@@ -15,10 +15,7 @@ from grader.checks._tools import (
     showing,
 )
 from grader.checks.recurrent_layers._cells import (
-    Option,
-    alone,
     cut_options,
-    in_pairs,
     product_options,
     weight_options,
 )
@@ -27,7 +24,10 @@ from grader.checks.recurrent_layers._layers import (
     ROWS,
     B,
     H,
+    Option,
+    alone,
     compare,
+    in_pairs,
     other_formula,
     require_by_hand,
     step,

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import explain_error, require_tensor, require_unchanged, showing
 from grader.checks.recurrent_layers._cells import (
-    Option,
-    alone,
-    in_pairs,
     product_options,
     weight_options,
 )
@@ -18,7 +15,10 @@ from grader.checks.recurrent_layers._layers import (
     ROWS,
     B,
     H,
+    Option,
+    alone,
     compare,
+    in_pairs,
     other_formula,
     require_by_hand,
     step,
