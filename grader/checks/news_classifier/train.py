@@ -7,7 +7,6 @@ computes in NumPy what it must do to the probe.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -322,16 +321,18 @@ def _epochs(seen: LoopSeen, scenario: Scenario) -> list[Epoch]:
     calls = learned_from(seen, scenario)
     if {len(events) for events in calls} != {EPOCHS}:
         raise waits_for("train.learns")
-    order = {id(event): place for place, event in enumerate(forwards(seen))}
-    firsts = [min(each, key=lambda event: order[id(event)]) for each in zip(*calls, strict=True)]
-    moments = [*map(weights, firsts), weights(seen)]
+    events = forwards(seen)
+    order = {id(event): place for place, event in enumerate(events)}
     epochs = []
-    for number, (before, after) in enumerate(itertools.pairwise(moments)):
+    for each in zip(*calls, strict=True):
         met = []
-        for events, (padded, targets) in zip(calls, scenario.train, strict=True):
-            scale = 1.0 if events[number].training else EVAL_SCALE
-            met.append((weights(events[number]).scores(padded, scale), targets))
-        epochs.append(Epoch(Pass(tuple(met)), before, after))
+        for event, (padded, targets) in zip(each, scenario.train, strict=True):
+            scale = 1.0 if event.training else EVAL_SCALE
+            met.append((weights(event).scores(padded, scale), targets))
+        first, *_, last = sorted(order[id(event)] for event in each)
+        later = (event for event in events[last:] if event.batch != events[last].batch)
+        after = weights(next(later, seen))  # what validation saw, even if it learned
+        epochs.append(Epoch(Pass(tuple(met)), weights(events[first]), after))
     return epochs
 
 
