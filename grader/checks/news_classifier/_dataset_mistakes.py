@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from grader.checks._tools import is_list
-from grader.checks.news_classifier._samples import Samples
+from grader.checks.news_classifier._samples import Samples, count_runs
 from grader.contract.messages import is_tensor
 from grader.worker.wire import Opaque, Raised, TensorData
 
@@ -134,6 +134,8 @@ def why_n_targets(found: object, samples: list[tuple[int, str]]) -> str | None:
         return "n-targets-not-int"
     if number in (max(labels), max(labels) - 1):
         return "n-targets-largest"
+    if number == count_runs(labels):
+        return "n-targets-runs"
     return "n-targets-all" if number == len(samples) else None
 
 

@@ -6,7 +6,7 @@ import functools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from grader.checks._texts import ACCENTED, Writer
@@ -14,8 +14,10 @@ from grader.checks._tools import quoted
 
 # Labels of the samples, and their number N. N, the number of distinct texts (N - 1), the largest
 # label, the largest target and the number of distinct targets all differ. No label is 1, and the
-# labels have gaps: targets less the smallest one, and targets renumbered from 0, are different.
-SIZES = (((2, 4), 6), ((2, 4), 7), ((2, 5), 7), ((3, 5), 7), ((2, 3, 5), 7), ((2, 4, 5), 7))
+# labels have gaps: targets less the smallest one, and targets renumbered from 0, are different. The
+# number of runs of equal labels is another one, too. Remainders of a division by 4 differ, and they
+# are not the numbers from 0.
+SIZES = (((2, 4), 7), ((2, 5), 7), ((3, 5), 7), ((2, 3, 5), 8), ((3, 5, 6), 8))
 Pairs = list[tuple[int, str]]
 
 
@@ -28,7 +30,8 @@ class Samples:
             and an empty text must survive.
         few: pairs with another number of distinct targets, another largest label and a smaller N.
         raw: texts that invite cleaning and cutting: digits, punctuation, an entity as AG_NEWS
-            spells it, a tag, a link, a backslash, an accent; and one longer than common limits.
+            spells it, a tag, a link, a backslash, an accent; and one longer than common limits. The
+            smaller label is not 2, so less the smallest one is not less 2.
     """
 
     pairs: Pairs
@@ -85,16 +88,23 @@ def draw_samples(seed: int) -> Samples:
         texts = [first, *chance.sample(between, n - 2), last]
         label_of = {text: chance.choice(labels) for text in texts}
         pairs = [(label_of[text], text) for text in texts]
-    few = [(label, writer.name()) for label in _draw_few_labels(chance, labels)]
-    raw = zip(chance.sample(range(1, 5), 2), [_draw_raw(writer), writer.long()], strict=True)
+    few = [
+        (label, writer.name()) for label in _draw_few_labels(chance, [label for label, _ in pairs])
+    ]
+    raw = zip(chance.sample((1, 3, 4), 2), [_draw_raw(writer), writer.long()], strict=True)
     return Samples(pairs, few, [*raw])
 
 
 def _draw_few_labels(chance: random.Random, labels: Sequence[int]) -> list[int]:
-    """Generate labels, the first twice: their number is below the largest label and target."""
-    count = chance.choice([count for count in (1, 2, 3) if count != len(labels)])
-    largest = chance.choice([label for label in range(count + 3, 7) if label != labels[-1]])
-    different = chance.sample([*chance.sample(range(2, largest), count - 1), largest], count)
+    """Generate labels, the first twice: their number is below the largest label and target.
+
+    It is neither the number of different `labels` nor of runs of them.
+    """
+    taken = {len({*labels}), count_runs(labels)}
+    count = chance.choice([count for count in (1, 2, 3) if count not in taken])
+    largest = chance.choice([label for label in range(count + 3, 7) if label != max(labels)])
+    others = [label for label in range(2, largest) if label != largest - 4]
+    different = chance.sample([*chance.sample(others, count - 1), largest], count)
     return [different[0], *different]
 
 
@@ -103,14 +113,22 @@ def _is_telling(pairs: Pairs, labels: Sequence[int]) -> bool:
     if any(len({text for label, text in pairs if label == each}) < 2 for each in labels):
         return False
     texts, targets = [text for _, text in pairs], [label for label, _ in pairs]
+    if count_runs(targets) in (len(labels), labels[-1], labels[-1] - 1, len(texts), len({*texts})):
+        return False
     orders: list[Callable[[list[Any]], list[Any]]] = [
         sorted,
         lambda each: sorted(each, reverse=True),
         lambda each: each[::-1],
     ]
     return all(one != other for one, other in pairwise(pairs)) and all(
-        order(each) != each for order in orders for each in (texts, targets)
+        order(texts) != texts and len({*zip(targets, order(targets), strict=True)}) > len(labels)
+        for order in orders
     )
+
+
+def count_runs(labels: Sequence[int]) -> int:
+    """Count the runs of equal labels."""
+    return sum(1 for _ in groupby(labels))
 
 
 def _draw_raw(writer: Writer) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from grader.checks._tools import is_list, is_tensor_of
 from grader.checks.news_classifier._dataset_mistakes import (
@@ -23,6 +23,8 @@ from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
+
+T = TypeVar("T")
 
 
 def samples_of(submission: Submission) -> Samples:
@@ -98,6 +100,20 @@ def seen_once(submission: Submission) -> DatasetSeen:
 
 
 @evidence
+def items_once(submission: Submission) -> list[Any]:
+    """Read items of the dataset from an iterator."""
+    drawn, alone = samples_of(submission), share_lists(submission)
+    return submission.dataset(drawn.pairs, range(drawn.n), once=True, alone=alone).items
+
+
+@evidence
+def length_once(submission: Submission) -> Any:
+    """Return the length of the dataset from an iterator."""
+    drawn, alone = samples_of(submission), share_lists(submission)
+    return submission.dataset(drawn.pairs, once=True, length=True, alone=alone).length
+
+
+@evidence
 def seen_few(submission: Submission) -> DatasetSeen:
     """Create a dataset from few samples."""
     drawn = samples_of(submission)
@@ -118,7 +134,13 @@ def check_texts(submission: Submission) -> None:
 
 
 def _are_made_from(drawn: Samples, texts: Sequence[object]) -> bool:
-    """Return whether each text begins a word with letters of the pairs; prepared texts do not."""
+    """Return whether each text begins a word with letters of the pairs; prepared texts do not.
+
+    Or it is a tensor with a number for each of its words.
+    """
+    if any(isinstance(text, TensorData) for text in texts):
+        shapes = [(len(text.split()),) for text in drawn.texts]
+        return [getattr(text, "shape", None) for text in texts] == shapes
     given = " ".join(f"{label} {text}" for label, text in drawn.pairs).lower()
     words = [re.findall(r"\w+", str(text).lower()) for text in texts]
     return any(words) and all(not some or any(word[:3] in given for word in some) for some in words)
@@ -230,6 +252,7 @@ def check_reads_once(submission: Submission) -> None:
         raise Failure(error.raised.call, text, "the same as from a list", mistake) from None
     if lenient() and (texts, targets) == (seen(submission).samples, seen(submission).targets):
         require_different_texts(submission)
+        _expect_the_rest(submission, call)
         return
     if not is_list(texts) or list(texts) != drawn.texts:
         expected = f"all {drawn.n} texts, as from a list"
@@ -237,6 +260,32 @@ def check_reads_once(submission: Submission) -> None:
     if not is_tensor_of(targets, "int64", (drawn.n,)) or targets.tolist() != drawn.targets:
         expected = f"all {drawn.n} targets, as from a list"
         raise Failure(f"{call}.targets", f"It is {show(targets)}", expected, mistake)
+    _expect_the_rest(submission, call)
+
+
+def _expect_the_rest(submission: Submission, call: str) -> None:
+    """Require that all else is as from a list; what is wrong there costs a check of its own."""
+    _expect(f"{call}.n_targets", seen(submission).n_targets, seen_once(submission).n_targets)
+    if (found := _attempt(length, submission)) is not None:
+        _expect(f"len({call})", found, length_once(submission))
+    if (read := _attempt(items, submission)) is not None:
+        for index, one in enumerate(items_once(submission)):
+            _expect(f"{call}[{index}]", read[index], one)
+
+
+def _attempt(gather: Callable[[Submission], T], submission: Submission) -> T | None:
+    """Gather evidence; return None if the code of the student ends it."""
+    try:
+        return gather(submission)
+    except StudentError:
+        return None
+
+
+def _expect(call: str, wanted: Any, found: Any) -> None:
+    """Require the same from an iterator as from a list, unless that raises."""
+    if found != wanted and not isinstance(wanted, Raised):
+        text = found if isinstance(found, Raised) else f"It is {show(found)}"
+        raise Failure(call, text, f"{show(wanted)}, as from a list", "iterator-not-listed")
 
 
 def check_n_targets(submission: Submission) -> None:
