@@ -248,8 +248,10 @@ def _expect_same_alone(
         return
     found = "A sentence has different logits alone and in this batch"
     moved = all(any(close_logits(row, other) for other in rows) for row in together)
-    mistake = "logits-reordered" if moved else "rows-mixed"
-    raise Failure(where, found, "the same logits", mistake)
+    same = [close_logits(*pair) for pair in zip(together, rows, strict=True)]
+    longest = [is_same for is_same, n in zip(same, LENGTHS, strict=True) if n == max(LENGTHS)]
+    mistake = "padding-in-the-result" if all(longest) else "rows-mixed"
+    raise Failure(where, found, "the same logits", "logits-reordered" if moved else mistake)
 
 
 def _why_padding(raised: Raised) -> str:
