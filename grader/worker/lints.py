@@ -132,7 +132,7 @@ def _after_loop(tree: ast.AST) -> Found:
                 continue
             before = {name for each in block[:at] for name in _names(each, ast.Store)}
             own = _names(loop.target, ast.Store) - before - {"_"}
-            inner = _names(loop, ast.Store) - before - {"_"}
+            inner = _names(loop, ast.Store) - {*_carried(loop)} - before - {"_"}
             for later in block[at + 1 :]:
                 names = inner if _collects(later) else own
                 used = sorted(names & _names(later, ast.Load) - _names(later, ast.Store))
@@ -186,6 +186,15 @@ def _rounds(line: ast.stmt) -> Iterator[ast.AST]:
             yield from each.body
         elif isinstance(each, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
             yield each.elt
+
+
+def _carried(loop: ast.For) -> Iterator[str]:
+    """Yield the names of what a loop carries from one round to the next, such as a total."""
+    for line in ast.walk(loop):
+        if isinstance(line, ast.AugAssign) and isinstance(line.target, ast.Name):
+            yield line.target.id
+        elif isinstance(line, ast.Assign):
+            yield from _names(line.value, ast.Load) & _names(line, ast.Store)
 
 
 def _collects(line: ast.stmt) -> bool:

@@ -101,6 +101,8 @@ def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
         "class A(M):\n    def __init__(self):\n        self.b = nn.ModuleList([nn.ReLU()])\n",
         "class A(M):\n    def __init__(self):\n        self.b = [nn.ReLU()]\n"
         "        self.c = nn.Sequential(*self.b)\n",
+        "def f(a):\n    n = 0\n    for b in a:\n        for c in b:\n            n += 1\n"
+        "        rows.append(n)\n    return rows\n",
     ],
 )
 def test_a_usual_line_is_not(code: str) -> None:
