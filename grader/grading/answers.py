@@ -227,6 +227,7 @@ class RecipeSeen:
     settings: dict[str, str]
     schedulers: list[str]
     losses: list[str]
+    measures: list[str]
     changed: bool
     autocast: bool
 

@@ -20,7 +20,11 @@ LOSSES = (
     *("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss"),
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cosine_embedding_loss"),
 )
-PLAIN = {"weight": None, "label_smoothing": 0.0}  # arguments that keep a loss what it is
+PLAIN = {
+    "weight": None,
+    "label_smoothing": 0.0,
+    "ignore_index": -100,
+}  # arguments that keep a loss what it is
 
 
 class Recipe:
@@ -32,6 +36,7 @@ class Recipe:
         schedulers: the classes of the schedulers that were created.
         losses: the loss functions that were called with gradients, with `PLAIN` arguments that
             were changed, such as "cross_entropy with weight".
+        measures: those that were called without gradients.
         changed: whether a gradient of `weight` was changed between `backward` and the step.
         autocast: whether a part of it ran in `torch.autocast`.
     """
@@ -43,6 +48,7 @@ class Recipe:
         self.settings: dict[str, str] = {}
         self.schedulers: list[str] = []
         self.losses: list[str] = []
+        self.measures: list[str] = []
         self.changed = self.autocast = False
         self.gradient: Tensor | None = None
         weight.register_hook(self._received)
@@ -80,13 +86,13 @@ class Recipe:
         @functools.wraps(function)  # torch passes the name on to modes, such as the shape trace
         def observed(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
-            if torch.is_grad_enabled():
-                given = parameters.bind(*args, **kwargs).arguments
-                changed = [
-                    key for key, plain in PLAIN.items() if _differs(given.get(key, plain), plain)
-                ]
-                text = f"{name} with {' and '.join(changed)}" if changed else name
-                self.losses += [text] * (text not in self.losses)
+            given = parameters.bind(*args, **kwargs).arguments
+            changed = [
+                key for key, plain in PLAIN.items() if _differs(given.get(key, plain), plain)
+            ]
+            text = f"{name} with {' and '.join(changed)}" if changed else name
+            called = self.losses if torch.is_grad_enabled() else self.measures
+            called += [text] * (text not in called)
             return result
 
         return observed
@@ -117,6 +123,7 @@ class Recipe:
             "settings": self.settings,
             "schedulers": self.schedulers,
             "losses": self.losses,
+            "measures": self.measures,
             "changed": self.changed,
             "autocast": self.autocast,
         }

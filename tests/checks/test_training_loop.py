@@ -98,7 +98,8 @@ def torch_run(stage: Scenario, loop: LoopVariant) -> tuple[Weights, list[float],
             optimizer = optimizer_of(loop, [weight, bias])
         if loop.zero_grad == "epoch":
             optimizer.zero_grad()
-        scale = EVAL_SCALE if epoch >= loop.eval_mode_from else 1.0
+        scale = loop.first_scale if epoch == 0 else 1.0
+        scale = EVAL_SCALE if epoch >= loop.eval_mode_from else scale
         met = []
         for padded, numbers in stage.train:
             targets = torch.tensor(numbers)

@@ -39,6 +39,7 @@ PLAIN = {
     "settings": {"lr": "0.1"},
     "schedulers": [],
     "losses": ["cross_entropy"],
+    "measures": [],
     "changed": False,
     "autocast": False,
 }
@@ -98,6 +99,7 @@ def test_nothing_stays_replaced_and_what_is_not_learned_from_is_no_loss() -> Non
     with recipe.watch(), torch.no_grad():
         nn.functional.mse_loss(torch.zeros(1), torch.zeros(1))
     assert recipe.seen()["losses"] == []
+    assert recipe.seen()["measures"] == ["mse_loss"]
     assert before == (nn.functional.cross_entropy, torch.optim.lr_scheduler.LRScheduler.__init__)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from grader.checks._tools import close_number, close_numbers, is_list, matching_mistake, repair
-from grader.checks.news_classifier._train_mistakes import forwards, weights
+from grader.checks.news_classifier._train_mistakes import forwards, weights, why_other_loss
 from grader.checks.news_classifier._train_runs import evaluated, evaluated_elsewhere, stage
 from grader.checks.oracles.reports_of_a_pass import Pass
-from grader.checks.oracles.training_loop import EVAL_SCALE, TOLERANCE, Scenario
+from grader.checks.oracles.training_loop import EVAL_SCALE, MIXED_SCALE, TOLERANCE, Scenario
 from grader.checks.oracles.training_scenarios import draw_scenario
 from grader.contract.mistakes import mistakes
 from grader.grading.submission import Submission
@@ -45,6 +45,8 @@ def why_other_numbers(submission: Submission, loss: float, accuracy: float) -> t
         names[:2] = ["means-over-batches"]
     if not names and any(event.training for event in forwards(seen)):
         return ("eval-mode-missing",)
+    if not names and close_number(accuracy, right.accuracy, TOLERANCE):
+        names = [*filter(None, [why_other_loss(seen.recipe.measures or seen.recipe.losses)])]
     return (*names[:2],) or _why_one_number(right, loss, accuracy)
 
 
@@ -98,13 +100,15 @@ Numbers = list[tuple[tuple[str, ...], float]]
 
 def _wrong_numbers(scenario: Scenario, in_training: bool) -> list[Numbers]:
     """Return the losses and the accuracies that known mistakes lead to, alone or in pairs."""
-    right, loud = (scenario.start.over(scenario.val, scale) for scale in (EVAL_SCALE, 1.0))
+    scales = EVAL_SCALE, 1.0, MIXED_SCALE
+    right, loud, mixed = (scenario.start.over(scenario.val, scale) for scale in scales)
     losses: Numbers = [((name,), n) for name, n in right.wrong_losses()]
     losses += right.paired_losses()
     if in_training:
         losses.append((("eval-mode-missing",), loud.loss))
+        losses.append((("mode-of-layers-kept",), mixed.loss))
         losses += [(("eval-mode-missing", name), n) for name, n in loud.wrong_losses()]
-    single = [*right.wrong_accuracies(), *right.wrong_hits()]
+    single = [*right.wrong_accuracies(), *right.wrong_hits(), *right.miscounted_accuracies()]
     accuracies: Numbers = [((name,), n) for name, n in single]
     return [losses, [*accuracies, *right.paired_accuracies()]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 from grader.checks._tools import figure, matching_mistake
 from grader.checks.oracles.training_loop import (
@@ -125,10 +126,7 @@ def _unusual_part(seen: LoopSeen, lr: float) -> tuple[str, str, str] | None:
         if mistake == "optimizer-settings" and {*recipe.settings} == {"lr", "weight_decay"}:
             mistake = "weight-decay"
         return f"The optimizer is {used}", f"Adam(lr={lr})", mistake
-    if recipe.losses and not {"cross_entropy", "nll_loss"} & {*recipe.losses}:
-        known = {"weight": "class-weights", "label_smoothing": "label-smoothing"}
-        parts = [name for name in known if name in recipe.losses[0]]
-        mistake = known[parts[0]] if len(parts) == 1 else "another-loss"
+    if mistake := why_other_loss(recipe.losses):
         found = f"The loss is {clean(recipe.losses[0])}"
         return found, "cross_entropy of logits and targets", mistake
     if recipe.changed:
@@ -139,6 +137,19 @@ def _unusual_part(seen: LoopSeen, lr: float) -> tuple[str, str, str] | None:
             "gradients-clipped",
         )
     return None
+
+
+def why_other_loss(losses: Sequence[str]) -> str:
+    """Return the known mistake if these loss functions are no plain cross-entropy, else ""."""
+    if not losses or {"cross_entropy", "nll_loss"} & {*losses}:
+        return ""
+    known = {
+        "weight": "class-weights",
+        "label_smoothing": "label-smoothing",
+        "ignore_index": "class-ignored",
+    }
+    parts = [name for name in known if name in losses[0]]
+    return known[parts[0]] if len(parts) == 1 else "another-loss"
 
 
 def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, ...]:

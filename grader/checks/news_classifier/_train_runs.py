@@ -10,6 +10,7 @@ from grader.checks._tools import is_list, same_numbers
 from grader.checks.oracles.training_loop import (
     EPOCHS,
     EVAL_SCALE,
+    MIXED_SCALE,
     TOLERANCE,
     Epoch,
     Scenario,
@@ -23,8 +24,9 @@ from grader.worker.wire import TensorData
 
 KEYS = ("train_loss", "val_loss", "val_accuracy")
 EVALUATE = "evaluate(model, loader, device)"
-# Factors of the probe's logits: in training mode, and in eval mode with gradients and without.
-FACTORS = {"train": 1.0, "grad": EVAL_SCALE, "eval": EVAL_SCALE}
+# Factors of the probe's logits: in training mode, in eval mode with gradients and without, and if
+# its layer is in another mode than the probe itself.
+FACTORS = {"train": 1.0, "grad": EVAL_SCALE, "eval": EVAL_SCALE, "mixed": MIXED_SCALE}
 OTHER = -0.7  # changes the loss, and which logit is the largest
 
 

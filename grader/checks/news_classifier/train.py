@@ -130,10 +130,15 @@ def check_evaluate_mode(submission: Submission) -> None:
         if not seen.grad_left:
             found = "Gradients were turned off, and were still off afterwards"
             raise Failure(EVALUATE, found, "gradients as before", "grad-left-off")
-        if mode_left(seen.left, weights(seen), stage(submission)) is not before:
+        left = mode_left(seen.left, weights(seen), stage(submission))
+        if left is not before:
             names = {True: "training mode", False: "eval mode"}
             found = f"The model was in {names[before]} and was left in {names[not before]}"
-            raise Failure(EVALUATE, found, "the same mode as before", "mode-not-restored")
+            mistake = "mode-not-restored"
+            if left is None:
+                found = "Afterwards the model's layers are in another mode than the model itself"
+                mistake = "mode-of-layers-kept"
+            raise Failure(EVALUATE, found, "the same mode as before", mistake)
     _evaluates_in_eval_mode(submission)
 
 

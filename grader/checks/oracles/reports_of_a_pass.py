@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+STEPS, FEATURES = 7, 8  # T and F of the batches (B, T, F)
 
 
 def softmax(scores: Array) -> Array:
@@ -101,6 +102,10 @@ class Pass:
             ("accuracy-broadcast", sum(int(part.sum()) for part in crossed) / count),
         ]
 
+    def miscounted_accuracies(self) -> list[tuple[str, float]]:
+        """Yield the accuracies over a wrong number of samples."""
+        return _miscounted(self._hits)
+
     def unnamed_accuracies(self) -> list[tuple[str, float]]:
         """Yield accuracies that must not look like those of a known mistake."""
         count = len(np.concatenate(self._hits))
@@ -128,18 +133,38 @@ def _wrong_loss_means(parts: list[Array]) -> list[tuple[str, float]]:
         ("loss-not-weighted", sum(means) / count),
         ("not-divided", sum(means)),
         *_wrong_means(parts),
+        *_miscounted(parts),
     ]
 
 
 def _wrong_means(batches: list[Array]) -> list[tuple[str, float]]:
     sums = [float(part.sum()) for part in batches]
-    count = sum(map(len, batches))
+    count, first, last = sum(map(len, batches)), len(batches[0]), len(batches[-1])
     return [
         ("not-divided", sum(sums)),
         ("divided-by-batches", sum(sums) / len(sums)),
-        ("first-batch-only", sums[0] / len(batches[0])),
-        ("last-batch-only", sums[-1] / len(batches[-1])),
+        ("first-batch-only", sums[0] / first),
+        ("last-batch-only", sums[-1] / last),
         ("last-batch-only", sums[-1] / count),
-        ("divided-by-last-batch", sum(sums) / len(batches[-1])),
-        *(("full-batches-assumed", sum(sums) / (len(sums) * len(batches[at]))) for at in (0, -1)),
+        ("divided-by-last-batch", sum(sums) / last),
+        *(("full-batches-assumed", sum(sums) / (len(sums) * size)) for size in (first, last)),
+    ]
+
+
+def _miscounted(batches: list[Array]) -> list[tuple[str, float]]:
+    """Return the means over a wrong number of samples, from the values (B,) of each batch."""
+    sums = [float(part.sum()) for part in batches]
+    sizes = [*map(len, batches)]
+    left_out = ((sum(sums[part]), sum(sizes[part])) for part in (slice(1, None), slice(-1)))
+    return [
+        *(
+            ("other-dimension-counted", sum(sums) / number)
+            for size in (STEPS, FEATURES)
+            for number in (size, size * len(sums))
+        ),
+        *(
+            ("batch-not-counted", total / number)
+            for total, count in left_out
+            for number in (count, sum(sizes))
+        ),
     ]

@@ -1,9 +1,10 @@
 """Simulates in NumPy what a training loop does to the worker's probe model, step by step.
 
-The probe: logits (B, C) = scale * (padded.sum(1) @ weight.T + bias), scale 1 in training mode
-and `EVAL_SCALE` in eval mode. A `LoopVariant` with default values is correct: Adam (Kingma and Ba
-2015, with the constants of `torch.optim.Adam`) on the mean cross-entropy of each batch. Other
-values describe known mistakes, which a student's result is compared with.
+The probe: logits (B, C) = scale * (padded.sum(1) @ weight.T + bias), scale 1 in training mode,
+`EVAL_SCALE` in eval mode, and `MIXED_SCALE` if its layer is in another mode than the probe itself.
+A `LoopVariant` with default values is correct: Adam (Kingma and Ba 2015, with the constants of
+`torch.optim.Adam`) on the mean cross-entropy of each batch. Other values describe known mistakes,
+which a student's result is compared with.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from grader.checks._tools import changed_fields
 from grader.checks.oracles.reports_of_a_pass import Array, Pass, softmax
 
-EVAL_SCALE = 0.5
+EVAL_SCALE, MIXED_SCALE = 0.5, 0.75
 EPOCHS = 3  # with more, a loop that stops early would look like one with a wrong number of epochs
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
@@ -192,6 +193,7 @@ class LoopVariant:
     step: str = "batch"  # after each batch's backward, before it ("first"), or once per epoch
     renew_optimizer: str = "never"  # never, epoch, batch
     eval_mode_from: int = 999  # the epoch from which the loop trains in eval mode
+    first_scale: float = 1.0  # of the logits in the first epoch
 
 
 RATE_TOLERANCE = 2e-5  # of a weight after one step
@@ -249,7 +251,8 @@ class Simulation:
             self._renew()
         if self.loop.zero_grad == "epoch":
             self.gradient = np.zeros_like(self.gradient)
-        scale = EVAL_SCALE if number >= self.loop.eval_mode_from else 1.0
+        scale = self.loop.first_scale if number == 0 else 1.0
+        scale = EVAL_SCALE if number >= self.loop.eval_mode_from else scale
         before = self.weights
         met = Pass(tuple(self._learn(batch, scale) for batch in self.scenario.train))
         if self.loop.step == "epoch":
@@ -371,6 +374,7 @@ KNOWN_MISTAKES: tuple[tuple[str, LoopVariant], ...] = (
     ("log-softmax-missing", LoopVariant(loss="nll")),
     ("train-mode-missing", LoopVariant(eval_mode_from=1)),
     ("always-eval-mode", LoopVariant(eval_mode_from=0)),
+    ("mode-of-layers-kept", LoopVariant(first_scale=MIXED_SCALE)),
     ("optimizer-each-batch", LoopVariant(renew_optimizer="batch")),
     ("optimizer-each-epoch", LoopVariant(renew_optimizer="epoch")),
 )

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from grader.checks._tools import close_numbers
-from grader.checks.oracles.reports_of_a_pass import Pass
+from grader.checks.oracles.reports_of_a_pass import FEATURES, STEPS, Pass
 from grader.checks.oracles.training_loop import (
     EVAL_SCALE,
     KNOWN_MISTAKES,
@@ -29,8 +29,9 @@ from grader.checks.oracles.training_loop import (
 )
 
 T = TypeVar("T")
-# What scenarios are drawn from. The sizes are those of a DataLoader's batches, and no learning rate
-# is one that loops use instead. The longer run has more than the ten epochs after which
+# What scenarios are drawn from. The sizes are those of a DataLoader's batches: no batch has as many
+# samples as time steps, and no three as many as there are numbers in a step. No learning rate is
+# one that loops use instead. The longer run has more than the ten epochs after which
 # ReduceLROnPlateau changes the learning rate by default.
 TRAIN_SIZES, VAL_SIZES = ((4, 4, 2), (5, 5, 2)), ((5, 5, 2), (6, 6, 2))
 MANY_SIZES = (11, 11, 11, 4)
@@ -45,7 +46,7 @@ EXAMPLES = (  # of ADDITIONS: a scenario must show them
 
 @functools.lru_cache(maxsize=64)
 def draw_scenario(seed: int, other_val: bool = False, single: bool = False) -> Scenario:
-    """Generate a probe with 3 classes, batches (B, 2, 4) with a smaller last one, and rates.
+    """Generate a probe with 3 classes, batches (B, T, F) with a smaller last one, and rates.
 
     This is repeated until each known mistake leads to numbers of its own.
 
@@ -83,7 +84,7 @@ def draw_many(seed: int) -> Scenario:
 def _draw(seed: int, attempt: int) -> Iterator[Scenario]:
     """Yield scenarios that differ in what they train with, if `evaluate` can be judged by them."""
     draw = np.random.default_rng([seed, 0, attempt])
-    weight, bias = draw.standard_normal((3, 4)), draw.standard_normal(3)
+    weight, bias = draw.standard_normal((3, FEATURES)) / 2, draw.standard_normal(3)
     start = Weights(weight.astype(np.float32), bias.astype(np.float32))
     val = _batches(draw, *_one(draw, VAL_SIZES))
     if not _tells_means_apart(start.over(val)):
@@ -99,8 +100,13 @@ def _one(draw: np.random.Generator, choices: Sequence[T]) -> T:
 
 
 def _batches(draw: np.random.Generator, *sizes: int) -> tuple[Batch, ...]:
+    spread = np.sqrt(2 / STEPS)  # of the numbers that are added up over the steps
     return tuple(
-        (draw.standard_normal((b, 2, 4)).astype(np.float32), draw.integers(0, 3, b)) for b in sizes
+        (
+            (spread * draw.standard_normal((b, STEPS, FEATURES))).astype(np.float32),
+            draw.integers(0, 3, b),
+        )
+        for b in sizes
     )
 
 
@@ -123,6 +129,11 @@ def _shows_mistakes(scenario: Scenario) -> bool:
     """Return whether all known mistakes in training lead to numbers of their own."""
     if any(len({*targets}) == 1 for _, targets in scenario.train):
         return False  # a loss that ignores this class would be the mean over no sample
+    classes = [
+        np.concatenate([targets for _, targets in part]) for part in (scenario.train, scenario.val)
+    ]
+    if any(len({*found}) < len(scenario.start.bias) for found in classes):
+        return False  # a loss that ignores a class that never occurs would be right
     if not _overfits(scenario):
         return False
     epochs = Simulation(scenario, LoopVariant()).epochs

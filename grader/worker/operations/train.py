@@ -21,8 +21,9 @@ from ..student import student
 from ..wire import TensorData
 
 Batch = tuple[Tensor, Tensor]
-# Factors of Probe's logits: in training mode, and in eval mode with gradients and without.
-FACTORS = {"train": 1.0, "grad": 0.5, "eval": 0.5}
+# Factors of Probe's logits: in training mode, in eval mode with gradients and without, and if its
+# layer is in another mode than the probe itself.
+FACTORS = {"train": 1.0, "grad": 0.5, "eval": 0.5, "mixed": 0.75}
 
 
 class TwoDevices(TorchFunctionMode):
@@ -203,7 +204,7 @@ class Probe(nn.Module):
         self.events.append(
             {
                 "batch": self.firsts.get(padded.detach().flatten()[0].item(), "?"),
-                "training": self.training,
+                "training": self.training or self.linear.training,
                 "grad": torch.is_grad_enabled(),
                 "moved": not TwoDevices.on(padded, "loader"),
                 "weight": self.weight.detach().clone(),
@@ -218,6 +219,7 @@ class Probe(nn.Module):
     def scores(self, padded: Tensor) -> Tensor:
         """Compute the logits."""
         mode = "train" if self.training else "grad" if torch.is_grad_enabled() else "eval"
+        mode = mode if self.linear.training == self.training else "mixed"
         with torch._C.DisableTorchFunction():  # what was not moved keeps its false values
             summed = padded.sum(dim=1).to(self.weight.device)
             return self.factors[mode] * nn.functional.linear(summed, self.weight, self.bias)
