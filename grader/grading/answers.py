@@ -308,6 +308,7 @@ class TableTraining:
         rate: the learning rate of the last step.
         optimizer: the class of the last optimizer.
         drawn: whether the first negatives differ, from each other and from the contexts.
+        cut: whether vectors without a gradient were looked up before the first loss, or detached.
         piled_up: how often `backward` found gradients of the batch before.
         rows: the largest number of pairs in a loss.
         held: whether an optimizer holds the table that the centres, the contexts and the negatives
@@ -326,6 +327,7 @@ class TableTraining:
     rate: float
     optimizer: str
     drawn: bool
+    cut: bool
     piled_up: int
     rows: int
     held: list[bool]

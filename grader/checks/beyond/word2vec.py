@@ -11,6 +11,7 @@ from grader.contract.messages import Failure
 from grader.grading.answers import TableTraining
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial
+from grader.worker.wire import Raised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +66,11 @@ def require_vectors(submission: Submission) -> Tensor:
         Failure: the result is not a float32 tensor of shape (V, F).
     """
     n_words = len(word_pairs(submission.seed).words)
-    found = word_vectors(submission).result
+    seen = word_vectors(submission)
+    found = seen.result
+    if isinstance(found, Raised) and "does not require grad" in found.message and seen.cut:
+        expected = f"a float32 tensor of shape (V, F) = ({n_words}, {SIZE})"
+        raise Failure(word2vec_call(n_words), found, expected, "table-not-learned")
     return require_tensor(found, word2vec_call(n_words), "float32", "(V, F)", (n_words, SIZE))
 
 
@@ -120,7 +125,7 @@ def why_untrained(seen: TableTraining, share: float, n_words: int) -> str | None
         return "no-step" if seen.held and not seen.changed else None
     if seen.rows == 2:
         return "rows-for-columns"
-    if not all(seen.held):
+    if seen.cut or not all(seen.held):
         return "table-not-learned"
     if share < 0.55 and not seen.returned:
         return "untrained-vectors-returned"

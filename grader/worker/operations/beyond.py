@@ -18,7 +18,8 @@ from .call import plain
 
 MOST_NODES = 100  # of the graph behind a looked-up vector; an embedding has two
 DRAWS = {"randint", "randint_like", "random_", "multinomial"}
-LOOK_UPS = {"embedding": 0, "__getitem__": 1}  # and where they take the ids
+LOOK_UPS = {"embedding": 0, "__getitem__": 1, "index_select": 2}  # and where they take the ids
+GET_DATA = Tensor.data.__get__  # type: ignore[attr-defined]
 MOST = 4  # at most this many times the expected number of calls are recorded
 
 State = tuple[Tensor, Tensor]
@@ -64,6 +65,8 @@ class TableTraining:
         rows: the largest number of pairs in a loss.
         learned: the parameters that it holds, each with a copy of its values before a step.
         looked_up: the parameters that the vectors of the first loss came from, by argument.
+        cut: whether vectors that need no gradient were looked up before the first loss, or were
+            detached.
         first: the first values of all these parameters.
         n_drawn: how many ids were sampled, or looked up in a table of ids.
         lowest: the smallest of them.
@@ -74,7 +77,7 @@ class TableTraining:
         """Start without a step; `compute` computes the loss."""
         self.compute = compute
         self.steps = self.piled_up = self.rows = 0
-        self.rate, self.optimizer, self.drawn = 0.0, "", True
+        self.rate, self.optimizer, self.drawn, self.cut = 0.0, "", True, False
         self.learned: dict[Tensor, Tensor] = {}
         self.looked_up: list[set[Tensor]] = []
         self.first: dict[Tensor, Tensor] = {}
@@ -101,6 +104,18 @@ class TableTraining:
         self.looked_up = [_sources(each) for each in tensors]
         for parameter in set[Tensor]().union(*self.looked_up):
             self.first.setdefault(parameter, parameter.detach().clone())
+
+    def look_up(self, args: Any, ids: Any, found: Any) -> None:
+        """Note vectors of ids; `args` has the table that they are from."""
+        tables = [each for each in args if isinstance(each, Tensor) and each.is_floating_point()]
+        if self.looked_up or not tables or tables[0].dim() != 2 or not isinstance(ids, Tensor):
+            return
+        self.cut |= isinstance(found, Tensor) and not found.requires_grad
+
+    def detach(self, tensor: Any) -> None:
+        """Note that the vectors of a loss are detached; a table and its loss may be."""
+        if not self.looked_up and isinstance(tensor, Tensor) and tensor.dim() > 1:
+            self.cut |= tensor.requires_grad and not tensor.is_leaf
 
     def draw(self, ids: Any) -> None:
         """Note sampled ids."""
@@ -134,6 +149,7 @@ class TableTraining:
             "rate": self.rate,
             "optimizer": self.optimizer,
             "drawn": self.drawn,
+            "cut": self.cut,
             "piled_up": self.piled_up,
             "rows": self.rows,
             "held": [
@@ -172,9 +188,12 @@ class Watching(TorchFunctionMode):
         result = func(*args, **kwargs or {})
         if name in DRAWS:
             self.seen.draw(result)
-        elif name in LOOK_UPS and len(args) > 1:
+        elif name in LOOK_UPS and len(args) > LOOK_UPS[name]:
             ids = args[LOOK_UPS[name]]
             self.seen.draw(ids if isinstance(ids, Tensor) and ids.dim() > 1 else None)
+            self.seen.look_up(args, ids, result)
+        elif name == "detach" or func == GET_DATA:
+            self.seen.detach(args[0])
         return result
 
 
