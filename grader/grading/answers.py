@@ -124,6 +124,7 @@ class CollateSeen:
         nlp: the attribute itself.
         results: for each batch the return value, or `Raised`.
         texts: for each batch the texts that the pipeline was given.
+        embedded: for each batch whether tok2vec computed vectors.
         loads_made: the number of pipelines loaded by the constructor.
         loads_called: the number of pipelines loaded by the calls.
     """
@@ -132,6 +133,7 @@ class CollateSeen:
     nlp: Any
     results: list[Any]
     texts: list[list[str]]
+    embedded: list[bool]
     loads_made: int
     loads_called: int
 

@@ -261,7 +261,8 @@ class Submission:
         batches = [list(batch) for batch in batches]
         seen = self._do("collate.observe", batches=batches, apart=apart)
         found = structured(seen, CollateSeen)
-        reject_unless(len(found.results) == len(found.texts) == len(batches))
+        parts = found.results, found.texts, found.embedded
+        reject_unless(all(len(part) == len(batches) for part in parts))
         return found
 
     def build_model(self, sizes: Sizes, *, is_adapted: bool | None = None) -> ModelBuilt:

@@ -49,6 +49,8 @@ def why_by_the_calls(drawn: Batches, found: CollateSeen, known: str | None) -> s
             return "only-last-sample"
         is_first = close_to_spacy(rows, spacy_vectors(drawn.texts[0])[None])
         return "return-in-the-batch-loop" if is_first else None
+    if known == "every-token-dropped" and not found.embedded[0]:
+        return "no-tok2vec"
     if known not in (None, "padded-to-fixed-length", "cut-to-fixed-length"):
         return None
     batches, found_rows = [], []
@@ -123,7 +125,7 @@ def _why_shape(batch: Batch, found: object, other: object) -> str | None:
     if len(found.shape) != 3:
         return None
     if 0 in found.shape[1:]:
-        return "no-tok2vec"
+        return "no-tok2vec" if found.shape[2] == 0 else "every-token-dropped"
     if found.shape[0] == b - lengths(batch).count(0) < b:
         return "empty-sentence-dropped"
     if found.shape[:2] == (b, t):
@@ -197,6 +199,8 @@ def why_text(batch: Batch, given: list[str]) -> str | None:
         return None
     if name := why_texts_split(texts, given):
         return name
+    if len(given) < len(texts) and all(text in "".join(given) for text in texts):
+        return "texts-joined"
     if sorted(text.lower() for text in given) == sorted(text.lower() for text in texts):
         return "texts-case-changed"
     if sorted(given) == sorted(" ".join(text.split()) for text in texts):
@@ -265,10 +269,39 @@ def why_altered(batch: Batch, rows: Array) -> list[str]:
         return ["input-reshaped", name]
     if all(_of_these_words(rows[b], batch, b) for b in range(len(batch))):
         return ["vectors-kept-by-word"]
+    pairs = [(row, spacy_vectors(text)) for row, text in zip(rows, texts, strict=True)]
+    for mistake, fits in ALTERED:
+        if all(fits(row[: len(vectors)], vectors) for row, vectors in pairs):
+            return [mistake]
     filled = [filled_steps(row) for row in rows]
     if sorted(filled) == sorted(lengths(batch)):
         return ["vectors-altered"]
     return [name] if (name := why_filled(texts, filled)) else []
+
+
+def _are_scaled(steps: Array, vectors: Array) -> bool:
+    """Return whether the steps differ from the vectors (tokens, F) in their lengths only."""
+    norms = [(each**2).sum(1, keepdims=True) ** 0.5 for each in (steps, vectors)]
+    return bool(norms[0].all()) and close_to_spacy(steps / norms[0] * norms[1], vectors)
+
+
+def _are_shifted(steps: Array, vectors: Array) -> bool:
+    """Return whether the steps differ from the vectors (tokens, F) by the same vector."""
+    shift = steps - vectors
+    return close_to_spacy(shift, shift[:1].repeat(len(shift), 0))
+
+
+def _are_the_same(steps: Array, vectors: Array) -> bool:
+    """Return whether the steps are all one of the vectors (tokens, F)."""
+    return any(close_to_spacy(steps, each[None].repeat(len(steps), 0)) for each in vectors)
+
+
+ALTERED = (  # how the steps of each sentence may differ from its vectors
+    ("vectors-scaled", _are_scaled),
+    ("tokens-backwards", lambda steps, vectors: close_to_spacy(steps[::-1], vectors)),
+    ("one-vector-repeated", _are_the_same),
+    ("vectors-shifted", _are_shifted),
+)
 
 
 def _of_these_words(row: Array, batch: Batch, b: int) -> bool:
@@ -283,6 +316,12 @@ def filled_steps(row: Array) -> int:
     filled: Array = (row != 0).any(1)
     length = int(filled.sum())
     return length if filled[:length].all() else -1
+
+
+def is_left_over(row: Array, place: int, batches: list[Batch]) -> bool:
+    """Return whether a row (T, F) without a token holds what stood at its place in a batch."""
+    earlier = [spacy_vectors(batch[place][0])[: len(row)] for batch in batches if batch[place:]]
+    return any(len(each) and close_to_spacy(row[: len(each)], each) for each in earlier)
 
 
 def why_padding(batch: Batch, row: Array) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from grader.checks._tools import figure, matching_mistake
+from grader.checks._tools import figure, is_list, matching_mistake
 from grader.checks.oracles.training_loop import (
     ADDITIONS,
     EPOCHS,
@@ -51,6 +51,13 @@ def why_validation(seen: LoopSeen, scenario: Scenario) -> str:
     if is_earlier_epoch(weights(seen), scenario):
         return "best-weights-loaded"
     return "lr-changes" if changing_rates(seen, scenario, scenario.lr) else "learns-from-validation"
+
+
+def why_passes(seen: LoopSeen, counts: list[int]) -> str:
+    """Return the known mistake behind `counts`, how often each batch was trained on."""
+    if {*counts} == {1} and is_list(seen.result) and len(seen.result) == EPOCHS:
+        return "loader-used-up"
+    return "batches-left-out" if min(counts) < EPOCHS and len({*counts}) > 1 else "epochs-wrong"
 
 
 def is_earlier_epoch(end: Weights, scenario: Scenario) -> bool:

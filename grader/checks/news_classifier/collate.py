@@ -19,6 +19,7 @@ from grader.checks.news_classifier._batches import Batch, Batches, draw_batches
 from grader.checks.news_classifier._collate_mistakes import (
     filled_steps,
     holds,
+    is_left_over,
     lengths,
     why_altered,
     why_by_the_calls,
@@ -302,4 +303,6 @@ def check_empty_sentence(submission: Submission) -> None:
             f"{call(drawn.empty)}[0][0]", "It contains only zeros", "the vectors of the first text"
         )
     if second.any():
-        raise Failure(f"{call(drawn.empty)}[0][1]", "It is not all zeros", "only zeros")
+        earlier = drawn.small[: drawn.small.index(drawn.empty)]
+        mistake = "buffer-not-cleared" if is_left_over(second, 1, earlier) else None
+        raise Failure(f"{call(drawn.empty)}[0][1]", "It is not all zeros", "only zeros", mistake)

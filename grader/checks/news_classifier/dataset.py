@@ -269,8 +269,11 @@ def _expect_the_rest(submission: Submission, call: str) -> None:
     if (found := _attempt(length, submission)) is not None:
         _expect(f"len({call})", found, length_once(submission))
     if (read := _attempt(items, submission)) is not None:
+        drawn = samples_of(submission)
         for index, one in enumerate(items_once(submission)):
-            _expect(f"{call}[{index}]", read[index], one)
+            target = read[index][1] if is_list(read[index]) and len(read[index]) == 2 else None
+            if number_in(target) == drawn.targets[index]:
+                _expect(f"{call}[{index}]", read[index], one)
 
 
 def _attempt(gather: Callable[[Submission], T], submission: Submission) -> T | None:

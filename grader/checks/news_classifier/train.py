@@ -36,6 +36,7 @@ from grader.checks.news_classifier._train_mistakes import (
     is_earlier_epoch,
     learned_from,
     weights,
+    why_passes,
     why_validation,
 )
 from grader.checks.news_classifier._train_runs import (
@@ -270,8 +271,6 @@ def check_learns(submission: Submission) -> None:
     if not forwards(seen) and isinstance(seen.result, Opaque):
         raise waits_for("train.history")  # a generator has not started
     if set(counts) != {EPOCHS}:
-        some = min(counts) < EPOCHS and len({*counts}) > 1
-        mistake = "batches-left-out" if some else "epochs-wrong"
         if any(event.batch == "?" and event.training for event in forwards(seen)):
             found = "The model was trained on tensors that are not in train_loader"
             raise Failure(train, found, "the batches as they come", "batches-changed")
@@ -281,7 +280,8 @@ def check_learns(submission: Submission) -> None:
             raise Failure(train, found, expected, "model-not-trained")
         *others, last = map(str, counts)
         found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
-        raise Failure(train, found, f"{EPOCHS} times on each, once per epoch", mistake)
+        expected = f"{EPOCHS} times on each, once per epoch"
+        raise Failure(train, found, expected, why_passes(seen, counts))
     if weights(seen).distance(scenario.start) == 0:
         computed = any(isinstance(event, Backward) for event in seen.events)
         without = "gradient-cut-off" if seen.backwards else "backward-missing"

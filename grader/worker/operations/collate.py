@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import spacy
 import torch
+from spacy.pipeline import Tok2Vec
 
 from ..student import student
 from .dataset import plain
@@ -32,15 +33,21 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
     make = student.get("collate", "Collate")
     spacy.util.load_model_from_path = counting
     texts: list[list[str]] = []
+    embedded: list[bool] = []
     try:
         with student.calling("Collate()"):
             collate = make()
         nlp = student.attempt("Collate().nlp", getattr, collate, "nlp")
         made = loads
         results = []
-        with patch.object(spacy.Language, "make_doc", _recording(texts)), one_process():
+        with (
+            patch.object(spacy.Language, "make_doc", _recording(texts)),
+            patch.object(Tok2Vec, "predict", _embedding(embedded)),
+            one_process(),
+        ):
             for batch in batches:
                 texts.append([])
+                embedded.append(False)
                 call = f"Collate()({_text(batch)})"
                 items = [(text, torch.tensor(target)) for text, target in batch]
                 results.append(plain(student.attempt(call, collate, items)))
@@ -51,6 +58,7 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
         "nlp": plain(nlp),
         "results": results,
         "texts": texts,
+        "embedded": embedded,
         "loads_made": made,
         "loads_called": loads - made,
     }
@@ -79,6 +87,17 @@ def _recording(texts: list[list[str]]) -> Callable[..., Any]:
         return make_doc(nlp, text)
 
     return recording
+
+
+def _embedding(embedded: list[bool]) -> Callable[..., Any]:
+    """Return a `Tok2Vec.predict` that records its calls in the last place of a list."""
+    predict = Tok2Vec.predict
+
+    def recorded(component: Tok2Vec, docs: Any) -> Any:
+        embedded[-1] = True
+        return predict(component, docs)
+
+    return recorded
 
 
 def one_process() -> AbstractContextManager[Any]:
