@@ -167,6 +167,7 @@ def check_state(submission: Submission) -> None:
         raise waits_for("unroll.outputs")
     _, start = sentences(submission, B, T)
     known = [("state-returned-too-early", each) for each in (start, outputs[:, 0], outputs[:, -2])]
+    known.append(("stacked-then-viewed", outputs.reshape(T, B, H)[-1]))
     compare(f"{UNROLL}[1]", "sentence", found, outputs[:, -1], "outputs[:, -1]", known)
 
 

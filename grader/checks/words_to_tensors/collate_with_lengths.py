@@ -12,6 +12,7 @@ from grader.checks._differences import about_form, about_tensor
 from grader.checks._tools import (
     close,
     is_list,
+    is_tensor_of,
     matching_mistake,
     require_tensor,
     require_unchanged,
@@ -43,14 +44,15 @@ ALL = "a tuple of three: padded, lengths, targets"
 def batches_of(submission: Submission) -> list[Samples]:
     """Sample several sentences, a single one, and one beside a sentence without a token.
 
-    In the first batch, one sentence ends with a token of zeros. No two have the same target.
+    In the first batch, one sentence ends with a token of zeros. No two have the same target, and
+    several targets are never sorted.
     """
     chance = random.Random(f"{submission.seed} targets")
     lengths = draw_lengths(submission)
     batches = []
     for each in (lengths, (3,), (0, 2)):
         targets: list[int] = []
-        while len(targets) != len(each) or (len(each) > 2 and targets == sorted(targets)):
+        while len(targets) != len(each) or (len(each) > 1 and targets == sorted(targets)):
             targets = chance.sample(range(10, 30), len(each))
         batches.append([*zip(sentences_of(submission, each), targets, strict=True)])
     sentence, _ = batches[0][lengths.index(sorted(lengths)[2])]
@@ -189,12 +191,21 @@ def check_lengths(submission: Submission) -> None:
         "numbers-for-tokens": [sum(steps) * F for steps in filled],
         "length-t": [max(expected)] * len(expected),
         "lengths-and-targets-swapped": [target for _, target in samples],
-        "lengths-sorted": sorted(expected),
+        _of_sorted(submission): found if sorted(found) == sorted(expected) else None,
     }
     b = next(b for b, steps in enumerate(filled) if not steps[-1])
     remark = f"; the last token of sentence {b} is all zeros"
     with local():
         _require_equal(samples, "lengths", found, expected, mistakes, remark)
+
+
+def _of_sorted(submission: Submission) -> str:
+    """Return the known mistake of lengths in another order; the sentences may be in it, too."""
+    expected = by_hand([sentence for sentence, _ in batches_of(submission)[0]])
+    padded = unwrap(batches_seen(submission)[0].result)[0]
+    same_form = is_tensor_of(padded, "float32", (*expected.shape,))
+    moved = same_form and not close(padded.torch(), expected)
+    return "sentences-reordered" if moved else "lengths-sorted"
 
 
 def check_targets(submission: Submission) -> None:
@@ -236,7 +247,8 @@ def check_small(submission: Submission) -> None:
             padded = part_of(submission, which, "padded")
             if not close(padded, by_hand(sentences)):
                 text = "Its rows are not the sentences, followed by zeros"
-                raise Failure(f"{calling(samples)}[0]", text, "the vectors, then zeros")
+                why = why_padded(padded, sentences)
+                raise Failure(f"{calling(samples)}[0]", text, "the vectors, then zeros", why)
             lengths = [len(sentence) for sentence in sentences]
             targets = [target for _, target in samples]
             for part, expected in (("lengths", lengths), ("targets", targets)):

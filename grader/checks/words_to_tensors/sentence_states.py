@@ -180,7 +180,9 @@ def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | N
     mistakes = {
         "padding-read": [torch.cat([*h_n[-2:]], 1), own_end, output[:, -1], at_the_end],
         "cell-state": [torch.cat([*own_c[-2:]], 1)],
-        "first-layer": [torch.cat([*own_h[:2]], 1)],
+        "first-layer": [
+            torch.cat([own_h[one], own_h[other]], 1) for one, other in ((0, 1), (0, -1), (-2, 1))
+        ],
         "halves-swapped": [right_states.roll(H, 1)],
         "output-at-the-last-token": [last],
         "output-of-padding": [of_box],
