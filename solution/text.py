@@ -14,7 +14,7 @@ def token_vectors(nlp: Language, texts: list[str]) -> list[Tensor]:
     """Compute the vectors of all tokens of several texts, which the pipeline processes together.
 
     Args:
-        nlp: a spaCy pipeline whose component tok2vec computes the vectors.
+        nlp: a spaCy pipeline whose component tok2vec computes the vectors; it stays as it is.
         texts: B texts.
 
     Returns:

@@ -407,6 +407,13 @@ class ObservedCall:
 
 
 @dataclass(frozen=True)
+class PipelineCall(ObservedCall):
+    """Also the components of a given pipeline that the call left switched on or off."""
+
+    switched: list[str]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """The results of training on news."""
 
@@ -436,7 +443,16 @@ def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[s
 
 
 STRUCTURES = {
-    *(CallResult, InstanceCalls, ObservedCall, DatasetSeen, CollateSeen, PipelineSeen, Fitted),
+    *(
+        CallResult,
+        InstanceCalls,
+        ObservedCall,
+        PipelineCall,
+        DatasetSeen,
+        CollateSeen,
+        PipelineSeen,
+        Fitted,
+    ),
     *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen, RecipeSeen),
     *(DecodedText, LanguageModelCall, TextTraining, TableTraining),
 }  # dataclasses in answers; any other dict stays a dict

@@ -23,6 +23,7 @@ from grader.grading.answers import (
     ModelBuilt,
     ModelRun,
     ObservedCall,
+    PipelineCall,
     PipelineSeen,
     Sizes,
     TableTraining,
@@ -339,7 +340,7 @@ class Submission:
 
     def token_vectors(
         self, task: str, batches: Sequence[tuple[str, list[str], float | None]]
-    ) -> list[ObservedCall]:
+    ) -> list[PipelineCall]:
         """Call `token_vectors` on batches; observe the inputs of tok2vec.
 
         A batch is the call as shown to the student, the texts, and what tok2vec adds to vectors
@@ -348,7 +349,7 @@ class Submission:
         module = self.module(task)
         plain = [{"text": text, "texts": texts, "shift": shift} for text, texts, shift in batches]
         seen = self._do("text.vectors", [module], PIPELINE_SECONDS, module=module, batches=plain)
-        return structured(seen, list[ObservedCall], len(plain))
+        return structured(seen, list[PipelineCall], len(plain))
 
     def sentence_states(self, task: str, calls: Sequence[dict[str, Any]]) -> list[ObservedCall]:
         """Call `sentence_states` on LSTMs and sentences; observe the inputs of each LSTM."""

@@ -18,6 +18,7 @@ FUNCTIONS = {"relu", "softmax", "cat", "stack", "pad_sequence", "tanh", "sigmoid
 ITERATORS = {"pipe", "zip", "map", "filter", "iter", "enumerate", "reversed"}
 GO_THROUGH = {"list", "tuple", "set", "dict", "sorted", "sum", "max", "min", "zip", "enumerate"}
 ALIKE = {"shape", "size", "dtype", "device"}  # what is often the same in each round
+GROWS = {"append", "extend", "insert", "add"}  # what a list or set does
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Found = Iterator[tuple[ast.AST, str]]
 
@@ -49,10 +50,10 @@ def lints(
     uncalled = [*_never_called(tree, {*names, *skip})] if names else []
     tree.body = [part for part in tree.body if getattr(part, "name", None) not in skip]
     found = [
-        Lint(getattr(node, "lineno", 1), says, rule is _never_used)
+        Lint(getattr(node, "lineno", 1), says, rule in (_never_used, _made_once))
         for rule in (
             *(_without_effect, _ends_loop, _after_loop, _stale, _misplaced, _hides_errors),
-            *(_renames_function, _used_up, _plain_layers, _never_used),
+            *(_renames_function, _used_up, _plain_layers, _never_used, _made_once),
         )
         for node, says in rule(tree)
         if rule is not _without_effect or getattr(node, "lineno", 1) not in raising
@@ -285,6 +286,37 @@ def _uses(function: ast.AST, name: str) -> Iterator[ast.expr]:
         elif isinstance(node, ast.Starred):
             given = [node.value]
         yield from (each for each in given if isinstance(each, ast.Name) and each.id == name)
+
+
+def _made_once(tree: ast.AST) -> Found:
+    """Yield lists that are made once, where the module is read, and grow with every call."""
+    outside = {
+        line.targets[0].id: line
+        for line in getattr(tree, "body", ())
+        if isinstance(line, ast.Assign)
+        and isinstance(line.targets[0], ast.Name)
+        and _is_container(line.value)
+    }
+    for function in _functions(tree):
+        arguments = function.args.args
+        defaults = zip(arguments[::-1], function.args.defaults[::-1], strict=False)
+        made = outside | {each.arg: value for each, value in defaults if _is_container(value)}
+        for call in ast.walk(function):
+            grown = call.func if isinstance(call, ast.Call) else None
+            if isinstance(grown, ast.Attribute) and grown.attr in GROWS:
+                name = getattr(grown.value, "id", "")
+                if name in made and name not in _names(function, ast.Store):
+                    yield (
+                        made.pop(name),
+                        f"`{name}` is created once, for all calls, and grows with each of them: "
+                        f"create it inside of `{function.name}`.",
+                    )
+
+
+def _is_container(value: ast.expr) -> bool:
+    """Return whether a value is a new list or set."""
+    is_made = isinstance(value, ast.Call) and getattr(value.func, "id", "") in ("list", "set")
+    return is_made or isinstance(value, (ast.List, ast.Set))
 
 
 def _plain_layers(tree: ast.AST) -> Found:

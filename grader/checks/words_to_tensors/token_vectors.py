@@ -28,7 +28,7 @@ from grader.checks._tools import (
 from grader.checks.words_to_tensors._sentences import require_list
 from grader.contract.messages import Failure, waits_for
 from grader.grading import pipeline
-from grader.grading.answers import ObservedCall, unwrap
+from grader.grading.answers import PipelineCall, unwrap
 from grader.grading.pipeline import FEATURES
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
@@ -55,7 +55,7 @@ def calling_vectors(texts: list[str]) -> str:
 
 
 @evidence
-def vectors_seen(submission: Submission) -> list[ObservedCall]:
+def vectors_seen(submission: Submission) -> list[PipelineCall]:
     """Call the function on some texts, on texts of which one is empty, and with other vectors."""
     four, two = texts_of(submission)
     batches = [(four, None), (two, None), (four, 0.0), (four, SHIFT)]
@@ -205,3 +205,6 @@ def check_pipe(submission: Submission) -> None:
     if same_numbers(same, shifted):
         found = "The result was not computed for several texts together"
         raise Failure(call, found, expected)
+    if seen.switched:
+        found = f"Components of nlp that are on or off afterwards: {', '.join(seen.switched)}"
+        raise Failure(call, found, "nlp as it was", "given-pipeline-changed")

@@ -30,8 +30,8 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
             tok2vec adds to its vectors if it is given several documents at a time, or None.
 
     Returns:
-        For each call `result` (as it is, unless `shift` is None), and `given`: how many documents
-        tok2vec was given at a time.
+        For each call `result` (as it is, unless `shift` is None), `given`: how many documents
+        tok2vec was given at a time, and `switched`: the components that it left on or off.
     """
     function = student.get(module, "token_vectors")
     nlp = spacy.load(MODEL)
@@ -49,10 +49,11 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     seen = []
     for batch in batches:
         sizes.clear()
-        shift = batch["shift"]
+        shift, active = batch["shift"], {*nlp.pipe_names}
         result = student.attempt(batch["text"], function, nlp, batch["texts"])
         result = plain(result) if shift is None else result
-        seen.append({"result": result, "given": [*sizes], "trace": ""})
+        switched = sorted(active ^ {*nlp.pipe_names})
+        seen.append({"result": result, "given": [*sizes], "trace": "", "switched": switched})
     return seen
 
 
