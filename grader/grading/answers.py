@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -69,12 +69,17 @@ def _structured(seen: Any, expected: Any) -> Any:
         return tuple(_structured(part, type_) for part, type_ in zip(seen, each, strict=True))
     if kind is dict and type(seen) is dict:
         return {_structured(k, parts[0]): _structured(v, parts[1]) for k, v in seen.items()}
-    if expected in STRUCTURES and type(seen) is dict:
+    if _is_structure(expected) and type(seen) is dict:
         types = _types(expected)
         reject_unless(seen.keys() == types.keys())
         return expected(**{name: _structured(seen[name], type_) for name, type_ in types.items()})
     reject_unless(type(seen) is (type(None) if expected is None else expected))
     return seen
+
+
+def _is_structure(expected: Any) -> bool:
+    """Return whether a type is a dataclass of this module; any other dict stays a dict."""
+    return is_dataclass(expected) and expected.__module__ == __name__
 
 
 def _any_of(seen: Any, options: tuple[Any, ...]) -> Any:
@@ -440,19 +445,3 @@ class PipelineSeen:
 def construct(make: str, *args: Any, state: Any = None, **kwargs: Any) -> dict[str, Any]:
     """Describe an argument that a worker makes: `construct("torch.nn.LSTM", 3, 4, state=w)`."""
     return {"make": make, "args": list(args), "kwargs": kwargs, "state": state}
-
-
-STRUCTURES = {
-    *(
-        CallResult,
-        InstanceCalls,
-        ObservedCall,
-        PipelineCall,
-        DatasetSeen,
-        CollateSeen,
-        PipelineSeen,
-        Fitted,
-    ),
-    *(LSTMSizes, ModelBuilt, LSTMCall, ModelRun, Forward, Backward, LoopSeen, RecipeSeen),
-    *(DecodedText, LanguageModelCall, TextTraining, TableTraining),
-}  # dataclasses in answers; any other dict stays a dict
