@@ -22,6 +22,7 @@ from grader.contract.messages import MAX_SHOWN, Failure, clean, show, waits_for
 from grader.grading.answers import DatasetSeen, StudentError, unwrap
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
+from grader.sandbox.worker_client import WorkerLost
 from grader.worker.wire import Raised, TensorData
 
 T = TypeVar("T")
@@ -277,10 +278,10 @@ def _expect_the_rest(submission: Submission, call: str) -> None:
 
 
 def _attempt(gather: Callable[[Submission], T], submission: Submission) -> T | None:
-    """Gather evidence; return None if the code of the student ends it."""
+    """Gather evidence; return None if there is none, which costs a check of its own."""
     try:
         return gather(submission)
-    except StudentError:
+    except (StudentError, WorkerLost):
         return None
 
 
