@@ -183,6 +183,8 @@ def check_outputs(submission: Submission) -> None:
             ("cell-state-not-carried", chunks(lambda h, _c: (h, h))),
             ("only-cell-state-carried", chunks(lambda _h, c: (zeros, c))),
             ("only-cell-state-carried", chunks(lambda _h, c: (h_0, c))),
+            ("top-layer-for-all", chunks(lambda h, c: (h[-1:].expand_as(h), c))),
+            ("top-layer-for-all", chunks(lambda h, c: (h[-1:].expand_as(h), c[-1:].expand_as(c)))),
             ("c-and-h-swapped", chunks(lambda h, c: (c, h))),
             ("c-and-h-swapped", run(inputs, c_0, h_0)[0]),
         ],
