@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from grader.checks._differences import about_form
 from grader.contract.messages import Failure, shape, shorten, show
-from grader.contract.mistakes import mistakes
 from grader.grading.answers import CallResult, reject_unless, unwrap
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.worker.wire import Opaque, Raised, TensorData
@@ -115,8 +114,8 @@ def matching_mistake(
 
 def two_mistakes(
     found: Any, pairs: Iterable[tuple[str, str, Any]], agree: Callable[[Any, Any], bool]
-) -> str:
-    """Return the texts of the two mistakes that together lead to a result.
+) -> list[str]:
+    """Return the two mistakes that together lead to a result; nothing if several pairs do.
 
     Args:
         found: the result.
@@ -124,18 +123,10 @@ def two_mistakes(
         agree: whether two results are equal.
 
     Returns:
-        Nothing if no pair leads to it, or several do.
+        A single name if both mistakes have the same one.
     """
-    fits = {frozenset(names) for *names, wrong in pairs if agree(found, wrong)}
-    if len(fits) != 1:
-        return ""
-    return told_together(*sorted(fits.pop()))
-
-
-def told_together(*names: str) -> str:
-    """Return the texts of two mistakes that together lead to a result."""
-    told = [mistakes()[name].explanation for name in names]
-    return " ".join(["Two mistakes together lead to this.", *told])
+    fits = {frozenset(names): names for *names, wrong in pairs if agree(found, wrong)}
+    return [*dict.fromkeys(*fits.values())] if len(fits) == 1 else []
 
 
 def changed_fields(variant: Any) -> dict[str, Any]:

@@ -12,11 +12,9 @@ from grader.checks._tools import (
     close_number,
     require_number,
     require_unchanged,
-    told_together,
 )
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
-from grader.contract.mistakes import mistakes
 from grader.grading.answers import Call, CallResult
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
@@ -248,15 +246,15 @@ def require_bleu(submission: Submission, case: str) -> None:
     if why is None and not found:
         one_sentence = case in ONE_SENTENCE and _scores(submission, case)
         why = "bleu-zero-for-one-sentence" if one_sentence else "bleu-nothing-matches"
-    more = second_mistake(submission, case, why) if why in BLEU_MISTAKES else ""
-    note = "" if why else two_mistakes(submission, case) or about_number(found, right, {"4": 4})
-    why = why or (None if note else "bleu-differs")
-    why = why and _variant(why)
-    if why == "bleu-short-skipped" and case == "with an empty translation":
-        why = "bleu-empty-skipped"
+    more = second_mistake(submission, case, why) if why in BLEU_MISTAKES else []
+    names = [why, *more] if why else two_mistakes(submission, case)
+    note = "" if names else about_number(found, right, {"4": 4})
+    names = [_variant(name) for name in names] or ([] if note else ["bleu-differs"])
+    if names == ["bleu-short-skipped"] and case == "with an empty translation":
+        names = ["bleu-empty-skipped"]
     said = f"{right:.4f}" if right else "0.0"
-    with local(why == "bleu-not-in-percent"):
-        raise BleuFailure(case, corpus, found, said, why, note, more)
+    with local(names == ["bleu-not-in-percent"]):
+        raise BleuFailure(case, corpus, found, said, names, note)
 
 
 def explaining(submission: Submission, found: float, right: float, corpus: Corpus) -> str | None:
@@ -280,29 +278,29 @@ def explaining(submission: Submission, found: float, right: float, corpus: Corpu
     return max(fits, key=explained, default=None)
 
 
-def two_mistakes(submission: Submission, case: str) -> str:
+def two_mistakes(submission: Submission, case: str) -> list[str]:
     """Return the two known mistakes that together explain every score but 0, or nothing.
 
     Code may return 0 before it comes to its mistakes.
     """
     seen = _scores(submission, case)
     if len(seen) < ENOUGH:
-        return ""
+        return []
     for (one, first), (other, second) in itertools.combinations(BLEU_MISTAKES.items(), 2):
         changes = [changed_fields(way) for way in (first, second)]
         if changes[0].keys() & changes[1].keys():
             continue
         way = Bleu(**changes[0], **changes[1])
         if _explains(way, seen):
-            return told_together(*map(_variant, (one, other)))
-    return ""
+            return [one, other]
+    return []
 
 
-def second_mistake(submission: Submission, case: str, first: str) -> str:
-    """Say which known mistake explains every score but 0 together with one that does not alone."""
+def second_mistake(submission: Submission, case: str, first: str) -> list[str]:
+    """Return the known mistake that explains every score but 0 only together with the first one."""
     seen, known = _scores(submission, case), BLEU_MISTAKES[first]
     if len(seen) < ENOUGH or _explains(known, seen):
-        return ""
+        return []
     own = changed_fields(known)
     others = {
         _variant(name)
@@ -310,9 +308,7 @@ def second_mistake(submission: Submission, case: str, first: str) -> str:
         if not own.keys() & changed_fields(way).keys()
         and _explains(Bleu(**own, **changed_fields(way)), seen)
     }
-    if len(others) != 1:
-        return ""
-    return f"There is a second mistake. {mistakes()[others.pop()].explanation}"
+    return [*others] if len(others) == 1 else []
 
 
 def _scores(submission: Submission, case: str) -> list[tuple[float, Corpus]]:
@@ -359,11 +355,10 @@ class BleuFailure(Failure):
         corpus: Corpus,
         found: float | Raised,
         expected: str,
-        why: str | None,
+        why: str | list[str],
         note: str = "",
-        more: str = "",
     ) -> None:
-        """Compose the message with the sentences; `more` ends it."""
+        """Compose the message with the sentences."""
         told = f"It returned {found:.4f}" if isinstance(found, float) else found
         super().__init__(f"{BLEU_CALL} {case}", told, expected, why, note=note)
         lines = [
@@ -372,7 +367,7 @@ class BleuFailure(Failure):
             for name, sentence in zip(("translation", "reference"), pair, strict=True)
         ]
         first, *rest = str(self).split("\n")
-        self.args = ("\n".join(filter(None, [first, *lines, *rest, more])),)
+        self.args = ("\n".join([first, *lines, *rest]),)
 
 
 def check_number(submission: Submission) -> None:

@@ -157,12 +157,13 @@ def check_values(submission: Submission) -> None:
         "scores-in-a-softmax": (far.exp().sum(1) + pair.exp()).log().sub(pair).mean().item(),
         "cosine-for-dot-product": cosine_loss(vectors(submission)),
     }
-    why = matching_mistake(found, mistakes.items(), close_number)
+    why: str | list[str] | None = matching_mistake(found, mistakes.items(), close_number)
     why = "sampling-sigmoid-of-the-sum" if why == "sampling-sigmoid-of-all" else why
     why = "sampling-mean-of-scores" if why == "sampling-mean-of-all-scores" else why
     note = about_number(found, right, {"B": B, "K": K, "F": F})
-    note = note or two_mistakes(found, _pairs_of_mistakes(pair, far, of_context), close_number)
-    why = why or (None if note else "sampling-differs")
+    if why is None and not note:
+        pairs = _pairs_of_mistakes(pair, far, of_context)
+        why = two_mistakes(found, pairs, close_number) or "sampling-differs"
     with local(why in SCALED):
         told = f"{right:.4f}, by the formula"
         raise Failure(LOSS, f"It returned {found:.4f}", told, why, note=note)

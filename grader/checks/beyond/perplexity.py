@@ -134,7 +134,7 @@ def check_values(submission: Submission) -> None:
         "perplexities-of-sentences": each.mean(1).exp().mean().item(),
     }
     told = f"{right:.4f} (without padding)"
-    why = matching_mistake(found, mistakes.items(), close_number)
+    why: str | list[str] | None = matching_mistake(found, mistakes.items(), close_number)
     tokens = {
         "perplexity-shifted": surprises(logits[:, :-1], targets[:, 1:]),
         "classes-viewed": surprises(viewed, targets),
@@ -144,8 +144,9 @@ def check_values(submission: Submission) -> None:
         "probabilities-in-nll": -logits.softmax(2).gather(2, targets[..., None])[..., 0],
     }
     note = about_number(found, right, {}) or _about_mean(found, right)
-    note = note or two_mistakes(found, _pairs_of_mistakes(tokens), close_number)
-    why = why or (None if note else "perplexity-differs")
+    if why is None and not note:
+        pairs = _pairs_of_mistakes(tokens)
+        why = two_mistakes(found, pairs, close_number) or "perplexity-differs"
     raise Failure(call, f"It returned {found:.4f}", told, why, note=note)
 
 

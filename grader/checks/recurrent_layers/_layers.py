@@ -79,10 +79,10 @@ def compare(
     if close(found, expected):
         return
     end_trial()
-    why = matching_mistake(found, candidates, close)
-    note = "" if why else about_tensor(found, expected) or two_mistakes(found, pairs, close)
+    why: str | Sequence[str] | None = matching_mistake(found, candidates, close)
+    note = "" if why else about_tensor(found, expected)
     if why is None and not note:
-        why = fallback() if callable(fallback) else fallback
+        why = two_mistakes(found, pairs, close) or (fallback() if callable(fallback) else fallback)
     wrong = ~((found - expected).abs() <= TOLERANCE)
     *index, _ = wrong.nonzero()[0].tolist()
     row = tuple(index)
