@@ -32,13 +32,17 @@ CERTAIN_CALL = f"{PERPLEXITY.format(0)} of a model that is certain and wrong"
 
 
 def batch(submission: Submission, padding: int, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Sample logits (B, T, C) and targets (B, T) with padding after each sentence."""
+    """Sample logits (B, T, C) and targets (B, T) with padding after each sentence.
+
+    The first target is 0 if that is not the padding, so that 0 for padding leaves out a target.
+    """
     import torch
 
     draw = generator(1000 * submission.seed + padding)
     logits = 2 * torch.randn((ROWS, STEPS, CLASSES), generator=draw)
     ids = torch.tensor([id_ for id_ in range(CLASSES) if id_ != padding])
     targets = ids[torch.randint(len(ids), (ROWS, STEPS), generator=draw)]
+    targets[0, 0] = ids[0]
     for row, length in enumerate(lengths):
         targets[row, length:] = padding
     return logits, targets
