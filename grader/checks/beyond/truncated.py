@@ -261,7 +261,10 @@ def require_chunks(seen: TextTraining, text: Tensor) -> None:
         ],
         "targets-two-ahead": [part.tolist() for part in text[:, :-2].split(CHUNK, dim=1)],
     }
-    why = matching_mistake(read_, known.items(), operator.eq)
+    one_longer = text.split(CHUNK + 1, dim=1)
+    pieces = [part[:, :-1].tolist() for part in one_longer if part.shape[1] > 1]
+    found_by = [*known.items(), ("shifted-inside-the-chunks", pieces)]
+    why = matching_mistake(read_, found_by, operator.eq)
     told = ", ".join(show_ids(ids) for ids in found[:4]) or "none"
     told += ", ..." if len(found) > 4 else ""
     shapes = ", ".join(shape((TEXTS, len(part[0]))) for part in right)

@@ -16,7 +16,7 @@ from grader.grading.submission import Submission, evidence
 from grader.sandbox.worker_client import FRESH
 from grader.worker.wire import Opaque, Raised, TensorData
 
-N, BATCH_SIZE = 14, 3  # 5 batches, one of which is smaller
+N, BATCH_SIZE = 13, 3  # 5 batches, one of which is smaller by more than 1
 LONGEST = 40
 Batches = list[list[int]]
 
@@ -160,8 +160,10 @@ def check_sizes(submission: Submission) -> None:
         why = None
         if sorted(sizes) == sorted([*expected, 0]):
             why = "empty-batch"
-        elif len(sizes) == case.batch_size != len(expected) and max(sizes) - min(sizes) < 2:
-            why = "batch-size-as-count"
+        elif len(sizes) == case.batch_size != len(expected) and max(sizes) - min(sizes) < 3:
+            why = "batch-size-as-count"  # chunk(3) of 13 gives 5, 5 and 3
+        elif len(sizes) == len(expected) and max(sizes) - min(sizes) < 2:
+            why = "batches-evened-out"
         elif expected[:full] == sizes and rest:
             why = "last-batch-dropped"
         elif _are_neighbours(case, buckets_of(submission, which)):
