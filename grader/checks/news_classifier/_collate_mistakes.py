@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._spacy import close_to_spacy, holds_words, spacy_vectors
+from grader.checks._spacy import close_to_spacy, holds_words, is_near_spacy, spacy_vectors
 from grader.checks._tools import is_list
 from grader.checks.news_classifier._batches import Batch, Batches
 from grader.checks.news_classifier._collate_tokens import (
@@ -273,6 +273,8 @@ def why_altered(batch: Batch, rows: Array) -> list[str]:
     for mistake, fits in ALTERED:
         if all(fits(row[: len(vectors)], vectors) for row, vectors in pairs):
             return [mistake]
+    if is_near_spacy([row[: len(vectors)] for row, vectors in pairs], texts):
+        return ["other-neighbours"]
     filled = [filled_steps(row) for row in rows]
     if sorted(filled) == sorted(lengths(batch)):
         return ["vectors-altered"]
