@@ -267,7 +267,7 @@ def run(code):
     with serving(source) as worker:
         assert load(worker) == []
         with pytest.raises(TimeUp) as caught:
-            run(worker, "x", seconds=0.5)
+            run(worker, "x", seconds=2.0)
     assert caught.value.where in [f"exercise/dataset.py, line {n}, in run" for n in (2, 3)]
 
 
