@@ -784,7 +784,7 @@ WITHOUT_LANDLOCK = """
 import ctypes, os, sys
 from grader.worker import libc, seccomp
 rules = [seccomp._load(seccomp.NUMBER), seccomp._step(seccomp.JUMP_EQUAL, 444, 0, 1)]
-rules += [seccomp._refuse(seccomp.ENOSYS), seccomp._step(seccomp.RETURN, seccomp.ALLOW)]
+rules += [seccomp._error(seccomp.ENOSYS), seccomp._step(seccomp.RETURN, seccomp.ALLOW)]
 program = b"".join(rules)
 held = ctypes.create_string_buffer(program, len(program))
 libc.call("prctl", libc.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
