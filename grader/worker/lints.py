@@ -118,10 +118,9 @@ def _ends_loop(tree: ast.AST) -> Found:
         ):
             word = "return" if isinstance(node.body[-1], ast.Return) else "break"
             skips = any(isinstance(each, ast.Continue) for each in ast.walk(node))
-            goes = getattr(getattr(node, "iter", None), "func", None)
-            if (
-                not skips and getattr(goes, "attr", "") != "parameters"
-            ):  # for the device of the first
+            over = getattr(getattr(node, "iter", None), "func", None)
+            finds_device = getattr(over, "attr", "") == "parameters"  # that of the first one
+            if not skips and not finds_device:
                 yield (
                     node.body[-1],
                     f"this `{word}` ends the loop of line {node.lineno} in its first round.",

@@ -20,11 +20,8 @@ LOSSES = (
     *("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss"),
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cosine_embedding_loss"),
 )
-PLAIN = {
-    "weight": None,
-    "label_smoothing": 0.0,
-    "ignore_index": -100,
-}  # arguments that keep a loss what it is
+# Arguments that keep a loss what it is.
+PLAIN = {"weight": None, "label_smoothing": 0.0, "ignore_index": -100}
 
 
 class Recipe:

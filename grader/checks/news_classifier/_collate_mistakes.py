@@ -199,7 +199,8 @@ def why_text(batch: Batch, given: list[str]) -> str | None:
         return None
     if name := why_texts_split(texts, given):
         return name
-    if len(given) < len(texts) and all(text in "".join(given) for text in texts):
+    joined = [text for text in given if text not in texts]
+    if joined and len(given) < len(texts) and all(text in "".join(given) for text in texts):
         return "texts-joined"
     if sorted(text.lower() for text in given) == sorted(text.lower() for text in texts):
         return "texts-case-changed"
