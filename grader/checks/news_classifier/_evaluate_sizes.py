@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grader.checks._tools import close_numbers, figure, is_list
+from grader.checks.news_classifier._train_mistakes import why_other_loss
 from grader.checks.news_classifier._train_runs import EVALUATE, evaluated_many, evaluated_single
 from grader.checks.oracles.training_loop import TOLERANCE, Scenario
 from grader.checks.oracles.training_scenarios import draw_many, draw_scenario
@@ -25,14 +26,16 @@ def means_shown(scenario: Scenario, found: Sequence[float]) -> tuple[str, str]:
 
 def expect_many(submission: Submission) -> None:
     """Require the right numbers where they cannot be right by chance."""
-    scenario, found = draw_many(submission.seed), unwrap(evaluated_many(submission).result)
+    scenario, seen = draw_many(submission.seed), evaluated_many(submission)
+    found = unwrap(seen.result)
     right = scenario.start.over(scenario.val)
     if close_numbers(found, [right.loss, right.accuracy], TOLERANCE):
         return
     if not is_list(found) or [*map(type, found)] != [float, float]:
         raise Failure(EVALUATE, f"It returned {show(found)}", "two floats")
     is_loss_right = close_numbers(found[:1], [right.loss], TOLERANCE)
-    mistake = "only-accuracy-differs" if is_loss_right else None
+    other_loss = why_other_loss(seen.recipe.measures or seen.recipe.losses) or None
+    mistake = "only-accuracy-differs" if is_loss_right else other_loss
     raise Failure(EVALUATE, *means_shown(scenario, found), mistake)
 
 

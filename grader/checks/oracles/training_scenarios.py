@@ -149,7 +149,10 @@ def _tells_means_apart(found: Pass) -> bool:
     """Return whether all known mistakes in the means of a pass lead to numbers of their own."""
     if not found.is_mixed:  # most passes end here
         return False
-    wrong = [*found.wrong_accuracies(), *found.wrong_hits(), *found.unnamed_accuracies()]
+    unnamed = dict(found.unnamed_accuracies())
+    if unnamed["rounded"] <= 1:
+        return False  # that it is above 1 tells that a sample has several hits
+    wrong = [*found.wrong_accuracies(), *found.wrong_hits(), *unnamed.items()]
     return _apart([("", [found.accuracy]), *columns([wrong])]) and _apart(
         [("", [found.loss]), *columns([found.wrong_losses()])]
     )
