@@ -19,11 +19,18 @@ from grader.checks.oracles.training_loop import (
 )
 from grader.contract.messages import clean
 from grader.grading.answers import Forward, LoopSeen
+from grader.worker.wire import Opaque
 
 
 def weights(seen: LoopSeen | Forward) -> Weights:
     """Return the probe's weights at the end or at a call."""
     return Weights(seen.weight.numpy(), seen.bias.numpy())
+
+
+def is_dict(found: object) -> bool:
+    """Return whether a result is a dict, or one of the standard library's kinds of them."""
+    kinds = ("defaultdict", "OrderedDict", "Counter")
+    return type(found) is dict or (isinstance(found, Opaque) and found.type in kinds)
 
 
 def forwards(seen: LoopSeen) -> list[Forward]:

@@ -33,6 +33,7 @@ from grader.checks.news_classifier._train_mistakes import (
     changing_rates,
     describe_weights,
     forwards,
+    is_dict,
     is_earlier_epoch,
     learned_from,
     weights,
@@ -174,7 +175,7 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
     train = call(stage(submission).lr)
     expected = f"a list of {EPOCHS} dicts, one per epoch, with the keys {', '.join(KEYS)}"
     if type(history) is not list or not all(type(row) is dict for row in history):
-        mistake = "history-dict-of-lists" if type(history) is dict else None
+        mistake = "history-dict-of-lists" if is_dict(history) else None
         if is_list(history) and any(is_list(part) and _are_rows(part) for part in history):
             mistake = "more-than-history"
         if isinstance(history, Opaque) and history.type == "generator":

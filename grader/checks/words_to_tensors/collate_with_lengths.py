@@ -115,9 +115,12 @@ def numbers_of(submission: Submission, which: int, part: str) -> list[int]:
 
 def _why_not_three(found: Any) -> str | None:
     """Return the known mistake behind a result that does not have three parts."""
-    if is_list(found) and len(found) == 2 and all(map(is_tensor, found)):
+    if not is_list(found) or len(found) != 2:
+        return None
+    if all(map(is_tensor, found)):
         return "lengths-missing"
-    return None
+    nested = [part for part in found if is_list(part) and len(part) == 2]
+    return "two-of-three-nested" if any(all(map(is_tensor, part)) for part in nested) else None
 
 
 def _why_form(part: str, sizes: tuple[int, int, int], found: Any) -> str | None:

@@ -245,6 +245,10 @@ def check_max(submission: Submission) -> None:
         "smallest-for-largest": -max_by_hand(-outputs, lengths),
         "mask-too-short": max_by_hand(outputs, [length - 1 for length in lengths]),
     }
+    if not close(found, expected, relative=True):  # zeros in one padded step look like all of them
+        others = pooled_of(submission, MAX, maxima(submission), OTHERS)
+        if close(others, _one_too_long(submission, MAX), relative=True):
+            mistakes = {"mask-too-long": found}
     _require_pooled(submission, MAX, found, expected, mistakes)
 
 
