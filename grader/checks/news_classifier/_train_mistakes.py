@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from grader.checks._tools import figure, is_list, matching_mistake
+from grader.checks._tools import close_numbers, figure, is_list, matching_mistake
 from grader.checks.oracles.training_loop import (
     ADDITIONS,
     EPOCHS,
+    HALF_PRECISION,
     KNOWN_MISTAKES,
     TOLERANCE,
     LoopVariant,
@@ -25,6 +28,12 @@ from grader.worker.wire import Opaque
 def weights(seen: LoopSeen | Forward) -> Weights:
     """Return the probe's weights at the end or at a call."""
     return Weights(seen.weight.numpy(), seen.bias.numpy())
+
+
+def agreement(seen: LoopSeen) -> Callable[[Any, Any], bool]:
+    """Return what compares losses: that they have fewer digits costs what the loop learns."""
+    tolerance = HALF_PRECISION if seen.recipe.autocast else TOLERANCE
+    return functools.partial(close_numbers, tolerance=tolerance)
 
 
 def is_dict(found: object) -> bool:

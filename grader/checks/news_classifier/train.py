@@ -6,7 +6,6 @@ computes in NumPy what it must do to the probe.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,6 +29,7 @@ from grader.checks.news_classifier._evaluate_mistakes import (
 )
 from grader.checks.news_classifier._evaluate_sizes import expect_many, expect_single, means_shown
 from grader.checks.news_classifier._train_mistakes import (
+    agreement,
     changing_rates,
     describe_weights,
     forwards,
@@ -350,7 +350,7 @@ def check_losses(submission: Submission) -> None:
     seen, scenario = trained(submission), stage(submission)
     history = _history(unwrap(seen.result))
     epochs = _epochs(seen, scenario)
-    agree = functools.partial(close_numbers, tolerance=TOLERANCE)
+    agree = agreement(seen)
     for key, right in true_history(scenario, epochs).items():
         found = [row[key] for row in history]
         if not agree(found, right) and not is_own_result(submission, epochs, key, found):

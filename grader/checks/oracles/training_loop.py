@@ -20,6 +20,7 @@ from grader.checks.oracles.reports_of_a_pass import Array, Pass, softmax
 
 EVAL_SCALE, MIXED_SCALE = 0.5, 0.75
 EPOCHS = 3  # with more, a loop that stops early would look like one with a wrong number of epochs
+HALF_PRECISION = 0.05  # tolerance of losses with 8 binary digits
 TOLERANCE = 5e-4  # float32 against float64 differs by less than 1e-5 after 9 steps
 Batch = tuple[Array, Array]  # padded (B, T, F), targets (B,)
 Named = list[tuple[str, list[float]]]  # the numbers that known mistakes lead to, by name
