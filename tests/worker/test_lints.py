@@ -108,7 +108,8 @@ def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
         "class A(M):\n    def __init__(self):\n        self.b = [nn.ReLU()]\n"
         "        self.c = nn.Sequential(*self.b)\n",
         "b = []\ndef f(a):\n    b = []\n    b.append(a)\n    return b\n",
-        "def f(a):\n    for b in a.parameters():\n        c = b.device\n        break\n    return c\n",
+        "def f(a):\n    for b in a.parameters():\n        c = b.device\n        break\n"
+        "    return c\n",
         "def f(a):\n    n = 0\n    for b in a:\n        for c in b:\n            n += 1\n"
         "        rows.append(n)\n    return rows\n",
     ],
