@@ -342,7 +342,6 @@ def check_losses(submission: Submission) -> None:
 
 
 def _require_losses(submission: Submission) -> None:
-
     seen = trained(submission)
     found = seen.result
     if type(found) is not list or len(found) != len(seen.calls):

@@ -301,7 +301,7 @@ def _are_the_same(steps: Array, vectors: Array) -> bool:
 
 ALTERED = (  # how the steps of each sentence may differ from its vectors
     ("vectors-scaled", _are_scaled),
-    ("tokens-backwards", lambda steps, vectors: close_to_spacy(steps[::-1], vectors)),
+    ("tokens-reversed", lambda steps, vectors: close_to_spacy(steps[::-1], vectors)),
     ("one-vector-repeated", _are_the_same),
     ("vectors-shifted", _are_shifted),
 )

@@ -195,7 +195,7 @@ def _filled(n: int, state: int, sentence: int) -> set[int]:
 
 
 # Rows of a real batch: one without padding, one without a token. To sort them once is not to sort
-# them and to sort them back: applied twice, the order is another one.
+# them and to sort them back: applied twice, the order is a different one.
 LENGTHS = (3, 1, 5, 0)
 
 

@@ -15,7 +15,7 @@ from grader.checks._tools import quoted
 # Labels of the samples, and their number N. N, the number of distinct texts (N - 1), the largest
 # label, the largest target and the number of distinct targets all differ. No label is 1, and the
 # labels have gaps: targets less the smallest one, and targets renumbered from 0, are different. The
-# number of runs of equal labels is another one, too. Remainders of a division by 4 differ, and they
+# number of runs of equal labels is different, too. Remainders of a division by 4 differ, and they
 # are not the numbers from 0.
 SIZES = (((2, 4), 7), ((2, 5), 7), ((3, 5), 7), ((2, 3, 5), 8), ((3, 5, 6), 8))
 Pairs = list[tuple[int, str]]

@@ -103,7 +103,7 @@ def why_vectors(lengths: list[int], given: list[int], found: Any) -> str | None:
     if len(found) == 1 < sum(map(bool, lengths)) and tensors[0].shape[:1] == (lengths[0],):
         return "returned-in-the-loop"
     if given == [1] and all(lengths):
-        return "joined-into-one-document"
+        return "texts-joined"
     if len(found) != len(lengths):
         return "empty-text-dropped" if len(found) == sum(map(bool, lengths)) else None
     sizes = [part.shape[:1] for part in tensors]
@@ -164,7 +164,7 @@ def why_values(texts: list[str], found: list[Tensor], b: int) -> str | None:
     if holds_words(rows, tokens, texts):
         return "vectors-kept-by-word"
     if any(close_to_spacy(rows, torch.from_numpy(parts[b])) for parts in vectors_of_joined(texts)):
-        return "joined-into-one-document"
+        return "texts-joined"
     return "other-neighbours" if is_near_spacy(found, texts) else None
 
 
@@ -193,9 +193,7 @@ def check_pipe(submission: Submission) -> None:
     result = unwrap(seen.result)
     if seen.given == [1] and is_list(result) and len(result) == len(texts):
         found = "The pipeline processed a single document"
-        raise Failure(
-            call, found, f"{len(texts)} documents, with nlp.pipe", "joined-into-one-document"
-        )
+        raise Failure(call, found, f"{len(texts)} documents, with nlp.pipe", "texts-joined")
     if max(seen.given) == 1:
         found = f"The pipeline processed one text at a time, {len(seen.given)} times"
         raise Failure(call, found, expected, "texts-one-by-one")
