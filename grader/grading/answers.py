@@ -317,6 +317,7 @@ class TableTraining:
         drawn: whether the first negatives differ, from each other and from the contexts.
         cut: whether vectors without a gradient were looked up before the first loss, or detached.
         piled_up: how often `backward` found gradients of the batch before.
+        uphill: whether `backward` was called on the loss with the opposite sign.
         rows: the largest number of pairs in a loss.
         held: whether an optimizer holds the table that the centres, the contexts and the negatives
             of the first loss came from, or, for a loss of the submission's own, all its tables;
@@ -325,8 +326,8 @@ class TableTraining:
         changed: whether a table changed at all, in an optimizer or not.
         start: the root mean square of the first values of a table, the largest.
         returned: whether the result equals a table that an optimizer holds.
-        n_drawn: how many ids were sampled, or looked up in a table of ids; and the `lowest` and
-            `highest` of them.
+        n_drawn: how many ids were sampled or taken from a table, from `lowest` to `highest`.
+        strangers: the share of the pairs in the first loss that are not among the given pairs.
     """
 
     result: Any
@@ -336,6 +337,7 @@ class TableTraining:
     drawn: bool
     cut: bool
     piled_up: int
+    uphill: bool
     rows: int
     held: list[bool]
     moved: float
@@ -345,6 +347,7 @@ class TableTraining:
     n_drawn: int
     lowest: int
     highest: int
+    strangers: float
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ LARGE_RATE = 0.2
 LARGE_START = (
     0.4  # normal numbers have 1, uniform ones from -1 to 1 have 0.58, from -0.5 to 0.5 0.29
 )
+STRANGERS = 0.5  # of the pairs looked up; of the words of two random rows 84 in 100 are not a pair
 FEW = 0.9  # the share of all ids that sampled ones reach at least
 ALIKE = 0.8  # if the mean cosine of random words is larger, all vectors point the same way
 
@@ -103,6 +104,9 @@ def check_neighbours(submission: Submission) -> None:
     end_trial()
     seen = word_vectors(submission)
     why = why_untrained(seen, share, len(pairs.words))
+    if why == "words-of-other-pairs":
+        told = f"{seen.strangers:.0%} of the first centres and contexts are not a row of `pairs`"
+        raise Failure(call, told, "0%", why)
     if why == "negatives-from-few-words":
         ids = f"The random words have ids from {seen.lowest} to {seen.highest}"
         raise Failure(call, ids, f"from 0 to {len(pairs.words) - 1}, all words", why)
@@ -127,6 +131,10 @@ def why_untrained(seen: TableTraining, share: float, n_words: int) -> str | None
         return "rows-for-columns"
     if seen.cut or not all(seen.held):
         return "table-not-learned"
+    if seen.uphill:
+        return "loss-maximised"
+    if seen.strangers > STRANGERS:
+        return "words-of-other-pairs"
     if share < 0.55 and not seen.returned:
         return "untrained-vectors-returned"
     if few_drawn(seen, n_words):

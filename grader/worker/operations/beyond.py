@@ -41,7 +41,7 @@ def word_vectors(module: str, text: str, loss: str, **given: Any) -> dict[str, A
     given["pairs"] = given["pairs"].torch()
     names = vars(sys.modules[f"{PACKAGE}.{module}"])
     own = names.get("negative_sampling_loss")
-    seen = TableTraining(replacements.load(loss, "sampling_loss"))
+    seen = TableTraining(replacements.load(loss, "sampling_loss"), given["pairs"])
     names["negative_sampling_loss"] = seen.loss
     hook = register_optimizer_step_pre_hook(seen.before_step)
     try:
@@ -62,6 +62,7 @@ class TableTraining:
         optimizer: the name of its class.
         drawn: whether the first negatives differ, from each other and from the contexts.
         piled_up: how many losses found old gradients when `backward` was called.
+        uphill: whether a step made a loss larger: its gradient was negative.
         rows: the largest number of pairs in a loss.
         learned: the parameters that it holds, each with a copy of its values before a step.
         looked_up: the parameters that the vectors of the first loss came from, by argument.
@@ -71,11 +72,16 @@ class TableTraining:
         n_drawn: how many ids were sampled, or looked up in a table of ids.
         lowest: the smallest of them.
         highest: the largest of them.
+        rows_of_ids: the one-dimensional ids, int64 (B,), looked up before the first loss.
+        strangers: the share of the pairs of the first loss that are not in `pairs`.
     """
 
-    def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
-        """Start without a step; `compute` computes the loss."""
+    def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor], pairs: Tensor) -> None:
+        """Start without a step; `compute` computes the loss of `pairs`, int64 (N, 2)."""
         self.compute = compute
+        self.pairs = pairs.clone()
+        self.rows_of_ids: list[Tensor] = []
+        self.strangers, self.uphill = 0.0, False
         self.steps = self.piled_up = self.rows = 0
         self.rate, self.optimizer, self.drawn, self.cut = 0.0, "", True, False
         self.learned: dict[Tensor, Tensor] = {}
@@ -87,6 +93,7 @@ class TableTraining:
         """Compute the loss, and look at the gradients when `backward` comes to it."""
         if not self.looked_up:
             self._keep_sources(centre, context, negatives)
+            self.strangers = self._strangers(len(centre))
             others = negatives[:1, :1], context[:, None]
             self.drawn = not any(bool((negatives == other).all()) for other in others)
         self.rows = max(self.rows, len(centre))
@@ -111,6 +118,17 @@ class TableTraining:
         if self.looked_up or not tables or tables[0].dim() != 2 or not isinstance(ids, Tensor):
             return
         self.cut |= isinstance(found, Tensor) and not found.requires_grad
+        if ids.dim() == 1 and ids.dtype == torch.int64:
+            self.rows_of_ids.append(ids.clone())
+
+    def _strangers(self, count: int) -> float:
+        looked_up = [ids for ids in self.rows_of_ids if len(ids) == count]
+        if len(looked_up) < 2:
+            return 0.0
+        base = int(self.pairs.max()) + 1
+        known = self.pairs[:, 0] * base + self.pairs[:, 1]
+        found = looked_up[0] * base + looked_up[1]
+        return 1 - torch.isin(found, known).double().mean().item()
 
     def detach(self, tensor: Any) -> None:
         """Note that the vectors of a loss are detached; a table and its loss may be."""
@@ -136,7 +154,8 @@ class TableTraining:
         self.rate = float(optimizer.param_groups[0]["lr"])
         self.optimizer = type(optimizer).__name__
 
-    def _before_backward(self, _gradient: Tensor) -> None:
+    def _before_backward(self, gradient: Tensor) -> None:
+        self.uphill |= bool(gradient < 0)
         gradients = [parameter.grad for parameter in self.learned]
         self.piled_up += any(each is not None and bool(each.any()) for each in gradients)
 
@@ -151,6 +170,7 @@ class TableTraining:
             "drawn": self.drawn,
             "cut": self.cut,
             "piled_up": self.piled_up,
+            "uphill": self.uphill,
             "rows": self.rows,
             "held": [
                 bool(sources) and sources <= self.learned.keys() for sources in self.looked_up
@@ -167,6 +187,7 @@ class TableTraining:
             "n_drawn": self.n_drawn,
             "lowest": self.lowest,
             "highest": self.highest,
+            "strangers": self.strangers,
         }
 
 
