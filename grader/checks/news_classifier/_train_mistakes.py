@@ -198,6 +198,8 @@ def _why_other_weights(seen: LoopSeen, scenario: Scenario) -> tuple[str, ...]:
     if rates := Simulation(scenario, LoopVariant(epochs=0)).rates(moments, end):
         if all(abs(rate - scenario.lr) <= 0.01 * scenario.lr for rate in rates):
             return ("batches-reordered",)
+        if max(rates) < 0:
+            return ("loss-maximised",)
         is_fixed = max(rates) - min(rates) <= 0.01 * max(rates)
         return ("lr-ignored" if is_fixed else "lr-changes",)
     if (end.bias == start.bias).all() != (end.weight == start.weight).all():

@@ -22,7 +22,7 @@ class Bleu:
             the whole "corpus", or "none"; "pooled" compares the counts of the whole corpus.
         penalty: the brevity penalty: "short" (correct), "none", "inverted", "unbounded", "long"
             (exp(1 - c / r) if c > r), "ratio" (c / r), "exponent" (exp(1 - c / r)) or "linear"
-            (1 - r / c, without exp).
+            (1 - r / c, without exp); or the "mean" of the correct ones of the sentences.
         arithmetic: use the arithmetic mean of the precisions.
         by_sentence: average the scores of the sentences.
         averaged: average the precisions of the sentences, for each n.
@@ -42,6 +42,7 @@ class Bleu:
         tokens: what is compared: "as-they-are", "lower", "characters" of the joined text, or all
             sentences "joined" into one.
         missed: this many n-grams of each translation are not in the number that is divided by.
+        below_zero: a translation of fewer than n - 1 tokens has a negative number of n-grams.
     """
 
     orders: int = 4
@@ -65,6 +66,7 @@ class Bleu:
     base_two: bool = False
     tokens: str = "as-they-are"
     missed: int = 0
+    below_zero: bool = False
 
     def score(self, translations: Sentences, references: Sentences) -> float:
         """Score translations against one reference each."""
@@ -88,7 +90,12 @@ class Bleu:
         precisions = [self._precision(n, *counted) for n in range(self.shortest, self.orders + 1)]
         measured = kept if self.skips_whole else pairs
         c, r = (sum(len(pair[side]) for pair in measured) for side in (0, 1))
-        return 100 * self._penalty(c, r) * self._mean(precisions)
+        if self.penalty == "mean":
+            sizes = [(len(one), len(other)) for one, other in measured]
+            penalty = sum(self._penalty(*each) if each[0] else 0.0 for each in sizes) / len(sizes)
+        else:
+            penalty = self._penalty(c, r)
+        return 100 * penalty * self._mean(precisions)
 
     def _is_long_enough(self, translation: Sequence[str], reference: Sequence[str]) -> bool:
         enough = {"four": self.orders, "empty": 1}.get(self.skips, 0)
@@ -98,7 +105,7 @@ class Bleu:
     def _precision(self, n: int, translations: Sentences, references: Sentences) -> float:
         if not self.averaged:
             matches, total = self._counts(n, translations, references)
-            return matches / total if total else 0.0
+            return matches / total if total > 0 else 0.0
         pairs = list(zip(translations, references, strict=True))
         shares = [self._counts(n, [one], [other]) for one, other in pairs]
         return sum(matches / total for matches, total in shares if total) / len(pairs)
@@ -112,7 +119,7 @@ class Bleu:
         if self.clipping == "pooled":
             found = sum(counted[0], Counter[tuple[str, ...]]())
             return matches + (found & everywhere).total(), total + found.total()
-        for found, wanted in zip(*counted, strict=True):
+        for found, wanted, tokens in zip(*counted, translations, strict=True):
             if self.skips == "n" and not (found and wanted):
                 continue
             if self.counts == "once":
@@ -124,7 +131,7 @@ class Bleu:
             matches += sum(count for ngram, count in kept.items() if ngram in bound)
             divisor = wanted if self.recall else found
             number = len(divisor) if self.counts == "total" else sum(divisor.values())
-            total += max(0, number - self.missed)
+            total += len(tokens) - n + 1 if self.below_zero else max(0, number - self.missed)
         return matches, total
 
     def _mean(self, precisions: list[float]) -> float:
@@ -153,7 +160,7 @@ class Bleu:
             return math.exp(min(0.0, 1 - c / r))
         if self.penalty == "inverted":
             return 1.0 if c < r else math.exp(1 - c / r)
-        return 1.0 if c > r and self.penalty == "short" else math.exp(1 - r / c)
+        return 1.0 if c > r and self.penalty != "unbounded" else math.exp(1 - r / c)
 
 
 def ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
