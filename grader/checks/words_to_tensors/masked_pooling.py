@@ -40,7 +40,7 @@ ERRORS = {
     "Expected reduction dim": "maximum-of-nothing",
 }
 IN_PLACE = {"being used in an in-place operation": "outputs-changed-in-place"}
-ZERO, ALONE, OTHERS, EMPTY, EMPTY_OTHERS, GRADIENT = range(6)  # the calls of each function
+ZERO, ALONE, OTHERS, FURTHER, EMPTY, EMPTY_OTHERS, GRADIENT = range(7)  # the calls of each function
 
 
 def mask_of(lengths: Sequence[int], steps: int) -> Tensor:
@@ -68,8 +68,9 @@ def batches_of(submission: Submission) -> list[tuple[Tensor, list[int]]]:
     """Return outputs and lengths, in the order of the calls.
 
     With zeros after each sentence; the shortest sentence but one of others alone; these others with
-    numbers after each sentence; and with zeros and with numbers in the row of a sentence without a
-    token. What a function remembers of the first sentences says nothing about the others.
+    numbers after each sentence; without the longest, so that all end before step T; and with zeros
+    and with numbers in the row of a sentence without a token. What a function remembers of the
+    first sentences says nothing about the others.
     """
     import torch
 
@@ -78,11 +79,13 @@ def batches_of(submission: Submission) -> list[tuple[Tensor, list[int]]]:
     garbage = GARBAGE * torch.randn(outputs.shape, generator=generator(submission.seed + 1))
     others = torch.where(mask_of(lengths, T)[:, :, None], outputs, garbage)
     b = second(lengths)
+    shorter = [place for place, length in enumerate(lengths) if length < T]
     with_empty = [0 if place == b else length for place, length in enumerate(lengths)]
     return [
         (first, lengths),
         (outputs[b : b + 1, : lengths[b]], [lengths[b]]),
         (others, lengths),
+        (others[shorter], [lengths[place] for place in shorter]),
         (outputs.masked_fill(~mask_of(with_empty, T)[:, :, None], 0.0), with_empty),
         (others, with_empty),
     ]
@@ -186,8 +189,10 @@ def pooled_of(submission: Submission, name: str, called: list[CallResult], which
         of_max = type(found) is tuple and len(found) == 2
         return "max-returns-a-pair" if of_max else known.get(type(found))
 
-    explain_error(called[which], call, expected, ERRORS)
     result = called[which].result
+    if isinstance(result, Raised) and which == FURTHER:
+        raise Failure(call, result, expected, "mask-to-the-longest")
+    explain_error(called[which], call, expected, ERRORS)
     if isinstance(result, Raised) and which:
         raise Failure(call, result, expected)
     return require_tensor(result, call, "float32", "(B, 2 * H)", (b, WIDTH), why)
@@ -309,6 +314,7 @@ def check_padding(submission: Submission) -> None:
         for which, like in (
             (OTHERS, "the same as with zeros in the padded steps"),
             (ALONE, "the same as beside longer sentences"),
+            (FURTHER, "the same as beside a sentence of T tokens"),
         ):
             with local():
                 found = pooled_of(submission, name, called, which)
