@@ -16,6 +16,7 @@ from grader.grading.trials import end_trial
 from grader.worker.wire import TensorData
 
 Pairs = Counter[tuple[int, int]]
+Change = Callable[[Pairs], Pairs]
 
 WINDOW = 3  # half of it, and 1 less, differ
 MOST_PAIRS = 500  # that are compared; the longest sentence has 30
@@ -112,17 +113,52 @@ def _why_form(found: object) -> str | None:
     return None
 
 
-def random_windows(tokens: list[int], window: int, found: Pairs) -> bool:
-    """Return whether each centre has all neighbours in a window of its own, of 1 to `window`."""
+def random_windows(tokens: list[int], window: int, found: Pairs, keep: Change) -> bool:
+    """Return whether each centre has all neighbours in a window of its own, of 1 to `window`.
+
+    `keep` says which of them are listed.
+    """
     places = range(len(tokens))
     around = [
         [
-            Counter((tokens[i], tokens[j]) for j in places if 0 < abs(i - j) <= own)
+            keep(Counter((tokens[i], tokens[j]) for j in places if 0 < abs(i - j) <= own))
             for own in range(1, window + 1)
         ]
         for i in places
     ]
     return any(sum(some_, Counter()) == found for some_ in product(*around))
+
+
+def listed_once(pairs: Pairs) -> Pairs:
+    """List each pair once."""
+    return Counter(pairs.keys())
+
+
+def of_different_words(pairs: Pairs) -> Pairs:
+    """Leave out pairs of a word with itself."""
+    return Counter({pair: n for pair, n in pairs.items() if pair[0] != pair[1]})
+
+
+CHANGES: dict[str, Change] = {
+    "pairs-listed-once": listed_once,
+    "pairs-equal-words-left-out": of_different_words,
+}
+
+
+def two_mistakes(tokens: list[int], window: int, found: Pairs, right: Pairs) -> list[str]:
+    """Return the two known mistakes that together lead to these pairs, if no others do."""
+    fitting = [
+        [name, changed]
+        for changed, keep in CHANGES.items()
+        for name, wrongs in known_mistakes(tokens, window, right).items()
+        if any(keep(wrong) == found != wrong for wrong in wrongs)
+    ]
+    fitting += [
+        ["pairs-window-drawn", changed]
+        for changed, keep in CHANGES.items()
+        if random_windows(tokens, window, found, keep)
+    ]
+    return fitting[0] if len(fitting) == 1 else []
 
 
 def some(pairs: Pairs) -> str:
@@ -174,10 +210,7 @@ def known_mistakes(tokens: list[int], window: int, right: Pairs) -> dict[str, li
             pairs_of([*range(len(tokens))], lambda i, j: j >= 0 and 0 < abs(i - j) <= window)
         ],
         "pairs-around-the-first-place": around_first_places(tokens, window),
-        "pairs-listed-once": [Counter(right.keys())],
-        "pairs-equal-words-left-out": [
-            Counter({pair: n for pair, n in right.items() if pair[0] != pair[1]})
-        ],
+        **{name: [keep(right)] for name, keep in CHANGES.items()},
         "pairs-around-the-end": [pairs_of(tokens, lambda i, j: 0 < abs(i - j) <= window)],
         "pairs-outermost-only": [pairs_of(tokens, lambda i, j: j >= 0 and abs(i - j) == window)],
         "pairs-full-windows-only": [
@@ -252,14 +285,15 @@ def require_neighbours(submission: Submission, number: int) -> None:
     why = matching_mistake(
         found, known_mistakes(tokens, window, right).items(), lambda pairs, wrongs: pairs in wrongs
     )
-    if why is None and random_windows(tokens, window, found):
+    if why is None and random_windows(tokens, window, found, Counter):
         why = "pairs-window-drawn"
-    why = why or why_by_distance(tokens, window, found, right)
+    names = [why] if why else two_mistakes(tokens, window, found, right)
+    why = None if names else why_by_distance(tokens, window, found, right)
     missing, more = right - found, found - right
     parts = [f"It returned {found.total()} pairs"]
     parts += [f"missing are {some(missing)}"] if missing else []
     parts += [f"too many are {some(more)}"] if more else []
-    raise Failure(call, "; ".join(parts), f"{right.total()} pairs", why)
+    raise Failure(call, "; ".join(parts), f"{right.total()} pairs", names or why)
 
 
 def check_short(submission: Submission) -> None:

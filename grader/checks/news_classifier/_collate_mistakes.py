@@ -174,7 +174,7 @@ def _is_cut(row: Array, vectors: Array) -> bool:
 
     If the text itself was cut, the last vectors differ, because they depend on their neighbours.
     """
-    n = len(row)
+    n, row = len(row), row[row.any(1)]  # the zeros may be in front
     sure = len(vectors) if len(vectors) <= n else n - 8 if n > 16 else n
     return close_to_spacy(row[:sure], vectors[:sure])
 

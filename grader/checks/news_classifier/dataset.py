@@ -257,6 +257,8 @@ def check_reads_once(submission: Submission) -> None:
         return
     if not is_list(texts) or list(texts) != drawn.texts:
         expected = f"all {drawn.n} texts, as from a list"
+        if is_list(texts) and 0 < len(texts) < drawn.n and [*texts] == drawn.texts[-len(texts) :]:
+            mistake = "iterator-begun"
         raise Failure(f"{call}.samples", f"It is {show_texts(texts)}", expected, mistake)
     if not is_tensor_of(targets, "int64", (drawn.n,)) or targets.tolist() != drawn.targets:
         expected = f"all {drawn.n} targets, as from a list"
