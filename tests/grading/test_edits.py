@@ -18,12 +18,12 @@ WRONG = {  # task: code of the reference, what a student wrote, and what the mes
     "carry_state": ("lstm(chunk, state)", "lstm(chunk, (state[0], -state[1]))", "the minus sign"),
     "sentence_lengths": ("any(dim=2)", "any(dim=1)", "1 is the wrong dimension"),
     "perplexity": ("loss.exp()", "loss.exp().sqrt()", "`.sqrt()` is too much"),
-    "bleu": ("sum(logs) / 4", "sum(logs) / 3", "the number 3 is wrong"),
+    "bleu": ("- n + 1)", "- n + 2)", "ends at the wrong place"),
     "teacher_forcing": ("append(logits)", "append(logits * 2)", "the part `2` is too much"),
 }
 CLASSES = {  # the same for the methods of classes, and for loops
     "dataset": ("return len(self.samples)", "return len(self.samples) - 1", "`1` is too much"),
-    "collate": ("= token.vector", "= token.vector * 2", "the part `2` is too much"),
+    "collate": ("= token.vector", "= token.vector ** 2", "the part `2` is too much"),
     "model": ("self.lstm(padded)", "self.lstm(padded - padded.mean(0))", "`padded.mean(0)` is too"),
     "train": ("argmax(dim=1)", "argmin(dim=1)", "`argmin` is the wrong function"),
 }
