@@ -327,7 +327,7 @@ class TableTraining:
         start: the root mean square of the first values of a table, the largest.
         returned: whether the result equals a table that an optimizer holds.
         n_drawn: how many ids were sampled or taken from a table, from `lowest` to `highest`.
-        strangers: the share of the pairs in the first loss that are not among the given pairs.
+        strangers: the share of the first loss's pairs that are not two words of a given pair.
     """
 
     result: Any

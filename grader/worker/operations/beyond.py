@@ -73,7 +73,7 @@ class TableTraining:
         lowest: the smallest of them.
         highest: the largest of them.
         rows_of_ids: the one-dimensional ids, int64 (B,), looked up before the first loss.
-        strangers: the share of the pairs of the first loss that are not in `pairs`.
+        strangers: the share of the pairs of the first loss that are not two words of `pairs`.
     """
 
     def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor], pairs: Tensor) -> None:
@@ -93,7 +93,6 @@ class TableTraining:
         """Compute the loss, and look at the gradients when `backward` comes to it."""
         if not self.looked_up:
             self._keep_sources(centre, context, negatives)
-            self.strangers = self._strangers(len(centre))
             others = negatives[:1, :1], context[:, None]
             self.drawn = not any(bool((negatives == other).all()) for other in others)
         self.rows = max(self.rows, len(centre))
@@ -109,6 +108,7 @@ class TableTraining:
 
     def _keep_sources(self, *tensors: Any) -> None:
         self.looked_up = [_sources(each) for each in tensors]
+        self.strangers = self._strangers()
         for parameter in set[Tensor]().union(*self.looked_up):
             self.first.setdefault(parameter, parameter.detach().clone())
 
@@ -121,14 +121,15 @@ class TableTraining:
         if ids.dim() == 1 and ids.dtype == torch.int64:
             self.rows_of_ids.append(ids.clone())
 
-    def _strangers(self, count: int) -> float:
-        looked_up = [ids for ids in self.rows_of_ids if len(ids) == count]
-        if len(looked_up) < 2:
+    def _strangers(self) -> float:
+        centres, *others = self.rows_of_ids or [torch.empty(0)]
+        contexts = next((ids for ids in others if len(ids) == len(centres)), None)
+        if contexts is None:
             return 0.0
         base = int(self.pairs.max()) + 1
         known = self.pairs[:, 0] * base + self.pairs[:, 1]
-        found = looked_up[0] * base + looked_up[1]
-        return 1 - torch.isin(found, known).double().mean().item()
+        fits = torch.isin(centres * base + contexts, known) & (centres != contexts)
+        return 1 - fits.double().mean().item()
 
     def detach(self, tensor: Any) -> None:
         """Note that the vectors of a loss are detached; a table and its loss may be."""
