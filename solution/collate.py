@@ -35,7 +35,7 @@ class Collate:
                 token of sentence b, then zeros up to T, the length of the longest sentence.
                 A sentence without a token is all zeros.
             targets: shape (B,), dtype `torch.int64`.
-            Both keep the order of `batch`.
+            Both are new tensors and keep the order of `batch`.
         """
         ### BEGIN SOLUTION
         texts, targets = zip(*batch, strict=True)

@@ -130,8 +130,8 @@ class CollateSeen:
         results: for each batch the return value, or `Raised`.
         texts: for each batch the texts that the pipeline was given.
         embedded: for each batch whether tok2vec computed vectors.
-        loads_made: the number of pipelines loaded by the constructor.
-        loads_called: the number of pipelines loaded by the calls.
+        overwritten: whether the first result is different after the other calls.
+        loads_made: the number of pipelines loaded by the constructor; `loads_called`: by the calls.
     """
 
     pipeline: str | None
@@ -139,6 +139,7 @@ class CollateSeen:
     results: list[Any]
     texts: list[list[str]]
     embedded: list[bool]
+    overwritten: bool
     loads_made: int
     loads_called: int
 
@@ -312,8 +313,7 @@ class TableTraining:
     Attributes:
         result: the result or `Raised`.
         steps: the steps of its optimizers.
-        rate: the learning rate of the last step.
-        optimizer: the class of the last optimizer.
+        rate: the learning rate of the last step; `optimizer`: the class of the last optimizer.
         drawn: whether the first negatives differ, from each other and from the contexts.
         cut: whether vectors without a gradient were looked up before the first loss, or detached.
         piled_up: how often `backward` found gradients of the batch before.

@@ -293,7 +293,7 @@ def check_one_sentence(submission: Submission) -> None:
 
 
 def check_empty_sentence(submission: Submission) -> None:
-    """A sentence without a token is all zeros."""
+    """A sentence without a token is all zeros, and a call leaves earlier batches as they are."""
     drawn = batches_of(submission)
     found = seen(submission).results[2]
     if isinstance(found, Raised):
@@ -308,3 +308,6 @@ def check_empty_sentence(submission: Submission) -> None:
         earlier = drawn.small[: drawn.small.index(drawn.empty)]
         mistake = "buffer-not-cleared" if is_left_over(second, 1, earlier) else None
         raise Failure(f"{call(drawn.empty)}[0][1]", "It is not all zeros", "only zeros", mistake)
+    if seen(submission).overwritten:
+        found, expected = "It has other numbers after later calls", "the numbers that it had before"
+        raise Failure(f"{call(drawn.batch)}[0]", found, expected, "batch-overwritten")

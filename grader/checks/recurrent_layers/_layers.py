@@ -13,6 +13,7 @@ from grader.checks._tools import (
     draw_each,
     first_difference,
     matching_mistake,
+    require_tensor,
     same_numbers,
     two_mistakes,
 )
@@ -195,12 +196,26 @@ def parameter(tensor: Tensor) -> dict[str, Any]:
     return construct("torch.nn.Parameter", tensor)
 
 
-ROWS = (B, 1)
+ROWS = (B, 1, B)  # of the calls of a cell
+FROM_ZEROS = 2  # the last one has a state of zeros, as every first step of a layer
 
 
-def step(submission: Submission, rows: int) -> list[Tensor]:
-    """Sample the inputs of one step, a hidden state and a cell state."""
-    return draw_each(submission.seed, (rows, F), (rows, H), (rows, H))
+def step(submission: Submission, number: int = 0) -> list[Tensor]:
+    """Sample the inputs, a hidden state and a cell state of one of the calls of a cell."""
+    rows = ROWS[number]
+    inputs, *states = draw_each(submission.seed, (rows, F), (rows, H), (rows, H))
+    return [inputs, *(0 * state if number == FROM_ZEROS else state for state in states)]
+
+
+def require_from_zeros(call: str, result: Any, expected: Tensor, like: str) -> None:
+    """Require correct numbers of the call with a state of zeros, if the others are correct.
+
+    Raises:
+        Failure: they differ.
+    """
+    found = require_tensor(result, call, "float32", "(B, H)", (B, H))
+    where = f"{call} with a state of zeros"
+    compare(where, "sentence", found, expected, like, [("zero-state-apart", found)])
 
 
 BATCHES = ((B, T), (1, T), (B, 1))

@@ -12,6 +12,7 @@ from grader.checks.recurrent_layers._cells import (
     weight_options,
 )
 from grader.checks.recurrent_layers._layers import (
+    FROM_ZEROS,
     NOT_TRANSPOSED,
     ROWS,
     B,
@@ -22,6 +23,7 @@ from grader.checks.recurrent_layers._layers import (
     in_pairs,
     other_formula,
     require_by_hand,
+    require_from_zeros,
     step,
     weights,
 )
@@ -44,14 +46,14 @@ GRU_CELL = "gru_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 @evidence
 def gru_cells(submission: Submission) -> list[CallResult]:
-    """Call the cell on B sentences and on one."""
-    calls = [cell_call(submission, rows) for rows in ROWS]
+    """Call the cell on B sentences, on one, and with a state of zeros."""
+    calls = [cell_call(submission, number) for number in range(len(ROWS))]
     return submission.call("gru_cell", "gru_cell", calls)
 
 
-def cell_call(submission: Submission, rows: int) -> Call:
-    """Describe a call on some sentences."""
-    return Call(GRU_CELL, [*step(submission, rows)[:2], *weights(submission, 3)])
+def cell_call(submission: Submission, number: int = 0) -> Call:
+    """Describe a call."""
+    return Call(GRU_CELL, [*step(submission, number)[:2], *weights(submission, 3)])
 
 
 def check_shape(submission: Submission) -> None:
@@ -68,7 +70,7 @@ def check_values(submission: Submission) -> None:
     import torch
 
     found = require_tensor(gru_cells(submission)[0].result, GRU_CELL, "float32", "(B, H)", (B, H))
-    inputs, state, _ = step(submission, B)
+    inputs, state, _ = step(submission)
     expected = torch.gru_cell(inputs, state, *weights(submission, 3))
     options, compute = _parts(submission)
     compare(
@@ -78,15 +80,19 @@ def check_values(submission: Submission) -> None:
         expected,
         "nn.GRUCell",
         alone(options, compute),
-        other_formula(submission, "gru_cell", cell_call(submission, B)),
+        other_formula(submission, "gru_cell", cell_call(submission)),
         in_pairs(options, compute),
     )
+    inputs, state, _ = step(submission, FROM_ZEROS)
+    expected = torch.gru_cell(inputs, state, *weights(submission, 3))
+    found = gru_cells(submission)[FROM_ZEROS].result
+    require_from_zeros(GRU_CELL, found, expected, "nn.GRUCell")
     require_unchanged(gru_cells(submission)[0], GRU_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
 def _parts(submission: Submission) -> tuple[list[list[Option]], Callable[..., Tensor]]:
     """Return the parts of the formulas with their known mistakes, and what computes them."""
-    inputs, state, _ = step(submission, B)
+    inputs, state, _ = step(submission)
 
     def compute(given: Any, products: Any, cut: Any, gate: Any, read: Any, *parts: Any) -> Tensor:
         candidate, mix, last = parts
@@ -178,5 +184,5 @@ def check_formula(submission: Submission) -> None:
     """The state is computed from the formulas, without torch's own recurrent layers."""
     import torch
 
-    called, call = gru_cells(submission)[0], cell_call(submission, B)
+    called, call = gru_cells(submission)[0], cell_call(submission)
     require_by_hand(submission, "gru_cell", called, call, torch.gru_cell)

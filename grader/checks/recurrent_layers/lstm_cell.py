@@ -20,9 +20,9 @@ from grader.checks.recurrent_layers._cells import (
     weight_options,
 )
 from grader.checks.recurrent_layers._layers import (
+    FROM_ZEROS,
     NOT_TRANSPOSED,
     ROWS,
-    B,
     H,
     Option,
     alone,
@@ -30,6 +30,7 @@ from grader.checks.recurrent_layers._layers import (
     in_pairs,
     other_formula,
     require_by_hand,
+    require_from_zeros,
     step,
     weights,
 )
@@ -48,14 +49,14 @@ LSTM_CELL = "lstm_cell(inputs, (h, c), w_ih, w_hh, b_ih, b_hh)"
 
 @evidence
 def lstm_cells(submission: Submission) -> list[CallResult]:
-    """Call the cell on B sentences and on one."""
-    calls = [cell_call(submission, rows) for rows in ROWS]
+    """Call the cell on B sentences, on one, and with states of zeros."""
+    calls = [cell_call(submission, number) for number in range(len(ROWS))]
     return submission.call("lstm_cell", "lstm_cell", calls)
 
 
-def cell_call(submission: Submission, rows: int) -> Call:
-    """Describe a call on some sentences."""
-    inputs, h, c = step(submission, rows)
+def cell_call(submission: Submission, number: int = 0) -> Call:
+    """Describe a call."""
+    inputs, h, c = step(submission, number)
     return Call(LSTM_CELL, [inputs, (h, c), *weights(submission, 4)])
 
 
@@ -103,7 +104,7 @@ def check_shape(submission: Submission) -> None:
 
 def lstm_parts(submission: Submission) -> tuple[list[Tensor], Tensor]:
     """Compute the four gate pre-activations of an LSTM, and return them with the old cell state."""
-    inputs, h, c = step(submission, B)
+    inputs, h, c = step(submission)
     w_ih, w_hh, b_ih, b_hh = weights(submission, 4)
     return [*(inputs @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, dim=1)], c
 
@@ -112,14 +113,14 @@ def check_cell_state(submission: Submission) -> None:
     """The new cell state equals that of `nn.LSTMCell`."""
     import torch
 
-    inputs, h, c = step(submission, B)
+    inputs, h, c = step(submission)
     expected_h, expected = torch.lstm_cell(inputs, [h, c], *weights(submission, 4))
     call = f"{LSTM_CELL}[1]"
     options, compute = _cell_state_parts(submission)
     candidates = [("c-and-h-swapped", expected_h), *alone(options, compute)]
     found = lstm_states(submission)[1]
     try:
-        other = other_formula(submission, "lstm_cell", cell_call(submission, B))
+        other = other_formula(submission, "lstm_cell", cell_call(submission))
         pairs = in_pairs(options, compute)
         compare(call, "sentence", found, expected, "nn.LSTMCell", candidates, other, pairs)
     except Failure as failure:
@@ -141,7 +142,7 @@ def _cell_state_parts(
     """Return the parts of the new c with their known mistakes, and what computes it from them."""
     from torch import sigmoid, tanh
 
-    inputs, h, c = step(submission, B)
+    inputs, h, c = step(submission)
     states: list[Option] = [("", (h, c)), ("c-and-h-swapped", (c, h))]
     gates: list[Option] = [
         ("", lambda total, _: sigmoid(total)),
@@ -191,7 +192,7 @@ def check_state(submission: Submission) -> None:
     from torch import sigmoid, tanh
 
     found, new_c = lstm_states(submission)
-    inputs, h, c = step(submission, B)
+    inputs, h, c = step(submission)
     expected, _ = torch.lstm_cell(inputs, [h, c], *weights(submission, 4))
     (_, _, _, o), _ = lstm_parts(submission)
     if lenient() and close(new_c, expected):
@@ -209,6 +210,12 @@ def check_state(submission: Submission) -> None:
         "formula-differs",
         in_pairs(options, compute),
     )
+    inputs, h, c = step(submission, FROM_ZEROS)
+    right = torch.lstm_cell(inputs, [h, c], *weights(submission, 4))
+    pair = require_pair(lstm_cells(submission)[FROM_ZEROS].result, LSTM_CELL, "h and c")
+    if not lenient():
+        for part in (0, 1):
+            require_from_zeros(f"{LSTM_CELL}[{part}]", pair[part], right[part], "nn.LSTMCell")
     require_unchanged(lstm_cells(submission)[0], LSTM_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
@@ -219,7 +226,7 @@ def _state_parts(
     from torch import sigmoid, tanh
 
     (_, _, _, o), c = lstm_parts(submission)
-    _, h, _ = step(submission, B)
+    _, h, _ = step(submission)
     _, _, b_ih, b_hh = (each[3 * H :] for each in weights(submission, 4))
     totals: list[Option] = [("", o)]
     totals += [("bias-left-out", o - bias) for bias in (b_ih + b_hh, b_ih, b_hh)]
@@ -249,5 +256,5 @@ def check_formula(submission: Submission) -> None:
     """The states are computed from the formulas, without torch's own recurrent layers."""
     import torch
 
-    called, call = lstm_cells(submission)[0], cell_call(submission, B)
+    called, call = lstm_cells(submission)[0], cell_call(submission)
     require_by_hand(submission, "lstm_cell", called, call, torch.lstm_cell)

@@ -11,6 +11,7 @@ from grader.checks.recurrent_layers._cells import (
     weight_options,
 )
 from grader.checks.recurrent_layers._layers import (
+    FROM_ZEROS,
     NOT_TRANSPOSED,
     ROWS,
     B,
@@ -21,6 +22,7 @@ from grader.checks.recurrent_layers._layers import (
     in_pairs,
     other_formula,
     require_by_hand,
+    require_from_zeros,
     step,
     weights,
 )
@@ -37,14 +39,14 @@ RNN_CELL = "rnn_cell(inputs, state, w_ih, w_hh, b_ih, b_hh)"
 
 @evidence
 def rnn_cells(submission: Submission) -> list[CallResult]:
-    """Call the cell on B sentences and on one."""
-    calls = [cell_call(submission, rows) for rows in ROWS]
+    """Call the cell on B sentences, on one, and with a state of zeros."""
+    calls = [cell_call(submission, number) for number in range(len(ROWS))]
     return submission.call("rnn_cell", "rnn_cell", calls)
 
 
-def cell_call(submission: Submission, rows: int) -> Call:
-    """Describe a call on some sentences."""
-    return Call(RNN_CELL, [*step(submission, rows)[:2], *weights(submission, 1)])
+def cell_call(submission: Submission, number: int = 0) -> Call:
+    """Describe a call."""
+    return Call(RNN_CELL, [*step(submission, number)[:2], *weights(submission, 1)])
 
 
 def check_shape(submission: Submission) -> None:
@@ -61,7 +63,7 @@ def check_values(submission: Submission) -> None:
     import torch
 
     found = require_tensor(rnn_cells(submission)[0].result, RNN_CELL, "float32", "(B, H)", (B, H))
-    inputs, state, _ = step(submission, B)
+    inputs, state, _ = step(submission)
     expected = torch.rnn_tanh_cell(inputs, state, *weights(submission, 1))
     options, compute = _parts(submission)
     compare(
@@ -71,9 +73,13 @@ def check_values(submission: Submission) -> None:
         expected,
         "nn.RNNCell",
         alone(options, compute),
-        other_formula(submission, "rnn_cell", cell_call(submission, B)),
+        other_formula(submission, "rnn_cell", cell_call(submission)),
         in_pairs(options, compute),
     )
+    inputs, state, _ = step(submission, FROM_ZEROS)
+    expected = torch.rnn_tanh_cell(inputs, state, *weights(submission, 1))
+    found = rnn_cells(submission)[FROM_ZEROS].result
+    require_from_zeros(RNN_CELL, found, expected, "nn.RNNCell")
     require_unchanged(rnn_cells(submission)[0], RNN_CELL, "inputs, state, w_ih, w_hh, b_ih, b_hh")
 
 
@@ -81,7 +87,7 @@ def _parts(submission: Submission) -> tuple[list[list[Option]], Callable[..., Te
     """Return the parts of the formula with their known mistakes, and what computes it from them."""
     from torch import relu, sigmoid, tanh
 
-    inputs, state, _ = step(submission, B)
+    inputs, state, _ = step(submission)
     ends: list[Option] = [  # x and s with their biases b and c
         ("", lambda x, s, *_: tanh(x + s)),
         ("tanh-missing", lambda x, s, *_: x + s),
@@ -106,5 +112,5 @@ def check_formula(submission: Submission) -> None:
     """The state is computed from the formula, without torch's own recurrent layers."""
     import torch
 
-    called, call = rnn_cells(submission)[0], cell_call(submission, B)
+    called, call = rnn_cells(submission)[0], cell_call(submission)
     require_by_hand(submission, "rnn_cell", called, call, torch.rnn_tanh_cell)

@@ -39,7 +39,8 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
             collate = make()
         nlp = student.attempt("Collate().nlp", getattr, collate, "nlp")
         made = loads
-        results = []
+        results: list[Any] = []
+        first: list[Any] = []
         with (
             patch.object(spacy.Language, "make_doc", _recording(texts)),
             patch.object(Tok2Vec, "predict", _embedding(embedded)),
@@ -50,7 +51,10 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
                 embedded.append(False)
                 call = f"Collate()({_text(batch)})"
                 items = [(text, torch.tensor(target)) for text, target in batch]
-                results.append(plain(student.attempt(call, collate, items)))
+                found = student.attempt(call, collate, items)
+                results.append(plain(found))
+                first = first or [found]
+            overwritten = plain(first[0]) != results[0]
     finally:
         spacy.util.load_model_from_path = load
     return {
@@ -59,6 +63,7 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
         "results": results,
         "texts": texts,
         "embedded": embedded,
+        "overwritten": overwritten,
         "loads_made": made,
         "loads_called": loads - made,
     }
