@@ -19,6 +19,9 @@ ITERATORS = {"pipe", "zip", "map", "filter", "iter", "enumerate", "reversed"}
 GO_THROUGH = {"list", "tuple", "set", "dict", "sorted", "sum", "max", "min", "zip", "enumerate"}
 ALIKE = {"shape", "size", "dtype", "device"}  # what is often the same in each round
 GROWS = {"append", "extend", "insert", "add"}  # what a list or set does
+MOVES = {"transpose", "permute", "T", "mT", "swapaxes"}  # what makes time the first dimension
+WHOLE, SECOND = {"padded.shape", "padded.size()"}, {"padded.shape[1]", "padded.size(1)"}
+BATCH_NAMES = {"b", "bs", "bsz", "batch", "batch_size", "n_batch", "n_samples", "samples"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Found = Iterator[tuple[ast.AST, str]]
 
@@ -54,6 +57,7 @@ def lints(
         for rule in (
             *(_without_effect, _ends_loop, _after_loop, _stale, _misplaced, _hides_errors),
             *(_renames_function, _used_up, _plain_layers, _never_used, _made_once),
+            _steps_as_batch,
         )
         for node, says in rule(tree)
         if rule is not _without_effect or getattr(node, "lineno", 1) not in raising
@@ -310,6 +314,23 @@ def _made_once(tree: ast.AST) -> Found:
                         f"`{name}` is created once, for all calls, and grows with each of them: "
                         f"create it inside of `{function.name}`.",
                     )
+
+
+def _steps_as_batch(tree: ast.AST) -> Found:
+    """Yield lines that call the second size of `padded`, (B, T, F), the size of the batch."""
+    bound = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
+    moved = any(getattr(each, "attr", "") in MOVES for each in ast.walk(tree))
+    if moved or "padded" not in bound:
+        return
+    for node in ast.walk(tree):
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        sizes = ast.unparse(node.value) if isinstance(node, ast.Assign) else ""
+        if isinstance(target, ast.Tuple) and len(target.elts) == 3 and sizes in WHOLE:
+            target = target.elts[1]
+        elif sizes not in SECOND:
+            continue
+        if isinstance(target, ast.Name) and target.id.lower() in BATCH_NAMES:
+            yield node, f"`padded` has shape (B, T, F), so `{target.id}` is T here."
 
 
 def _is_container(value: ast.expr) -> bool:

@@ -106,3 +106,9 @@ def test_the_lengths_differ_between_submissions_and_no_two_orders_of_them_are_al
         back = [once.index(place) for place in range(_sentences.B)]
         assert all(one != other for one, other in permutations((once, twice, back), 2))
         assert once not in ([*range(_sentences.B)], [*range(_sentences.B)][::-1])
+
+
+def test_samples_of_each_size_can_be_drawn() -> None:
+    drawn = [draw_samples(seed) for seed in range(60)]
+    found = {(tuple(sorted({label for label, _ in each.pairs})), each.n) for each in drawn}
+    assert found == {*SIZES}

@@ -49,6 +49,12 @@ from grader.worker.lints import lints
             "hides the ex",
         ),
         (
+            "def f(padded):\n    steps, batch_size, _ = padded.shape\n    return steps\n",
+            2,
+            "`padded` has shape (B, T, F), so `batch_size` is T here.",
+        ),
+        ("def f(padded):\n    bsz = padded.size(1)\n    return bsz\n", 2, "so `bsz` is T here."),
+        (
             "def f(a, loss):\n    for b in a:\n        loss = loss(b)\n",
             3,
             "`loss` is a function before this line, and its result after it",
@@ -101,6 +107,8 @@ def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
         "def f(a):\n    _, b = a\n    _unused = b\n",
         "def f(a):\n    for b in a:\n        n = b.shape[1]\n    return [c * n for c in a]\n",
         "def f(a):\n    n = 0\n    for b in a:\n        n = b\n    return [c * n for c in a]\n",
+        "def f(padded):\n    batch_size, steps, _ = padded.shape\n    return batch_size, steps\n",
+        "def f(padded):\n    padded = padded.mT\n    b = padded.size(1)\n    return b\n",
         "def f(a):\n    global b\n    b = a\n",
         "def f(a, b):\n    c = list(zip(a, b))\n    return [*c, *c]\n",
         "def f(a):\n    b = iter(a)\n    next(b)\n    return list(b)\n",

@@ -32,6 +32,7 @@ B, F, K = 6, 5, 3  # all different, also from K + 1
 LOSS = "negative_sampling_loss(centre, context, negatives)"
 PARTS = ("centre", "context", "negatives")
 LARGE = 30.0
+MOST_CLAMPED = 100  # bounds of scores that are tried
 WEIGHT = 1.5  # of the loss whose gradients are wanted
 SINGLES = ((B, 1), (1, K))  # B and K of calls with one negative, and with one pair
 
@@ -246,7 +247,16 @@ def check_large_scores(submission: Submission) -> None:
         right *= _factor(submission)
     if not close_number(found, right):
         call = f"{LOSS} with scores of some hundreds or thousands"
-        raise Failure(call, f"It returned {found:.4f}", f"{right:.4f}", "log-of-sigmoid")
+        clamped = (_of_clamped(pair, far, bound) for bound in range(1, MOST_CLAMPED + 1))
+        is_clamped = any(close_number(found, each) for each in clamped)
+        why = "scores-clamped" if is_clamped else "log-of-sigmoid"
+        raise Failure(call, f"It returned {found:.4f}", f"{right:.4f}", why)
+
+
+def _of_clamped(pair: Tensor, far: Tensor, bound: float) -> float:
+    """Compute the loss of scores that are clamped to numbers from -bound to bound."""
+    near, others = (each.clamp(-bound, bound) for each in (pair, far))
+    return -(log_sigmoid(near) + log_sigmoid(-others).sum(1)).mean().item()
 
 
 def _factor(submission: Submission) -> float:

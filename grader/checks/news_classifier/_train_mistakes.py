@@ -69,8 +69,35 @@ def why_validation(seen: LoopSeen, scenario: Scenario) -> str:
     return "lr-changes" if changing_rates(seen, scenario, scenario.lr) else "learns-from-validation"
 
 
-def why_passes(seen: LoopSeen, counts: list[int]) -> str:
-    """Return the known mistake behind `counts`, how often each batch was trained on."""
+def why_other_length(seen: LoopSeen, scenario: Scenario, once: LoopSeen) -> str:
+    """Return the known mistake behind a history without exactly one entry per epoch.
+
+    `once` is a run of one epoch.
+    """
+    length, passes = len(seen.result), min(map(len, learned_from(seen, scenario)))
+    if length == EPOCHS * len(scenario.train):
+        return "entry-each-batch"
+    if length == 1 and passes == EPOCHS:
+        return "list-made-anew"
+    if passes == EPOCHS:
+        return "history-not-by-epoch"
+    if length == passes == 1:
+        return "return-in-the-loop"
+    return "stops-early" if length == passes and _stops_early(passes, once) else "epochs-wrong"
+
+
+def _stops_early(passes: int, once: LoopSeen) -> bool:
+    """Return whether there were fewer epochs than asked for, but not in a run of one epoch."""
+    return 1 < passes < EPOCHS and is_list(once.result) and len(once.result) == 1
+
+
+def why_passes(seen: LoopSeen, counts: list[int], once: LoopSeen) -> str:
+    """Return the known mistake behind `counts`, how often each batch was trained on.
+
+    `once` is a run of one epoch.
+    """
+    if len({*counts}) == 1 and _stops_early(counts[0], once):
+        return "stops-early"
     if {*counts} == {1} and is_list(seen.result) and len(seen.result) == EPOCHS:
         return "loader-used-up"
     return "batches-left-out" if min(counts) < EPOCHS and len({*counts}) > 1 else "epochs-wrong"

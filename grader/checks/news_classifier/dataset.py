@@ -304,6 +304,9 @@ def check_n_targets(submission: Submission) -> None:
             mistake = why_n_targets(found, samples)
             if mistake != "n-targets-not-int" and number_in(several) == number_in(one) is not None:
                 mistake = "n-targets-fixed"
+            largest = [max(label for label, _ in given) for given in (drawn.pairs, drawn.few)]
+            if [number_in(several), number_in(one)] == [number + 1 for number in largest]:
+                mistake = "n-targets-largest"  # the length of a bincount
             call = f"NewsDataset({samples}).n_targets"
             raise Failure(call, f"It is {show(found)}", f"the int {distinct}", mistake)
 

@@ -37,6 +37,7 @@ from grader.checks.news_classifier._train_mistakes import (
     is_earlier_epoch,
     learned_from,
     weights,
+    why_other_length,
     why_passes,
     why_validation,
 )
@@ -183,7 +184,12 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
         raise Failure(train, f"It returned {show(history)}", expected, mistake)
     if len(history) != EPOCHS:
         found = f"It returned a list of length {len(history)}"
-        raise Failure(train, found, expected, _why_other_length(seen, stage(submission)))
+        raise Failure(
+            train,
+            found,
+            expected,
+            why_other_length(seen, stage(submission), trained_again(submission)),
+        )
     for row in history:
         if not set(KEYS) <= set(row):
             found = f"An entry of the list has the keys {show(list(row))}"
@@ -211,18 +217,6 @@ def _tells_of_data(submission: Submission) -> bool:
     """Return whether the history is another one where the loaders yield other batches."""
     seen, other = trained(submission), trained_on_other_data(submission)
     return not same_numbers(figures(seen.result), figures(other.result))
-
-
-def _why_other_length(seen: LoopSeen, scenario: Scenario) -> str:
-    """Return the known mistake behind a history without exactly one entry per epoch."""
-    length, passes = len(seen.result), min(map(len, learned_from(seen, scenario)))
-    if length == EPOCHS * len(scenario.train):
-        return "entry-each-batch"
-    if length == 1 and passes == EPOCHS:
-        return "list-made-anew"
-    if passes == EPOCHS:
-        return "history-not-by-epoch"
-    return "return-in-the-loop" if length == passes == 1 else "epochs-wrong"
 
 
 def _why_no_float(number: Any) -> str | None:
@@ -282,7 +276,7 @@ def check_learns(submission: Submission) -> None:
         *others, last = map(str, counts)
         found = f"It trained {', '.join(others)} and {last} times from the batches of train_loader"
         expected = f"{EPOCHS} times on each, once per epoch"
-        raise Failure(train, found, expected, why_passes(seen, counts))
+        raise Failure(train, found, expected, why_passes(seen, counts, trained_again(submission)))
     if weights(seen).distance(scenario.start) == 0:
         computed = any(isinstance(event, Backward) for event in seen.events)
         without = "gradient-cut-off" if seen.backwards else "backward-missing"

@@ -194,14 +194,19 @@ def check_outputs(submission: Submission) -> None:
 
 def check_state(submission: Submission) -> None:
     """The states equal those of one run over the whole sequence."""
+    from torch.nn.functional import pad
+
     run, given = whole_run(submission), sequences(submission, 0)
     _, *found = carried_through(submission, 0)
     _, *expected = run(*given)
+    steps, size = LENGTHS[0]
+    padded = pad(given[0], (0, 0, 0, -steps % size))
     early = [given[1:], run(given[0][:, :4], *given[1:])[1:], run(given[0][:, :8], *given[1:])[1:]]
     for at in range(2):
         candidates = [
             ("c-and-h-swapped", expected[1 - at]),
             *(("state-returned-too-early", states[at]) for states in early),
+            ("last-chunk-padded", run(padded, *given[1:])[1 + at]),
         ]
         call = f"{carry_call(0)}[1][{at}]"
         like = "one run over all steps"

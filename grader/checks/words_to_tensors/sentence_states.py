@@ -185,7 +185,7 @@ def why_states(found: Tensor, lstm: Any, sentences: Sequence[Tensor]) -> str | N
         ],
         "halves-swapped": [right_states.roll(H, 1)],
         "output-at-the-last-token": [last],
-        "output-of-padding": [of_box],
+        "output-of-padding": [of_box, torch.cat([of_box[:, :H], right_states[:, H:]], 1)],
         "output-first-step": [first],
         "rows-mixed-by-a-view": [own_h[-2:].reshape(b, 2 * H)],
         "depth-hard-coded": [torch.cat([*own_h[2:4]], 1)] if len(own_h) > 4 else [],
