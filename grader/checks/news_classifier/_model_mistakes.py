@@ -19,8 +19,10 @@ from grader.checks.news_classifier._model_runs import (
     alone,
     call,
     close_logits,
+    inputs_read,
     logits_of,
     positive_states,
+    row_runs,
     rows_read,
     substituted,
     sum_to_one,
@@ -152,6 +154,9 @@ def why_rows(submission: Submission, batch: Tensor, run: ModelRun, logits: Tenso
         same_numbers = close_logits(seen.flatten().sort().values, batch.flatten().sort().values)
         if same_numbers and not any(close_logits(seen[0], row) for row in batch):
             return "input-reshaped"
+    read, read_alone = (inputs_read(each)[:1] for each in (run, row_runs(submission)[2]))
+    if read.shape == read_alone.shape and len(read) and not close_logits(read, read_alone):
+        return "input-depends-on-the-batch"
     if sum_to_one(logits.T) or sum_to_one(logits.exp().T):
         return "softmax-over-batch"
     return "states-viewed" if _views_states(submission) else "rows-mixed"
