@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SENTENCES, LENGTH, HIDDEN, TOKENS = 3, 6, 4, 24
 RATIO, LONG, TIMES = 0.25, 201, 10
+SHORT_TIMES = 60  # one draw per call is never below RATIO with a probability of 3e-8
 # Over 2,000 draws the share of forced steps differs from RATIO by more than this with a
 # probability below 1e-9 (Hoeffding: 2 exp(-2 * 2000 * 0.075 ** 2) = 3.4e-10).
 FAR_OFF = 0.075
@@ -250,6 +251,17 @@ def require_fed(submission: Submission, number: int) -> None:
     raise Failure(call, told, f"{right[:, step].tolist()}, {what}", why, note=note)
 
 
+def _is_drawn_once_per_call(submission: Submission) -> bool:
+    """Return whether some short texts are decoded with the right tokens, and others without."""
+    calls = [{**decoding(submission), "ratio": RATIO} for _ in range(SHORT_TIMES)]
+    right = calls[0]["targets"][:, :-1]
+    tokens = [
+        fed_tokens(seen, call["text"], SENTENCES, LENGTH)[:, 1:]
+        for seen, call in zip(_decode(submission, calls), calls, strict=True)
+    ]
+    return len({bool((each == right).all()) for each in tokens}) > 1
+
+
 def check_mixed(submission: Submission) -> None:
     """With a ratio between, this share of the steps is forced, chosen at random at each step."""
     forced = []
@@ -268,7 +280,8 @@ def check_mixed(submission: Submission) -> None:
         return
     why = None
     if whole:
-        why = "ratio-not-drawn" if len({*forced}) == 1 else "one-draw-for-all-steps"
+        drawn = len({*forced}) > 1 or _is_drawn_once_per_call(submission)
+        why = "one-draw-for-all-steps" if drawn else "ratio-not-drawn"
     elif abs(share - (1 - RATIO)) <= FAR_OFF:
         why = "ratio-swapped"
     elif abs(share - BELOW) <= FAR_OFF:
