@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 import torch
 
+from grader.checks.news_classifier._samples import SIZES, draw_samples
 from grader.checks.words_to_tensors import _sentences
 from grader.contract.messages import Failure
 from grader.contract.tasks import tasks
