@@ -27,7 +27,8 @@ from grader.checks._tools import close_number, matching_mistake
 from grader.contract.messages import Failure, shorten, show, waits_for
 from grader.contract.mistakes import mistakes as known_mistakes
 from grader.contract.tasks import tasks
-from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.submission import Submission
 from grader.sandbox.worker_client import WorkerLost
 from grader.worker.wire import Raised, TensorData, tensor_data

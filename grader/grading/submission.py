@@ -12,7 +12,6 @@ from grader.contract import signatures
 from grader.contract.enums import State, Tier
 from grader.contract.tasks import MAIN, all_tasks, assignments, written_in
 from grader.grading.answers import (
-    Call,
     CallResult,
     CollateSeen,
     DatasetSeen,
@@ -33,6 +32,7 @@ from grader.grading.answers import (
     structured,
     unwrap,
 )
+from grader.grading.calls import Call
 from grader.grading.environment_fault import environment_fault
 from grader.grading.leniency import lenient
 from grader.grading.replacements import source

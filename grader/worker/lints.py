@@ -19,7 +19,6 @@ ITERATORS = {"pipe", "zip", "map", "filter", "iter", "enumerate", "reversed"}
 GO_THROUGH = {"list", "tuple", "set", "dict", "sorted", "sum", "max", "min", "zip", "enumerate"}
 ALIKE = {"shape", "size", "dtype", "device"}  # what is often the same in each round
 GROWS = {"append", "extend", "insert", "add"}  # what a list or set does
-MOVES = {"transpose", "permute", "T", "mT", "swapaxes"}  # what makes time the first dimension
 WHOLE, SECOND = {"padded.shape", "padded.size()"}, {"padded.shape[1]", "padded.size(1)"}
 BATCH_NAMES = {"b", "bs", "bsz", "batch", "batch_size", "n_batch", "n_samples", "samples"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -57,7 +56,7 @@ def lints(
         for rule in (
             *(_without_effect, _ends_loop, _after_loop, _stale, _misplaced, _hides_errors),
             *(_renames_function, _used_up, _plain_layers, _never_used, _made_once),
-            _steps_as_batch,
+            *(_steps_as_batch, _same_variable),
         )
         for node, says in rule(tree)
         if rule is not _without_effect or getattr(node, "lineno", 1) not in raising
@@ -318,10 +317,9 @@ def _made_once(tree: ast.AST) -> Found:
 
 def _steps_as_batch(tree: ast.AST) -> Found:
     """Yield lines that call the second size of `padded`, (B, T, F), the size of the batch."""
-    bound = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
-    moved = any(getattr(each, "attr", "") in MOVES for each in ast.walk(tree))
-    if moved or "padded" not in bound:
-        return
+    assigned = [each for each in ast.walk(tree) if isinstance(each, ast.Assign)]
+    if any("padded" in _names(each, ast.Store) for each in assigned):
+        return  # it may be another tensor, or have the time first
     for node in ast.walk(tree):
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         sizes = ast.unparse(node.value) if isinstance(node, ast.Assign) else ""
@@ -331,6 +329,18 @@ def _steps_as_batch(tree: ast.AST) -> Found:
             continue
         if isinstance(target, ast.Name) and target.id.lower() in BATCH_NAMES:
             yield node, f"`padded` has shape (B, T, F), so `{target.id}` is T here."
+
+
+def _same_variable(tree: ast.AST) -> Found:
+    """Yield loops that set the variable of the loop around them."""
+    for outer in ast.walk(tree):
+        if not isinstance(outer, ast.For):
+            continue
+        own = _names(outer.target, ast.Store) - {"_"}
+        for inner in (each for line in outer.body for each in ast.walk(line)):
+            same = own & _names(inner.target, ast.Store) if isinstance(inner, ast.For) else set()
+            for name in sorted(same):
+                yield inner, f"this loop sets `{name}` again, the variable of the loop around it."
 
 
 def _is_container(value: ast.expr) -> bool:

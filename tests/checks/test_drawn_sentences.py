@@ -17,7 +17,8 @@ from grader.checks.news_classifier._samples import SIZES, draw_samples
 from grader.checks.words_to_tensors import _sentences
 from grader.contract.messages import Failure
 from grader.contract.tasks import tasks
-from grader.grading.answers import Call, CallResult, StudentError
+from grader.grading.answers import CallResult, StudentError
+from grader.grading.calls import Call
 from grader.grading.submission import Submission
 from grader.maintain.submission_bank import Variant, all_entries
 from grader.sandbox.worker_client import Worker

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from grader.grading.answers import Call, StudentError, construct, unwrap
+from grader.grading.answers import StudentError, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.submission import Submission
 from grader.sandbox.launch import Limits
 from grader.sandbox.tiers import choose

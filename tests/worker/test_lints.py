@@ -53,6 +53,11 @@ from grader.worker.lints import lints
             2,
             "`padded` has shape (B, T, F), so `batch_size` is T here.",
         ),
+        (
+            "def f(a):\n    for i in a:\n        for i in i:\n            a(i)\n",
+            3,
+            "sets `i` again",
+        ),
         ("def f(padded):\n    bsz = padded.size(1)\n    return bsz\n", 2, "so `bsz` is T here."),
         (
             "def f(a, loss):\n    for b in a:\n        loss = loss(b)\n",
@@ -108,7 +113,7 @@ def test_an_odd_line_is_found(code: str, line: int, says: str) -> None:
         "def f(a):\n    for b in a:\n        n = b.shape[1]\n    return [c * n for c in a]\n",
         "def f(a):\n    n = 0\n    for b in a:\n        n = b\n    return [c * n for c in a]\n",
         "def f(padded):\n    batch_size, steps, _ = padded.shape\n    return batch_size, steps\n",
-        "def f(padded):\n    padded = padded.mT\n    b = padded.size(1)\n    return b\n",
+        "def f(a):\n    padded = a\n    b = padded.size(1)\n    return b\n",
         "def f(a):\n    global b\n    b = a\n",
         "def f(a, b):\n    c = list(zip(a, b))\n    return [*c, *c]\n",
         "def f(a):\n    b = iter(a)\n    next(b)\n    return list(b)\n",

@@ -15,7 +15,8 @@ from grader.checks._tools import (
 )
 from grader.checks.oracles.bleu import Bleu
 from grader.contract.messages import Failure
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial

@@ -18,7 +18,8 @@ from grader.checks._tools import (
     two_mistakes,
 )
 from grader.contract.messages import Failure, show
-from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial

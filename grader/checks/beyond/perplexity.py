@@ -17,7 +17,8 @@ from grader.checks._tools import (
     two_mistakes,
 )
 from grader.contract.messages import Failure
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial

@@ -9,7 +9,8 @@ from itertools import product
 
 from grader.checks._tools import is_list, matching_mistake, repair, require_unchanged
 from grader.contract.messages import Failure, show
-from grader.grading.answers import Call, CallResult, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial

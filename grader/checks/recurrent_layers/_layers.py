@@ -18,7 +18,8 @@ from grader.checks._tools import (
     two_mistakes,
 )
 from grader.contract.messages import Failure, waits_for
-from grader.grading.answers import Call, CallResult, construct
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call, construct
 from grader.grading.submission import Submission
 from grader.grading.trials import end_trial
 from grader.worker.wire import Raised, TensorData, tensor_data

@@ -28,7 +28,8 @@ from grader.checks.recurrent_layers._layers import (
     parameter,
 )
 from grader.contract.messages import Blocked, Failure, show
-from grader.grading.answers import Call, CallResult, StudentError, construct, unwrap
+from grader.grading.answers import CallResult, StudentError, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised

@@ -25,7 +25,8 @@ from grader.checks.recurrent_layers._layers import (
     in_pairs,
 )
 from grader.contract.messages import Failure
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from grader.checks._tools import close, draw_each, is_tensor_of, require_tensor, showing
 from grader.checks.recurrent_layers._layers import H, compare
 from grader.contract.messages import Failure, shape, show
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 

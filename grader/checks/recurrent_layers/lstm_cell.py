@@ -35,7 +35,8 @@ from grader.checks.recurrent_layers._layers import (
     weights,
 )
 from grader.contract.messages import Failure, show
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import TensorData

@@ -26,7 +26,8 @@ from grader.checks.recurrent_layers._layers import (
     step,
     weights,
 )
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
 

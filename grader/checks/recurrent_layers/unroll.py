@@ -29,7 +29,8 @@ from grader.checks.recurrent_layers._layers import (
     weights,
 )
 from grader.contract.messages import waits_for
-from grader.grading.answers import Call, CallResult, construct
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call, construct
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 

@@ -27,7 +27,8 @@ from grader.checks.words_to_tensors._sentences import (
 from grader.checks.words_to_tensors.pack_sentences import is_packed, shown_packed
 from grader.checks.words_to_tensors.pad import why_padded
 from grader.contract.messages import Failure, is_tensor, show
-from grader.grading.answers import Call, CallResult, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData

@@ -10,7 +10,8 @@ from typing import Any
 
 from grader.checks._tools import is_generator, is_list, require_unchanged
 from grader.contract.messages import Failure, show, waits_for
-from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.leniency import lenient, local, still_wrong
 from grader.grading.submission import Submission, evidence
 from grader.sandbox.worker_client import FRESH

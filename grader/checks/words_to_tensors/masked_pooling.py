@@ -20,7 +20,8 @@ from grader.checks._tools import (
 )
 from grader.checks.words_to_tensors._sentences import B, T, draw_lengths
 from grader.contract.messages import Failure, waits_for
-from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial

@@ -25,7 +25,8 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, is_tensor
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import lenient, local
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import is_list, matching_mistake, require_tensor, require_unchanged
 from grader.contract.messages import Failure
-from grader.grading.answers import Call, CallResult
+from grader.grading.answers import CallResult
+from grader.grading.calls import Call
 from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial

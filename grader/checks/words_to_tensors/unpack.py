@@ -19,7 +19,8 @@ from grader.checks.words_to_tensors._sentences import (
     sentences_of,
 )
 from grader.contract.messages import Failure, is_tensor, shape, show
-from grader.grading.answers import Call, CallResult, construct, unwrap
+from grader.grading.answers import CallResult, unwrap
+from grader.grading.calls import Call, construct
 from grader.grading.submission import Submission, evidence
 from grader.worker.wire import Raised, TensorData
 
