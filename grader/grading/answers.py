@@ -247,6 +247,7 @@ class LoopSeen:
         left: the logits of the first validation batch afterwards, which show the mode.
         grad_left: whether gradients were enabled afterwards.
         backwards: how often `backward` was called, whether or not it reached the probe.
+        n_read: how many batches `train_loader` yielded.
         uses_device: whether a call named the device that the student's function was given; or, if
             it was given none, whether it looked up the model's or named no other.
         recipe: what the loop consists of.
@@ -259,6 +260,7 @@ class LoopSeen:
     unmoved: list[str]
     left: TensorData
     backwards: int
+    n_read: int
     grad_left: bool
     uses_device: bool
     recipe: RecipeSeen
@@ -327,6 +329,7 @@ class TableTraining:
         returned: whether the result equals a table that an optimizer holds.
         n_drawn: how many ids were sampled or taken from a table, from `lowest` to `highest`.
         strangers: the share of the first loss's pairs that are not two words of a given pair.
+        n_negatives: how many negatives each of them has; 0 for a loss of the submission's own.
     """
 
     result: Any
@@ -347,6 +350,7 @@ class TableTraining:
     lowest: int
     highest: int
     strangers: float
+    n_negatives: int
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,15 @@ def check_shape(submission: Submission) -> None:
 
 
 def check_start(submission: Submission) -> None:
-    """The vectors start with small numbers."""
+    """The vectors start with small numbers, and a pair has `n_negatives` random words."""
     call = word2vec_call(len(word_pairs(submission.seed).words))
-    start = word_vectors(submission).start
-    if start > LARGE_START:
-        found = f"The first values of a table have a standard deviation of about {start:.2f}"
+    seen = word_vectors(submission)
+    if seen.start > LARGE_START:
+        found = f"The first values of a table have a standard deviation of about {seen.start:.2f}"
         raise Failure(call, found, "about 0.1", "vectors-start-large")
+    if seen.n_negatives not in (0, NEGATIVES):
+        found = f"Each pair has {seen.n_negatives} negatives"
+        raise Failure(call, found, f"{NEGATIVES}, as n_negatives says", "n-negatives-ignored")
 
 
 def check_neighbours(submission: Submission) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     Candidates = Iterable[tuple[str, Tensor]]  # known mistakes and their results
 
 
+ZEROS = 3  # a step in the middle
 UNROLL = "unroll(cell, inputs, state)"
 
 
@@ -50,8 +51,10 @@ def cell(submission: Submission) -> dict[str, Any]:
 
 
 def sentences(submission: Submission, rows: int, steps: int) -> list[Tensor]:
-    """Sample inputs and an initial state."""
-    return draw_each(submission.seed, (rows, steps, F), (rows, H))
+    """Sample inputs and an initial state; the inputs at `ZEROS` are zeros, as any step may be."""
+    inputs, state = draw_each(submission.seed, (rows, steps, F), (rows, H))
+    inputs[:, ZEROS : ZEROS + 1] = 0.0
+    return [inputs, state]
 
 
 @evidence
@@ -153,12 +156,25 @@ def check_outputs(submission: Submission) -> None:
                 ("one-token-again", run(inputs[:, :1].expand(-1, T, -1), state)),
                 ("one-token-again", run(inputs[:, -1:].expand(-1, T, -1), state)),
                 ("output-before-the-step", torch.cat([state[:, None], expected[:, :-1]], dim=1)),
+                *(("zero-inputs-skipped", each) for each in _without_zeros(run, inputs, state)),
                 ("one-tensor-for-all-steps", expected[:, -1:].expand(-1, T, -1)),
                 ("stacked-then-viewed", expected.transpose(0, 1).reshape(B, T, H)),
             ],
             "steps-differ",
         )
         require_unchanged(unrolled(submission)[0], UNROLL, "cell, inputs, state")
+
+
+def _without_zeros(
+    run: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, state: Tensor
+) -> Iterator[Tensor]:
+    """Yield the outputs of loops that take the step of zeros for padding."""
+    import torch
+
+    others = run(torch.cat([inputs[:, :ZEROS], inputs[:, ZEROS + 1 :]], dim=1), state)
+    kept, zeros = others[:, ZEROS - 1 : ZEROS], torch.zeros_like(others[:, :1])
+    for between in (kept, zeros):
+        yield torch.cat([others[:, :ZEROS], between, others[:, ZEROS:]], dim=1)
 
 
 def check_state(submission: Submission) -> None:

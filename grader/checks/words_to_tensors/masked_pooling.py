@@ -10,6 +10,7 @@ from grader.checks._tools import (
     close,
     draw_each,
     explain_error,
+    figure,
     first_difference,
     generator,
     gradients_of,
@@ -370,11 +371,12 @@ def check_empty(submission: Submission) -> None:
         call = calling(name, outputs, lengths, f"[{b}]")
         if not close(found[b], torch.zeros(WIDTH)):
             row = found[b]
-            why = "mean-of-nothing" if row.isnan().any() else None
+            of_nan = "infinity-in-a-product" if name == MAX else "mean-of-nothing"
+            why = of_nan if row.isnan().any() else None
             is_filling = bool(row.abs().gt(FILLING).all())
             why = "maximum-of-nothing" if is_filling else why
             why = "one-step-of-nothing" if close(row, outputs[b, 0]) else why
-            raise Failure(call, f"It holds {float(row[0]):.4f}", "zeros", why)
+            raise Failure(call, f"It holds {figure(float(row[0]))}", "zeros", why)
         why = None if found.any() else "empty-for-all"
         _require_same(submission, name, which, found, "the same as without an empty sentence", why)
 

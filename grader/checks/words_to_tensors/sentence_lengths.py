@@ -154,7 +154,9 @@ def _lengths_by(mask: Tensor) -> Iterator[list[int]]:
 
     steps = mask.long()
     yield steps.sum(1).tolist()
-    yield (steps * torch.arange(1, steps.shape[1] + 1)).amax(1).tolist()
+    last = (steps * torch.arange(1, steps.shape[1] + 1)).amax(1)
+    yield last.tolist()
+    yield torch.where(last == 0, steps.shape[1], last).tolist()  # argmax of nothing is 0
     yield steps.cumprod(1).sum(1).tolist()
 
 

@@ -74,6 +74,7 @@ class TableTraining:
         highest: the largest of them.
         rows_of_ids: the one-dimensional ids, int64 (B,), looked up before the first loss.
         strangers: the share of the pairs of the first loss that are not two words of `pairs`.
+        n_negatives: the number of negatives of its pairs; 0 for a loss that was not called.
     """
 
     def __init__(self, compute: Callable[[Tensor, Tensor, Tensor], Tensor], pairs: Tensor) -> None:
@@ -81,7 +82,7 @@ class TableTraining:
         self.compute = compute
         self.pairs = pairs.clone()
         self.rows_of_ids: list[Tensor] = []
-        self.strangers, self.uphill = 0.0, False
+        self.strangers, self.uphill, self.n_negatives = 0.0, False, 0
         self.steps = self.piled_up = self.rows = 0
         self.rate, self.optimizer, self.drawn, self.cut = 0.0, "", True, False
         self.learned: dict[Tensor, Tensor] = {}
@@ -93,6 +94,7 @@ class TableTraining:
         """Compute the loss, and look at the gradients when `backward` comes to it."""
         if not self.looked_up:
             self._keep_sources(centre, context, negatives)
+            self.n_negatives = negatives.shape[1]
             others = negatives[:1, :1], context[:, None]
             self.drawn = not any(bool((negatives == other).all()) for other in others)
         self.rows = max(self.rows, len(centre))
@@ -189,6 +191,7 @@ class TableTraining:
             "lowest": self.lowest,
             "highest": self.highest,
             "strangers": self.strangers,
+            "n_negatives": self.n_negatives,
         }
 
 
