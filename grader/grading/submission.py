@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from grader.base import devices
@@ -73,6 +73,7 @@ class Submission:
         printed: what student code printed for the current check, call by call.
         memo: evidence gathered so far, see `evidence`.
         searched: seconds for which small changes were tried, see `edits`.
+        initial: added to the seed of the worker, so that models get other initial weights.
     """
 
     worker: Worker
@@ -89,10 +90,16 @@ class Submission:
     printed: Printed = field(default_factory=list)
     memo: dict[Any, Any] = field(default_factory=dict)
     searched: float = 0.0
+    initial: int = 0
 
     def module(self, task: str) -> str:
         """Return the module that holds a task in this submission."""
         return self.modules.get(task, all_tasks()[task].module)
+
+    def reseeded(self, initial: int) -> Submission:
+        """Return the same submission without evidence, for other initial weights."""
+        loaded = {key: kept for key, kept in self.memo.items() if isinstance(key, str)}
+        return replace(self, initial=initial, memo=loaded)
 
     @functools.cached_property
     def device(self) -> str:
@@ -120,7 +127,7 @@ class Submission:
         self.worker.use_modules(frozenset(modules), apart)
         for module in modules:
             self._load(module)
-        seed = self.seed if seed is None else seed
+        seed = self.seed + self.initial if seed is None else seed
         seconds = SECONDS if seconds is None else seconds
         try:
             return unwrap(self.worker.call(operation, arguments, seconds, seed, report))
@@ -154,8 +161,7 @@ class Submission:
 
     def end_to_end(self, rows: list[tuple[int, str]], val_rows: list[tuple[int, str]]) -> Any:
         """Run all four parts together for one epoch and return the history."""
-        four = assignments()[MAIN].modules
-        return self._do("fit.end_to_end", modules=four, rows=rows, val_rows=val_rows)
+        return self._do("fit.end_to_end", assignments()[MAIN].modules, rows=rows, val_rows=val_rows)
 
     def once(self, key: Any, gather: Callable[[Submission], T]) -> T:
         """Call `gather` once; later calls return the same result or raise the same exception."""

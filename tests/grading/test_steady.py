@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from grader.contract.tasks import MAIN, assignments
+from grader.contract.tasks import MAIN, assignments, tasks
 from grader.grading.session import session
 from grader.maintain.submission_bank import Variant, accepted_variants, mutants, patched
 from tests.matrix import page
@@ -171,3 +171,17 @@ def test_an_unsteady_submission_would_be_noticed() -> None:
     length = [["return len(self.samples)", "return __import__('os').getpid()"]]
     entry = Variant("unsteady", {"dataset": patched("dataset", length)})
     assert told(entry) != told(entry, in_process=True)
+
+
+@pytest.mark.parametrize(
+    ("id_", "seed"),
+    [("model_sum_of_directions", 13), ("model_two_layers_with_relu_everywhere", 10)],
+)
+def test_a_right_model_whose_relus_are_all_dead_at_first_has_full_marks(
+    id_: str, seed: int
+) -> None:
+    entry, task = ENTRIES[id_], tasks()["model"]
+    with session(
+        entry.sources, assignment=entry.assignment, device="cpu", seed=seed, in_process=True
+    ) as opened:
+        assert sum(opened.run(check).score for check in task.checks) == task.points

@@ -34,6 +34,7 @@ from grader.checks.news_classifier._model_runs import (
     F,
     H,
     L,
+    NothingShows,
     ReadSet,
     T,
     alone,
@@ -52,6 +53,7 @@ from grader.checks.news_classifier._model_runs import (
     substituted,
     sum_to_one,
     token_runs,
+    with_living_weights,
     without_softmax,
 )
 from grader.contract.messages import Failure, shape, show, waits_for
@@ -136,6 +138,7 @@ def _require_logits(submission: Submission, dims: tuple[int, ...], run: ModelRun
 # --- rows ------------------------------------------------------------------------------------
 
 
+@with_living_weights
 def check_rows(submission: Submission) -> None:
     """A sentence's logits depend only on the sentence."""
     import torch
@@ -179,6 +182,7 @@ def _start(run: ModelRun) -> Tensor | None:
 # --- what the output layer uses ----------------------------------------------------------------
 
 
+@with_living_weights
 def check_last_layer(submission: Submission) -> None:
     """The output layer uses only hidden states of the last layer, unmodified, for any L."""
     _lstm_is_called_once(submission)
@@ -221,7 +225,7 @@ def _reads_last_layer(submission: Submission, sizes: Sizes) -> None:
         found = f"The logits depend on the states h_n of layer {names}"
         raise Failure(where, found, expected, _why_layers(read, layers))
     if not seen.h_n and not seen.output:
-        raise Failure(where, "The logits depend on no state of the LSTM", expected)
+        raise NothingShows(Failure(where, "The logits depend on no state of the LSTM", expected))
 
 
 def _why_layers(read: list[int], layers: int) -> str:
@@ -236,7 +240,7 @@ def _reads_all_tokens(submission: Submission) -> None:
         if close_logits(other, real):
             found = f"The logits stay the same when token {step} of {T} changes"
             expected = "logits that depend on every token"
-            raise Failure(call(SIZES, N_ROWS, T, F), found, expected)
+            raise NothingShows(Failure(call(SIZES, N_ROWS, T, F), found, expected))
 
 
 def _reads_true_states(submission: Submission) -> None:
@@ -271,20 +275,18 @@ def _learns(submission: Submission) -> None:
     """Require that training would reach every weight of the LSTM."""
     learns = submission.lstm_learns(SIZES, draw(submission.seed, B, T, F))
     if not any(learns.values()):
-        raise Failure(
-            f"{call(SIZES, B, T, F)}.square().sum().backward()",
-            "The gradient does not reach the weights of the nn.LSTM",
-            "a gradient for them",
-            "lstm-detached",
-        )
+        where = f"{call(SIZES, B, T, F)}.square().sum().backward()"
+        found = "The gradient does not reach the weights of the nn.LSTM"
+        raise NothingShows(Failure(where, found, "a gradient for them", "lstm-detached"))
 
 
+@with_living_weights
 def check_both_directions(submission: Submission) -> None:
     """The output layer uses the final hidden states of both directions, at steps T - 1 and 0."""
     seen = read_set(submission, SIZES)
     forward, backward = seen.reads(0), seen.reads(1)
     if not seen.output | seen.h_n | seen.c_n:
-        raise waits_for(LAST_LAYER)
+        raise NothingShows(waits_for(LAST_LAYER))
     if not forward or not backward or seen.beside:
         raise Failure(
             call(SIZES, N_ROWS, T, F),
@@ -340,6 +342,7 @@ def _why_directions(seen: ReadSet, forward: bool, backward: bool) -> str | None:
 # --- the head --------------------------------------------------------------------------------
 
 
+@with_living_weights
 def check_logits(submission: Submission) -> None:
     """The result is logits: no softmax, and nothing else that bounds them."""
     answers, _, functions = head_answers(submission)
@@ -373,6 +376,7 @@ def _free_head(submission: Submission) -> bool:
     return any("Norm" in part for part in parts) or sum("Linear" in part for part in parts) != 1
 
 
+@with_living_weights
 def check_relu(submission: Submission) -> None:
     """There is a ReLU between the hidden states and the last Linear."""
     answers, negative, functions = head_answers(submission)
@@ -397,6 +401,7 @@ def check_relu(submission: Submission) -> None:
 # --- device ----------------------------------------------------------------------------------
 
 
+@with_living_weights
 def check_device(submission: Submission) -> None:
     """The model runs on any device: it creates no tensor on a fixed one."""
     require_different_rows(logits_of(row_runs(submission)[0]))
