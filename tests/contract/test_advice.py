@@ -37,6 +37,17 @@ CODE = {  # lines of NewsDataset.__init__, and words of the advice
         "import torch; torch.cat([torch.zeros(2, 3), torch.zeros(4, 3)], dim=1)",
         "See its argument dim",
     ),
+    "a pair of values and indices": (
+        "import torch; torch.where(torch.ones(2) > 0, 0, torch.zeros(2, 2).max(dim=1))",
+        "return two tensors, (values, indices)",
+    ),
+    "more than is left": ("import torch; torch.zeros(3).narrow(0, 2, 2)", "exactly `length`"),
+    "sparse gradients": (
+        "import torch; e = torch.nn.Embedding(2, 2, sparse=True)\n"
+        "        a = torch.optim.Adam(e.parameters())\n"
+        "        e(torch.tensor([0])).sum().backward(); a.step()",
+        "Leave out sparse=True",
+    ),
     "missing import": ("np.zeros(2)", "An import is missing"),
     "sizes that do not fit": (
         "import torch; torch.zeros(2) + torch.zeros(3)",

@@ -143,7 +143,8 @@ def require_lengths(submission: Submission, which: int) -> None:
         "empty-row-counts": [length or steps for length in expected],
     }
     clamped = ("empty-row-counts", [max(1, length) for length in expected])
-    known = [*mistakes.items(), *shortcuts, clamped]
+    first_zero = [length or steps for length in mistakes["ends-at-first-zero-step"]]
+    known = [*mistakes.items(), *shortcuts, clamped, ("ends-at-first-zero-step", first_zero)]
     why = matching_mistake(found, known, operator.eq)
     raise Failure(calling_lengths(padded), f"It is {found}", f"{expected}", why)
 
