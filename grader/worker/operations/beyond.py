@@ -20,6 +20,7 @@ MOST_NODES = 100  # of the graph behind a looked-up vector; an embedding has two
 DRAWS = {"randint", "randint_like", "random_", "multinomial"}
 LOOK_UPS = {"embedding": 0, "__getitem__": 1, "index_select": 2}  # and where they take the ids
 GET_DATA = Tensor.data.__get__  # type: ignore[attr-defined]
+MOST_ROWS = 8  # of ids that are kept
 MOST = 4  # at most this many times the expected number of calls are recorded
 
 State = tuple[Tensor, Tensor]
@@ -120,7 +121,8 @@ class TableTraining:
         if self.looked_up or not tables or tables[0].dim() != 2 or not isinstance(ids, Tensor):
             return
         self.cut |= isinstance(found, Tensor) and not found.requires_grad
-        if ids.dim() == 1 and ids.dtype == torch.int64:
+        is_row = ids.dim() == 1 and ids.dtype == torch.int64
+        if is_row and len(self.rows_of_ids) < MOST_ROWS:
             self.rows_of_ids.append(ids.clone())
 
     def _strangers(self) -> float:
