@@ -163,7 +163,8 @@ def _role(parents: Parents, field: str) -> str:
     if isinstance(parent, ast.Slice) or (near is parent and called(near) == "range"):
         return "bound"
     if isinstance(parent, ast.Call) and called(parent) in tables.TAKE_DIMENSION:
-        return "dimension"
+        is_builtin = getattr(parent.func, "id", "") in ("max", "min", "sum")
+        return "number" if is_builtin else "dimension"
     in_row = isinstance(parent, ast.Tuple) and len(parents) > 1 and parents[-2]
     if field == "slice" or isinstance(in_row, ast.Subscript):
         return "index"

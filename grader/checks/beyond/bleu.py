@@ -87,6 +87,7 @@ BLEU_MISTAKES: dict[str, Bleu] = {
     "bleu-sentences-joined": Bleu(tokens="joined"),
     "bleu-one-too-few": Bleu(missed=1),
     "bleu-counts-below-zero": Bleu(below_zero=True),
+    "bleu-counts-at-least-one": Bleu(fewest=1),
     "bleu-orders-from-0": Bleu(shortest=0, orders=3),
     **{f"bleu-orders-{n}": Bleu(orders=n) for n in (1, 2, 3, 5)},
     **{f"bleu-orders-{n}-of-4": Bleu(orders=n, root=4) for n in (1, 2, 3, 5)},

@@ -43,6 +43,7 @@ class Bleu:
             sentences "joined" into one.
         missed: this many n-grams of each translation are not in the number that is divided by.
         below_zero: a translation of fewer than n - 1 tokens has a negative number of n-grams.
+        fewest: at least so many n-grams of each translation are counted.
     """
 
     orders: int = 4
@@ -67,6 +68,7 @@ class Bleu:
     tokens: str = "as-they-are"
     missed: int = 0
     below_zero: bool = False
+    fewest: int = 0
 
     def score(self, translations: Sentences, references: Sentences) -> float:
         """Score translations against one reference each."""
@@ -131,7 +133,8 @@ class Bleu:
             matches += sum(count for ngram, count in kept.items() if ngram in bound)
             divisor = wanted if self.recall else found
             number = len(divisor) if self.counts == "total" else sum(divisor.values())
-            total += len(tokens) - n + 1 if self.below_zero else max(0, number - self.missed)
+            number = max(self.fewest, number - self.missed)
+            total += len(tokens) - n + 1 if self.below_zero else number
         return matches, total
 
     def _mean(self, precisions: list[float]) -> float:
