@@ -381,11 +381,16 @@ class InstanceCalls:
 
 @dataclass(frozen=True)
 class ObservedCall:
-    """The result of a call, the inputs of a component or layer during it, and its shapes."""
+    """The result of a call, the inputs of a component or layer during it, and its shapes.
+
+    Attributes:
+        changed: whether the given sentences or texts are different after the call.
+    """
 
     result: Any
     given: list[Any]
     trace: str
+    changed: bool
 
 
 @dataclass(frozen=True)

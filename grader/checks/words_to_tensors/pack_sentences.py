@@ -7,7 +7,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake
+from grader.checks._tools import close, is_list, is_tensor_of, matching_mistake, require_unchanged
 from grader.checks.words_to_tensors._sentences import (
     B,
     F,
@@ -125,6 +125,7 @@ def check_sentences(submission: Submission) -> None:
         raise Failure(f"{call}[0]", found, f"the numbers 0 to {B - 1}, each once")
     sentences, back = sentences_of(submission, draw_lengths(submission)), unpacked(parts)
     if all(map(close, back, sentences)):
+        require_unchanged(packs(submission), call, "sentences")
         return
     places = places_of(back, sentences)
     expected = f"{[*range(B)]}, the given order"

@@ -26,6 +26,7 @@ from grader.checks.words_to_tensors._sentences import (
 )
 from grader.contract.messages import Failure, waits_for
 from grader.grading.answers import ObservedCall, unwrap
+from grader.grading.leniency import local
 from grader.grading.submission import Submission, evidence
 from grader.grading.trials import end_trial
 from grader.worker.wire import Raised, TensorData
@@ -219,6 +220,11 @@ def check_shape(submission: Submission) -> None:
 def check_states(submission: Submission) -> None:
     """Row b holds the final hidden states of sentence b alone, in both directions."""
     require_states(submission, 0)
+    if states_seen(submission)[0].changed:
+        call = calling_states(*cases_of(submission)[0])
+        found = "The argument `sentences` is different after the call"
+        with local():
+            raise Failure(call, found, "the argument as it was", "argument-changed")
 
 
 def check_layers(submission: Submission) -> None:

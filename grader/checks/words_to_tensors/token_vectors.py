@@ -203,6 +203,9 @@ def check_pipe(submission: Submission) -> None:
     if same_numbers(same, shifted):
         found = "The result was not computed for several texts together"
         raise Failure(call, found, expected)
+    if seen.changed:
+        found = "The argument `texts` is different after the call"
+        raise Failure(call, found, "the argument as it was", "argument-changed")
     if seen.switched:
         found = f"Components of nlp that are on or off afterwards: {', '.join(seen.switched)}"
         raise Failure(call, found, "nlp as it was", "given-pipeline-changed")

@@ -31,7 +31,8 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Returns:
         For each call `result` (as it is, unless `shift` is None), `given`: how many documents
-        tok2vec was given at a time, and `switched`: the components that it left on or off.
+        tok2vec was given at a time, `changed`: whether the texts are different afterwards, and
+        `switched`: the components that it left on or off.
     """
     function = student.get(module, "token_vectors")
     nlp = spacy.load(MODEL)
@@ -50,10 +51,12 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for batch in batches:
         sizes.clear()
         shift, active = batch["shift"], {*nlp.pipe_names}
+        texts = [*batch["texts"]]
         result = student.attempt(batch["text"], function, nlp, batch["texts"])
         result = plain(result) if shift is None else result
         switched = sorted(active ^ {*nlp.pipe_names})
-        seen.append({"result": result, "given": [*sizes], "trace": "", "switched": switched})
+        kept = {"changed": batch["texts"] != texts, "switched": switched}
+        seen.append({"result": result, "given": [*sizes], "trace": "", **kept})
     return seen
 
 
@@ -67,7 +70,8 @@ def states(module: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Returns:
         For each call `result`, and `given`: for each call of the LSTM the batch sizes of its packed
-        input, or None if the input was not packed; and `trace`: the shapes on the way.
+        input, or None if the input was not packed; `trace`: the shapes on the way; and `changed`:
+        whether the sentences are different afterwards.
     """
     function = student.get(module, "sentence_states")
     return [_states(function, **call) for call in calls]
@@ -93,7 +97,11 @@ def _states(
     read = [sentence.torch() for sentence in sentences]
     result = student.attempt(text, traced, function, lstm, read)
     trace = "" if student.trace is None else student.trace.text
-    return {"result": plain(result), "given": given, "trace": trace}
+    result = plain(result)
+    same = len(read) == len(sentences) and all(
+        torch.equal(each, sent.torch()) for each, sent in zip(read, sentences, strict=True)
+    )
+    return {"result": result, "given": given, "trace": trace, "changed": not same}
 
 
 def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
