@@ -247,7 +247,6 @@ class LoopSeen:
         left: the logits of the first validation batch afterwards, which show the mode.
         grad_left: whether gradients were enabled afterwards.
         backwards: how often `backward` was called, whether or not it reached the probe.
-        n_read: how many batches `train_loader` yielded.
         uses_device: whether a call named the device that the student's function was given; or, if
             it was given none, whether it looked up the model's or named no other.
         recipe: what the loop consists of.
@@ -260,7 +259,6 @@ class LoopSeen:
     unmoved: list[str]
     left: TensorData
     backwards: int
-    n_read: int
     grad_left: bool
     uses_device: bool
     recipe: RecipeSeen

@@ -24,7 +24,7 @@ WRONG = {  # task: code of the reference, what a student wrote, and what the mes
 CLASSES = {  # the same for the methods of classes, and for loops
     "dataset": ("return len(self.samples)", "return len(self.samples) - 1", "`1` is too much"),
     "collate": ("= token.vector", "= token.vector ** 2", "the part `2` is too much"),
-    "model": ("self.lstm(padded)", "self.lstm(padded - padded.mean(0))", "`padded.mean(0)` is too"),
+    "model": ("relu(last)", "relu(last - last.mean(0))", "`last.mean(0)` is too"),
     "train": ("argmax(dim=1)", "argmin(dim=1)", "`argmin` is the wrong function"),
 }
 METER = """class Meter:

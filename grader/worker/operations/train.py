@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -244,7 +243,7 @@ class ProbeSetup:
         If `elsewhere`, act as if model and batches were on different devices.
         """
         self.devices = TwoDevices()
-        self.backwards = self.n_read = 0
+        self.backwards = 0
         self.grad_left = True
         # Another name of the same device shows whether a call uses it.
         named = f"{device}:0" if elsewhere and ":" not in device else device
@@ -258,14 +257,12 @@ class ProbeSetup:
                 firsts[padded.flatten()[0].item()] = f"{name} {number}"
             samples = [sample for batch in tensors for sample in zip(*batch, strict=True)]
             size = len(tensors[0][1])
-            collate = functools.partial(self._collate, name)
-            self.loaders[name] = DataLoader(samples, batch_size=size, collate_fn=collate)  # type: ignore[arg-type]
+            self.loaders[name] = DataLoader(samples, batch_size=size, collate_fn=self._collate)  # type: ignore[arg-type]
         self.probe = Probe(weight.torch(), bias.torch(), firsts, log_softmax, factors).to(device)
         self.recipe = Recipe(self.probe.weight)
         self.first = batches["val"][0][0].torch()
 
-    def _collate(self, name: str, samples: list[Batch]) -> Batch:
-        self.n_read += name == "train"
+    def _collate(self, samples: list[Batch]) -> Batch:
         with torch._C.DisableTorchFunction():  # it is no step of the student's
             rows, targets = (torch.stack(column) for column in zip(*samples, strict=True))
         if not self.elsewhere:
@@ -307,7 +304,6 @@ class ProbeSetup:
             "unmoved": sorted(self.devices.unmoved),
             "left": left,
             "backwards": self.backwards,
-            "n_read": self.n_read,
             "grad_left": self.grad_left,
             "uses_device": self._uses_device(),
             "recipe": self.recipe.seen(),
