@@ -380,9 +380,14 @@ def require_unchanged(called: CallResult, call: str, parameters: str) -> None:
     names = parameters.split(", ")
     for at in called.changed[:1]:
         reject_unless(0 <= at < len(names))
-        found = f"The argument `{names[at]}` is different after the call"
         with local():
-            raise Failure(call, found, "the argument as it was", "argument-changed")
+            raise argument_changed(call, names[at])
+
+
+def argument_changed(call: str, name: str) -> Failure:
+    """Return the failure of a call that has changed an argument."""
+    found = f"The argument `{name}` is different after the call"
+    return Failure(call, found, "the argument as it was", "argument-changed")
 
 
 def explain_error(called: CallResult, call: str, expected: str, known: Mapping[str, str]) -> None:

@@ -42,14 +42,14 @@ def called(entry: Variant, seed: int) -> Submission:
     def result(name: str, call: Call) -> CallResult:
         plain = sent(call.plain())
         args, gradients = operation._made(plain["args"]), None
-        before = [operation._held(each) for each in args]
+        before = [operation.held(each) for each in args]
         try:
             found = names[name](*args)
             if "weights" in plain:
                 gradients = operation.gradients(found, args, plain["weights"])
         except Exception as error:
             found = Raised("exception", type(error).__name__, str(error), call.text, (), "")
-        changed = [at for at, each in enumerate(args) if not operation._holds(each, before[at])]
+        changed = [at for at, each in enumerate(args) if not operation.holds(each, before[at])]
         return CallResult(sent(operation.plain(found)), "", sent(gradients), changed)
 
     def call(

@@ -264,7 +264,7 @@ def test_no_call_reaches_the_arguments_of_another(submission: Submission) -> Non
     assert inputs.tolist() == [0, 0]
 
 
-def test_chance_begins_anew_with_each_request(submission: Submission) -> None:
+def test_chance_starts_over_with_each_request(submission: Submission) -> None:
     assert result(submission, "drawn") == result(submission, "drawn")
 
 

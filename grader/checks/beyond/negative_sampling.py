@@ -101,7 +101,7 @@ def scores(given: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
 def cosine_loss(given: list[Tensor]) -> float:
     """Compute the loss of vectors that are normalised first."""
     pair, far, _ = scores([part / part.norm(dim=-1, keepdim=True) for part in given])
-    return -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
+    return mean_loss(pair, far).item()
 
 
 def _of_all_contexts(submission: Submission) -> Tensor:
@@ -115,6 +115,11 @@ def log_sigmoid(x: Tensor) -> Tensor:
     import torch
 
     return torch.clamp(x, max=0) - torch.log1p(torch.exp(-x.abs()))
+
+
+def mean_loss(pair: Tensor, far: Tensor) -> Tensor:
+    """Compute the loss, by the formula, from the scores of pairs (B,) and of negatives (B, K)."""
+    return -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean()
 
 
 def check_shape(submission: Submission) -> None:
@@ -230,7 +235,7 @@ def check_gradients(submission: Submission) -> None:
     plain, *learning = sampling_losses(submission)[:4]
     given = [part.requires_grad_() for part in vectors(submission)]
     pair, far, _ = scores(given)
-    loss = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean()
+    loss = mean_loss(pair, far)
     is_right = not lenient() and close_number(require_loss(plain), loss.item())
     right = gradients_of([loss], [torch.tensor(WEIGHT)], given)
     for part, called, gradient in zip(PARTS, learning, right, strict=True):
@@ -243,7 +248,7 @@ def check_large_scores(submission: Submission) -> None:
     """The loss is correct and finite for scores of any size."""
     found = require_loss(sampling_losses(submission)[4])
     pair, far, _ = scores(vectors(submission, LARGE))
-    right = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
+    right = mean_loss(pair, far).item()
     if lenient():
         right *= _factor(submission)
     if not close_number(found, right):
@@ -257,11 +262,11 @@ def check_large_scores(submission: Submission) -> None:
 def _of_clamped(pair: Tensor, far: Tensor, bound: float) -> float:
     """Compute the loss of scores that are clamped to numbers from -bound to bound."""
     near, others = (each.clamp(-bound, bound) for each in (pair, far))
-    return -(log_sigmoid(near) + log_sigmoid(-others).sum(1)).mean().item()
+    return mean_loss(near, others).item()
 
 
 def _factor(submission: Submission) -> float:
     """Return by which number the loss of plain vectors is too large."""
     pair, far, _ = scores(vectors(submission))
-    right = -(log_sigmoid(pair) + log_sigmoid(-far).sum(1)).mean().item()
+    right = mean_loss(pair, far).item()
     return require_loss(sampling_losses(submission)[0]) / right

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 
-from grader.checks._tools import is_list, matching_mistake, repair, require_unchanged
+from grader.checks._tools import (
+    is_list,
+    matching_mistake,
+    repair,
+    require_unchanged,
+    two_mistakes,
+)
 from grader.contract.messages import Failure, show
 from grader.grading.answers import CallResult, unwrap
 from grader.grading.calls import Call
@@ -146,20 +153,15 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def two_mistakes(tokens: list[int], window: int, found: Pairs, right: Pairs) -> list[str]:
-    """Return the two known mistakes that together lead to these pairs, if no others do."""
-    fitting = [
-        [name, changed]
-        for changed, keep in CHANGES.items()
-        for name, wrongs in known_mistakes(tokens, window, right).items()
-        if any(keep(wrong) == found != wrong for wrong in wrongs)
-    ]
-    fitting += [
-        ["pairs-window-drawn", changed]
-        for changed, keep in CHANGES.items()
-        if random_windows(tokens, window, found, keep)
-    ]
-    return fitting[0] if len(fitting) == 1 else []
+def pairs_of_mistakes(
+    tokens: list[int], window: int, found: Pairs, right: Pairs
+) -> Iterator[tuple[str, str, Pairs]]:
+    """Yield the pairs of words that two known mistakes together lead to."""
+    for changed, keep in CHANGES.items():
+        for name, wrongs in known_mistakes(tokens, window, right).items():
+            yield from ((name, changed, keep(wrong)) for wrong in wrongs if keep(wrong) != wrong)
+        if random_windows(tokens, window, found, keep):
+            yield "pairs-window-drawn", changed, found
 
 
 def some(pairs: Pairs) -> str:
@@ -288,13 +290,14 @@ def require_neighbours(submission: Submission, number: int) -> None:
     )
     if why is None and random_windows(tokens, window, found, Counter):
         why = "pairs-window-drawn"
-    names = [why] if why else two_mistakes(tokens, window, found, right)
-    why = None if names else why_by_distance(tokens, window, found, right)
+    pairs = pairs_of_mistakes(tokens, window, found, right)
+    names = [why] if why else two_mistakes(found, pairs, operator.eq)
+    by_distance = None if names else why_by_distance(tokens, window, found, right)
     missing, more = right - found, found - right
     parts = [f"It returned {found.total()} pairs"]
     parts += [f"missing are {some(missing)}"] if missing else []
     parts += [f"too many are {some(more)}"] if more else []
-    raise Failure(call, "; ".join(parts), f"{right.total()} pairs", names or why)
+    raise Failure(call, "; ".join(parts), f"{right.total()} pairs", names or by_distance)
 
 
 def check_short(submission: Submission) -> None:

@@ -78,7 +78,7 @@ def why_other_length(seen: LoopSeen, scenario: Scenario, once: LoopSeen) -> str:
     if length == EPOCHS * len(scenario.train):
         return "entry-each-batch"
     if length == 1 and passes == EPOCHS:
-        return "list-made-anew"
+        return "list-recreated"
     if passes == EPOCHS:
         return "history-not-by-epoch"
     if length == passes == 1:

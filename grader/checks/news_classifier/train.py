@@ -184,12 +184,8 @@ def _require_history(submission: Submission, seen: LoopSeen, history: Any) -> No
         raise Failure(train, f"It returned {show(history)}", expected, mistake)
     if len(history) != EPOCHS:
         found = f"It returned a list of length {len(history)}"
-        raise Failure(
-            train,
-            found,
-            expected,
-            why_other_length(seen, stage(submission), trained_again(submission)),
-        )
+        mistake = why_other_length(seen, stage(submission), trained_again(submission))
+        raise Failure(train, found, expected, mistake)
     for row in history:
         if not set(KEYS) <= set(row):
             found = f"An entry of the list has the keys {show(list(row))}"

@@ -175,9 +175,9 @@ def check_outputs(submission: Submission) -> None:
         run(inputs, h_0, c_0)[0],
         "one run over all steps",
         [
-            ("chunks-start-anew", chunks(lambda _h, _c: (zeros, zeros), zeros, zeros)),
-            ("chunks-start-anew", chunks(lambda _h, _c: (zeros, zeros))),
-            ("chunks-start-anew", chunks(lambda _h, _c: (h_0, c_0))),
+            ("chunks-start-over", chunks(lambda _h, _c: (zeros, zeros), zeros, zeros)),
+            ("chunks-start-over", chunks(lambda _h, _c: (zeros, zeros))),
+            ("chunks-start-over", chunks(lambda _h, _c: (h_0, c_0))),
             ("start-state-ignored", run(inputs, zeros, zeros)[0]),
             ("cell-state-not-carried", chunks(lambda h, _c: (h, zeros))),
             ("cell-state-not-carried", chunks(lambda h, _c: (h, c_0))),
@@ -201,13 +201,13 @@ def check_state(submission: Submission) -> None:
     _, *found = carried_through(submission, 0)
     _, *expected = run(*given)
     steps, size = LENGTHS[0]
-    padded = pad(given[0], (0, 0, 0, -steps % size))
+    _, *late = run(pad(given[0], (0, 0, 0, -steps % size)), *given[1:])
     early = [given[1:], run(given[0][:, :4], *given[1:])[1:], run(given[0][:, :8], *given[1:])[1:]]
     for at in range(2):
         candidates = [
             ("c-and-h-swapped", expected[1 - at]),
             *(("state-returned-too-early", states[at]) for states in early),
-            ("last-chunk-padded", run(padded, *given[1:])[1 + at]),
+            ("last-chunk-padded", late[at]),
         ]
         call = f"{carry_call(0)}[1][{at}]"
         like = "one run over all steps"

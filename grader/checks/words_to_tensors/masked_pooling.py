@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.checks._differences import about_tensor
 from grader.checks._tools import (
+    argument_changed,
     close,
     draw_each,
     explain_error,
@@ -378,8 +379,7 @@ def check_empty(submission: Submission) -> None:
             why = "one-step-of-nothing" if close(row, outputs[b, 0]) else why
             raise Failure(call, f"It holds {figure(float(row[0]))}", "zeros", why)
         if 1 in called[which].changed:  # changed outputs are a matter of the gradients
-            text = "The argument `lengths` is different after the call"
-            raise Failure(call, text, "the argument as it was", "argument-changed")
+            raise argument_changed(call, "lengths")
         why = None if found.any() else "empty-for-all"
         _require_same(submission, name, which, found, "the same as without an empty sentence", why)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from grader.checks._tools import (
+    argument_changed,
     close,
     draw,
     first_difference,
@@ -221,10 +222,8 @@ def check_states(submission: Submission) -> None:
     """Row b holds the final hidden states of sentence b alone, in both directions."""
     require_states(submission, 0)
     if states_seen(submission)[0].changed:
-        call = calling_states(*cases_of(submission)[0])
-        found = "The argument `sentences` is different after the call"
         with local():
-            raise Failure(call, found, "the argument as it was", "argument-changed")
+            raise argument_changed(calling_states(*cases_of(submission)[0]), "sentences")
 
 
 def check_layers(submission: Submission) -> None:

@@ -17,6 +17,7 @@ from grader.checks._spacy import (
 )
 from grader.checks._texts import Writer
 from grader.checks._tools import (
+    argument_changed,
     first_difference,
     is_generator,
     is_list,
@@ -204,8 +205,7 @@ def check_pipe(submission: Submission) -> None:
         found = "The result was not computed for several texts together"
         raise Failure(call, found, expected)
     if seen.changed:
-        found = "The argument `texts` is different after the call"
-        raise Failure(call, found, "the argument as it was", "argument-changed")
+        raise argument_changed(call, "texts")
     if seen.switched:
         found = f"Components of nlp that are on or off afterwards: {', '.join(seen.switched)}"
         raise Failure(call, found, "nlp as it was", "given-pipeline-changed")

@@ -181,32 +181,32 @@ def instance(
 
 def _called(called: Any, call: Call) -> dict[str, Any]:
     args, kwargs = _made(call["args"]), _made(call["kwargs"])
-    before = [_held(each) for each in args]
+    before = [held(each) for each in args]
     result = student.attempt(call["text"], traced, called, *args, **kwargs)
     trace = "" if student.trace is None else student.trace.text
     found = None
     if (weights := call.get("weights")) is not None:
         found = student.attempt(call["text"], gradients, result, args, weights)
-    changed = [at for at, each in enumerate(args) if not _holds(each, before[at])]
+    changed = [at for at, each in enumerate(args) if not holds(each, before[at])]
     sent = plain(result, arrays=call.get("arrays", False))
     return {"result": sent, "trace": trace, "gradients": found, "changed": changed}
 
 
-def _held(value: Any) -> Any:
+def held(value: Any) -> Any:
     """Return a copy of a list, a tuple or a tensor, whose content can change."""
     if isinstance(value, (list, tuple)):
-        return [(part, _held(part)) for part in value]
+        return [(part, held(part)) for part in value]
     return value.detach().clone() if isinstance(value, Tensor) else None
 
 
-def _holds(value: Any, held: Any) -> bool:
-    """Return whether a value still has the content that it had."""
+def holds(value: Any, before: Any) -> bool:
+    """Return whether a value still has the content that `held` returned before."""
     if isinstance(value, Tensor):
-        return torch.equal(value.detach(), held)
+        return torch.equal(value.detach(), before)
     if not isinstance(value, (list, tuple)):
         return True
-    return len(value) == len(held) and all(
-        now is part and _holds(now, own) for now, (part, own) in zip(value, held, strict=True)
+    return len(value) == len(before) and all(
+        now is part and holds(now, own) for now, (part, own) in zip(value, before, strict=True)
     )
 
 

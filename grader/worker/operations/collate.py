@@ -39,8 +39,8 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
             collate = make()
         nlp = student.attempt("Collate().nlp", getattr, collate, "nlp")
         made = loads
+        returned: list[Any] = []
         results: list[Any] = []
-        first: list[Any] = []
         with (
             patch.object(spacy.Language, "make_doc", _recording(texts)),
             patch.object(Tok2Vec, "predict", _embedding(embedded)),
@@ -51,10 +51,9 @@ def observe(batches: list[list[tuple[str, int]]]) -> dict[str, Any]:
                 embedded.append(False)
                 call = f"Collate()({_text(batch)})"
                 items = [(text, torch.tensor(target)) for text, target in batch]
-                found = student.attempt(call, collate, items)
-                results.append(plain(found))
-                first = first or [found]
-            overwritten = plain(first[0]) != results[0]
+                returned.append(student.attempt(call, collate, items))
+                results.append(plain(returned[-1]))
+            overwritten = plain(returned[0]) != results[0]
     finally:
         spacy.util.load_model_from_path = load
     return {

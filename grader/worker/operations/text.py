@@ -18,7 +18,7 @@ from ..pipeline import MODEL
 from ..shape_trace import traced
 from ..student import student
 from ..wire import TensorData
-from .call import plain
+from .call import held, holds, plain
 
 
 def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -51,11 +51,11 @@ def vectors(module: str, batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for batch in batches:
         sizes.clear()
         shift, active = batch["shift"], {*nlp.pipe_names}
-        texts = [*batch["texts"]]
+        before = held(batch["texts"])
         result = student.attempt(batch["text"], function, nlp, batch["texts"])
         result = plain(result) if shift is None else result
         switched = sorted(active ^ {*nlp.pipe_names})
-        kept = {"changed": batch["texts"] != texts, "switched": switched}
+        kept = {"changed": not holds(batch["texts"], before), "switched": switched}
         seen.append({"result": result, "given": [*sizes], "trace": "", **kept})
     return seen
 
@@ -95,13 +95,11 @@ def _states(
 
     lstm.register_forward_pre_hook(note)
     read = [sentence.torch() for sentence in sentences]
+    before = held(read)
     result = student.attempt(text, traced, function, lstm, read)
     trace = "" if student.trace is None else student.trace.text
-    result = plain(result)
-    same = len(read) == len(sentences) and all(
-        torch.equal(each, sent.torch()) for each, sent in zip(read, sentences, strict=True)
-    )
-    return {"result": result, "given": given, "trace": trace, "changed": not same}
+    seen = {"result": plain(result), "given": given, "trace": trace}
+    return {**seen, "changed": not holds(read, before)}
 
 
 def pipeline(module: str, texts: list[str], batch_size: int) -> dict[str, Any]:
